@@ -1,0 +1,55 @@
+"""latentlab demo: the main job on the bundled models, with nothing to download."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.options import device_option, output_option, overwrite_option, resolve_device
+from cli.progress import say
+
+_MODEL = "builtin:digits-stylegan2"
+
+
+@click.command()
+@output_option
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="Iterations of each projection.",
+)
+@overwrite_option
+@device_option
+def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
+    """Generate digits, and project ten real ones into W and W+.
+
+    Uses the bundled models: a StyleGAN2 trained on scikit-learn's digits, and a classifier that
+    judges whether a digit is still read as what it is.
+
+    \b
+    Example:
+      latentlab demo -o demo
+    """
+    from cli.demo_parts import draw_samples, project_digits, summarise
+    from cli.report import refuse_existing, write_manifest, write_table
+    from latentlab import load
+    from latentlab.files import make_directory
+
+    table = output / "projections.csv"
+    refuse_existing([table], overwrite)
+    opened = load(_MODEL)
+    g = opened.generator.to(resolve_device(device))
+    folder = make_directory(output)
+    samples = draw_samples(g, folder)
+    frame, files = project_digits(g, steps, folder)
+    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": opened.sha256, "steps": steps}
+    write_table(frame.assign(**facts), table)
+    write_manifest(folder, facts, [samples, *files, table])
+    for line in summarise(frame):
+        say(line)
+    say("Look at:")
+    for path in (samples, folder / "projections.png", table):
+        say(f"  {path}")

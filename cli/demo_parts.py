@@ -1,0 +1,104 @@
+"""The parts of the demo: samples, projected digits, and the picture that shows them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cli.progress import say
+from cli.projection_files import Projected, Target, project_targets
+from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance
+from latentlab.digits import one_of_each
+from latentlab.files import atomic_write, make_directory
+from latentlab.images import grid, pixels_to_tensor, save_image, tensor_to_picture
+from latentlab.latents import z_from_seeds
+from latentlab.networks.classifier import Classifier
+
+CLASSIFIER, DISTANCE = "builtin:digits-classifier", "builtin:digits"
+SPACES = {"w": "w", "w+": "w-plus"}  # space -> folder
+
+_SAMPLES, _COLUMNS = 128, 16
+
+
+def draw_samples(g: Generator, folder: Path) -> Path:
+    """Write a grid of samples, and say how the classifier reads them."""
+    with torch.no_grad():
+        samples = g(z_from_seeds(range(_SAMPLES), g.z_dim).to(g.device)).cpu()
+    path = folder / "samples.png"
+    save_image(path, _enlarge(grid(samples, _COLUMNS)))
+    probabilities = load_classifier(CLASSIFIER).probabilities(samples)
+    kinds = len(probabilities.argmax(dim=1).unique())
+    say(
+        f"{_SAMPLES} samples: {kinds} of 10 digits appear, read with a mean top probability of "
+        f"{float(probabilities.amax(dim=1).mean()):.3f}"
+    )
+    return path
+
+
+def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame, list[Path]]:
+    """Project one held-out digit of each kind into W and W+; returns the table and the files."""
+    pixels = pixels_to_tensor(one_of_each("held-out"), g.channels)
+    targets = [Target(Path(f"digit-{i}"), f"digit-{i}", image) for i, image in enumerate(pixels)]
+    distance = perceptual_distance(DISTANCE, g.device)
+    classifier = load_classifier(CLASSIFIER)
+    rows, done = [], {}
+    for space, name in SPACES.items():
+        settings = ProjectorSettings(space=space, steps=steps)
+        into = make_directory(folder / name)
+        done[space] = project_targets(
+            g, targets, distance, settings, into, len(targets), f"projecting into {space}"
+        )
+        read = _read(classifier, [item.image for item in done[space]])
+        rows += [
+            {"digit": digit, "space": space, "read_as": read[digit], **item.row}
+            for digit, item in enumerate(done[space])
+        ]
+    frame = pd.DataFrame(rows).drop(columns=["picture", "status", "note"])
+    figure = folder / "projections.png"
+    _draw(targets, done, figure)
+    files = [file for items in done.values() for item in items for file in item.files]
+    return frame, [*files, figure]
+
+
+def summarise(frame: pd.DataFrame) -> list[str]:
+    """Say in a line a space how close the projections are and how they are read."""
+    lines = []
+    for space, part in frame.groupby("space"):
+        right = int((part["digit"] == part["read_as"]).sum())
+        lines.append(
+            f"{space}: mean distance {part['distance'].mean():.3f} (mean image "
+            f"{part['mean_image_distance'].mean():.3f}), PSNR {part['psnr'].mean():.1f} dB, "
+            f"{right} of {len(part)} read as the true digit"
+        )
+    return lines
+
+
+def _read(classifier: Classifier, images: Sequence[Tensor]) -> list[int]:
+    return [int(k) for k in classifier.probabilities(torch.stack(list(images))).argmax(dim=1)]
+
+
+def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
+    return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+
+
+def _draw(targets: Sequence[Target], done: dict[str, list[Projected]], path: Path) -> None:
+    """Draw targets above their projections, each with its distance."""
+    from matplotlib.figure import Figure
+
+    rows = {"target": [(target.image, "") for target in targets]}
+    for space, items in done.items():
+        rows[space.upper()] = [(item.image, f"{item.row['distance']:.3f}") for item in items]
+    figure = Figure(figsize=(1.1 * len(targets) + 1, 1.35 * len(rows) + 0.5), dpi=100)
+    axes = figure.subplots(len(rows), len(targets), squeeze=False)
+    for line, (label, cells) in zip(axes, rows.items(), strict=True):
+        for axis, (image, caption) in zip(line, cells, strict=True):
+            axis.imshow(np.asarray(tensor_to_picture(image)), cmap="gray", vmin=0, vmax=255)
+            axis.set(xticks=[], yticks=[], xlabel=caption)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    figure.suptitle("Held-out digits projected; below each, its perceptual distance to the target")
+    figure.tight_layout()
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -1,0 +1,183 @@
+"""latentlab generate: pictures from seeds or from saved latents."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import (
+    NumberList,
+    checkpoint_argument,
+    device_option,
+    output_option,
+    overwrite_option,
+    resolve_device,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from latentlab import Generator
+    from latentlab.networks.stylegan2 import NoiseMode
+
+_GRID_COLUMNS = 8
+_GRID_MOST = 64  # pictures in the grid
+_GRID_TILE = 256  # pixels, their largest size there
+_STREAM_NOISE = 50
+
+
+@click.command()
+@checkpoint_argument
+@click.option(
+    "--seeds",
+    type=NumberList(),
+    metavar="LIST",
+    help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as other tools do.",
+)
+@click.option(
+    "--projected-w",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Render latents from an .npz with key w instead of seeds.",
+)
+@click.option(
+    "--noise",
+    "noise_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Noise maps saved by project, for use with --projected-w.",
+)
+@click.option(
+    "--truncation-psi",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="PSI",
+    help="Pull w towards its mean; 1 leaves it, 0 gives the mean image.",
+)
+@click.option(
+    "--truncation-cutoff",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Truncate the first N layers only.",
+)
+@click.option(
+    "--noise-mode",
+    type=click.Choice(["const", "random", "none"]),
+    default="const",
+    show_default=True,
+    help="Noise maps: the stored ones, new ones, or no noise.",
+)
+@click.option(
+    "--class",
+    "label",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Class of a conditional generator.",
+)
+@output_option
+@overwrite_option
+@device_option
+def generate(
+    checkpoint: str,
+    seeds: list[int] | None,
+    projected_w: Path | None,
+    noise_file: Path | None,
+    truncation_psi: float,
+    truncation_cutoff: int | None,
+    noise_mode: "NoiseMode",
+    label: int | None,
+    output: Path,
+    overwrite: bool,
+    device: str,
+) -> None:
+    """Render one PNG a seed, and a grid of all of them.
+
+    \b
+    Examples:
+      latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
+      latentlab generate model.safetensors --seeds 5 --truncation-psi 0.7 -o out
+      latentlab generate model.safetensors --projected-w out/projected_w.npz \\
+          --noise out/projected_noise.npz -o again
+    """
+    if (seeds is None) == (projected_w is None):
+        raise click.UsageError("Give either --seeds or --projected-w.")
+    if noise_file is not None and projected_w is None:
+        raise click.UsageError("--noise goes with --projected-w.")
+    from cli.report import refuse_existing
+    from latentlab import images, load
+    from latentlab.files import make_directory
+
+    g = load(checkpoint).generator.to(resolve_device(device))
+    if projected_w is not None:
+        pictures = _from_latents(g, projected_w, noise_file, noise_mode)
+        names = [f"proj{i:02d}.png" for i in range(len(pictures))]
+    else:
+        truncation = (truncation_psi, truncation_cutoff)
+        pictures = _from_seeds(g, seeds or [], label, truncation, noise_mode)
+        names = [f"seed{seed:04d}.png" for seed in seeds or []]
+    folder = make_directory(output)
+    refuse_existing([folder / name for name in [*names, "grid.png"]], overwrite)
+    small: list[Tensor] = []
+    for name, render in zip(names, pictures, strict=True):
+        image = render()
+        images.save_image(folder / name, image)
+        if len(small) < _GRID_MOST:
+            small.append(images.shrink(image.unsqueeze(0), _GRID_TILE)[0])
+    images.save_image(folder / "grid.png", images.grid(small, min(_GRID_COLUMNS, len(small))))
+    click.echo(f"{len(names)} pictures and grid.png in {folder}", err=True)
+
+
+def _from_seeds(
+    g: "Generator",
+    seeds: list[int],
+    label: int | None,
+    truncation: tuple[float, int | None],
+    noise_mode: "NoiseMode",
+) -> list[Callable[[], "Tensor"]]:
+    """One function a seed, that renders its image alone: its neighbours cannot change it."""
+    import torch
+
+    from latentlab.latents import one_hot, z_from_seeds
+    from latentlab.numerics import keyed_generator
+
+    if g.c_dim and label is None:
+        raise click.UsageError(f"This generator has {g.c_dim} classes; give --class.")
+    c = None if label is None else one_hot(label, g.c_dim).to(g.device)
+
+    @torch.no_grad()
+    def render(seed: int) -> "Tensor":
+        z = z_from_seeds([seed], g.z_dim).to(g.device)
+        rng = keyed_generator(g.device, seed, _STREAM_NOISE)
+        image: Tensor = g(z, c, *truncation, noise_mode=noise_mode, rng=rng)[0]
+        return image.cpu()
+
+    return [partial(render, seed) for seed in seeds]
+
+
+def _from_latents(
+    g: "Generator", path: Path, noise_file: Path | None, noise_mode: "NoiseMode"
+) -> list[Callable[[], "Tensor"]]:
+    """One function a row of the file, that renders its image alone."""
+    import torch
+
+    from latentlab.latents import load_noise, load_ws
+    from latentlab.numerics import keyed_generator
+
+    ws = load_ws(path, g).to(g.device)
+    maps = (
+        None if noise_file is None else [level.to(g.device) for level in load_noise(noise_file, g)]
+    )
+
+    @torch.no_grad()
+    def render(row: int) -> "Tensor":
+        noise = None if maps is None else [level[row : row + 1] for level in maps]
+        rng = keyed_generator(g.device, row, _STREAM_NOISE)
+        image: Tensor = g.synthesis(ws[row : row + 1], noise_mode, noise, rng)[0]
+        return image.cpu()
+
+    if maps and any(len(level) != len(ws) for level in maps):
+        raise click.UsageError(f"{noise_file} holds maps for {len(maps[0])} images, not {len(ws)}.")
+    return [partial(render, row) for row in range(len(ws))]

@@ -1,0 +1,42 @@
+"""Ending long work in good order on Ctrl-C and SIGTERM."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cli.progress import say
+
+_SIGNAL_EXIT = 128  # shells report 128 + the signal's number
+
+
+class StopRequest:
+    """Whether a signal has asked the work to end, and the exit code that tells so."""
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+
+    def __call__(self) -> bool:
+        """Whether the work is to end."""
+        return self.exit_code != 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turn the first SIGINT or SIGTERM into a request; the second acts as it always does."""
+    request = StopRequest()
+    before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _: FrameType | None) -> None:
+        request.exit_code = _SIGNAL_EXIT + number
+        say("Finishing the step and saving; once more to end at once.")
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+    for sign in before:
+        signal.signal(sign, ask)
+    try:
+        yield request
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)

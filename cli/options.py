@@ -1,0 +1,92 @@
+"""Options that several commands share, and the types of their values.
+
+Nothing here imports torch: help and usage errors answer at once.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DISTANCES = "lpips-vgg, lpips-alex, lpips-squeeze, builtin:digits, or a TorchScript file"
+_MOST_NUMBERS = 1_000_000
+
+
+class NumberList(click.ParamType[list[int]]):
+    """Whole numbers such as "0,3,8-15", with both ends of a range included."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """Parse the text; the count is checked before a list is made."""
+        if isinstance(value, list):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            first, dash, last = part.strip().partition("-")
+            if not first.isdecimal() or (dash and not last.isdecimal()):
+                self.fail(f"{value!r} is not a list of numbers such as 0,3,8-15", param, ctx)
+            low, high = int(first), int(last if dash else first)
+            if high < low:
+                self.fail(f"the range {part.strip()} runs backwards", param, ctx)
+            if len(numbers) + high - low >= _MOST_NUMBERS or high >= 2**32:
+                self.fail(f"{value!r} asks for too many or too large numbers", param, ctx)
+            numbers.extend(range(low, high + 1))
+        return numbers
+
+
+def checkpoint_argument(command: Command) -> Command:
+    """CKPT: the checkpoint to open."""
+    return click.argument("checkpoint", metavar="CKPT")(command)
+
+
+def output_option(command: Command) -> Command:
+    """--output: the folder for results."""
+    return click.option(
+        "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+        help="Folder for the results; made if it does not exist.",
+    )(command)  # fmt: skip
+
+
+def overwrite_option(command: Command) -> Command:
+    """--overwrite: allow existing results to be replaced."""
+    return click.option(
+        "--overwrite", is_flag=True, help="Replace results that are already in the folder."
+    )(command)
+
+
+def distance_option(command: Command) -> Command:
+    """--distance: the perceptual distance."""
+    return click.option(
+        "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
+        help=f"Perceptual distance: {DISTANCES}.",
+    )(command)  # fmt: skip
+
+
+def device_option(command: Command) -> Command:
+    """--device: where to compute."""
+    return click.option(
+        "--device", default="auto", show_default=True, metavar="NAME",
+        help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
+    )(command)  # fmt: skip
+
+
+def resolve_device(name: str) -> str:
+    """Turn "auto" into a device, and refuse one that this machine lacks."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise click.BadParameter(
+            f"{name}: not on this machine ({reason})", param_hint="--device"
+        ) from error
+    return name

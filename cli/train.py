@@ -1,0 +1,169 @@
+"""latentlab train: train a generator, or continue."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.interrupt import stop_on_signals
+from cli.options import device_option, output_option, resolve_device
+from cli.progress import ProgressBar, say
+
+if TYPE_CHECKING:
+    from latentlab.training.trainer import StepResult, Trainer
+
+_CONTRIBUTION_SAMPLES = 1024
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    metavar="DIR|ZIP|builtin:digits",
+    help="Training pictures; dataset.json inside gives labels.",
+)
+@click.option(
+    "--config",
+    "config_name",
+    default="stylegan2-f",
+    show_default=True,
+    metavar="NAME",
+    help="stylegan2-e, stylegan2-f, or stylegan2-small for small pictures.",
+)
+@click.option(
+    "--kimg",
+    type=click.FloatRange(min=0, min_open=True),
+    default=25000,
+    show_default=True,
+    metavar="N",
+    help="Length, in thousands of real pictures shown.",
+)
+@click.option(
+    "--snapshot-kimg",
+    type=click.FloatRange(min=0, min_open=True),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Thousands of pictures between snapshots.",
+)
+@click.option(
+    "--resolution",
+    type=click.IntRange(4, 4096),
+    metavar="N",
+    help="Crop and resize pictures to this; default: size of the first.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["1", "3"]),
+    default="3",
+    show_default=True,
+    help="Grey or colour.",
+)
+@click.option("--labels", is_flag=True, help="Train a conditional model on the data's labels.")
+@click.option("--mirror", is_flag=True, help="Flip pictures at random.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Default: the config's.")
+@click.option(
+    "--gamma",
+    type=click.FloatRange(min=0),
+    metavar="WEIGHT",
+    help="Weight of the R1 penalty; default: the config's.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="RATE",
+    help="Default: the config's.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Seed of weights, order of pictures, and noise.",
+)
+@click.option("--dry-run", is_flag=True, help="Check the data, print the settings, and stop.")
+@output_option
+@device_option
+def train(
+    data: str,
+    config_name: str,
+    kimg: float,
+    snapshot_kimg: float,
+    resolution: int | None,
+    channels: str,
+    labels: bool,
+    mirror: bool,
+    batch: int | None,
+    gamma: float | None,
+    learning_rate: float | None,
+    seed: int,
+    dry_run: bool,
+    output: Path,
+    device: str,
+) -> None:
+    """Train StyleGAN2; the same command again continues where it stopped.
+
+    DIR receives snapshot-IMAGES.safetensors (open it with every other command),
+    fakes-IMAGES.png, log.csv with the losses, and contributions.csv with the share of each
+    resolution. Ctrl-C finishes the step and saves.
+
+    \b
+    Examples:
+      latentlab train --data photos.zip --config stylegan2-f --mirror -o runs/photos
+      latentlab train --data photos/ --resolution 256 --gamma 1 -o runs/small
+      latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
+          --snapshot-kimg 20 -o runs/digits
+    """
+    from latentlab.training.config import ImageFormat, named_config
+    from latentlab.training.data import open_dataset
+    from latentlab.training.run import RunSettings
+    from latentlab.training.run import train as run
+    from latentlab.training.trainer import Trainer
+
+    place = resolve_device(device)
+    dataset = open_dataset(data, resolution, int(channels), labels)
+    images = ImageFormat(dataset.resolution, dataset.channels, dataset.c_dim)
+    given = {"batch": batch, "r1_gamma": gamma, "learning_rate": learning_rate}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    config = replace(named_config(config_name, images), mirror=mirror, **chosen)  # type: ignore[arg-type]
+    if dry_run:
+        click.echo(json.dumps({"pictures": len(dataset), "seed": seed, **asdict(config)}, indent=1))
+        return
+    trainer = Trainer(config, dataset, seed, place)
+    settings = RunSettings(output, round(kimg * 1000), max(round(snapshot_kimg * 1000), 1))
+    with (
+        stop_on_signals() as stop,
+        ProgressBar(settings.total_images, "training", unit="img") as bar,
+    ):
+
+        def on_step(trainer: "Trainer", result: "StepResult") -> None:
+            bar.move_to(trainer.images_seen, **result.losses)
+
+        last = run(trainer, settings, on_step, _log_contributions, stop)
+    if last is None:
+        say(f"Nothing left to do: {output} has {trainer.images_seen / 1000:g} kimg already.")
+    else:
+        say(f"Saved {last}")
+    if stop():
+        raise click.exceptions.Exit(stop.exit_code)
+
+
+def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
+    """Add the share of each resolution to contributions.csv (Fig. 8, Karras et al. 2020)."""
+    if trainer.config.generator.architecture != "skip":
+        return
+    import pandas as pd
+
+    from cli.report import write_table
+    from metrics import contributions
+
+    frame = contributions(trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed).frame()
+    frame.insert(0, "images", trainer.images_seen)
+    path = snapshot.with_name("contributions.csv")
+    if path.exists():  # a run continued from an earlier snapshot writes its rows anew
+        before = pd.read_csv(path)
+        frame = pd.concat([before[before["images"] < trainer.images_seen], frame])
+    write_table(frame, path)

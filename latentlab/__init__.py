@@ -1,0 +1,45 @@
+"""latentlab: open a trained StyleGAN, project photographs into it, measure it, compare it.
+
+See ``load``, ``perceptual_distance`` and ``project``.
+"""
+
+from latentlab.checkpoints import Checkpoint, load, load_classifier, save
+from latentlab.errors import (
+    CheckpointError,
+    ImageError,
+    LatentError,
+    LatentlabError,
+    NumericalError,
+    OutputError,
+    SettingsError,
+    TruncatedCheckpoint,
+    UnsafeCheckpoint,
+    UnsupportedCheckpoint,
+)
+from latentlab.networks.generator import Generator
+from latentlab.perceptual import perceptual_distance
+from latentlab.projector import Projection, ProjectorSettings, project
+from latentlab.version import __version__
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Generator",
+    "ImageError",
+    "LatentError",
+    "LatentlabError",
+    "NumericalError",
+    "OutputError",
+    "Projection",
+    "ProjectorSettings",
+    "SettingsError",
+    "TruncatedCheckpoint",
+    "UnsafeCheckpoint",
+    "UnsupportedCheckpoint",
+    "__version__",
+    "load",
+    "load_classifier",
+    "perceptual_distance",
+    "project",
+    "save",
+]

@@ -1,0 +1,76 @@
+"""Opening and saving checkpoints; the content of a file decides its format."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from latentlab.checkpoints.checkpoint import Checkpoint
+from latentlab.checkpoints.native import read_native, write_native
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.models import builtin_path
+from latentlab.networks.classifier import Classifier
+from latentlab.networks.generator import Generator
+
+__all__ = ["Checkpoint", "load", "load_classifier", "save"]
+
+
+def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
+    """Open a checkpoint as plain data; nothing in the file is run.
+
+    Args:
+        path: A file, or the name of a bundled model such as "builtin:digits-stylegan2".
+        allow_nonfinite: Accept NaN and infinite weights.
+
+    Returns:
+        The checkpoint; its networks are in eval mode, float32, on the CPU.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged or of no supported kind.
+    """
+    file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
+    if not file.is_file():
+        found = "is not a file" if file.exists() else "no such file"
+        raise CheckpointError(f"{file}: {found}; give a checkpoint or a name such as "
+                              "builtin:digits-stylegan2")  # fmt: skip
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(9)
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
+    # A safetensors file starts with the header's length and then a JSON object.
+    if start[8:9] == b"{":
+        return read_native(file, allow_nonfinite)
+    raise UnsupportedCheckpoint(
+        f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); "
+        "expected a safetensors file"
+    )
+
+
+def load_classifier(path: Path | str) -> Classifier:
+    """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
+
+    Raises:
+        CheckpointError: If the file is unreadable or holds no classifier.
+    """
+    return load(path).classifier
+
+
+def save(
+    source: Checkpoint | Generator,
+    path: Path | str,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint, or a generator alone, as latentlab's own safetensors file.
+
+    The header keeps the kind and SHA-256 of the file that a Checkpoint came from.
+    Loading it again gives bit-equal images.
+
+    Raises:
+        OutputError: If ``path`` cannot be written.
+    """
+    if isinstance(source, Checkpoint):
+        origin = {"kind": source.kind, "file": source.path.name, "sha256": source.sha256}
+        facts = {"source": origin, **source.metadata, **(metadata or {})}
+        write_native(source.networks, Path(path), facts)
+    else:
+        write_native({"G_ema": source}, Path(path), metadata)

@@ -1,0 +1,114 @@
+"""From a config and named tensors to a network, refusing weights that do not fit."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.networks.classifier import Classifier, ClassifierConfig
+from latentlab.networks.config import (
+    MAX_PARAMETERS,
+    StyleGAN2Config,
+    StyleGAN2DiscriminatorConfig,
+)
+from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.generator import Generator
+
+# Name in a native file -> how to read the config, how to build the network.
+NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
+    "stylegan2-generator": (StyleGAN2Config, Generator),
+    "stylegan2-discriminator": (StyleGAN2DiscriminatorConfig, Discriminator),
+    "classifier": (ClassifierConfig, Classifier),
+}
+
+_MOST_NAMED = 8  # offenders spelled out in a message
+
+
+def config_to_dict(network: nn.Module) -> dict[str, Any]:
+    """Describe a network as plain data: its type and config."""
+    config: Any = getattr(network, "config", None)
+    for name, (config_type, _) in NETWORK_TYPES.items():
+        if type(config) is config_type:
+            return {"type": name, "config": asdict(config)}
+    raise CheckpointError(f"cannot save a {type(network).__name__}: not a network of latentlab")
+
+
+def config_from_dict(config_type: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Build a frozen config from plain data, refusing unknown and missing fields.
+
+    Raises:
+        UnsupportedCheckpoint: If the fields are not those of ``config_type``.
+    """
+    known = {item.name for item in fields(config_type)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UnsupportedCheckpoint(f"{where}: unknown settings {', '.join(unknown)}")
+    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    try:
+        return config_type(**frozen)
+    except TypeError as error:
+        raise UnsupportedCheckpoint(f"{where}: the config does not fit ({error})") from error
+
+
+def assemble(
+    build: Callable[[Any], nn.Module],
+    config: Any,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    allow_nonfinite: bool = False,
+) -> nn.Module:
+    """Build a network and give it ``tensors``, which must be exactly its own.
+
+    Args:
+        build: Maps the config to the network.
+        config: A frozen config.
+        tensors: Weights by the network's own names.
+        where: File and network, for messages.
+        allow_nonfinite: Accept NaN and infinite weights.
+
+    Returns:
+        The network in eval mode, float32, without gradients.
+
+    Raises:
+        CheckpointError: Naming all missing, extra, misshapen or non-finite weights.
+    """
+    with torch.device("meta"):  # shapes without memory: the budget is checked first
+        network = build(config)
+    expected = network.state_dict()
+    count = sum(tensor.numel() for tensor in expected.values())
+    if count > MAX_PARAMETERS:
+        raise UnsupportedCheckpoint(f"{where}: the config asks for {count:,} weights")
+    problems = _problems(expected, tensors, allow_nonfinite)
+    if problems:
+        shown = "; ".join(problems[:_MOST_NAMED])
+        more = len(problems) - _MOST_NAMED
+        raise CheckpointError(
+            f"{where}: weights do not fit: {shown}" + (f"; and {more} more" if more > 0 else "")
+        )
+    weights = {
+        name: tensors[name].to(torch.float32).clone(memory_format=torch.contiguous_format)
+        for name in expected
+    }
+    network.load_state_dict(weights, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _problems(
+    expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], allow_nonfinite: bool
+) -> list[str]:
+    problems = [f"{name} is missing" for name in expected if name not in tensors]
+    problems += [f"{name} is not part of the network" for name in tensors if name not in expected]
+    for name in expected:
+        if name not in tensors:
+            continue
+        have, want = tensors[name], expected[name]
+        if have.shape != want.shape:
+            problems.append(f"{name} has shape {list(have.shape)}, not {list(want.shape)}")
+        elif not have.is_floating_point():
+            problems.append(f"{name} has type {have.dtype}, not a float type")
+        elif not allow_nonfinite and not bool(torch.isfinite(have).all()):
+            problems.append(f"{name} holds NaN or infinity")
+    return problems

@@ -1,0 +1,80 @@
+"""What an opened checkpoint is: networks, how they were described, and where they came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from latentlab.errors import CheckpointError
+from latentlab.networks.classifier import Classifier
+from latentlab.networks.config import StyleGAN2Config
+from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.generator import Generator
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened weights file; networks are in eval mode, float32, on the CPU, without gradients.
+
+    Attributes:
+        kind: Architecture and origin, such as "stylegan2-ada" or "stylegan2-native".
+        sha256: Hex digest of the file.
+        path: The file.
+        networks: Every network by its name in the field: "G_ema", "G", "D", "classifier".
+        metadata: What else the file says of itself (source, licence, training), as plain data.
+    """
+
+    kind: str
+    sha256: str
+    path: Path
+    networks: Mapping[str, nn.Module]
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def config(self) -> StyleGAN2Config:
+        """The frozen description of the generator."""
+        return self.generator.config
+
+    @property
+    def generator(self) -> Generator:
+        """The averaged (EMA) generator; the raw one where the file has no other.
+
+        Raises:
+            CheckpointError: If the file holds no generator.
+        """
+        for name in ("G_ema", "G"):
+            network = self.networks.get(name)
+            if isinstance(network, Generator):
+                return network
+        raise CheckpointError(
+            f"{self.path}: no generator inside, only {', '.join(self.networks) or 'nothing'}"
+        )
+
+    @property
+    def raw_generator(self) -> Generator | None:
+        """The generator as last trained, without averaging, or None."""
+        network = self.networks.get("G")
+        return network if isinstance(network, Generator) else None
+
+    @property
+    def discriminator(self) -> Discriminator | None:
+        """The discriminator, or None."""
+        network = self.networks.get("D")
+        return network if isinstance(network, Discriminator) else None
+
+    @property
+    def classifier(self) -> Classifier:
+        """The classifier.
+
+        Raises:
+            CheckpointError: If the file holds none.
+        """
+        network = self.networks.get("classifier")
+        if isinstance(network, Classifier):
+            return network
+        raise CheckpointError(
+            f"{self.path}: no classifier inside, only {', '.join(self.networks) or 'nothing'}"
+        )

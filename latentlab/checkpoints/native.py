@@ -1,0 +1,143 @@
+"""Our own format: safetensors, with the networks described in the header as JSON.
+
+Tensors are named ``G_ema.*``, ``G.*``, ``D.*`` or ``classifier.*``. The header's metadata holds
+``format`` ("latentlab"), ``format_version``, ``networks`` (type and config of each), and
+``metadata`` (source, licence, training).
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from latentlab.checkpoints.assemble import (
+    NETWORK_TYPES,
+    assemble,
+    config_from_dict,
+    config_to_dict,
+)
+from latentlab.checkpoints.checkpoint import Checkpoint
+from latentlab.checkpoints.nvidia_torch import networks_from_official
+from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsupportedCheckpoint
+from latentlab.files import atomic_write, sha256_of
+
+FORMAT = "latentlab"
+FORMAT_VERSION = "1"
+
+
+def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
+    """Open a safetensors file written by latentlab, or official state dicts in one.
+
+    Raises:
+        CheckpointError: If the file is damaged or its weights do not fit its config.
+    """
+    header, tensors = read_safetensors(path)
+    if header.get("format") == FORMAT:
+        described = _described(header, path)
+    elif "config" in header:
+        described = networks_from_official(_json(header["config"], path), str(path))
+    else:
+        raise UnsupportedCheckpoint(
+            f"{path}: a safetensors file without a network description; expected one written by "
+            "latentlab, or official state dicts with `config` in the header"
+        )
+    networks: dict[str, nn.Module] = {}
+    for name, (build, config) in described.items():
+        prefix = f"{name}."
+        own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+        networks[name] = assemble(build, config, own, f"{path}: {name}", allow_nonfinite)
+    _refuse_strays(tensors, described, path)
+    origin = "native" if header.get("format") == FORMAT else "ada"
+    family = "classifier" if list(networks) == ["classifier"] else f"stylegan2-{origin}"
+    metadata = _json(header.get("metadata", "{}"), path)
+    return Checkpoint(
+        family, sha256_of(path), path, MappingProxyType(networks), MappingProxyType(metadata)
+    )
+
+
+def write_native(
+    networks: Mapping[str, nn.Module],
+    path: Path,
+    metadata: Mapping[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file, whole.
+
+    ``dtype`` stores weights in another type, such as float16 to halve the file.
+    """
+    described = {name: config_to_dict(network) for name, network in networks.items()}
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "networks": json.dumps(described),
+        "metadata": json.dumps(dict(metadata or {})),
+    }
+    tensors = {
+        f"{name}.{key}": tensor.detach().to("cpu", dtype).contiguous()
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+    write_safetensors(tensors, path, header)
+
+
+def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    """Write tensors and header strings as one safetensors file, whole or not at all."""
+    with atomic_write(path) as temporary:
+        try:
+            save_file(tensors, temporary, header)
+        except SafetensorError as error:  # a full disk arrives under this name
+            raise OSError(str(error)) from error
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read the header's metadata and all tensors of a safetensors file.
+
+    Raises:
+        TruncatedCheckpoint: If the file is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
+        raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, Any]]:
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise UnsupportedCheckpoint(
+            f"{path}: format version {version}, this latentlab reads {FORMAT_VERSION}; update it"
+        )
+    described = {}
+    for name, entry in _json(header.get("networks", "{}"), path).items():
+        if not isinstance(entry, dict) or entry.get("type") not in NETWORK_TYPES:
+            raise UnsupportedCheckpoint(f"{path}: {name} is of a type unknown to this version")
+        config_type, build = NETWORK_TYPES[entry["type"]]
+        config = config_from_dict(config_type, entry.get("config", {}), f"{path}: {name}")
+        described[name] = (build, config)
+    return described
+
+
+def _json(text: str, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: the header is not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: the header must hold a JSON object")
+    return value
+
+
+def _refuse_strays(tensors: Mapping[str, Tensor], names: Mapping[str, Any], path: Path) -> None:
+    strays = [key for key in tensors if key.split(".", 1)[0] not in names]
+    if strays or not names:
+        found = ", ".join(strays[:5]) or "no tensors"
+        raise CheckpointError(f"{path}: holds weights of no described network: {found}")

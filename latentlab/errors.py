@@ -1,0 +1,64 @@
+"""The error family: each message is one line that says what is wrong, where, and what to do.
+
+``exit_code`` is what the command line returns for the error.
+"""
+
+
+class LatentlabError(Exception):
+    """Base of every error that latentlab raises on purpose."""
+
+    exit_code = 1
+
+
+class SettingsError(LatentlabError, ValueError):
+    """An argument is outside what the function or command accepts."""
+
+    exit_code = 2
+
+
+class CheckpointError(LatentlabError):
+    """A weights file is missing, damaged, or does not hold what was asked for."""
+
+    exit_code = 3
+
+
+class UnsafeCheckpoint(CheckpointError):
+    """A checkpoint asks for code to be run."""
+
+
+class TruncatedCheckpoint(CheckpointError):
+    """A checkpoint ends before its data does."""
+
+
+class UnsupportedCheckpoint(CheckpointError):
+    """A file is readable, yet not of a kind that latentlab opens."""
+
+
+class ImageError(LatentlabError):
+    """A picture cannot be read, or cannot be used as asked."""
+
+    exit_code = 4
+
+
+class DataError(LatentlabError):
+    """A training set is missing, empty, or inconsistent."""
+
+    exit_code = 4
+
+
+class LatentError(LatentlabError, ValueError):
+    """Latents, labels or noise maps do not fit the generator, or hold NaN."""
+
+    exit_code = 4
+
+
+class NumericalError(LatentlabError, ArithmeticError):
+    """A computation left the finite numbers."""
+
+    exit_code = 5
+
+
+class OutputError(LatentlabError):
+    """A result cannot be written where it was asked for."""
+
+    exit_code = 6

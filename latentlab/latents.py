@@ -1,0 +1,144 @@
+"""Drawing, mixing, reading and writing latents."""
+
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlab.errors import LatentError, SettingsError
+from latentlab.files import atomic_write
+from latentlab.networks.generator import Generator
+from latentlab.numerics import check_shape
+
+W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
+_MAX_BYTES = 2**31  # of one array in a latent file
+_LABEL_STREAM = 1000  # apart from every stream of z
+
+
+def draw_z(indices: Iterable[int], z_dim: int, seed: int, stream: int = 0) -> Tensor:
+    """Draw standard normal z [N,z_dim], each row from (seed, stream, its index) alone.
+
+    The batch in which a sample is drawn never changes it.
+    """
+    rows = [np.random.default_rng([seed, stream, i]).standard_normal(z_dim) for i in indices]
+    return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, z_dim))
+
+
+def draw_labels(indices: Iterable[int], c_dim: int, seed: int, stream: int = 0) -> Tensor:
+    """Draw one-hot labels [N,c_dim], every class equally likely, keyed as ``draw_z``."""
+    key = stream + _LABEL_STREAM
+    classes = [int(np.random.default_rng([seed, key, i]).integers(c_dim)) for i in indices]
+    return torch.eye(c_dim)[classes]
+
+
+def z_from_seeds(seeds: Sequence[int], z_dim: int) -> Tensor:
+    """Draw z [N,z_dim] as the field does for ``--seeds``: RandomState(seed).randn(1, z_dim)."""
+    rows = [np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]
+    return torch.from_numpy(np.concatenate(rows).astype(np.float32))
+
+
+def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
+    """Return a class number as labels [count,c_dim].
+
+    Raises:
+        SettingsError: If the generator has no such class.
+    """
+    if c_dim == 0:
+        raise SettingsError("this generator has no labels; leave the class out")
+    if not 0 <= label < c_dim:
+        raise SettingsError(f"`class` must be 0..{c_dim - 1} for this generator, but got {label}")
+    return torch.eye(c_dim)[[label] * count]
+
+
+def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:
+    """Take the given layers from ``other`` and the rest from ``ws``, both [N,num_ws,w_dim].
+
+    Style mixing as in section 3.1 of Karras et al. 2019.
+
+    Raises:
+        LatentError: If the shapes differ, or there is no such layer.
+    """
+    check_shape(other, list(ws.shape), "other")
+    chosen = sorted(set(layers))
+    if chosen and not (chosen[0] >= 0 and chosen[-1] < ws.shape[1]):
+        raise LatentError(f"`layers` must be within 0..{ws.shape[1] - 1}, but got {chosen}")
+    mixed = ws.clone()
+    mixed[:, chosen] = other[:, chosen]
+    return mixed
+
+
+def save_ws(path: Path | str, ws: Tensor) -> None:
+    """Write latents [N,num_ws,w_dim] as .npz with key ``w``, as other StyleGAN tools read them."""
+    _save_npz(path, {W_KEY: ws})
+
+
+def load_ws(path: Path | str, g: Generator) -> Tensor:
+    """Read latents for a generator from .npz: [N,num_ws,w_dim], float32.
+
+    Raises:
+        LatentError: If the file is damaged or does not fit the generator.
+    """
+    ws = _load_npz(path, [W_KEY])[0]
+    wanted = [None, g.num_ws, g.w_dim]
+    if ws.ndim != 3 or list(ws.shape[1:]) != wanted[1:] or len(ws) == 0:
+        raise LatentError(
+            f"{path}: `w` has shape {list(ws.shape)}, but this generator takes "
+            f"[N, {g.num_ws}, {g.w_dim}]"
+        )
+    return ws
+
+
+def save_noise(path: Path | str, noise: Sequence[Tensor]) -> None:
+    """Write noise maps, one [N,1,h,w] a layer, as .npz with keys ``noise_0``, ``noise_1``, ..."""
+    _save_npz(path, {f"noise_{i}": level for i, level in enumerate(noise)})
+
+
+def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
+    """Read the noise maps for a generator from .npz: one [N,1,h,w] a layer, float32.
+
+    Raises:
+        LatentError: If the file is damaged or does not fit the generator.
+    """
+    shapes = g.synthesis.noise_shapes
+    maps = _load_npz(path, [f"noise_{i}" for i in range(len(shapes))])
+    for i, (level, shape) in enumerate(zip(maps, shapes, strict=True)):
+        check_shape(level, [None, *shape[1:]], f"{path}: noise_{i}")
+    return maps
+
+
+def _save_npz(path: Path | str, arrays: dict[str, Tensor]) -> None:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        values = {key: tensor.detach().cpu().numpy() for key, tensor in arrays.items()}
+        np.savez(file, **values)  # type: ignore[arg-type]
+
+
+def _load_npz(path: Path | str, keys: Sequence[str]) -> list[Tensor]:
+    try:
+        # No compressed bombs: the sizes in the archive's index are looked at first.
+        with zipfile.ZipFile(path) as archive:
+            if any(info.file_size > _MAX_BYTES for info in archive.infolist()):
+                raise LatentError(f"{path}: holds an array of over {_MAX_BYTES:,} bytes")
+        with np.load(path, allow_pickle=False) as file:
+            missing = [key for key in keys if key not in file]
+            if missing:
+                found = ", ".join(file.files) or "nothing"
+                raise LatentError(f"{path}: no array `{missing[0]}` inside, only {found}")
+            return [_to_tensor(file[key], f"{path}: {key}") for key in keys]
+    except FileNotFoundError as error:
+        raise LatentError(f"{path}: no such file") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        if isinstance(error, LatentError):
+            raise
+        raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
+
+
+def _to_tensor(array: NDArray[np.generic], where: str) -> Tensor:
+    if array.dtype.kind != "f":
+        raise LatentError(f"{where} has type {array.dtype}, expected floats")
+    if not np.isfinite(array).all():
+        raise LatentError(f"{where} holds NaN or infinity")
+    return torch.from_numpy(array.astype(np.float32))

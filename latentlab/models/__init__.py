@@ -1,0 +1,27 @@
+"""The small bundled checkpoints, opened by names such as "builtin:digits-stylegan2"."""
+
+from pathlib import Path
+
+from latentlab.errors import CheckpointError
+
+PREFIX = "builtin:"
+
+
+def builtin_names() -> list[str]:
+    """Names of the bundled models."""
+    folder = Path(__file__).parent
+    return [f"{PREFIX}{file.stem}" for file in sorted(folder.glob("*.safetensors"))]
+
+
+def builtin_path(name: Path | str) -> Path:
+    """Return the file of a bundled model.
+
+    Raises:
+        CheckpointError: If there is no such model.
+    """
+    stem = str(name).removeprefix(PREFIX)
+    file = Path(__file__).parent / f"{stem}.safetensors"
+    if stem != Path(stem).name or not file.is_file():
+        raise CheckpointError(f"{name}: no such bundled model; there are "
+                              f"{', '.join(builtin_names())}")  # fmt: skip
+    return file

@@ -1,0 +1,1 @@
+"""The networks: pure PyTorch, knowing nothing of checkpoint formats."""

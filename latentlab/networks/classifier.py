@@ -1,0 +1,71 @@
+"""A small convolutional classifier, whose features also serve as a perceptual distance."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentlab.networks.config import require
+from latentlab.numerics import check_shape
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Description of a Classifier."""
+
+    resolution: int
+    channels: int
+    classes: tuple[str, ...]  # name of each logit
+    widths: tuple[int, ...] = (16, 32, 48)  # feature maps of each stage
+
+    def __post_init__(self) -> None:
+        require(4 <= self.resolution <= 1024, "resolution", "4..1024", self.resolution)
+        require(1 <= self.channels <= 64, "channels", "1..64", self.channels)
+        require(1 <= len(self.classes) <= 10_000, "classes", "1..10000 names", len(self.classes))
+        halvings = len(self.widths) - 1
+        require(
+            0 <= halvings <= 8 and self.resolution >> halvings >= 2,
+            "widths", "few enough stages for the resolution", self.widths,
+        )  # fmt: skip
+        require(all(0 < width <= 2048 for width in self.widths), "widths", "1..2048", self.widths)
+
+
+class Classifier(nn.Module):
+    """Stages of two 3x3 convolutions at halving resolutions, then a dense layer on the mean."""
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.config = config
+        maps_in = config.channels
+        for i, maps in enumerate(config.widths):
+            first = nn.Conv2d(maps_in, maps, 3, padding=1)
+            second = nn.Conv2d(maps, maps, 3, padding=1)
+            self.add_module(f"stage{i}", nn.Sequential(first, nn.ReLU(), second, nn.ReLU()))
+            maps_in = maps
+        size = config.resolution >> (len(config.widths) - 1)
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(maps_in * (size // 2) ** 2, len(config.classes))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return the feature maps of each stage for images [N,channels,R,R] in [-1,1]."""
+        size = self.config.resolution
+        check_shape(images, [None, self.config.channels, size, size], "images")
+        stages: list[Tensor] = []
+        x = images
+        for i in range(len(self.config.widths)):
+            x = self.get_submodule(f"stage{i}")(F.avg_pool2d(x, 2) if i > 0 else x)
+            stages.append(x)
+        return stages
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits [N,classes] for images [N,channels,R,R] in [-1,1]."""
+        x = F.avg_pool2d(self.features(images)[-1], 2).flatten(1)
+        logits: Tensor = self.head(self.dropout(x))
+        return logits
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return class probabilities [N,classes], without gradients."""
+        logits: Tensor = self(images)
+        return logits.softmax(dim=1)

@@ -1,0 +1,149 @@
+"""The layers that StyleGAN2's networks are built from, each with equalised learning rate.
+
+Parameter and buffer names follow the official PyTorch state dict, so that parity is a strict load.
+Weights are stored with unit variance and scaled at run time (Karras et al. 2018, section 4.1).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentlab.networks import ops
+
+
+class Linear(nn.Module):
+    """Fully connected layer; ``lr_multiplier`` scales weight and bias at run time."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        activate: bool = False,  # leaky ReLU with gain sqrt(2)
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.activate = activate
+        self.lr_multiplier = lr_multiplier
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), bias_init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N,in_features] to [N,out_features]."""
+        x = F.linear(x, self.weight * self.weight_gain, self.bias * self.lr_multiplier)
+        return ops.leaky_relu(x) if self.activate else x
+
+
+class Conv(nn.Module):
+    """Plain convolution with optional resampling by two, bias and activation."""
+
+    weight: Tensor
+    bias: Tensor | None
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        taps: Sequence[float],
+        activate: bool = True,
+        bias: bool = True,
+        up: bool = False,
+        down: bool = False,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.activate, self.up, self.down, self.conv_clamp = activate, up, down, conv_clamp
+        self.weight_gain = 1.0 / math.sqrt(in_channels * kernel_size**2)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.register_buffer("resample_filter", ops.fir_kernel(taps))
+
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """Map [N,in_channels,H,W] to [N,out_channels,H',W'], times ``gain``."""
+        weight = self.weight * self.weight_gain
+        if self.up:
+            x = ops.conv_up(x, weight, self.resample_filter)
+        elif self.down:
+            x = ops.conv_down(x, weight, self.resample_filter)
+        else:
+            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+        if self.bias is not None:
+            x = x + self.bias[None, :, None, None]
+        if self.activate:
+            clamp = None if self.conv_clamp is None else self.conv_clamp * gain
+            return ops.leaky_relu(x, ops.SQRT2 * gain, clamp)
+        return x * gain
+
+
+class StyledConv(nn.Module):
+    """Modulated convolution, noise, bias, leaky ReLU (Fig. 2d, Karras et al. 2020)."""
+
+    weight: Tensor
+    bias: Tensor
+    noise_const: Tensor
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,  # of the output
+        taps: Sequence[float],
+        up: bool = False,
+        use_noise: bool = True,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.resolution, self.up, self.use_noise = resolution, up, use_noise
+        self.conv_clamp = conv_clamp
+        self.affine = Linear(w_dim, in_channels, bias_init=1.0)
+        # No 1/sqrt(fan_in): demodulation cancels any constant factor.
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.register_buffer("resample_filter", ops.fir_kernel(taps))
+        if use_noise:
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
+        """``noise`` is [N|1,1,resolution,resolution], or None for no noise."""
+        up_kernel = self.resample_filter if self.up else None
+        x = ops.modulated_conv(x, self.weight, self.affine(w), up_kernel)
+        if noise is not None:
+            x = x + noise * self.noise_strength
+        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
+        return ops.leaky_relu(x + self.bias[None, :, None, None], ops.SQRT2 * gain, clamp)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to image channels, without demodulation."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, conv_clamp: float | None = None
+    ) -> None:
+        super().__init__()
+        self.conv_clamp = conv_clamp
+        self.weight_gain = 1.0 / math.sqrt(in_channels)
+        self.affine = Linear(w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Map features [N,in_channels,H,W] and w [N,w_dim] to an image [N,out_channels,H,W]."""
+        styles = self.affine(w) * self.weight_gain
+        x = ops.modulated_conv(x, self.weight, styles, demodulate=False)
+        x = x + self.bias[None, :, None, None]
+        return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

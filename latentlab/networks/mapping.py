@@ -1,0 +1,86 @@
+"""The mapping network: z and labels to the intermediate latent space W."""
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.errors import LatentError
+from latentlab.networks import ops
+from latentlab.networks.layers import Linear
+from latentlab.numerics import check_shape
+
+
+class Mapping(nn.Module):
+    """Fully connected network from Z (and labels) to W (section 2, Karras et al. 2019).
+
+    With ``num_ws`` None it returns w [N,w_dim] alone, as the conditional discriminator needs it.
+    """
+
+    w_avg: Tensor
+
+    def __init__(
+        self,
+        z_dim: int,
+        c_dim: int,
+        w_dim: int,
+        num_ws: int | None,
+        num_layers: int = 8,
+        lr_multiplier: float = 0.01,
+        embed_features: int | None = None,
+        layer_features: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, w_dim, num_ws
+        self.num_layers = num_layers
+        embed = 0 if c_dim == 0 else (embed_features or w_dim)
+        widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
+        if c_dim > 0:
+            self.embed = Linear(c_dim, embed)
+        for i in range(num_layers):
+            layer = Linear(widths[i], widths[i + 1], activate=True, lr_multiplier=lr_multiplier)
+            self.add_module(f"fc{i}", layer)
+        if num_ws is not None:
+            self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(
+        self,
+        z: Tensor | None,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Map z [N,z_dim] and labels c [N,c_dim] to ws [N,num_ws,w_dim].
+
+        Args:
+            z: Latents, standard normal.
+            c: Labels (one-hot or real vectors); None where the network has none.
+            truncation_psi: w is moved to ``w_avg + psi * (w - w_avg)``; 1 leaves it alone.
+            truncation_cutoff: Only the first that many layers are truncated; None means all.
+
+        Raises:
+            LatentError: If a shape does not fit.
+        """
+        w = self._normalised_input(z, c)
+        for i in range(self.num_layers):
+            w = self.get_submodule(f"fc{i}")(w)
+        if self.num_ws is None:
+            return w
+        ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)  # [N,num_ws,w_dim]
+        if truncation_psi != 1.0:
+            head = ws[:, :truncation_cutoff]
+            ws = torch.cat([self.w_avg.lerp(head, truncation_psi), ws[:, head.shape[1] :]], dim=1)
+        return ws
+
+    def _normalised_input(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        parts = []
+        if self.z_dim > 0:
+            parts.append(ops.normalize_2nd_moment(self._checked(z, self.z_dim, "z")))
+        if self.c_dim > 0:
+            labels = self._checked(c, self.c_dim, "c")
+            parts.append(ops.normalize_2nd_moment(self.embed(labels)))
+        return torch.cat(parts, dim=1)
+
+    def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
+        if x is None:
+            raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {width}]")
+        check_shape(x, [None, width], name)
+        return x.to(next(self.parameters()).dtype)

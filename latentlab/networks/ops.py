@@ -1,0 +1,131 @@
+"""Pure tensor operations of the StyleGAN networks: filters, resampling, modulation.
+
+Formulas: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN". Images and
+feature maps are [N,C,H,W]; FIR kernels are [k,k] with sum 1.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SQRT2 = math.sqrt(2.0)
+LEAKY_SLOPE = 0.2
+
+
+def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Scale each row of ``x`` [N,D] to a mean square of one."""
+    return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
+
+
+def leaky_relu(x: Tensor, gain: float = SQRT2, clamp: float | None = None) -> Tensor:
+    """Leaky ReLU of slope 0.2, times ``gain``, limited to +-``clamp`` where one is given."""
+    x = F.leaky_relu(x, LEAKY_SLOPE) * gain
+    return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+def fir_kernel(taps: Sequence[float]) -> Tensor:
+    """Outer product of 1-D ``taps`` with themselves, normalised to sum 1: [k,k]."""
+    line = torch.tensor(taps, dtype=torch.float32)
+    kernel = torch.outer(line, line)
+    return kernel / kernel.sum()
+
+
+def fir(
+    x: Tensor, kernel: Tensor, pad: tuple[int, int], stride: int = 1, gain: float = 1.0
+) -> Tensor:
+    """Filter every channel by true convolution; ``pad`` zeros go before and after, on both axes."""
+    channels = x.shape[1]
+    weight = (kernel * gain).flip(0, 1).to(x.dtype).expand(channels, 1, -1, -1)
+    before, after = pad
+    if before == after and before >= 0:
+        return F.conv2d(x, weight, stride=stride, padding=before, groups=channels)
+    x = F.pad(x, [before, after, before, after])
+    return F.conv2d(x, weight, stride=stride, groups=channels)
+
+
+def upsample(x: Tensor, kernel: Tensor) -> Tensor:
+    """Double H and W: insert zeros, then filter with gain 4 (zero borders, as published)."""
+    channels, size = x.shape[1], kernel.shape[0]
+    weight = (kernel * 4.0).to(x.dtype).expand(channels, 1, -1, -1)
+    # A strided transposed convolution is the zero-stuffed true convolution without the zeros.
+    full = F.conv_transpose2d(x, weight, stride=2, groups=channels)
+    start = size - 1 - (size + 1) // 2
+    height, width = 2 * x.shape[2], 2 * x.shape[3]
+    return full[:, :, start : start + height, start : start + width]
+
+
+def downsample(x: Tensor, kernel: Tensor) -> Tensor:
+    """Halve H and W: filter, then keep every second pixel."""
+    size = kernel.shape[0]
+    return fir(x, kernel, ((size - 1) // 2, (size - 2) // 2), stride=2)
+
+
+def conv_up(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve ``x`` [N,I,H,W] with ``weight`` [O,I,k,k] while doubling its size."""
+    taps, size = kernel.shape[0], weight.shape[-1]
+    if size == 1:
+        return upsample(F.conv2d(x, weight), kernel)  # both are linear: filter fewer pixels
+    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    slack = taps - 2 - (size - 1)
+    return fir(x, kernel, ((slack + 1) // 2 + 1, slack // 2 + 1), gain=4.0)
+
+
+def conv_down(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve ``x`` [N,I,H,W] with ``weight`` [O,I,k,k] while halving its size."""
+    taps, size = kernel.shape[0], weight.shape[-1]
+    if size == 1:
+        return F.conv2d(downsample(x, kernel), weight)
+    slack = taps - 2 + (size - 1)
+    return F.conv2d(fir(x, kernel, ((slack + 1) // 2, slack // 2)), weight, stride=2)
+
+
+def modulated_conv(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    up_kernel: Tensor | None = None,
+    demodulate: bool = True,
+) -> Tensor:
+    """Convolve with weights scaled per sample by ``styles`` (Eqs. 1 and 3, Karras et al. 2020).
+
+    Scaling the input by the style and the output by the demodulation coefficient equals scaling
+    the weights, and lets the whole batch share one convolution.
+
+    Args:
+        x: Feature maps [N,I,H,W].
+        weight: Weights [O,I,k,k].
+        styles: Scales of the input channels [N,I].
+        up_kernel: FIR kernel; where given, the output is twice as large.
+        demodulate: Divide each output channel by the norm of its scaled weights.
+
+    Returns:
+        Feature maps [N,O,H,W], or [N,O,2H,2W] with ``up_kernel``.
+    """
+    x = x * styles[:, :, None, None]
+    if up_kernel is None:
+        x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+    else:
+        x = conv_up(x, weight, up_kernel)
+    if demodulate:
+        energy = styles.square() @ weight.square().sum(dim=[2, 3]).t()  # [N,O]
+        x = x * (energy + 1e-8).rsqrt()[:, :, None, None]
+    return x
+
+
+def minibatch_std(x: Tensor, group_size: int | None, num_features: int = 1) -> Tensor:
+    """Append the standard deviation over groups of samples as ``num_features`` channels.
+
+    Sample i belongs to group i mod (N / group): groups are strided (Karras et al. 2018). The
+    published code needs N to be a multiple of the group size; other N use the largest divisor.
+    """
+    n, channels, height, width = x.shape
+    limit = n if group_size is None else min(group_size, n)
+    group = next(size for size in range(limit, 0, -1) if n % size == 0)
+    y = x.reshape(group, -1, num_features, channels // num_features, height, width)  # [G,n,F,c,H,W]
+    y = (y - y.mean(dim=0)).square().mean(dim=0)  # [n,F,c,H,W]
+    y = (y + 1e-8).sqrt().mean(dim=[2, 3, 4])  # [n,F]
+    y = y[:, :, None, None].repeat(group, 1, height, width)  # [N,F,H,W]
+    return torch.cat([x, y], dim=1)

@@ -1,0 +1,233 @@
+"""Perceptual distances behind one callable: two batches of images to distances [N].
+
+LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric".
+Every distance splits into ``features`` (once an image) and ``compare`` (once a pair).
+"""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.errors import CheckpointError, ImageError, SettingsError
+from latentlab.images import shrink
+from latentlab.networks.classifier import Classifier
+
+MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
+BUILTIN_DIGITS = "builtin:digits"
+_LPIPS_NETS = {"lpips-vgg": "vgg", "lpips-alex": "alex", "lpips-squeeze": "squeeze"}
+_logger = logging.getLogger(__name__)
+
+
+class PerceptualDistance(nn.Module):
+    """Base of the distances; calling it with images [N,C,H,W] in [-1,1] twice gives [N]."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return what images [N,C,H,W] in [-1,1] are compared by, each tensor with N rows."""
+        if images.ndim != 4 or images.shape[1] not in (1, 3):
+            raise ImageError(
+                f"{self.name}: images must have shape [N,3,H,W] or [N,1,H,W], "
+                f"but got {list(images.shape)}"
+            )
+        return self._extract(shrink(images.expand(-1, 3, -1, -1), MAX_RESOLUTION))
+
+    def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Return distances [N] between features; a single row is compared with every other."""
+        raise TypeError("a distance must define `compare`")
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return distances [N] between two image batches [N,C,H,W] in [-1,1]."""
+        return self.compare(self.features(first), self.features(second))
+
+    def _extract(self, images: Tensor) -> list[Tensor]:
+        raise TypeError("a distance must define `_extract`")
+
+
+class LpipsDistance(PerceptualDistance):
+    """LPIPS by the lpips package (version 0.1 of its weights) on a pretrained backbone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._model = _lpips_model(name)
+
+    def _extract(self, images: Tensor) -> list[Tensor]:
+        scaled = self._model.scaling_layer(images)
+        return [unit_normalise(stage) for stage in self._model.net(scaled)]
+
+    def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Weighted squared differences, averaged over space and summed over stages."""
+        total: Tensor | int = 0
+        for a, b, weigh in zip(first, second, self._model.lins, strict=True):
+            total = total + weigh((a - b).square()).mean(dim=[1, 2, 3])
+        return torch.as_tensor(total)
+
+
+class TorchScriptDistance(PerceptualDistance):
+    """A TorchScript network with the call signature of NVIDIA's vgg16.pt.
+
+    ``net(images in 0..255, resize_images=False, return_lpips=True)`` gives vectors whose squared
+    difference is the distance. A TorchScript file is a program: use one whose origin you trust.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file; expected a TorchScript network")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
+                self._network: nn.Module = torch.jit.load(path, map_location="cpu")
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{path}: not a TorchScript network ({reason})") from error
+        self.eval().requires_grad_(False)
+
+    def _extract(self, images: Tensor) -> list[Tensor]:
+        try:
+            vectors = self._network((images + 1) * 127.5, resize_images=False, return_lpips=True)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise CheckpointError(
+                f"{self.name}: cannot be called as NVIDIA's vgg16.pt is ({reason})"
+            ) from error
+        return [vectors]
+
+    def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Squared Euclidean distance of the vectors."""
+        return (first[0] - second[0]).square().sum(dim=1)
+
+
+class ClassifierDistance(PerceptualDistance):
+    """LPIPS's form on a classifier's own features, every channel with weight one."""
+
+    def __init__(self, name: str, classifier: Classifier) -> None:
+        super().__init__(name)
+        self._classifier = classifier
+
+    def _extract(self, images: Tensor) -> list[Tensor]:
+        size = self._classifier.config.resolution
+        if images.shape[-2:] != (size, size):
+            raise ImageError(
+                f"{self.name}: compares {size}x{size} images only, but got "
+                f"{images.shape[-1]}x{images.shape[-2]}; use an LPIPS distance"
+            )
+        stages = self._classifier.features(images[:, : self._classifier.config.channels])
+        return [unit_normalise(stage) for stage in stages]
+
+    def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Squared differences summed over channels, averaged over space, summed over stages."""
+        parts = [
+            (a - b).square().sum(dim=1).mean(dim=[1, 2]) for a, b in zip(first, second, strict=True)
+        ]
+        return torch.stack(parts).sum(dim=0)
+
+
+def perceptual_distance(
+    name: str | Path = "lpips-vgg", device: torch.device | str = "cpu"
+) -> PerceptualDistance:
+    """Open a perceptual distance: a callable from two image batches in [-1,1] to distances [N].
+
+    Args:
+        name: "lpips-vgg", "lpips-alex", "lpips-squeeze", "builtin:digits", or the path of a
+            TorchScript file with the call signature of NVIDIA's vgg16.pt.
+        device: Where it computes.
+
+    Raises:
+        CheckpointError: If its weights cannot be had; the message names the file and what helps.
+        SettingsError: If the name is unknown.
+    """
+    distance: PerceptualDistance
+    if str(name) in _LPIPS_NETS:
+        distance = LpipsDistance(str(name))
+    elif str(name) == BUILTIN_DIGITS:
+        from latentlab.checkpoints import load_classifier
+
+        distance = ClassifierDistance(BUILTIN_DIGITS, load_classifier("builtin:digits-classifier"))
+    elif Path(name).suffix or Path(name).exists():
+        distance = TorchScriptDistance(Path(name))
+    else:
+        known = ", ".join([*_LPIPS_NETS, BUILTIN_DIGITS])
+        raise SettingsError(f"`distance` must be {known} or a TorchScript file, but got {name!r}")
+    return distance.eval().requires_grad_(False).to(device)
+
+
+def unit_normalise(features: Tensor) -> Tensor:
+    """Divide features [N,C,H,W] by their norm over channels; zero stays zero.
+
+    The tiny constant stands inside the root, where lpips adds it outside: the values agree to
+    float32 rounding, and the gradient at an all-zero position is finite.
+    """
+    return features * (features.square().sum(dim=1, keepdim=True) + 1e-20).rsqrt()
+
+
+def _lpips_model(name: str) -> Any:
+    """Build the lpips package's model around backbone weights that are read as data."""
+    import lpips
+
+    net = _LPIPS_NETS[name]
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lpips calls torchvision by its older names
+        model = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    model.scaling_layer = lpips.ScalingLayer()  # constants, made again off the meta device
+    file = _backbone_file(name, net)
+    backbone = _read_weights(file)
+    lins = _read_weights(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
+    weights = {}
+    for key in model.state_dict():
+        if key.startswith("net."):  # net.slice2.5.weight is features.5.weight of the backbone
+            weights[key] = backbone.get("features." + key.split(".", 2)[2])
+        elif key.startswith("lin"):  # each layer is there twice: as lin0, and as lins.0
+            weights[key] = lins.get(key.replace("lins.", "lin", 1))
+    missing = [key for key, weight in weights.items() if weight is None]
+    if missing:
+        raise CheckpointError(f"{file}: not the weights of {name}: {missing[0]} is missing")
+    try:
+        model.load_state_dict(weights, strict=False, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file}: not the weights of {name} ({error})") from error
+    return model
+
+
+def _backbone_file(name: str, net: str) -> Path:
+    """Return the pretrained backbone in torch's hub cache, fetching it if it is not there."""
+    from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
+
+    published = {"vgg": VGG16_Weights, "alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights}
+    url = published[net].IMAGENET1K_V1.url
+    file = Path(torch.hub.get_dir(), "checkpoints", str(url).rsplit("/", 1)[1])
+    if file.is_file():
+        return file
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        digest = file.stem.rsplit("-", 1)[1]
+        _logger.info("fetching %s", url)
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=digest, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{name}: the backbone weights {file.name} are not in {file.parent} and cannot be "
+            f"fetched from {url} ({error}). Put the file there, or set TORCH_HOME to the folder "
+            "that contains hub/, or choose another distance: a TorchScript vgg16.pt, or "
+            f"{BUILTIN_DIGITS}"
+        ) from error
+    return file
+
+
+def _read_weights(file: Path) -> dict[str, Tensor]:
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch names a dozen types for a damaged file
+        reason = str(error).strip().splitlines()[0][:200]
+        raise CheckpointError(
+            f"{file}: damaged weights ({reason}); delete it to fetch it again"
+        ) from error
+    if not isinstance(weights, dict):
+        raise CheckpointError(f"{file}: holds a {type(weights).__name__}, expected weights by name")
+    return weights

@@ -1,0 +1,1 @@
+"""Training: data, losses, named configs, the trainer, and its snapshots."""

@@ -1,0 +1,158 @@
+"""Snapshots of a training run: a loadable checkpoint, and beside it what continuing needs.
+
+``snapshot-IMAGES.safetensors`` holds G_ema, G and D in latentlab's own format.
+``snapshot-IMAGES.optimizer.safetensors`` holds the optimiser moments and the log, and is written
+last: a snapshot without it is never continued from. Both are written whole.
+"""
+
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.checkpoints.native import (
+    read_native,
+    read_safetensors,
+    write_native,
+    write_safetensors,
+)
+from latentlab.errors import CheckpointError, SettingsError
+from latentlab.training.log import TrainingLog
+from latentlab.training.trainer import Trainer
+
+_OPTIMIZER_SUFFIX = ".optimizer.safetensors"
+_KEPT_OPTIMIZERS = 2  # the newest, and one to fall back on
+_logger = logging.getLogger(__name__)
+
+
+def save_snapshot(trainer: Trainer, log: TrainingLog, folder: Path) -> Path:
+    """Write a snapshot of the run; returns the path of the checkpoint."""
+    path = folder / f"snapshot-{trainer.images_seen:09d}.safetensors"
+    networks: dict[str, nn.Module] = {
+        "G_ema": trainer.ema_generator,
+        "G": trainer.generator,
+        "D": trainer.discriminator,
+    }
+    description = {**describe(trainer), "step": trainer.step, "images": trainer.images_seen}
+    write_native(networks, path, {"training": description})
+    tensors = {"mean_path_length": trainer.mean_path_length.cpu()}
+    for name, optimizer, network in _optimizers(trainer):
+        for key, parameter in network.named_parameters():
+            for moment, value in optimizer.state.get(parameter, {}).items():
+                # clone: all step counters share one zero-dimensional layout, each its own storage
+                tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
+    header = {"training": json.dumps(description), "log": json.dumps(log.to_dict())}
+    write_safetensors(tensors, _optimizer_path(path), header)
+    for old in sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
+        old.unlink()
+    return path
+
+
+def describe(trainer: Trainer) -> dict[str, Any]:
+    """What must be equal for a run to be continued: config, data and seed, as plain data."""
+    settings = json.loads(json.dumps(asdict(trainer.config)))
+    data = {
+        "pictures": len(trainer.dataset),
+        "resolution": trainer.dataset.resolution,
+        "channels": trainer.dataset.channels,
+        "c_dim": trainer.dataset.c_dim,
+    }
+    return {"config": settings, "data": data, "seed": trainer.seed}
+
+
+def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
+    """Continue from the newest snapshot in ``folder`` that loads; None if there is none.
+
+    Raises:
+        SettingsError: If the snapshot is of a run with other settings, naming them.
+        CheckpointError: If there are snapshots, but none loads.
+    """
+    candidates = sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"), reverse=True)
+    for path in candidates:
+        try:
+            return _restore(trainer, path)
+        except CheckpointError as error:
+            _logger.warning("snapshot passed over: %s", error)
+    if candidates:
+        raise CheckpointError(f"{folder}: none of its snapshots can be read; use an empty folder")
+    return None
+
+
+def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
+    header, tensors = read_safetensors(optimizer_path)
+    path = optimizer_path.with_name(optimizer_path.name.replace(_OPTIMIZER_SUFFIX, ".safetensors"))
+    checkpoint = read_native(path)
+    try:
+        description = json.loads(header["training"])
+        log = TrainingLog.from_dict(json.loads(header["log"]))
+        same = checkpoint.metadata["training"] == description
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{optimizer_path}: damaged header ({error})") from error
+    if not same:
+        raise CheckpointError(f"{path}: not of the same step as {optimizer_path.name}")
+    _refuse_other_run(describe(trainer), description, path)
+    moments = {name: _moments(tensors, name, network) for name, _, network in _optimizers(trainer)}
+    trainer.ema_generator.load_state_dict(checkpoint.networks["G_ema"].state_dict())
+    trainer.generator.load_state_dict(checkpoint.networks["G"].state_dict())
+    trainer.discriminator.load_state_dict(checkpoint.networks["D"].state_dict())
+    for name, optimizer, _ in _optimizers(trainer):
+        state = optimizer.state_dict()
+        optimizer.load_state_dict({**state, "state": moments[name]})
+    trainer.mean_path_length = tensors["mean_path_length"].to(trainer.device)
+    trainer.step = int(description["step"])
+    return log
+
+
+def _moments(
+    tensors: dict[str, Tensor], name: str, network: nn.Module
+) -> dict[int, dict[str, Tensor]]:
+    """Optimiser state by parameter number, as torch's optimisers take it."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for i, (key, _) in enumerate(network.named_parameters()):
+        prefix = f"{name}.{key}."
+        found = {
+            m: tensors[prefix + m]
+            for m in ("step", "exp_avg", "exp_avg_sq")
+            if prefix + m in tensors
+        }
+        if found:
+            state[i] = found
+    return state
+
+
+def _refuse_other_run(now: dict[str, Any], then: dict[str, Any], path: Path) -> None:
+    before, after = _flat(then), _flat(now)
+    changed = [
+        f"{key}: {before.get(key)} there, {after[key]} here"
+        for key in after
+        if before.get(key) != after[key]
+    ]
+    if changed:
+        raise SettingsError(
+            f"{path}: a run with other settings ({'; '.join(changed)}); repeat its settings to "
+            "continue it, or use an empty folder"
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
+def _optimizers(trainer: Trainer) -> list[tuple[str, torch.optim.Adam, nn.Module]]:
+    return [
+        ("G", trainer.g_optimizer, trainer.generator),
+        ("D", trainer.d_optimizer, trainer.discriminator),
+    ]
+
+
+def _optimizer_path(path: Path) -> Path:
+    return path.with_name(path.name.replace(".safetensors", _OPTIMIZER_SUFFIX))
