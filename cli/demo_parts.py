@@ -49,7 +49,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
         settings = ProjectorSettings(space=space, steps=steps)
         into = make_directory(folder / name)
         done[space] = project_targets(
-            g, targets, distance, settings, into, len(targets), f"projecting into {space}"
+            g, targets, distance, settings, into, label=f"projecting into {space}"
         )
         read = _read(classifier, [item.image for item in done[space]])
         rows += [

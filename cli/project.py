@@ -86,10 +86,8 @@ _PARTLY_BAD = 4  # exit code
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
     metavar="N",
-    help="Pictures optimised at once.",
+    help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere.",
 )
 @click.option("--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop.")
 @output_option
@@ -106,7 +104,7 @@ def project(
     max_upscale: float,
     learning_rate: float,
     noise_weight: float,
-    batch: int,
+    batch: int | None,
     dry_run: bool,
     output: Path,
     overwrite: bool,

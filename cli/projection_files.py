@@ -16,6 +16,7 @@ from latentlab.files import make_directory
 from latentlab.images import Crop, grid, load_image, save_image
 from latentlab.latents import save_noise, save_ws
 from latentlab.perceptual import PerceptualDistance
+from latentlab.projector import default_batch
 from latentlab.quality import pixel_quality
 
 REPORT = "report.csv"
@@ -74,14 +75,15 @@ def project_targets(
     distance: PerceptualDistance,
     settings: ProjectorSettings,
     folder: Path,
-    batch: int,
+    batch: int | None = None,
     label: str = "projecting",
 ) -> list[Projected]:
-    """Project targets in batches and write each one's files as it is done.
+    """Project targets in batches and write each one's files as its batch is done.
 
     A single target's files go into ``folder`` itself, those of several into a folder each.
     """
     done: list[Projected] = []
+    batch = batch or default_batch(g)
     batches = [targets[start : start + batch] for start in range(0, len(targets), batch)]
     with ProgressBar(len(batches) * settings.steps, label, unit="step") as bar:
         for chosen in batches:

@@ -18,7 +18,8 @@ from latentlab.errors import (
 )
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import perceptual_distance
-from latentlab.projector import Projection, ProjectorSettings, project
+from latentlab.projection import Projection, ProjectorSettings
+from latentlab.projector import project
 from latentlab.version import __version__
 
 __all__ = [

@@ -15,7 +15,10 @@ from latentlab.networks.generator import Generator
 from latentlab.numerics import check_shape
 
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
+W_SAMPLES_SEED = 123  # of the published projector's w statistics
+
 _MAX_BYTES = 2**31  # of one array in a latent file
+_W_BATCH = 1000
 _LABEL_STREAM = 1000  # apart from every stream of z
 
 
@@ -39,6 +42,33 @@ def z_from_seeds(seeds: Sequence[int], z_dim: int) -> Tensor:
     """Draw z [N,z_dim] as the field does for ``--seeds``: RandomState(seed).randn(1, z_dim)."""
     rows = [np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]
     return torch.from_numpy(np.concatenate(rows).astype(np.float32))
+
+
+def w_statistics(
+    g: Generator, samples: int = 10_000, c: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean w [w_dim] and the deviation of w, a scalar, over untruncated samples.
+
+    The deviation is the root of the squared deviations summed over dimensions and averaged over
+    samples, as in the published projector: it is not divided by w_dim.
+
+    Args:
+        g: The generator.
+        samples: Number of z, drawn from RandomState(123).
+        c: Label [1,c_dim] of a conditional generator; None uses every class equally.
+    """
+    z = torch.from_numpy(np.random.RandomState(W_SAMPLES_SEED).randn(samples, g.z_dim))
+    parts = []
+    with torch.no_grad():
+        for start in range(0, samples, _W_BATCH):
+            rows = z[start : start + _W_BATCH].to(g.w_mean.dtype).to(g.device)
+            labels = _statistics_labels(g, c, start, len(rows))
+            parts.append(g.mapping(rows, labels)[:, 0].cpu().double())
+    w = torch.cat(parts)
+    mean = w.mean(dim=0)
+    deviation = (w - mean).square().sum(dim=1).mean().sqrt()
+    dtype, device = g.w_mean.dtype, g.device
+    return mean.to(dtype).to(device), deviation.to(dtype).to(device)
 
 
 def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
@@ -108,6 +138,15 @@ def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
     for i, (level, shape) in enumerate(zip(maps, shapes, strict=True)):
         check_shape(level, [None, *shape[1:]], f"{path}: noise_{i}")
     return maps
+
+
+def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -> Tensor | None:
+    if g.c_dim == 0:
+        return None
+    if c is None:
+        return torch.eye(g.c_dim)[torch.arange(start, start + count) % g.c_dim].to(g.w_mean)
+    check_shape(c, [1, g.c_dim], "c")
+    return c.to(g.w_mean).expand(count, -1)
 
 
 def _save_npz(path: Path | str, arrays: dict[str, Tensor]) -> None:

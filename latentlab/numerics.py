@@ -1,4 +1,4 @@
-"""Shape, finiteness and determinism checks shared by every room."""
+"""Shape checks and keyed randomness, shared by every room."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlab.errors import LatentError, NumericalError
+from latentlab.errors import LatentError
 
 
 def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
@@ -20,15 +20,11 @@ def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
         raise LatentError(f"`{name}` must have shape [{wanted}], but got {list(x.shape)}")
 
 
-def check_finite(x: Tensor, name: str) -> None:
-    """Raise NumericalError if ``x`` holds NaN or infinity."""
-    if not bool(torch.isfinite(x).all()):
-        bad = int((~torch.isfinite(x)).sum())
-        raise NumericalError(f"{name}: {bad} of {x.numel()} values are NaN or infinite")
-
-
 def keyed_seed(seed: int, *key: int) -> int:
-    """Derive a 63-bit seed from (seed, key...), so that every stream has its own numbers."""
+    """Derive a 63-bit seed from (seed, key...), so that every stream has its own numbers.
+
+    The keys of one stream have one length: numpy takes [0, 1] and [0, 1, 0] for the same.
+    """
     return int(
         np.random.SeedSequence([seed, *key]).generate_state(2, np.uint32).view(np.uint64)[0] >> 1
     )

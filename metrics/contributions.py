@@ -62,7 +62,7 @@ class _Moments:
         self.count, self.total, self.squares = 0, 0.0, 0.0
 
     def add(self, pixels: Tensor) -> None:
-        wide = pixels.double()
+        wide = pixels.cpu().double()  # not every device has float64
         self.count += wide.numel()
         self.total += float(wide.sum())
         self.squares += float(wide.square().sum())

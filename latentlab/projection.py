@@ -1,0 +1,126 @@
+"""What a projection is: the constants of the optimisation, and what it gives."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentlab.errors import SettingsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPACES = ("w", "w+")
+
+
+@dataclass(frozen=True)
+class ProjectorSettings:
+    """Constants of the optimisation; defaults as published (appendix D, Karras et al. 2020)."""
+
+    space: str = "w"
+    steps: int = 1000
+    seed: int = 0
+    w_samples: int = 10_000  # z drawn for the mean and deviation of w
+    learning_rate: float = 0.1
+    ramp_up: float = 0.05  # share of the steps in which the learning rate rises
+    ramp_down: float = 0.25  # share of the steps in which it falls
+    w_noise: float = 0.05  # noise added to w, in deviations of w
+    w_noise_ramp: float = 0.75  # share of the steps until it has vanished
+    noise_weight: float = 1e5  # of the noise regulariser
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise SettingsError(
+                f"`space` must be one of {', '.join(SPACES)}, but got {self.space!r}"
+            )
+        for name in ("steps", "w_samples"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise SettingsError(f"`{name}` must be a positive integer, but got {value!r}")
+        for name in ("learning_rate", "w_noise_ramp"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise SettingsError(f"`{name}` must be a positive number, but got {value!r}")
+        for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise SettingsError(
+                    f"`{name}` must be zero or a positive number, but got {value!r}"
+                )
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step: linear rise, then flat, then a cosine fall."""
+        t = step / self.steps
+        fall = min(1.0, (1.0 - t) / self.ramp_down) if self.ramp_down else 1.0
+        rise = min(1.0, t / self.ramp_up) if self.ramp_up else 1.0
+        return self.learning_rate * (0.5 - 0.5 * math.cos(math.pi * fall)) * rise
+
+    def w_noise_at(self, step: int) -> float:
+        """Standard deviation of the noise on w at a step, in deviations of w."""
+        return self.w_noise * max(0.0, 1.0 - step / self.steps / self.w_noise_ramp) ** 2
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What projecting N images gives.
+
+    Attributes:
+        ws: Latents [N,num_ws,w_dim]; in space "w" all rows of an image are equal.
+        noise: Optimised noise maps, one [N,1,h,w] a noise layer.
+        images: The images rendered from them, [N,C,R,R].
+        distance: Perceptual distance of each rendered image to its target [N].
+        start_distance: The same for the image of the mean w, where the optimisation starts [N].
+        history: One row an image and step: distance, noise penalty, loss, learning rate.
+        settings: The constants used.
+    """
+
+    ws: Tensor
+    noise: list[Tensor]
+    images: Tensor
+    distance: Tensor
+    start_distance: Tensor
+    history: "pd.DataFrame"
+    settings: ProjectorSettings
+
+
+def joined(parts: Sequence[Projection]) -> Projection:
+    """Put the projections of consecutive images together, in order."""
+    import pandas as pd
+
+    counts = [len(part.ws) for part in parts]
+    histories = [
+        part.history.assign(image=part.history["image"] + sum(counts[:i]))
+        for i, part in enumerate(parts)
+    ]
+    return Projection(
+        torch.cat([part.ws for part in parts]),
+        [torch.cat(levels) for levels in zip(*(part.noise for part in parts), strict=True)],
+        torch.cat([part.images for part in parts]),
+        torch.cat([part.distance for part in parts]),
+        torch.cat([part.start_distance for part in parts]),
+        pd.concat(histories, ignore_index=True),
+        parts[0].settings,
+    )
+
+
+def history_frame(trace: Tensor, settings: ProjectorSettings) -> "pd.DataFrame":
+    """Tabulate losses [steps,3,N]: one row a step and image."""
+    import pandas as pd
+
+    steps, _, n = trace.shape
+    columns = trace.permute(1, 0, 2).reshape(3, -1).double().numpy()
+    rates = [settings.learning_rate_at(step) for step in range(steps)]
+    return pd.DataFrame(
+        {
+            "step": np.repeat(np.arange(steps), n),
+            "image": np.tile(np.arange(n), steps),
+            "distance": columns[0],
+            "noise_penalty": columns[1],
+            "loss": columns[2],
+            "learning_rate": np.repeat(rates, n),
+        }
+    )

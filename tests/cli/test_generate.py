@@ -1,0 +1,350 @@
+import io
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import latentlab
+from cli.main import main
+from tests.conftest import make_discriminator, make_generator
+
+SETTINGS = {"resolution": 32, "z_dim": 16, "w_dim": 12}
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def g():
+    return make_generator(**SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def model(g, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    latentlab.save(g, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "conditional.safetensors"
+    latentlab.save(make_generator(**SETTINGS, c_dim=3), path)
+    return path
+
+
+def generate(*arguments):
+    result = CliRunner().invoke(main, ["generate", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.stdout == ""
+    return result
+
+
+def rendered(*arguments):
+    result = generate(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def refused(code, *arguments):
+    """Run a command that must end in one line and an exit code, having made nothing."""
+    result = generate(*arguments)
+    assert result.exit_code == code, result.stderr
+    assert "Error: " in result.stderr.splitlines()[-1]
+    return result.stderr
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+def to_bytes(image):
+    """The official scripts' conversion of an image [C,H,W] in [-1,1]."""
+    scaled = (image.permute(1, 2, 0) * 127.5 + 128).clamp(0, 255)
+    return scaled.to(torch.uint8).numpy()
+
+
+def z_of(seed, g):
+    return torch.from_numpy(np.random.RandomState(seed).randn(1, g.z_dim).astype(np.float32))
+
+
+def some_ws(g, n=3, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, g.num_ws, g.w_dim)).astype(np.float32)
+
+
+def some_noise(n=3, seed=1):
+    rng = np.random.default_rng(seed)
+    sizes = [4, 8, 8, 16, 16, 32, 32]
+    return {f"noise_{i}": rng.standard_normal((n, 1, s, s)) for i, s in enumerate(sizes)}
+
+
+# From seeds.
+
+
+def test_each_seed_is_rendered_as_by_hand(g, model, tmp_path):
+    result = rendered(model, "--seeds", "0,3,8-9", "-o", tmp_path)
+    names = {f"seed{seed:04d}.png" for seed in (0, 3, 8, 9)}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "grid.png"}
+    for seed in (0, 3, 8, 9):
+        picture = pixels(tmp_path / f"seed{seed:04d}.png")
+        assert picture.std() > 20
+        assert np.array_equal(picture, to_bytes(g(z_of(seed, g))[0]))
+    assert str(tmp_path) in result.stderr
+
+
+def test_the_grid_shows_the_pictures_in_order(model, tmp_path):
+    rendered(model, "--seeds", "9,2,4", "-o", tmp_path)
+    row = [pixels(tmp_path / f"seed000{seed}.png") for seed in (9, 2, 4)]
+    assert np.array_equal(pixels(tmp_path / "grid.png"), np.concatenate(row, axis=1))
+
+
+@pytest.mark.parametrize("mode", ["const", "random", "none"])
+def test_other_seeds_do_not_change_a_picture(mode, model, tmp_path):
+    for seeds in ("5", "3-7", "5,0"):
+        rendered(model, "--seeds", seeds, "--noise-mode", mode, "-o", tmp_path / seeds)
+    alone = (tmp_path / "5" / "seed0005.png").read_bytes()
+    assert (tmp_path / "3-7" / "seed0005.png").read_bytes() == alone
+    assert (tmp_path / "5,0" / "seed0005.png").read_bytes() == alone
+
+
+def test_noise_modes_differ_and_none_is_rendered_as_by_hand(g, model, tmp_path):
+    pictures = {}
+    for mode in ("const", "random", "none"):
+        rendered(model, "--seeds", "1", "--noise-mode", mode, "-o", tmp_path / mode)
+        pictures[mode] = pixels(tmp_path / mode / "seed0001.png")
+    assert not np.array_equal(pictures["const"], pictures["random"])
+    assert not np.array_equal(pictures["random"], pictures["none"])
+    silent = [torch.zeros(1, 1, s, s) for s in (4, 8, 8, 16, 16, 32, 32)]
+    by_hand = g.synthesis(g.mapping(z_of(1, g)), noise=silent)
+    assert np.array_equal(pictures["none"], to_bytes(by_hand[0]))
+
+
+def test_psi_0_gives_the_mean_image_for_every_seed(g, model, tmp_path):
+    rendered(model, "--seeds", "0-2", "--truncation-psi", "0", "-o", tmp_path)
+    mean = g.synthesis(g.w_mean.expand(1, g.num_ws, -1))
+    for seed in range(3):
+        assert np.array_equal(pixels(tmp_path / f"seed000{seed}.png"), to_bytes(mean[0]))
+
+
+def test_truncation_stops_at_the_cutoff(g, model, tmp_path):
+    rendered(
+        model, "--seeds", "4", "--truncation-psi", "0.5", "--truncation-cutoff", "3", "-o", tmp_path
+    )
+    ws = g.mapping(z_of(4, g))
+    ws[:, :3] = g.w_mean + 0.5 * (ws[:, :3] - g.w_mean)
+    by_hand = to_bytes(g.synthesis(ws)[0])
+    assert np.abs(pixels(tmp_path / "seed0004.png").astype(int) - by_hand).max() <= 1
+
+
+def test_a_grey_generator_gives_grey_pictures(tmp_path):
+    latentlab.save(make_generator(channels=1), tmp_path / "grey.safetensors")
+    rendered(tmp_path / "grey.safetensors", "--seeds", "0-1", "-o", tmp_path / "o")
+    assert pixels(tmp_path / "o" / "seed0000.png").shape == (16, 16)
+    assert pixels(tmp_path / "o" / "grid.png").shape == (16, 32)
+
+
+# Classes.
+
+
+def test_the_class_chooses_the_label(conditional, tmp_path):
+    g = make_generator(**SETTINGS, c_dim=3)
+    for label in range(3):
+        rendered(conditional, "--seeds", "6", "--class", label, "-o", tmp_path / str(label))
+        by_hand = g(z_of(6, g), torch.eye(3)[[label]])
+        assert np.array_equal(pixels(tmp_path / f"{label}/seed0006.png"), to_bytes(by_hand[0]))
+    pictures = {(tmp_path / f"{label}/seed0006.png").read_bytes() for label in range(3)}
+    assert len(pictures) == 3
+
+
+@pytest.mark.parametrize(("options", "words"), [([], "3 classes"), (["--class", "3"], "0..2")])
+def test_a_wrong_class_is_a_usage_error(options, words, conditional, tmp_path):
+    message = refused(2, conditional, "--seeds", "0", *options, "-o", tmp_path / "o")
+    assert words in message
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_class_of_a_generator_without_labels_is_a_usage_error(model, tmp_path):
+    message = refused(2, model, "--seeds", "0", "--class", "0", "-o", tmp_path / "o")
+    assert "no labels" in message
+    assert not (tmp_path / "o").exists()
+
+
+# From saved latents.
+
+
+def test_saved_latents_are_rendered_row_by_row(g, model, tmp_path):
+    ws = some_ws(g)
+    np.savez(tmp_path / "w.npz", w=ws)
+    rendered(model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+    names = {path.name for path in (tmp_path / "o").iterdir()}
+    assert names == {"proj00.png", "proj01.png", "proj02.png", "grid.png"}
+    for i in range(3):
+        by_hand = g.synthesis(torch.from_numpy(ws[i : i + 1]))
+        assert np.array_equal(pixels(tmp_path / f"o/proj0{i}.png"), to_bytes(by_hand[0]))
+
+
+def test_saved_noise_is_used(g, model, tmp_path):
+    ws, noise = some_ws(g), some_noise()
+    np.savez(tmp_path / "w.npz", w=ws)
+    np.savez(tmp_path / "n.npz", **noise)
+    rendered(
+        model, "--projected-w", tmp_path / "w.npz", "--noise", tmp_path / "n.npz",
+        "-o", tmp_path / "o",
+    )  # fmt: skip
+    for i in range(3):
+        maps = [torch.from_numpy(level[i : i + 1]).float() for level in noise.values()]
+        by_hand = g.synthesis(torch.from_numpy(ws[i : i + 1]), noise=maps)
+        assert np.array_equal(pixels(tmp_path / f"o/proj0{i}.png"), to_bytes(by_hand[0]))
+
+
+def test_latents_of_a_generator_with_classes_need_no_class(conditional, tmp_path):
+    np.savez(tmp_path / "w.npz", w=some_ws(make_generator(**SETTINGS), n=1))
+    rendered(conditional, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+    assert (tmp_path / "o" / "proj00.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--class", "1"],
+        ["--truncation-psi", "0.5"],
+        ["--truncation-cutoff", "2"],
+        ["--noise", "n.npz", "--noise-mode", "none"],
+    ],
+)
+def test_options_that_would_have_no_effect_are_usage_errors(
+    options, g, conditional, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    np.savez("w.npz", w=some_ws(g))
+    np.savez("n.npz", **some_noise())
+    message = refused(2, conditional, "--projected-w", "w.npz", *options, "-o", "o")
+    assert options[-2] in message
+
+
+def changed(array, value):
+    array = array.copy()
+    array.flat[7] = value
+    return array
+
+
+BAD_LATENTS = {
+    "NaN": lambda w: {"w": changed(w, np.nan)},
+    "infinity": lambda w: {"w": changed(w, np.inf)},
+    "too few layers": lambda w: {"w": w[:, :-1]},
+    "wrong width": lambda w: {"w": w[:, :, :-1]},
+    "no batch": lambda w: {"w": w[0]},
+    "no rows": lambda w: {"w": w[:0]},
+    "integers": lambda w: {"w": w.astype(np.int64)},
+    "text": lambda w: {"w": w.astype(str)},
+    "objects": lambda w: {"w": w.astype(object)},
+    "another key": lambda w: {"latents": w},
+    "nothing": lambda w: {},
+}
+
+
+@pytest.mark.parametrize("change", BAD_LATENTS.values(), ids=BAD_LATENTS)
+def test_latents_that_do_not_fit_are_refused(change, g, model, tmp_path):
+    np.savez(tmp_path / "w.npz", **change(some_ws(g)))
+    message = refused(4, model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+    assert message.startswith(f"Error: {tmp_path / 'w.npz'}")
+    assert message.count("\n") == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_files_that_hold_no_latents_are_refused(g, model, tmp_path):
+    np.savez(tmp_path / "whole.npz", w=some_ws(g))
+    content = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.npz").write_text("once upon a time")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    np.save(tmp_path / "bare.npy", some_ws(g))
+    for name in ("cut.npz", "text.npz", "empty.npz", "bare.npy", "missing.npz", "."):
+        message = refused(4, model, "--projected-w", tmp_path / name, "-o", tmp_path / "o")
+        assert message.startswith(f"Error: {tmp_path / name}")
+        assert not (tmp_path / "o").exists()
+
+
+def test_a_compressed_bomb_is_refused_before_it_unfolds(model, tmp_path):
+    rows = 64 * MIB // (4 * 8 * 12)
+    header = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (rows, 9, 12)}  # 9 is not num_ws
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "w.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("w.npy", header.getvalue() + bytes(rows * 9 * 12 * 4))
+    assert (tmp_path / "w.npz").stat().st_size < MIB
+    tracemalloc.start()
+    try:
+        refused(4, model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * MIB
+
+
+BAD_NOISE = {
+    "a map missing": lambda n: {k: v for k, v in n.items() if k != "noise_6"},
+    "a map misshapen": lambda n: {**n, "noise_2": n["noise_2"][:, :, :4]},
+    "NaN": lambda n: {**n, "noise_3": changed(n["noise_3"], np.nan)},
+    "maps for fewer images": lambda n: {k: v[:2] for k, v in n.items()},
+    "a map for fewer images": lambda n: {**n, "noise_1": n["noise_1"][:2]},
+}
+
+
+@pytest.mark.parametrize("change", BAD_NOISE.values(), ids=BAD_NOISE)
+def test_noise_that_does_not_fit_is_refused(change, g, model, tmp_path):
+    np.savez(tmp_path / "w.npz", w=some_ws(g))
+    np.savez(tmp_path / "n.npz", **change(some_noise()))
+    message = refused(
+        4, model, "--projected-w", tmp_path / "w.npz", "--noise", tmp_path / "n.npz",
+        "-o", tmp_path / "o",
+    )  # fmt: skip
+    assert str(tmp_path / "n.npz") in message
+    assert not (tmp_path / "o").exists()
+
+
+# Outputs and checkpoints.
+
+
+def test_existing_pictures_are_kept_without_overwrite(model, tmp_path):
+    rendered(model, "--seeds", "0-1", "-o", tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    message = refused(6, model, "--seeds", "1-2", "--truncation-psi", "0", "-o", tmp_path)
+    assert "seed0001.png" in message
+    assert "--overwrite" in message
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_overwrite_replaces_pictures(model, tmp_path):
+    rendered(model, "--seeds", "0-1", "-o", tmp_path)
+    before = (tmp_path / "seed0001.png").read_bytes()
+    rendered(model, "--seeds", "1", "--truncation-psi", "0", "--overwrite", "-o", tmp_path)
+    assert (tmp_path / "seed0001.png").read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_named(name, model, tmp_path):
+    (tmp_path / "file").write_text("here already")
+    message = refused(6, model, "--seeds", "0", "-o", tmp_path / name)
+    assert message.startswith(f"Error: {tmp_path / name}")
+
+
+def test_checkpoints_without_a_generator_are_refused(tmp_path):
+    from latentlab.checkpoints.native import write_native
+
+    write_native({"D": make_discriminator()}, tmp_path / "d.safetensors")
+    (tmp_path / "text.safetensors").write_text("once upon a time")
+    for name in ("d.safetensors", "text.safetensors", "missing.safetensors", "."):
+        message = refused(3, tmp_path / name, "--seeds", "0", "-o", tmp_path / "o")
+        assert message.startswith(f"Error: {tmp_path / name}")
+        assert message.count("\n") == 1
+        assert not (tmp_path / "o").exists()
+
+
+def test_an_unknown_device_is_a_usage_error(model, tmp_path):
+    message = refused(2, model, "--seeds", "0", "--device", "abacus", "-o", tmp_path / "o")
+    assert "abacus" in message
+    assert not (tmp_path / "o").exists()

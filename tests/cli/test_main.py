@@ -1,0 +1,220 @@
+import re
+import shlex
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import latentlab
+from cli.main import main
+from cli.options import NumberList
+
+COMMANDS = sorted(main.commands)
+HEAVY = {"torch", "pandas", "matplotlib", "sklearn", "scipy", "PIL"}
+# Runs the command line as the console script does, then tells which libraries it imported.
+SCRIPT = f"""
+import sys
+from cli.main import main
+try:
+    main(prog_name="latentlab")
+finally:
+    print("imported:", *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def run(*arguments, folder):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT, *arguments],
+        capture_output=True, text=True, cwd=folder, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def examples(command):
+    """The command lines under "Example:" in a command's help."""
+    text = (command.help or "").replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if re.match(r"\s+latentlab ", line)]
+
+
+# Help.
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help_imports_nothing_heavy(command, tmp_path):
+    done = run(*([command] if command else []), "--help", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Usage: latentlab {command or '[OPTIONS]'}")
+    assert done.stderr == "imported:\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_fits_a_terminal_of_80_columns(command, flag):
+    arguments = [command, flag] if command else [flag]
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(main, arguments)
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", [main, *main.commands.values()], ids=lambda c: c.name)
+def test_help_shows_an_example(command):
+    assert examples(command)
+
+
+@pytest.mark.parametrize("line", [line for c in main.commands.values() for line in examples(c)])
+def test_examples_in_the_help_are_accepted(line):
+    program, name, *arguments = shlex.split(line)
+    context = main.commands[name].make_context(name, arguments)
+    assert program == "latentlab"
+    assert context.params
+
+
+@pytest.mark.parametrize("command", main.commands.values(), ids=lambda c: c.name)
+def test_every_option_is_explained(command):
+    unexplained = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+    assert unexplained == []
+
+
+def test_the_version_is_the_packages(tmp_path):
+    done = run("--version", folder=tmp_path)
+    assert done.stdout == f"latentlab, version {latentlab.__version__}\n"
+    assert done.stderr == "imported:\n"
+
+
+# Usage errors.
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("genrate", "No such command 'genrate'"),
+        ("--frob", "No such option"),
+        ("generate", "CKPT"),
+        ("generate m --seeds 0", "--output"),
+        ("generate m -o out", "--seeds or --projected-w"),
+        ("generate m --seeds 0 --projected-w w.npz -o out", "--seeds or --projected-w"),
+        ("generate m --seeds 0 --noise n.npz -o out", "--projected-w"),
+        ("generate m --seeds 9-1 -o out", "9-1"),
+        ("generate m --seeds 1-1000000000 -o out", "too many"),
+        ("generate m --seeds -1 -o out", "-1"),
+        ("generate m --seeds x -o out", "'x'"),
+        ("generate m --seeds 0 --class -1 -o out", "-1"),
+        ("generate m --seeds 0 --truncation-psi half -o out", "half"),
+        ("generate m --seeds 0 --truncation-psi nan -o out", "nan"),
+        ("generate m --seeds 0 --truncation-psi inf -o out", "inf"),
+        ("generate m --seeds 0 --truncation-cutoff -1 -o out", "-1"),
+        ("generate m --seeds 0 --noise-mode loud -o out", "loud"),
+        ("generate m --seeds 0 --frob -o out", "--frob"),
+        ("project m -o out", "PICTURE"),
+        ("project m p.png", "--output"),
+        ("project m p.png --steps 0 -o out", "--steps"),
+        ("project m p.png --steps many -o out", "many"),
+        ("project m p.png --space z -o out", "space"),
+        ("project m p.png --seed -1 -o out", "--seed"),
+        ("project m p.png --batch 0 -o out", "--batch"),
+        ("project m p.png --crop left -o out", "left"),
+        ("project m p.png --max-upscale 0.5 -o out", "--max-upscale"),
+        ("project m p.png --max-upscale nan -o out", "--max-upscale"),
+        ("project m p.png --learning-rate 0 -o out", "--learning-rate"),
+        ("project m p.png --learning-rate nan -o out", "--learning-rate"),
+        ("project m p.png --noise-weight inf -o out", "--noise-weight"),
+        ("train -o out", "--data"),
+        ("train --data d --kimg 0 -o out", "--kimg"),
+        ("train --data d --channels 2 -o out", "--channels"),
+        ("train-classifier", "OUT"),
+        ("train-classifier c.safetensors --epochs 0", "--epochs"),
+        ("demo --steps 0 -o out", "--steps"),
+    ],
+)
+def test_usage_errors_answer_at_once(line, words, tmp_path):
+    done = run(*line.split(), folder=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    *_, message, imported = done.stderr.splitlines()
+    assert words in message
+    assert imported == "imported:"
+    assert list(tmp_path.iterdir()) == []
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("5", [5]),
+        ("0,3,8-15", [0, 3, 8, 9, 10, 11, 12, 13, 14, 15]),
+        ("7-7", [7]),
+        ("4,2,2", [4, 2, 2]),
+        (" 1 , 2-3 ", [1, 2, 3]),
+        ("007", [7]),
+        ("4294967295", [2**32 - 1]),
+    ],
+)
+def test_number_lists(text, numbers):
+    assert NumberList().convert(text, None, None) == numbers
+
+
+def test_a_number_list_may_hold_a_million():
+    assert len(NumberList().convert("1-1000000", None, None)) == 10**6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", ",", "1,", ",1", "1,,2", "x", "1.5", "1e3", "0x10", "1_000", "²", "half",
+        "-1", "1,-2", "-3--1", "1-", "-", "1-2-3", "1 2", "1:3",
+        "9-1", "0,9-8",
+        "4294967296", "0-1000000", "0-999999,5", "1-100000000000000000000", "9" * 5000,
+    ],
+)  # fmt: skip
+def test_other_number_lists_are_usage_errors(text):
+    with pytest.raises(click.BadParameter) as caught:
+        NumberList().convert(text, None, None)
+    assert caught.value.exit_code == 2
+
+
+# Errors become one line and an exit code.
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (latentlab.SettingsError("bad setting"), 2),
+        (latentlab.CheckpointError("bad checkpoint"), 3),
+        (latentlab.UnsafeCheckpoint("bad checkpoint"), 3),
+        (latentlab.ImageError("bad picture"), 4),
+        (latentlab.LatentError("bad latents"), 4),
+        (latentlab.NumericalError("NaN"), 5),
+        (latentlab.OutputError("disk full"), 6),
+    ],
+)
+def test_each_error_has_its_exit_code(error, code, monkeypatch, tmp_path):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(latentlab, "load", fail)
+    result = CliRunner().invoke(main, ["generate", "m", "--seeds", "0", "-o", str(tmp_path / "o")])
+    assert result.exit_code == code
+    assert (result.stdout, result.stderr) == ("", f"Error: {error}\n")
+
+
+def test_an_interruption_is_told_by_the_exit_code(monkeypatch, tmp_path):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(latentlab, "load", interrupt)
+    result = CliRunner().invoke(main, ["generate", "m", "--seeds", "0", "-o", str(tmp_path / "o")])
+    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")
+
+
+def test_a_mistake_of_our_own_is_not_hidden(monkeypatch, tmp_path):
+    def fail(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(latentlab, "load", fail)
+    result = CliRunner().invoke(main, ["generate", "m", "--seeds", "0", "-o", str(tmp_path / "o")])
+    assert isinstance(result.exception, ZeroDivisionError)

@@ -1,0 +1,57 @@
+"""Shared fixtures: the reference data beside the repository, and small networks made here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentlab import Generator
+from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.discriminators import Discriminator
+from latentlab.numerics import seeded_initialisation
+
+SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of genuine checkpoints with reference outputs, or skip."""
+    if not SHARED.is_dir():
+        pytest.skip(f"reference data not found at {SHARED}")
+    return SHARED
+
+
+@pytest.fixture
+def data() -> Path:
+    """The small reference files kept in the repository."""
+    return DATA
+
+
+def randomise(network: torch.nn.Module, seed: int = 0) -> None:
+    """Move every parameter and buffer off its initial value, so that each one counts."""
+    rng = torch.Generator().manual_seed(seed)
+    for name, tensor in network.state_dict().items():
+        if not name.endswith("resample_filter"):
+            tensor.add_(torch.randn(tensor.shape, generator=rng) * 0.2)
+
+
+def make_generator(seed: int = 0, **changes: object) -> Generator:
+    """A small generator with every weight off its initial value."""
+    settings: dict[str, object] = {
+        "resolution": 16, "channel_base": 128, "channel_max": 8,
+        "z_dim": 6, "w_dim": 5, "mapping_layers": 2,
+    }  # fmt: skip
+    with seeded_initialisation(seed):
+        g = Generator(StyleGAN2Config(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(g, seed)
+    return g.eval().requires_grad_(False)
+
+
+def make_discriminator(seed: int = 0, **changes: object) -> Discriminator:
+    """A small discriminator with every weight off its initial value."""
+    settings: dict[str, object] = {"resolution": 16, "channel_base": 128, "channel_max": 8}
+    with seeded_initialisation(seed):
+        d = Discriminator(StyleGAN2DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(d, seed)
+    return d.eval().requires_grad_(False)

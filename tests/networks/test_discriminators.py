@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+import latentlab
+from latentlab import LatentError
+from tests import reference
+from tests.conftest import make_discriminator
+from tests.tolerances import FLOAT64, SCORE
+
+
+@pytest.mark.parametrize("name", ["skip", "cond"])
+@pytest.mark.parametrize("n", [1, 2, 4, 8])
+def test_official_scores(name, n, shared):
+    d = latentlab.load(shared / f"ada_{name}_32_state.safetensors").discriminator
+    ref = np.load(shared / f"ada_{name}_32_ref.npz")
+    scores = d(torch.from_numpy(ref["img_const"][:n]), torch.from_numpy(ref["c"][:n]))
+    np.testing.assert_allclose(scores, ref[f"d_n{n}"], atol=SCORE, rtol=0)
+
+
+def test_scores_of_noise(shared):
+    ref = np.load(shared / "ada_skip_32_ref.npz")
+    d = latentlab.load(shared / "ada_skip_32_state.safetensors").discriminator
+    noise = np.random.RandomState(7).randn(4, 3, 32, 32)
+    scores = d.double()(torch.from_numpy(noise))
+    np.testing.assert_allclose(scores, ref["d_randn_rs7_n4"], atol=SCORE, rtol=0)
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize("c_dim", [0, 3])
+@pytest.mark.parametrize("n", [1, 4, 8])
+def test_scores_equal_plain_numpy(architecture, c_dim, n):
+    d = make_discriminator(architecture=architecture, c_dim=c_dim).double()
+    weights = {key: value.double().numpy() for key, value in d.state_dict().items()}
+    images = np.random.default_rng(0).standard_normal([n, 3, 16, 16])
+    labels = np.eye(3)[np.arange(n) % 3] if c_dim else None
+    expected = reference.discriminator(weights, images, architecture, labels)
+    scores = d(torch.from_numpy(images), None if labels is None else torch.from_numpy(labels))
+    assert scores.shape == (n, 1)
+    np.testing.assert_allclose(scores, expected, atol=FLOAT64)
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_first_and_second_derivatives(architecture):
+    d = make_discriminator(architecture=architecture, resolution=8, channel_max=3).double()
+    image = torch.from_numpy(np.random.default_rng(0).standard_normal([2, 3, 8, 8]))
+    assert torch.autograd.gradcheck(d, [image.requires_grad_(True)])
+    assert torch.autograd.gradgradcheck(d, [image])
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_the_smallest_image(architecture):
+    d = make_discriminator(architecture=architecture, resolution=4)
+    assert d(torch.zeros(2, 3, 4, 4)).shape == (2, 1)
+
+
+def test_a_wrong_image_is_named():
+    with pytest.raises(LatentError, match="`image` must have shape"):
+        make_discriminator()(torch.zeros(1, 3, 8, 8))
+
+
+def test_a_missing_label_is_named():
+    with pytest.raises(LatentError, match="needs `c`"):
+        make_discriminator(c_dim=3)(torch.zeros(1, 3, 16, 16))

@@ -1,0 +1,167 @@
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import torch
+
+import latentlab
+from latentlab import CheckpointError, SettingsError
+from latentlab.training.run import RunSettings, train
+from tests.training.test_trainer import make_trainer, weights
+
+BATCH = 4
+SPEED = ["images_per_second"]  # the one column of the log that two runs do not share
+
+
+def run(folder, steps, snapshot_steps=2, trainer=None, **options):
+    trainer = trainer or make_trainer()
+    settings = RunSettings(folder, steps * BATCH, snapshot_steps * BATCH)
+    return trainer, train(trainer, settings, **options)
+
+
+@pytest.fixture
+def short_log(monkeypatch):
+    """A row every three iterations, so that snapshots fall between rows."""
+    monkeypatch.setattr("latentlab.training.run._LOG_SPAN", 3)
+
+
+@pytest.mark.usefixtures("short_log")
+class TestResuming:
+    @pytest.mark.parametrize("stop_at", [1, 4, 6])
+    def test_a_stopped_run_continues_to_the_same_bits(self, stop_at, tmp_path):
+        straight, _ = run(tmp_path / "straight", 7)
+        first, _ = run(tmp_path / "parts", 7, should_stop=lambda: first_done(tmp_path, stop_at))
+        assert first.step == stop_at
+        second, _ = run(tmp_path / "parts", 7)
+        assert second.step == straight.step == 7
+        for a, b in zip(weights(second), weights(straight), strict=True):
+            assert torch.equal(a, b)
+        logs = [
+            pd.read_csv(tmp_path / n / "log.csv").drop(columns=SPEED) for n in ("parts", "straight")
+        ]
+        pd.testing.assert_frame_equal(*logs)
+        moments = [t.g_optimizer.state_dict()["state"] for t in (second, straight)]
+        for key in moments[0]:
+            for name, value in moments[0][key].items():
+                assert torch.equal(value, moments[1][key][name])
+        assert torch.equal(second.mean_path_length, straight.mean_path_length)
+
+    def test_a_finished_run_has_nothing_left_to_do(self, tmp_path):
+        run(tmp_path, 3)
+        before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+        trainer, last = run(tmp_path, 3)
+        assert last is None
+        assert trainer.images_seen == 3 * BATCH
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+    def test_a_finished_run_goes_on_when_asked_for_more(self, tmp_path):
+        run(tmp_path / "parts", 3)
+        longer, _ = run(tmp_path / "parts", 5)
+        straight, _ = run(tmp_path / "straight", 5)
+        for a, b in zip(weights(longer), weights(straight), strict=True):
+            assert torch.equal(a, b)
+
+    def test_a_damaged_newest_snapshot_is_passed_over(self, tmp_path, caplog):
+        run(tmp_path, 4)
+        newest = sorted(tmp_path.glob("snapshot-*.safetensors"))[-1]
+        newest.write_bytes(newest.read_bytes()[:1000])
+        trainer, _ = run(tmp_path, 5)
+        assert "passed over" in caplog.text
+        straight, _ = run(tmp_path / "straight", 5)
+        for a, b in zip(weights(trainer), weights(straight), strict=True):
+            assert torch.equal(a, b)
+
+    def test_only_damaged_snapshots_are_an_error(self, tmp_path):
+        run(tmp_path, 2)
+        for file in tmp_path.glob("snapshot-*"):
+            file.write_bytes(b"")
+        with pytest.raises(CheckpointError, match="none of its snapshots"):
+            run(tmp_path, 3)
+
+    def test_a_snapshot_without_its_optimiser_is_never_continued_from(self, tmp_path):
+        run(tmp_path, 4)
+        sorted(tmp_path.glob("*.optimizer.safetensors"))[-1].unlink()
+        trainer, _ = run(tmp_path, 4)
+        straight, _ = run(tmp_path / "straight", 4)
+        for a, b in zip(weights(trainer), weights(straight), strict=True):
+            assert torch.equal(a, b)
+
+    @pytest.mark.parametrize(
+        ("changes", "named"),
+        [
+            ({"seed": 1}, "seed: 0 there, 1 here"),
+            ({"r1_gamma": 3.0}, "r1_gamma"),
+            ({"labels": True}, "c_dim"),
+        ],
+    )
+    def test_a_run_with_other_settings_is_refused_and_named(self, changes, named, tmp_path):
+        run(tmp_path, 2)
+        with pytest.raises(SettingsError, match=named):
+            run(tmp_path, 3, trainer=make_trainer(**changes))
+
+    def test_stray_temporary_files_are_ignored(self, tmp_path):
+        run(tmp_path, 2)
+        (tmp_path / ".tmp-abc.safetensors").write_bytes(b"half")
+        trainer, _ = run(tmp_path, 3)
+        assert trainer.step == 3
+
+
+def first_done(folder, stop_at):
+    """Stop once ``stop_at`` iterations are done: asked once after each."""
+    counter = folder / "asked"
+    asked = int(counter.read_text()) + 1 if counter.exists() else 1
+    counter.write_text(str(asked))
+    return asked == stop_at
+
+
+def test_files_of_a_run(tmp_path):
+    called = []
+    trainer, last = run(tmp_path, 5, on_snapshot=lambda _, path: called.append(path.name))
+    names = {file.name for file in tmp_path.iterdir()}
+    expected = ["snapshot-000000008", "snapshot-000000016", "snapshot-000000020"]
+    assert called == [f"{name}.safetensors" for name in expected]
+    assert last.name == called[-1]
+    assert {f"{name}.safetensors" for name in expected} <= names
+    kept = {f"{name}.optimizer.safetensors" for name in expected[1:]}
+    assert {name for name in names if "optimizer" in name} == kept
+    assert {"reals.png", "fakes-000000020.png"} <= names
+    assert not [name for name in names if name.startswith(".tmp")]
+    ckpt = latentlab.load(last)
+    assert ckpt.metadata["training"]["images"] == 20
+    for loaded, own in (
+        (ckpt.generator, trainer.ema_generator),
+        (ckpt.raw_generator, trainer.generator),
+        (ckpt.discriminator, trainer.discriminator),
+    ):
+        for key, value in own.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], value)
+
+
+@pytest.mark.usefixtures("short_log")
+def test_log_rows_are_means_over_their_span(tmp_path):
+    seen = []
+    run(tmp_path, 6, on_step=lambda _, result: seen.append(result.losses))
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["images"].tolist() == [12, 24]
+    for row, span in ((0, seen[:3]), (1, seen[3:])):
+        for name in ("g_loss", "d_loss", "r1_penalty", "path_length"):
+            values = [losses[name] for losses in span if name in losses]
+            assert log[name][row] == pytest.approx(sum(values) / len(values))
+
+
+def test_a_snapshot_header_is_plain_json(tmp_path):
+    from safetensors import safe_open
+
+    _, last = run(tmp_path, 2)
+    with safe_open(str(last).replace(".safetensors", ".optimizer.safetensors"), "pt") as file:
+        header = file.metadata()
+    assert json.loads(header["training"])["seed"] == 0
+    assert json.loads(header["log"])["span"] > 0
+
+
+def test_a_copied_run_folder_continues(tmp_path):
+    run(tmp_path / "a", 2)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    trainer, _ = run(tmp_path / "b", 3)
+    assert trainer.step == 3

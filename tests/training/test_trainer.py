@@ -1,0 +1,170 @@
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latentlab import NumericalError, SettingsError
+from latentlab.training.config import CONFIGS, ImageFormat, named_config
+from latentlab.training.data import DigitsDataset
+from latentlab.training.trainer import Trainer
+
+
+def tiny_config(c_dim=0, **changes):
+    config = named_config("stylegan2-small", ImageFormat(32, 1, c_dim))
+    small = {"channel_base": 128, "channel_max": 4}
+    generator = replace(config.generator, **small, z_dim=4, w_dim=4, mapping_layers=2)
+    discriminator = replace(config.discriminator, **small)
+    return replace(
+        config, generator=generator, discriminator=discriminator,
+        **{"batch": 4, "r1_interval": 2, "path_length_interval": 2, **changes},
+    )  # fmt: skip
+
+
+def make_trainer(seed=0, labels=False, **changes):
+    dataset = DigitsDataset("train", channels=1, labels=labels)
+    return Trainer(tiny_config(dataset.c_dim, **changes), dataset, seed)
+
+
+def weights(trainer):
+    networks = (trainer.generator, trainer.discriminator, trainer.ema_generator)
+    return [value for network in networks for value in network.state_dict().values()]
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "gamma"),
+    [
+        ("stylegan2-e", 16384, 100.0),
+        ("stylegan2-f", 32768, 10.0),
+    ],
+)
+def test_published_configs(name, base, gamma):
+    config = named_config(name, ImageFormat(256, 3, 0))
+    assert (config.generator.channel_base, config.discriminator.channel_base) == (base, base)
+    assert (config.r1_gamma, config.r1_interval) == (gamma, 16)
+    assert (config.path_length_weight, config.path_length_interval) == (2.0, 4)
+    assert (config.batch, config.learning_rate, config.ema_kimg) == (32, 0.002, 10.0)
+    assert config.generator.architecture == "skip"
+    assert config.discriminator.architecture == "resnet"
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_a_config_takes_the_format_of_the_data(name):
+    config = named_config(name, ImageFormat(64, 1, 7))
+    for network in (config.generator, config.discriminator):
+        assert (network.resolution, network.channels, network.c_dim) == (64, 1, 7)
+
+
+def test_an_unknown_config_is_named():
+    with pytest.raises(SettingsError, match="stylegan2-f"):
+        named_config("stylegan9", ImageFormat(32, 3, 0))
+
+
+def test_equal_seeds_train_equally_and_others_do_not():
+    runs = [make_trainer(seed) for seed in (1, 1, 2)]
+    for trainer in runs:
+        for _ in range(3):
+            trainer.run_step()
+    first, again, other = (weights(trainer) for trainer in runs)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_training_leaves_the_global_random_state_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    make_trainer().run_step()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_regularisers_are_due_at_their_intervals():
+    trainer = make_trainer(r1_interval=3, path_length_interval=2)
+    due = [set(trainer.run_step().losses) for _ in range(7)]
+    assert [i for i, names in enumerate(due) if "r1_penalty" in names] == [0, 3, 6]
+    assert [i for i, names in enumerate(due) if "path_length" in names] == [0, 2, 4, 6]
+
+
+def test_lazy_optimisers_are_corrected_for_the_interval():
+    trainer = make_trainer(r1_interval=16, path_length_interval=4)
+    for optimizer, interval in ((trainer.g_optimizer, 4), (trainer.d_optimizer, 16)):
+        share = interval / (interval + 1)
+        group = optimizer.param_groups[0]
+        assert group["lr"] == pytest.approx(0.002 * share)
+        assert group["betas"] == (0.0, pytest.approx(0.99**share))
+
+
+def test_without_regulariser_the_optimiser_is_plain():
+    trainer = make_trainer(r1_gamma=0.0, path_length_weight=0.0)
+    for optimizer in (trainer.g_optimizer, trainer.d_optimizer):
+        assert optimizer.param_groups[0]["lr"] == 0.002
+    assert not {"r1_penalty", "path_length"} & set(trainer.run_step().losses)
+
+
+def test_the_average_has_the_published_half_life():
+    trainer = make_trainer(ema_kimg=0.004, batch=4)  # half-life of one batch
+    before = copy.deepcopy(trainer.ema_generator.state_dict())
+    trainer.run_step()
+    now = trainer.generator.state_dict()
+    for name, parameter in trainer.ema_generator.named_parameters():
+        torch.testing.assert_close(parameter, (before[name] + now[name]) / 2)
+    for name, buffer in trainer.ema_generator.named_buffers():
+        assert torch.equal(buffer, now[name])
+
+
+def test_the_mean_of_w_follows_the_batches():
+    trainer = make_trainer(path_length_weight=0.0, mixing_probability=0.0, w_mean_decay=0.5)
+    seen = []
+    mapping = trainer.generator.mapping
+    handle = mapping.register_forward_hook(
+        lambda _, __, ws: seen.append(ws[:, 0].detach().mean(dim=0).numpy())
+    )
+    trainer.run_step()
+    handle.remove()
+    expected = np.zeros(4)
+    for mean in seen:
+        expected = 0.5 * expected + 0.5 * mean
+    np.testing.assert_allclose(mapping.w_avg, expected, rtol=1e-5)
+    assert len(seen) == 2  # once for G, once for the fakes of D
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_styles_are_mixed_with_the_given_probability(probability):
+    trainer = make_trainer(mixing_probability=probability)
+    ws, _ = trainer._draw_ws(4, torch.Generator().manual_seed(0))
+    mixed = bool((ws != ws[:, :1]).any())
+    assert mixed == bool(probability)
+
+
+def test_each_network_is_trained_by_its_own_loss():
+    trainer = make_trainer(r1_gamma=0.0, path_length_weight=0.0)
+    before = [value.clone() for value in weights(trainer)]
+    trainer.run_step()
+    changed = [not torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True)]
+    assert sum(changed) > 0.7 * len(changed)
+    assert all(p.requires_grad for p in trainer.discriminator.parameters())
+
+
+def test_a_conditional_model_trains_on_labels():
+    trainer = make_trainer(labels=True)
+    losses = trainer.run_step().losses
+    assert all(np.isfinite(value) for value in losses.values())
+    assert trainer.generator.c_dim == trainer.discriminator.config.c_dim == 10
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_step():
+    trainer = make_trainer()
+    trainer.run_step()
+    trainer.discriminator.b4.out.bias.data.fill_(float("nan"))
+    before = copy.deepcopy(trainer.generator.state_dict())
+    with pytest.raises(NumericalError, match="step 1"):
+        trainer.run_step()
+    for name, parameter in trainer.generator.named_parameters():
+        assert torch.equal(parameter, before[name])
+
+
+def test_the_loss_falls_for_a_discriminator_against_a_still_generator():
+    trainer = make_trainer(path_length_weight=0.0, learning_rate=0.01)
+    trainer.g_optimizer.param_groups[0]["lr"] = 0.0
+    seen = [trainer.run_step().losses["d_loss"] for _ in range(30)]
+    assert np.mean(seen[-5:]) < 0.5 * np.mean(seen[:5])
