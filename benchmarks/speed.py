@@ -123,7 +123,10 @@ def main(resolution: int, repeats: int, threads: int | None) -> None:
     """Measure and print one JSON object on stdout."""
     if threads is not None:
         torch.set_num_threads(threads)
-    large, small = random_generator(resolution), latentlab.load("builtin:digits-stylegan2").generator
+    large, small = (
+        random_generator(resolution),
+        latentlab.load("builtin:digits-stylegan2").generator,
+    )
     digits = latentlab.perceptual_distance("builtin:digits")
     report = {
         "machine": platform.machine(),

@@ -5,7 +5,9 @@ that no picture is read by a library's silent default:
 
 * the format is decided by content (PNG, JPEG, WebP, BMP, TIFF), the size limit by the header;
 * EXIF orientation is applied; a corrupt EXIF block is ignored;
-* transparency is flattened on white; 16-bit grey is scaled by 1/257;
+* transparency is flattened on white;
+* 16-bit grey is scaled by 1/257 and rounded, 16-bit colour keeps its high bytes;
+* of a phone's multi-picture JPEG the photo itself is read;
 * truncated, animated, floating-point and 32-bit integer pictures are refused.
 """
 
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from torch import Tensor
 
-from latentlab.errors import ImageError, SettingsError
+from latentlab.errors import ImageError, NumericalError, SettingsError
 from latentlab.files import atomic_write
 
 Crop = Literal["center", "none"]
@@ -158,7 +160,13 @@ def pixels_to_tensor(pixels: NDArray[np.uint8], channels: int = 3) -> Tensor:
 
 
 def tensor_to_picture(image: Tensor) -> Image.Image:
-    """Convert an image [C,H,W] in [-1,1] with one or three channels to an 8-bit picture."""
+    """Convert an image [C,H,W] in [-1,1] with one or three channels to an 8-bit picture.
+
+    Raises:
+        NumericalError: If it holds NaN or infinity.
+    """
+    if not bool(torch.isfinite(image).all()):
+        raise NumericalError("the image holds NaN or infinity; no picture was written")
     pixels = to_uint8(image.detach().cpu()).permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
@@ -216,7 +224,11 @@ def _check_header(picture: Image.Image, where: str) -> None:
             f"{where}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; "
             "scale it down first"
         )
-    if getattr(picture, "n_frames", 1) > 1:
+    tags = getattr(picture, "tag_v2", {})
+    if picture.mode.startswith("I;16") and tags and (tags.get(258), tags.get(262)) != ((16,), 1):
+        raise ImageError(f"{where}: grey TIFF of 12 bit or with white as zero; save it as PNG")
+    # Phones store depth maps and previews behind the photo; the photo is the first frame.
+    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         raise ImageError(f"{where}: animated or of several pages; save the frame you want")
 
 
@@ -231,7 +243,9 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _to_rgb(picture: Image.Image, where: str) -> Image.Image:
     if picture.mode.startswith("I;16"):
-        grey = np.asarray(picture).astype(np.float64) / 257
+        pixels = np.asarray(picture).astype(np.float64)
+        pixels[pixels == picture.info.get("transparency", -1)] = 65535  # as BACKGROUND is white
+        grey = pixels / 257
         return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
     if picture.mode in ("F", "I"):
         kind = "floating-point" if picture.mode == "F" else "32-bit integer"

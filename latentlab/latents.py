@@ -17,7 +17,7 @@ from latentlab.numerics import check_shape
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
-_MAX_BYTES = 2**31  # of one array in a latent file
+_MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of an 1024x1024 generator
 _W_BATCH = 1000
 _LABEL_STREAM = 1000  # apart from every stream of z
 
@@ -169,15 +169,19 @@ def _load_npz(path: Path | str, keys: Sequence[str]) -> list[Tensor]:
             return [_to_tensor(file[key], f"{path}: {key}") for key in keys]
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-        if isinstance(error, LatentError):
-            raise
+    except LatentError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
         raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
 
 
 def _to_tensor(array: NDArray[np.generic], where: str) -> Tensor:
+    if not isinstance(array, np.ndarray):
+        raise LatentError(f"{where} is not an array")
     if array.dtype.kind != "f":
         raise LatentError(f"{where} has type {array.dtype}, expected floats")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise LatentError(f"{where} holds NaN or infinity")
-    return torch.from_numpy(array.astype(np.float32))
+        raise LatentError(f"{where} holds NaN or infinity, or values beyond float32")
+    return torch.from_numpy(array)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from latentlab import images
-from latentlab.errors import ImageError, SettingsError
+from latentlab.errors import ImageError, NumericalError, SettingsError
 from latentlab.images import Crop, load_image, read_picture
 
 WHITE = (255, 255, 255)
@@ -507,3 +507,19 @@ def test_shrink_is_the_mean_of_boxes(height: int, width: int, limit: int) -> Non
 def test_shrink_leaves_small_images_alone() -> None:
     batch = torch.rand(1, 3, 4, 3, generator=torch.Generator().manual_seed(0))
     assert torch.equal(images.shrink(batch, 4), batch)
+
+
+def test_the_photo_of_a_multi_picture_jpeg_is_read(tmp_path):
+    path = tmp_path / "phone.jpg"
+    photo, depth = Image.new("RGB", (32, 32), (200, 10, 10)), Image.new("RGB", (16, 16))
+    photo.save(path, format="MPO", save_all=True, append_images=[depth])
+    picture = images.read_picture(path)
+    assert picture.size == (32, 32)
+    assert np.abs(np.asarray(picture).astype(int) - [200, 10, 10]).max() <= 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_image_that_is_not_finite_is_not_saved(value, tmp_path):
+    with pytest.raises(NumericalError, match="NaN"):
+        images.save_image(tmp_path / "x.png", torch.full([3, 4, 4], value))
+    assert not (tmp_path / "x.png").exists()

@@ -37,8 +37,10 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N,in_features] to [N,out_features]."""
-        x = F.linear(x, self.weight * self.weight_gain, self.bias * self.lr_multiplier)
-        return ops.leaky_relu(x) if self.activate else x
+        gain = ops.SQRT2 if self.activate else 1.0
+        weight = self.weight * (self.weight_gain * gain)
+        x = F.linear(x, weight, self.bias * (self.lr_multiplier * gain))
+        return ops.leaky_relu_(x) if self.activate else x
 
 
 class Conv(nn.Module):
@@ -69,7 +71,9 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
         """Map [N,in_channels,H,W] to [N,out_channels,H',W'], times ``gain``."""
-        weight = self.weight * self.weight_gain
+        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
+        gain = gain * ops.SQRT2 if self.activate else gain
+        weight = self.weight * (self.weight_gain * gain)
         if self.up:
             x = ops.conv_up(x, weight, self.resample_filter)
         elif self.down:
@@ -77,11 +81,8 @@ class Conv(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
         if self.bias is not None:
-            x = x + self.bias[None, :, None, None]
-        if self.activate:
-            clamp = None if self.conv_clamp is None else self.conv_clamp * gain
-            return ops.leaky_relu(x, ops.SQRT2 * gain, clamp)
-        return x * gain
+            x += (self.bias * gain)[:, None, None]
+        return ops.leaky_relu_(x, clamp) if self.activate else x
 
 
 class StyledConv(nn.Module):
@@ -117,12 +118,14 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         """``noise`` is [N|1,1,resolution,resolution], or None for no noise."""
-        up_kernel = self.resample_filter if self.up else None
-        x = ops.modulated_conv(x, self.weight, self.affine(w), up_kernel)
-        if noise is not None:
-            x = x + noise * self.noise_strength
         clamp = None if self.conv_clamp is None else self.conv_clamp * gain
-        return ops.leaky_relu(x + self.bias[None, :, None, None], ops.SQRT2 * gain, clamp)
+        gain = gain * ops.SQRT2
+        up_kernel = self.resample_filter if self.up else None
+        x = ops.modulated_conv(x, self.weight, self.affine(w), up_kernel, gain=gain)
+        if noise is not None:
+            x += noise * (self.noise_strength * gain)
+        x += (self.bias * gain)[:, None, None]
+        return ops.leaky_relu_(x, clamp)
 
 
 class ToRGB(nn.Module):
@@ -143,7 +146,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Map features [N,in_channels,H,W] and w [N,w_dim] to an image [N,out_channels,H,W]."""
-        styles = self.affine(w) * self.weight_gain
-        x = ops.modulated_conv(x, self.weight, styles, demodulate=False)
-        x = x + self.bias[None, :, None, None]
+        x = ops.modulated_conv(
+            x, self.weight, self.affine(w), demodulate=False, gain=self.weight_gain
+        )
+        x = x + self.bias[:, None, None]
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

@@ -20,9 +20,13 @@ def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
     return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
 
 
-def leaky_relu(x: Tensor, gain: float = SQRT2, clamp: float | None = None) -> Tensor:
-    """Leaky ReLU of slope 0.2, times ``gain``, limited to +-``clamp`` where one is given."""
-    x = F.leaky_relu(x, LEAKY_SLOPE) * gain
+def leaky_relu_(x: Tensor, clamp: float | None = None) -> Tensor:
+    """Leaky ReLU of slope 0.2 in place, limited to +-``clamp`` where one is given.
+
+    The published gain of sqrt(2) is left to the caller, who moves it into the factors before:
+    leaky_relu(g x) = g leaky_relu(x) for g > 0, and a pass over the feature maps is saved.
+    """
+    x = F.leaky_relu_(x, LEAKY_SLOPE)
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 
@@ -88,6 +92,7 @@ def modulated_conv(
     styles: Tensor,
     up_kernel: Tensor | None = None,
     demodulate: bool = True,
+    gain: float = 1.0,
 ) -> Tensor:
     """Convolve with weights scaled per sample by ``styles`` (Eqs. 1 and 3, Karras et al. 2020).
 
@@ -100,18 +105,20 @@ def modulated_conv(
         styles: Scales of the input channels [N,I].
         up_kernel: FIR kernel; where given, the output is twice as large.
         demodulate: Divide each output channel by the norm of its scaled weights.
+        gain: Factor on the output.
 
     Returns:
         Feature maps [N,O,H,W], or [N,O,2H,2W] with ``up_kernel``.
     """
-    x = x * styles[:, :, None, None]
+    scales = styles if demodulate else styles * gain
+    x = x * scales[:, :, None, None]
     if up_kernel is None:
         x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
     else:
         x = conv_up(x, weight, up_kernel)
     if demodulate:
         energy = styles.square() @ weight.square().sum(dim=[2, 3]).t()  # [N,O]
-        x = x * (energy + 1e-8).rsqrt()[:, :, None, None]
+        x = x * ((energy + 1e-8).rsqrt() * gain)[:, :, None, None]
     return x
 
 

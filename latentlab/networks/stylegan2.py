@@ -187,7 +187,8 @@ class Synthesis(nn.Module):
             if len(given) != len(layers):
                 raise LatentError(f"`noise` must be {len(layers)} maps, but got {len(given)}")
             for i, (noise, shape) in enumerate(zip(given, shapes, strict=True)):
-                check_shape(noise, [None, *shape[1:]], f"noise[{i}]")
+                rows = 1 if len(noise) == 1 else len(ws)
+                check_shape(noise, [rows, *shape[1:]], f"noise[{i}]")
             return list(given) or self._no_noise()
         if mode not in get_args(NoiseMode):
             raise SettingsError(f"`noise_mode` must be const, random or none, but got {mode!r}")

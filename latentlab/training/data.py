@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from latentlab.errors import DataError
 BUILTIN_DIGITS = "builtin:digits"
 LABEL_FILE = "dataset.json"
 
+_MAX_CLASSES = 100_000  # as many as a network's config may have
 _STREAM_SHUFFLE, _STREAM_MIRROR = 10, 11
 
 
@@ -100,7 +102,7 @@ class PictureDataset:
     def _bytes(self, name: str) -> bytes:
         try:
             return self._archive.read(name) if self._archive else (self.path / name).read_bytes()
-        except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{self.path}/{name}: cannot be read ({error})") from error
 
     def _size_of_first(self) -> int:
@@ -121,7 +123,7 @@ class PictureDataset:
         try:
             entries = json.loads(self._bytes(LABEL_FILE))["labels"]
             by_name = {str(name).replace("\\", "/"): label for name, label in entries}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{where}: expected {{'labels': [[name, label], ...]}}") from error
         return _label_matrix(by_name, self._names, where)
 
@@ -192,13 +194,19 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def _names_in(archive: zipfile.ZipFile) -> list[str]:
-    return [info.filename for info in archive.infolist() if not info.is_dir()]
+    names = (info.filename for info in archive.infolist() if not info.is_dir())
+    return [name for name in names if not _is_hidden(name)]
 
 
 def _names_under(folder: Path) -> list[str]:
     files = (file for file in folder.rglob("*") if file.is_file())
-    names = (file.relative_to(folder) for file in files)
-    return [n.as_posix() for n in names if not any(part.startswith(".") for part in n.parts)]
+    names = (file.relative_to(folder).as_posix() for file in files)
+    return [name for name in names if not _is_hidden(name)]
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell names with a dot in front, such as ``__MACOSX/._a.png`` in zips made by macOS."""
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _label_matrix(by_name: Mapping[str, Any], names: list[str], where: str) -> NDArray[np.float64]:
@@ -207,14 +215,16 @@ def _label_matrix(by_name: Mapping[str, Any], names: list[str], where: str) -> N
     if missing:
         raise DataError(f"{where}: no label for {len(missing)} pictures, first {missing[0]}")
     labels = [by_name[name] for name in names]
-    if all(type(label) is int and label >= 0 for label in labels):
-        return np.eye(max(labels) + 1)[labels]
+    if all(type(label) is int and 0 <= label < _MAX_CLASSES for label in labels):
+        one_hot = np.zeros((len(labels), max(labels) + 1))
+        one_hot[np.arange(len(labels)), labels] = 1
+        return one_hot
     try:
         matrix = np.array(labels, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{where}: labels must be class numbers or vectors of one length"
         ) from error
-    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+    if matrix.ndim != 2 or matrix.shape[1] == 0 or not np.isfinite(matrix).all():
         raise DataError(f"{where}: labels must be class numbers or finite vectors of one length")
     return matrix
