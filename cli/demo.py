@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.options import device_option, output_option, overwrite_option, resolve_device
-from cli.progress import say
+from cli.text import say
 
 _MODEL = "builtin:digits-stylegan2"
 

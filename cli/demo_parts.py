@@ -1,6 +1,5 @@
 """The parts of the demo: samples, projected digits, and the picture that shows them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cli.progress import say
-from cli.projection_files import Projected, Target, project_targets
+from cli.projection_files import Target, project_targets
+from cli.text import say
 from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance
 from latentlab.digits import one_of_each
-from latentlab.files import atomic_write, make_directory
+from latentlab.files import atomic_write
 from latentlab.images import grid, pixels_to_tensor, save_image, tensor_to_picture
 from latentlab.latents import z_from_seeds
-from latentlab.networks.classifier import Classifier
 
 CLASSIFIER, DISTANCE = "builtin:digits-classifier", "builtin:digits"
 SPACES = {"w": "w", "w+": "w-plus"}  # space -> folder
@@ -41,26 +39,24 @@ def draw_samples(g: Generator, folder: Path) -> Path:
 def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame, list[Path]]:
     """Project one held-out digit of each kind into W and W+; returns the table and the files."""
     pixels = pixels_to_tensor(one_of_each("held-out"), g.channels)
-    targets = [Target(Path(f"digit-{i}"), f"digit-{i}", image) for i, image in enumerate(pixels)]
     distance = perceptual_distance(DISTANCE, g.device)
     classifier = load_classifier(CLASSIFIER)
-    rows, done = [], {}
+    rows, files, shown = [], [], {"target": [(image, "") for image in pixels]}
     for space, name in SPACES.items():
-        settings = ProjectorSettings(space=space, steps=steps)
-        into = make_directory(folder / name)
-        done[space] = project_targets(
-            g, targets, distance, settings, into, label=f"projecting into {space}"
-        )
-        read = _read(classifier, [item.image for item in done[space]])
-        rows += [
-            {"digit": digit, "space": space, "read_as": read[digit], **item.row}
-            for digit, item in enumerate(done[space])
+        targets = [
+            Target(Path(f"digit-{i}"), folder / name / f"digit-{i}", image)
+            for i, image in enumerate(pixels)
         ]
-    frame = pd.DataFrame(rows).drop(columns=["picture", "status", "note"])
+        settings = ProjectorSettings(space=space, steps=steps)
+        done = project_targets(g, targets, distance, settings, label=f"projecting into {space}")
+        read = classifier.probabilities(torch.stack([item.image for item in done])).argmax(dim=1)
+        for digit, item in enumerate(done):
+            rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **item.row})
+            files += item.target.results
+        shown[space.upper()] = [(item.image, f"{item.row['distance']:.3f}") for item in done]
     figure = folder / "projections.png"
-    _draw(targets, done, figure)
-    files = [file for items in done.values() for item in items for file in item.files]
-    return frame, [*files, figure]
+    _draw(shown, figure)
+    return pd.DataFrame(rows).drop(columns=["picture", "status", "note"]), [*files, figure]
 
 
 def summarise(frame: pd.DataFrame) -> list[str]:
@@ -76,23 +72,17 @@ def summarise(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _read(classifier: Classifier, images: Sequence[Tensor]) -> list[int]:
-    return [int(k) for k in classifier.probabilities(torch.stack(list(images))).argmax(dim=1)]
-
-
 def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
     return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
-def _draw(targets: Sequence[Target], done: dict[str, list[Projected]], path: Path) -> None:
-    """Draw targets above their projections, each with its distance."""
+def _draw(rows: dict[str, list[tuple[Tensor, str]]], path: Path) -> None:
+    """Draw rows of images [C,H,W], each with a caption below."""
     from matplotlib.figure import Figure
 
-    rows = {"target": [(target.image, "") for target in targets]}
-    for space, items in done.items():
-        rows[space.upper()] = [(item.image, f"{item.row['distance']:.3f}") for item in items]
-    figure = Figure(figsize=(1.1 * len(targets) + 1, 1.35 * len(rows) + 0.5), dpi=100)
-    axes = figure.subplots(len(rows), len(targets), squeeze=False)
+    columns = len(next(iter(rows.values())))
+    figure = Figure(figsize=(1.1 * columns + 1, 1.35 * len(rows) + 0.5), dpi=100)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (label, cells) in zip(axes, rows.items(), strict=True):
         for axis, (image, caption) in zip(line, cells, strict=True):
             axis.imshow(np.asarray(tensor_to_picture(image)), cmap="gray", vmin=0, vmax=255)

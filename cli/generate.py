@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import (
+    FiniteFloat,
     NumberList,
     checkpoint_argument,
     device_option,
@@ -15,6 +16,7 @@ from cli.options import (
     overwrite_option,
     resolve_device,
 )
+from cli.text import counted, say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +53,7 @@ _STREAM_NOISE = 50
 )
 @click.option(
     "--truncation-psi",
-    type=float,
+    type=FiniteFloat(),
     default=1.0,
     show_default=True,
     metavar="PSI",
@@ -102,10 +104,7 @@ def generate(
       latentlab generate model.safetensors --projected-w out/projected_w.npz \\
           --noise out/projected_noise.npz -o again
     """
-    if (seeds is None) == (projected_w is None):
-        raise click.UsageError("Give either --seeds or --projected-w.")
-    if noise_file is not None and projected_w is None:
-        raise click.UsageError("--noise goes with --projected-w.")
+    _refuse_conflicts(click.get_current_context(), projected_w, noise_file)
     from cli.report import refuse_existing
     from latentlab import images, load
     from latentlab.files import make_directory
@@ -118,16 +117,39 @@ def generate(
         truncation = (truncation_psi, truncation_cutoff)
         pictures = _from_seeds(g, seeds or [], label, truncation, noise_mode)
         names = [f"seed{seed:04d}.png" for seed in seeds or []]
+    planned = [output / name for name in [*names, "grid.png"]]
+    refuse_existing(planned, overwrite)
     folder = make_directory(output)
-    refuse_existing([folder / name for name in [*names, "grid.png"]], overwrite)
     small: list[Tensor] = []
-    for name, render in zip(names, pictures, strict=True):
+    for path, render in zip(planned, pictures, strict=False):  # the grid comes last
         image = render()
-        images.save_image(folder / name, image)
+        images.save_image(path, image)
         if len(small) < _GRID_MOST:
             small.append(images.shrink(image.unsqueeze(0), _GRID_TILE)[0])
-    images.save_image(folder / "grid.png", images.grid(small, min(_GRID_COLUMNS, len(small))))
-    click.echo(f"{len(names)} pictures and grid.png in {folder}", err=True)
+    images.save_image(planned[-1], images.grid(small, min(_GRID_COLUMNS, len(small))))
+    say(f"{counted(len(names), 'picture')} and grid.png in {folder}")
+
+
+def _refuse_conflicts(
+    ctx: click.Context, projected_w: Path | None, noise_file: Path | None
+) -> None:
+    """Refuse options that would be ignored without a word."""
+    given = {
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    if ("seeds" in given) == ("projected_w" in given):
+        raise click.UsageError("Give either --seeds or --projected-w.")
+    if noise_file is not None and projected_w is None:
+        raise click.UsageError("--noise goes with --projected-w.")
+    seeds_only = {"truncation_psi": "--truncation-psi", "truncation_cutoff": "--truncation-cutoff",
+                  "label": "--class"}  # fmt: skip
+    for name, option in seeds_only.items():
+        if projected_w is not None and name in given:
+            raise click.UsageError(f"{option} goes with --seeds; saved latents stay as they are.")
+    if noise_file is not None and "noise_mode" in given:
+        raise click.UsageError("Give either --noise or --noise-mode.")
 
 
 def _from_seeds(
@@ -163,6 +185,7 @@ def _from_latents(
     """One function a row of the file, that renders its image alone."""
     import torch
 
+    from latentlab import LatentError
     from latentlab.latents import load_noise, load_ws
     from latentlab.numerics import keyed_generator
 
@@ -178,6 +201,6 @@ def _from_latents(
         image: Tensor = g.synthesis(ws[row : row + 1], noise_mode, noise, rng)[0]
         return image.cpu()
 
-    if maps and any(len(level) != len(ws) for level in maps):
-        raise click.UsageError(f"{noise_file} holds maps for {len(maps[0])} images, not {len(ws)}.")
+    if maps and len(maps[0]) != len(ws):
+        raise LatentError(f"{noise_file}: maps for {len(maps[0])} images, but {len(ws)} latents")
     return [partial(render, row) for row in range(len(ws))]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cli.progress import say
+from cli.text import say
 
 _SIGNAL_EXIT = 128  # shells report 128 + the signal's number
 

@@ -9,6 +9,7 @@ import click
 from cli.demo import demo
 from cli.generate import generate
 from cli.project import project
+from cli.text import say
 from cli.train import train
 from cli.train_classifier import train_classifier
 
@@ -24,7 +25,7 @@ class _Group(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+            say("Interrupted.")
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
             # The reader has gone: nobody is left to tell, and flushing would fail once more.
@@ -35,7 +36,7 @@ class _Group(click.Group):
 
             if not isinstance(error, LatentlabError):
                 raise
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}")
             ctx.exit(error.exit_code)
 
 
@@ -44,8 +45,15 @@ class _Group(click.Group):
 def main() -> None:
     """Open a trained StyleGAN, project photographs into it, train one.
 
-    CKPT is a checkpoint file, or a bundled model such as builtin:digits-stylegan2.
+    CKPT is a checkpoint file, or the name of a bundled model.
     Talk goes to stderr, results go to files or stdout.
+
+    \b
+    Examples:
+      latentlab demo -o demo
+      latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
+      latentlab project model.safetensors photo.jpg -o out
+      latentlab train --data photos.zip --config stylegan2-f -o runs/photos
     """
 
 

@@ -3,6 +3,8 @@
 Nothing here imports torch: help and usage errors answer at once.
 """
 
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +15,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 DISTANCES = "lpips-vgg, lpips-alex, lpips-squeeze, builtin:digits, or a TorchScript file"
 _MOST_NUMBERS = 1_000_000
+_DIGITS = re.compile("[0-9]{1,10}")
+
+
+class FiniteFloat(click.FloatRange):
+    """A number within bounds that is neither NaN nor infinite."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse the text and refuse what is no finite number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return float(number)
 
 
 class NumberList(click.ParamType[list[int]]):
@@ -29,8 +45,8 @@ class NumberList(click.ParamType[list[int]]):
         numbers: list[int] = []
         for part in str(value).split(","):
             first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
-                self.fail(f"{value!r} is not a list of numbers such as 0,3,8-15", param, ctx)
+            if not _DIGITS.fullmatch(first) or (dash and not _DIGITS.fullmatch(last)):
+                self.fail(f"{value[:80]!r} is not a list of numbers such as 0,3,8-15", param, ctx)
             low, high = int(first), int(last if dash else first)
             if high < low:
                 self.fail(f"the range {part.strip()} runs backwards", param, ctx)
@@ -85,8 +101,7 @@ def resolve_device(name: str) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise click.BadParameter(
-            f"{name}: not on this machine ({reason})", param_hint="--device"
+            f"{name!r} is no device of this machine; cpu always is", param_hint="--device"
         ) from error
     return name

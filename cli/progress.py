@@ -4,8 +4,6 @@ import sys
 from types import TracebackType
 from typing import Any
 
-import click
-
 
 class ProgressBar:
     """tqdm's bar with a unit, and numbers behind it; nearly silent where stderr is no terminal."""
@@ -44,8 +42,3 @@ class ProgressBar:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
-
-
-def say(text: str) -> None:
-    """Print a line on stderr."""
-    click.echo(text, err=True)

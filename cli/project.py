@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import (
+    FiniteFloat,
     checkpoint_argument,
     device_option,
     distance_option,
@@ -15,7 +16,7 @@ from cli.options import (
     overwrite_option,
     resolve_device,
 )
-from cli.progress import say
+from cli.text import counted, plain_text, say
 
 if TYPE_CHECKING:
     from latentlab.images import Crop
@@ -30,9 +31,9 @@ _PARTLY_BAD = 4  # exit code
 )
 @click.option(
     "--space",
+    type=click.Choice(["w", "w+"]),
     default="w",
     show_default=True,
-    metavar="w|w+",
     help="w: one vector for all layers; w+: one a layer, closer and less editable.",
 )
 @click.option(
@@ -61,7 +62,7 @@ _PARTLY_BAD = 4  # exit code
 )
 @click.option(
     "--max-upscale",
-    type=click.FloatRange(min=1),
+    type=FiniteFloat(min=1),
     default=4.0,
     show_default=True,
     metavar="FACTOR",
@@ -69,7 +70,7 @@ _PARTLY_BAD = 4  # exit code
 )
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     default=0.1,
     show_default=True,
     metavar="RATE",
@@ -77,7 +78,7 @@ _PARTLY_BAD = 4  # exit code
 )
 @click.option(
     "--noise-weight",
-    type=click.FloatRange(min=0),
+    type=FiniteFloat(min=0),
     default=1e5,
     show_default=True,
     metavar="WEIGHT",
@@ -125,35 +126,43 @@ def project(
     """
     import pandas as pd
 
-    from cli.projection_files import REPORT, project_targets, read_targets
-    from cli.report import refuse_existing, write_manifest, write_table
+    from cli.projection_files import REPORT, Projected, project_targets, read_targets
+    from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
     from latentlab import ProjectorSettings, load, perceptual_distance
     from latentlab.files import make_directory
 
     settings = ProjectorSettings(
         space=space, steps=steps, seed=seed, learning_rate=learning_rate, noise_weight=noise_weight
     )
-    refuse_existing([output / REPORT], overwrite)
     opened = load(checkpoint)
     place = resolve_device(device)
     g = opened.generator.to(place)
-    targets, failures = read_targets(pictures, g, crop, max_upscale)
+    targets, failures = read_targets(pictures, output, g, crop, max_upscale)
+    planned = [output / REPORT, output / MANIFEST, *(f for t in targets for f in t.results)]
+    refuse_existing(planned, overwrite, keep=pictures)
     compare = perceptual_distance(distance, place)
+    compare.features(targets[0].image[None].to(place))  # a distance for another size ends here
     facts = {
-        "distance_name": compare.name, "crop": crop, **asdict(settings),
-        "checkpoint": checkpoint, "sha256": opened.sha256,
+        "distance_name": compare.name, "crop": crop, "max_upscale": max_upscale, "batch": batch,
+        "device": place, **asdict(settings), "checkpoint": plain_text(checkpoint),
+        "sha256": opened.sha256,
     }  # fmt: skip
     if dry_run:
-        click.echo(json.dumps({"pictures": [str(t.path) for t in targets], **facts}, indent=1))
-        return
-    folder = make_directory(output)
-    done = project_targets(g, targets, compare, settings, folder, batch)
-    table = pd.DataFrame([*(item.row for item in done), *failures]).assign(**facts)
-    write_table(table, folder / REPORT)
-    files = [file for item in done for file in item.files]
-    write_manifest(folder, facts, [*files, folder / REPORT])
-    say(f"{len(done)} of {len(pictures)} pictures projected; see {folder / REPORT}")
+        names = [plain_text(target.path) for target in targets]
+        click.echo(json.dumps({"pictures": names, **facts}, indent=1))
+    else:
+        folder = make_directory(output)
+        rows = list(failures)
+
+        def report(done: Projected) -> None:  # after every picture, so that a kill loses none
+            rows.append(done.row)
+            write_table(pd.DataFrame(rows).assign(**facts), folder / REPORT)
+
+        done = project_targets(g, targets, compare, settings, batch, on_done=report)
+        results = [file for item in done for file in item.target.results]
+        write_manifest(folder, facts, [*results, folder / REPORT])
+        say(f"{len(done)} of {counted(len(pictures), 'picture')} projected; see {folder / REPORT}")
+    for row in failures:
+        say(f"Left out: {row['note']}")
     if failures:
-        for row in failures:
-            say(f"Left out: {row['note']}")
         raise click.exceptions.Exit(_PARTLY_BAD)

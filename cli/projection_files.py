@@ -1,8 +1,9 @@
 """The files of a projection: targets in, latents, noise, pictures and history out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from cli.progress import ProgressBar
-from cli.report import write_table
+from cli.report import MANIFEST, write_table
+from cli.text import plain_text
 from latentlab import Generator, ImageError, Projection, ProjectorSettings, project
 from latentlab.files import make_directory
 from latentlab.images import Crop, grid, load_image, save_image
@@ -20,52 +22,70 @@ from latentlab.projector import default_batch
 from latentlab.quality import pixel_quality
 
 REPORT = "report.csv"
+FILES = (
+    "projected_w.npz",
+    "projected_noise.npz",
+    "target.png",
+    "projected.png",
+    "comparison.png",
+    "history.csv",
+)
+
 _GAP = 2  # pixels between target and projection
 
 
 @dataclass(frozen=True)
 class Target:
-    """A picture to project: its file, the name of its folder, its pixels [C,R,R]."""
+    """A picture to project: its file, the folder for its results, its pixels [C,R,R]."""
 
     path: Path
-    name: str
+    folder: Path
     image: Tensor
+
+    @property
+    def results(self) -> list[Path]:
+        """The files that its projection will have."""
+        return [self.folder / name for name in FILES]
 
 
 @dataclass(frozen=True)
 class Projected:
-    """A projected picture [C,R,R], its report row, and the files written for it."""
+    """A projected picture [C,R,R] and its report row."""
 
     target: Target
     image: Tensor
     row: dict[str, Any]
-    files: list[Path]
 
 
 def read_targets(
-    paths: Sequence[Path], g: Generator, crop: Crop, max_upscale: float
+    paths: Sequence[Path], output: Path, g: Generator, crop: Crop, max_upscale: float
 ) -> tuple[list[Target], list[dict[str, Any]]]:
     """Read pictures at the generator's size; returns them, and a report row for each bad one.
+
+    The results of a single picture go into ``output`` itself, those of several into a folder each.
 
     Raises:
         ImageError: If none can be read.
     """
     targets: list[Target] = []
     failures: list[tuple[Path, ImageError]] = []
-    for path, name in zip(paths, _names(paths), strict=True):
+    folders = [output / name for name in folder_names(paths)] if len(paths) > 1 else [output]
+    for path, folder in zip(paths, folders, strict=True):
         try:
             image = load_image(path, g.resolution, g.channels, crop, max_upscale)
-            targets.append(Target(path, name, image))
+            targets.append(Target(path, folder, image))
         except ImageError as error:
             failures.append((path, error))
+    if not targets and len(failures) == 1:
+        raise failures[0][1]
     if not targets:
-        first = failures[0][1]
-        raise (
-            first
-            if len(failures) == 1
-            else ImageError(f"none of the {len(failures)} pictures can be used; first: {first}")
+        raise ImageError(
+            f"none of the {len(failures)} pictures can be used; first: {failures[0][1]}"
         )
-    rows = [{"picture": str(path), "status": "refused", "note": str(e)} for path, e in failures]
+    rows = [
+        {"picture": plain_text(path), "status": "refused", "note": plain_text(error)}
+        for path, error in failures
+    ]
     return targets, rows
 
 
@@ -74,14 +94,11 @@ def project_targets(
     targets: Sequence[Target],
     distance: PerceptualDistance,
     settings: ProjectorSettings,
-    folder: Path,
     batch: int | None = None,
     label: str = "projecting",
+    on_done: Callable[[Projected], None] = lambda _: None,
 ) -> list[Projected]:
-    """Project targets in batches and write each one's files as its batch is done.
-
-    A single target's files go into ``folder`` itself, those of several into a folder each.
-    """
+    """Project targets in batches and write each one's files as its batch is done."""
     done: list[Projected] = []
     batch = batch or default_batch(g)
     batches = [targets[start : start + batch] for start in range(0, len(targets), batch)]
@@ -90,37 +107,29 @@ def project_targets(
             started = time.perf_counter()
             images = torch.stack([target.image for target in chosen])
             result = project(
-                g, images, distance, settings=settings,
+                g, images, distance, settings=settings, batch=batch,
                 progress=lambda _, distances: bar.advance(distance=float(distances.mean())),
             )  # fmt: skip
             seconds = (time.perf_counter() - started) / len(chosen)
             for i, target in enumerate(chosen):
-                into = folder if len(targets) == 1 else make_directory(folder / target.name)
-                done.append(_write_projection(result, i, target, into, seconds))
+                done.append(_write_projection(result, i, target, seconds))
+                on_done(done[-1])
     return done
 
 
-def _write_projection(
-    result: Projection, index: int, target: Target, folder: Path, seconds: float
-) -> Projected:
+def _write_projection(result: Projection, index: int, target: Target, seconds: float) -> Projected:
     image = result.images[index].cpu()
-    files = {
-        "w": folder / "projected_w.npz",
-        "noise": folder / "projected_noise.npz",
-        "target": folder / "target.png",
-        "projected": folder / "projected.png",
-        "comparison": folder / "comparison.png",
-        "history": folder / "history.csv",
-    }
-    save_ws(files["w"], result.ws[index : index + 1])
-    save_noise(files["noise"], [level[index : index + 1] for level in result.noise])
-    save_image(files["target"], target.image)
-    save_image(files["projected"], image)
-    save_image(files["comparison"], grid([target.image, image], 2, _GAP))
-    history = result.history
-    write_table(history[history["image"] == index].drop(columns="image"), files["history"])
+    make_directory(target.folder)
+    w, noise, wanted, projected, comparison, history = target.results
+    save_ws(w, result.ws[index : index + 1])
+    save_noise(noise, [level[index : index + 1] for level in result.noise])
+    save_image(wanted, target.image)
+    save_image(projected, image)
+    save_image(comparison, grid([target.image, image], 2, _GAP))
+    steps = result.history[result.history["image"] == index]
+    write_table(steps.drop(columns="image"), history)
     row = {
-        "picture": str(target.path),
+        "picture": plain_text(target.path),
         "status": "ok",
         "note": "",
         "distance": float(result.distance[index]),
@@ -128,16 +137,16 @@ def _write_projection(
         **pixel_quality(target.image, image),
         "seconds": seconds,
     }
-    return Projected(target, image, row, list(files.values()))
+    return Projected(target, image, row)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Folder names from file names; twins get a number, so that names never shift."""
-    seen: dict[str, int] = {}
+def folder_names(paths: Sequence[Path]) -> list[str]:
+    """Folder names from file names: each its own, none that is a report's or leads elsewhere."""
+    taken = {REPORT, MANIFEST}
     names = []
     for path in paths:
-        stem = path.stem or "picture"
-        seen[stem.casefold()] = seen.get(stem.casefold(), 0) + 1
-        count = seen[stem.casefold()]
-        names.append(stem if count == 1 else f"{stem}-{count}")
+        stem = path.stem if path.stem.strip(". ") else "picture"
+        candidates = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+        names.append(next(name for name in candidates if name.casefold() not in taken))
+        taken.add(names[-1].casefold())
     return names

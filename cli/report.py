@@ -1,16 +1,20 @@
 """Tables on disk: a DataFrame by the file's suffix, and the manifest that makes it repeatable."""
 
 import json
+import math
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from latentlab.errors import OutputError, SettingsError
+from latentlab.errors import NumericalError, OutputError, SettingsError
 from latentlab.files import atomic_write, sha256_of
 
 SUFFIXES = (".csv", ".json", ".parquet", ".md")
+
+MANIFEST = "manifest.json"
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,12 +27,15 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
     Raises:
         SettingsError: If the suffix is none of these.
+        NumericalError: If a number is infinite.
     """
     if path.suffix not in SUFFIXES:
         raise SettingsError(f"{path}: a table's suffix must be one of {', '.join(SUFFIXES)}")
+    _refuse_infinite(frame, path)
     with atomic_write(path) as temporary:
         if path.suffix == ".csv":
-            frame.map(_defuse).to_csv(temporary, index=False)
+            # Rows end in \r\n (RFC 4180), so that a cell with either of them is quoted.
+            frame.map(_defuse).to_csv(temporary, index=False, lineterminator="\r\n")
         elif path.suffix == ".json":
             temporary.write_text(to_json(frame), encoding="utf-8")
         elif path.suffix == ".parquet":
@@ -45,7 +52,7 @@ def to_json(frame: pd.DataFrame) -> str:
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return the rows as a Markdown table, floats to four significant digits."""
-    lines = [list(map(str, frame.columns)), ["---"] * len(frame.columns)]
+    lines = [[_short(name) for name in frame.columns], ["---"] * len(frame.columns)]
     lines += [[_short(value) for value in row] for row in frame.itertuples(index=False)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -63,23 +70,45 @@ def write_manifest(folder: Path, settings: dict[str, Any], files: list[Path]) ->
         "settings": settings,
         "files": {str(file.relative_to(folder)): sha256_of(file) for file in files},
     }
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     with atomic_write(path) as temporary:
         text = json.dumps(manifest, indent=1, default=_plain, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     return path
 
 
-def refuse_existing(paths: list[Path], overwrite: bool) -> None:
-    """Raise OutputError for results that are there already, unless they may be replaced."""
-    there = [path for path in paths if path.exists()]
+def refuse_existing(paths: Sequence[Path], overwrite: bool, keep: Sequence[Path] = ()) -> None:
+    """Raise OutputError for results that are there already, unless they may be replaced.
+
+    Files to ``keep``, such as the inputs, are never replaced.
+    """
+    try:
+        there = [path for path in paths if path.exists()]
+        kept = {path.resolve() for path in keep}
+        inputs = [path for path in there if path.resolve() in kept]
+        for folder in {path.parent for path in paths}:
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder}: is a file, not a folder; choose another --output")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{paths[0].parent}: {reason}; choose another --output") from error
+    if inputs:
+        raise OutputError(f"{inputs[0]} is an input and would be replaced; use another --output")
     if there and not overwrite:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise OutputError(f"{there[0]}{more} exists; use --overwrite, or another --output")
+        exist = f"and {len(there) - 1} more exist" if len(there) > 1 else "exists"
+        raise OutputError(f"{there[0]} {exist}; use --overwrite, or another --output")
+
+
+def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
+    for name, column in frame.items():
+        if column.map(lambda value: isinstance(value, float) and math.isinf(value)).any():
+            raise NumericalError(f"{path}: column {name} holds infinity; nothing was written")
 
 
 def _defuse(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 def _plain(value: Any) -> Any:
@@ -88,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    if value is None or (isinstance(value, float) and value != value):
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return text.replace("|", "\\|").replace("\n", " ")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.interrupt import stop_on_signals
-from cli.options import device_option, output_option, resolve_device
-from cli.progress import ProgressBar, say
+from cli.options import FiniteFloat, device_option, output_option, resolve_device
+from cli.progress import ProgressBar
+from cli.text import say
 
 if TYPE_CHECKING:
     from latentlab.training.trainer import StepResult, Trainer
@@ -34,7 +35,7 @@ _CONTRIBUTION_SAMPLES = 1024
 )
 @click.option(
     "--kimg",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     default=25000,
     show_default=True,
     metavar="N",
@@ -42,7 +43,7 @@ _CONTRIBUTION_SAMPLES = 1024
 )
 @click.option(
     "--snapshot-kimg",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     default=200,
     show_default=True,
     metavar="N",
@@ -66,13 +67,13 @@ _CONTRIBUTION_SAMPLES = 1024
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Default: the config's.")
 @click.option(
     "--gamma",
-    type=click.FloatRange(min=0),
+    type=FiniteFloat(min=0),
     metavar="WEIGHT",
     help="Weight of the R1 penalty; default: the config's.",
 )
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     metavar="RATE",
     help="Default: the config's.",
 )
@@ -112,7 +113,8 @@ def train(
 
     \b
     Examples:
-      latentlab train --data photos.zip --config stylegan2-f --mirror -o runs/photos
+      latentlab train --data photos.zip --config stylegan2-f --mirror \\
+          -o runs/photos
       latentlab train --data photos/ --resolution 256 --gamma 1 -o runs/small
       latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
           --snapshot-kimg 20 -o runs/digits

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from cli.options import overwrite_option
-from cli.progress import ProgressBar, say
+from cli.progress import ProgressBar
+from cli.text import say
 
 
 @click.command("train-classifier")
@@ -26,7 +26,7 @@ from cli.progress import ProgressBar, say
     metavar="N",
     help="Seed of weights and order.",
 )
-@overwrite_option
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
     """Train a classifier on the built-in digits, and tell its held-out accuracy.
 

@@ -1,7 +1,8 @@
 """Drawing, mixing, reading and writing latents."""
 
+import math
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,14 +113,7 @@ def load_ws(path: Path | str, g: Generator) -> Tensor:
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
     """
-    ws = _load_npz(path, [W_KEY])[0]
-    wanted = [None, g.num_ws, g.w_dim]
-    if ws.ndim != 3 or list(ws.shape[1:]) != wanted[1:] or len(ws) == 0:
-        raise LatentError(
-            f"{path}: `w` has shape {list(ws.shape)}, but this generator takes "
-            f"[N, {g.num_ws}, {g.w_dim}]"
-        )
-    return ws
+    return _load_npz(path, {W_KEY: (g.num_ws, g.w_dim)})[W_KEY]
 
 
 def save_noise(path: Path | str, noise: Sequence[Tensor]) -> None:
@@ -133,11 +127,12 @@ def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
     """
-    shapes = g.synthesis.noise_shapes
-    maps = _load_npz(path, [f"noise_{i}" for i in range(len(shapes))])
-    for i, (level, shape) in enumerate(zip(maps, shapes, strict=True)):
-        check_shape(level, [None, *shape[1:]], f"{path}: noise_{i}")
-    return maps
+    shapes = {f"noise_{i}": shape[1:] for i, shape in enumerate(g.synthesis.noise_shapes)}
+    maps = _load_npz(path, shapes)
+    counts = {key: len(level) for key, level in maps.items()}
+    if len(set(counts.values())) > 1:
+        raise LatentError(f"{path}: the maps are of different numbers of images: {counts}")
+    return list(maps.values())
 
 
 def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -> Tensor | None:
@@ -155,18 +150,14 @@ def _save_npz(path: Path | str, arrays: dict[str, Tensor]) -> None:
         np.savez(file, **values)  # type: ignore[arg-type]
 
 
-def _load_npz(path: Path | str, keys: Sequence[str]) -> list[Tensor]:
+def _load_npz(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Read arrays [N,*shape] by name; shape, type and size are checked before any is unpacked."""
     try:
-        # No compressed bombs: the sizes in the archive's index are looked at first.
         with zipfile.ZipFile(path) as archive:
-            if any(info.file_size > _MAX_BYTES for info in archive.infolist()):
-                raise LatentError(f"{path}: holds an array of over {_MAX_BYTES:,} bytes")
+            for key, shape in shapes.items():
+                _check_header(archive, key, shape, path)
         with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in keys if key not in file]
-            if missing:
-                found = ", ".join(file.files) or "nothing"
-                raise LatentError(f"{path}: no array `{missing[0]}` inside, only {found}")
-            return [_to_tensor(file[key], f"{path}: {key}") for key in keys]
+            return {key: _to_tensor(file[key], f"{path}: `{key}`") for key in shapes}
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
     except LatentError:
@@ -175,11 +166,29 @@ def _load_npz(path: Path | str, keys: Sequence[str]) -> list[Tensor]:
         raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
 
 
-def _to_tensor(array: NDArray[np.generic], where: str) -> Tensor:
-    if not isinstance(array, np.ndarray):
-        raise LatentError(f"{where} is not an array")
-    if array.dtype.kind != "f":
-        raise LatentError(f"{where} has type {array.dtype}, expected floats")
+def _check_header(
+    archive: zipfile.ZipFile, key: str, shape: tuple[int, ...], path: Path | str
+) -> None:
+    names, where = archive.namelist(), f"{path}: `{key}`"
+    if f"{key}.npy" not in names:
+        found = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
+        raise LatentError(f"{path}: no array `{key}` inside, only {found}")
+    with archive.open(f"{key}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        if version == (1, 0):
+            have, _, dtype = np.lib.format.read_array_header_1_0(member)
+        else:
+            have, _, dtype = np.lib.format.read_array_header_2_0(member)
+    if dtype.kind != "f":
+        raise LatentError(f"{where} has type {dtype}, expected floats")
+    if len(have) != len(shape) + 1 or have[1:] != shape or have[0] < 1:
+        wanted = ", ".join(str(size) for size in ("N", *shape))
+        raise LatentError(f"{where} has shape {list(have)}, but this generator takes [{wanted}]")
+    if math.prod(have) * dtype.itemsize > _MAX_BYTES:
+        raise LatentError(f"{where} holds over {_MAX_BYTES:,} bytes; split the file")
+
+
+def _to_tensor(array: NDArray[np.floating], where: str) -> Tensor:
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():

@@ -1,5 +1,6 @@
 """Drawing, mixing, reading and writing latents, and the statistics of W."""
 
+import io
 import os
 import random
 import struct
@@ -179,9 +180,9 @@ def test_ws_of_other_tools_become_float32(
         ({"w": np.zeros((NUM_WS, W_DIM))}, r"`w` has shape \[6, 5\]"),
         ({"w": np.zeros((0, NUM_WS, W_DIM))}, r"`w` has shape \[0, 6, 5\]"),
         ({"w": np.float64(0)}, r"`w` has shape \[\]"),
-        ({"w": np.full((1, NUM_WS, W_DIM), np.nan)}, "w holds NaN or infinity"),
-        ({"w": np.full((1, NUM_WS, W_DIM), -np.inf)}, "w holds NaN or infinity"),
-        ({"w": np.full((1, NUM_WS, W_DIM), 1e300)}, "w holds"),
+        ({"w": np.full((1, NUM_WS, W_DIM), np.nan)}, "`w` holds NaN or infinity"),
+        ({"w": np.full((1, NUM_WS, W_DIM), -np.inf)}, "`w` holds NaN or infinity"),
+        ({"w": np.full((1, NUM_WS, W_DIM), 1e300)}, "`w` holds"),
         ({"w": np.zeros((1, NUM_WS, W_DIM), dtype=int)}, "type int64, expected floats"),
         ({"w": np.zeros((1, NUM_WS, W_DIM), dtype=complex)}, "type complex128"),
         ({"w": np.zeros(1, dtype=[("x", "f4")])}, "expected floats"),
@@ -204,9 +205,9 @@ def test_ws_that_do_not_fit_are_refused_with_path_and_reason(
     ("change", "message"),
     [
         (lambda maps: maps.pop("noise_4"), "no array `noise_4` inside"),
-        (lambda maps: maps.update(noise_1=np.zeros((1, 1, 8, 4))), r"noise_1.*\[any, 1, 8, 8\]"),
-        (lambda maps: maps.update(noise_0=np.zeros((4, 4))), "noise_0.*must have shape"),
-        (lambda maps: maps.update(noise_2=np.full((1, 1, 8, 8), np.nan)), "noise_2 holds NaN"),
+        (lambda maps: maps.update(noise_1=np.zeros((1, 1, 8, 4))), r"noise_1.*\[N, 1, 8, 8\]"),
+        (lambda maps: maps.update(noise_0=np.zeros((4, 4))), "noise_0.*has shape"),
+        (lambda maps: maps.update(noise_2=np.full((1, 1, 8, 8), np.nan)), "noise_2` holds NaN"),
     ],
     ids=["missing", "wrong size", "wrong rank", "NaN"],
 )
@@ -237,7 +238,7 @@ def test_an_object_array_is_refused_and_its_payload_does_not_run(
 ) -> None:
     path, marker = tmp_path / "ws.npz", tmp_path / "marker"
     np.savez(path, w=np.array([Payload(marker)], dtype=object))
-    with pytest.raises(LatentError, match=r"not a readable \.npz of plain arrays"):
+    with pytest.raises(LatentError, match="`w` has type object"):
         latents.load_ws(path, g)
     assert not marker.exists()
 
@@ -322,11 +323,13 @@ def test_an_archive_whose_index_is_off_is_refused(
         latents.load_ws(path, g)
 
 
-def test_an_array_that_unpacks_to_over_2_gib_is_refused(tmp_path: Path, g: Generator) -> None:
-    path = tmp_path / "ws.npz"
-    np.savez(path, w=some_ws())
-    path.write_bytes(patched(path.read_bytes(), 24, struct.pack("<I", 2**31 + 1)))
-    with pytest.raises(LatentError, match="holds an array of over 2,147,483,648 bytes"):
+def test_an_array_of_over_256_mib_is_refused_by_its_header(tmp_path: Path, g: Generator) -> None:
+    path, header = tmp_path / "ws.npz", io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (2**22, g.num_ws, g.w_dim)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("w.npy", header.getvalue())
+    with pytest.raises(LatentError, match="holds over 268,435,456 bytes"):
         latents.load_ws(path, g)
 
 

@@ -6,10 +6,17 @@ from typing import Any
 
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.native import read_native, write_native
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.errors import (
+    CheckpointError,
+    SettingsError,
+    TruncatedCheckpoint,
+    UnsupportedCheckpoint,
+)
 from latentlab.models import builtin_path
 from latentlab.networks.classifier import Classifier
 from latentlab.networks.generator import Generator
+
+_ENOUGH = 9  # bytes, to tell the format
 
 __all__ = ["Checkpoint", "load", "load_classifier", "save"]
 
@@ -28,15 +35,7 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
         CheckpointError: If the file is missing, damaged or of no supported kind.
     """
     file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
-    if not file.is_file():
-        found = "is not a file" if file.exists() else "no such file"
-        raise CheckpointError(f"{file}: {found}; give a checkpoint or a name such as "
-                              "builtin:digits-stylegan2")  # fmt: skip
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(9)
-    except OSError as error:
-        raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
+    start = _first_bytes(file)
     # A safetensors file starts with the header's length and then a JSON object.
     if start[8:9] == b"{":
         return read_native(file, allow_nonfinite)
@@ -66,11 +65,31 @@ def save(
     Loading it again gives bit-equal images.
 
     Raises:
+        SettingsError: If ``source`` is something else.
         OutputError: If ``path`` cannot be written.
     """
     if isinstance(source, Checkpoint):
         origin = {"kind": source.kind, "file": source.path.name, "sha256": source.sha256}
         facts = {"source": origin, **source.metadata, **(metadata or {})}
         write_native(source.networks, Path(path), facts)
-    else:
+    elif isinstance(source, Generator):
         write_native({"G_ema": source}, Path(path), metadata)
+    else:
+        kind = type(source).__name__
+        raise SettingsError(f"`source` must be a Checkpoint or a Generator, but got a {kind}")
+
+
+def _first_bytes(file: Path) -> bytes:
+    try:
+        if not file.is_file():
+            found = "is not a file" if file.exists() else "no such file"
+            raise CheckpointError(
+                f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
+            )
+        with file.open("rb") as stream:
+            start = stream.read(_ENOUGH)
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
+    if len(start) < _ENOUGH:
+        raise TruncatedCheckpoint(f"{file}: ends after {len(start)} bytes; get the file again")
+    return start

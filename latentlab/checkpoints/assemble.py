@@ -1,7 +1,7 @@
 """From a config and named tensors to a network, refusing weights that do not fit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 import torch
@@ -24,8 +24,6 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
 }
 
-_MOST_NAMED = 8  # offenders spelled out in a message
-
 
 def config_to_dict(network: nn.Module) -> dict[str, Any]:
     """Describe a network as plain data: its type and config."""
@@ -36,21 +34,24 @@ def config_to_dict(network: nn.Module) -> dict[str, Any]:
     raise CheckpointError(f"cannot save a {type(network).__name__}: not a network of latentlab")
 
 
-def config_from_dict(config_type: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Build a frozen config from plain data, refusing unknown and missing fields.
+def config_from_dict(config_type: type[Any], values: Any, where: str) -> Any:
+    """Build a frozen config from plain data, refusing unknown, missing and unfit fields.
 
     Raises:
-        UnsupportedCheckpoint: If the fields are not those of ``config_type``.
+        UnsupportedCheckpoint: Naming the file, the network and the field.
     """
+    if not isinstance(values, dict):
+        raise UnsupportedCheckpoint(f"{where}: the config must be an object with named settings")
     known = {item.name for item in fields(config_type)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise UnsupportedCheckpoint(f"{where}: unknown settings {', '.join(unknown)}")
+    needed = {item.name for item in fields(config_type) if item.default is MISSING}
+    for problem, names in (("unknown", set(values) - known), ("no", needed - set(values))):
+        if names:
+            raise UnsupportedCheckpoint(f"{where}: {problem} setting {', '.join(sorted(names))}")
     frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     try:
         return config_type(**frozen)
-    except TypeError as error:
-        raise UnsupportedCheckpoint(f"{where}: the config does not fit ({error})") from error
+    except UnsupportedCheckpoint as error:
+        raise UnsupportedCheckpoint(f"{where}: {error}") from error
 
 
 def assemble(
@@ -83,11 +84,7 @@ def assemble(
         raise UnsupportedCheckpoint(f"{where}: the config asks for {count:,} weights")
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:
-        shown = "; ".join(problems[:_MOST_NAMED])
-        more = len(problems) - _MOST_NAMED
-        raise CheckpointError(
-            f"{where}: weights do not fit: {shown}" + (f"; and {more} more" if more > 0 else "")
-        )
+        raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")
     weights = {
         name: tensors[name].to(torch.float32).clone(memory_format=torch.contiguous_format)
         for name in expected
@@ -109,6 +106,6 @@ def _problems(
             problems.append(f"{name} has shape {list(have.shape)}, not {list(want.shape)}")
         elif not have.is_floating_point():
             problems.append(f"{name} has type {have.dtype}, not a float type")
-        elif not allow_nonfinite and not bool(torch.isfinite(have).all()):
-            problems.append(f"{name} holds NaN or infinity")
+        elif not allow_nonfinite and not bool(torch.isfinite(have.to(torch.float32)).all()):
+            problems.append(f"{name} holds NaN or infinity as float32")
     return problems

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -29,6 +28,8 @@ from latentlab.files import atomic_write, sha256_of
 
 FORMAT = "latentlab"
 FORMAT_VERSION = "1"
+
+_MAX_HEADER = 100_000_000  # bytes, the safetensors library's own limit
 
 
 def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
@@ -65,12 +66,8 @@ def write_native(
     networks: Mapping[str, nn.Module],
     path: Path,
     metadata: Mapping[str, Any] | None = None,
-    dtype: torch.dtype | None = None,
 ) -> None:
-    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file, whole.
-
-    ``dtype`` stores weights in another type, such as float16 to halve the file.
-    """
+    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file, whole."""
     described = {name: config_to_dict(network) for name, network in networks.items()}
     header = {
         "format": FORMAT,
@@ -79,7 +76,7 @@ def write_native(
         "metadata": json.dumps(dict(metadata or {})),
     }
     tensors = {
-        f"{name}.{key}": tensor.detach().to("cpu", dtype).contiguous()
+        f"{name}.{key}": tensor.detach().cpu().contiguous()
         for name, network in networks.items()
         for key, tensor in network.state_dict().items()
     }
@@ -99,15 +96,38 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Read the header's metadata and all tensors of a safetensors file.
 
     Raises:
-        TruncatedCheckpoint: If the file is damaged.
+        CheckpointError: If the file is damaged, or names a tensor twice.
     """
     try:
+        _refuse_twins(path)
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
         raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _refuse_twins(path: Path) -> None:
+    """Refuse a header that names a tensor twice: readers would disagree on which one counts."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(_MAX_HEADER, path.stat().st_size):
+            raise TruncatedCheckpoint(f"{path}: the header is longer than the file or 100 MB")
+        text = file.read(length)
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise CheckpointError(f"{path}: the header names {key!r} twice")
+            found[key] = value
+        return found
+
+    try:
+        json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
 
 
 def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, Any]]:
@@ -118,9 +138,10 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, An
         )
     described = {}
     for name, entry in _json(header.get("networks", "{}"), path).items():
-        if not isinstance(entry, dict) or entry.get("type") not in NETWORK_TYPES:
+        kind = entry.get("type") if isinstance(entry, dict) else None
+        if not isinstance(kind, str) or kind not in NETWORK_TYPES:
             raise UnsupportedCheckpoint(f"{path}: {name} is of a type unknown to this version")
-        config_type, build = NETWORK_TYPES[entry["type"]]
+        config_type, build = NETWORK_TYPES[kind]
         config = config_from_dict(config_type, entry.get("config", {}), f"{path}: {name}")
         described[name] = (build, config)
     return described
@@ -129,7 +150,7 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, An
 def _json(text: str, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header is not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: the header must hold a JSON object")

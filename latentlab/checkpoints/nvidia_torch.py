@@ -6,26 +6,29 @@ State dict names are the same as ours, so weights need no table.
 from collections.abc import Mapping
 from typing import Any
 
+from latentlab.checkpoints.assemble import config_from_dict
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 
+_Names = Mapping[str, str | None]
+
 # Their argument -> our field; None marks arguments that do not change a float32 computation.
-_SHARED = {
+_SHARED: _Names = {
     "c_dim": "c_dim",
     "img_resolution": "resolution",
     "img_channels": "channels",
 }
-_GENERATOR = {**_SHARED, "z_dim": "z_dim", "w_dim": "w_dim"}
-_GENERATOR_MAPPING = {
+_GENERATOR: _Names = {**_SHARED, "z_dim": "z_dim", "w_dim": "w_dim"}
+_GENERATOR_MAPPING: _Names = {
     "num_layers": "mapping_layers",
     "embed_features": "embed_features",
     "layer_features": "layer_features",
     "lr_multiplier": "mapping_lr_multiplier",
     "w_avg_beta": None,
 }
-_SYNTHESIS = {
+_SYNTHESIS: _Names = {
     "channel_base": "channel_base",
     "channel_max": "channel_max",
     "architecture": "architecture",
@@ -35,7 +38,7 @@ _SYNTHESIS = {
     "num_fp16_res": None,
     "fp16_channels_last": None,
 }
-_DISCRIMINATOR = {
+_DISCRIMINATOR: _Names = {
     **_SHARED,
     "architecture": "architecture",
     "channel_base": "channel_base",
@@ -44,12 +47,16 @@ _DISCRIMINATOR = {
     "cmap_dim": "cmap_dim",
     "num_fp16_res": None,
 }
-_BLOCK = {"resample_filter": "resample_filter", "fp16_channels_last": None, "freeze_layers": None}
-_EPILOGUE = {
+_BLOCK: _Names = {
+    "resample_filter": "resample_filter",
+    "fp16_channels_last": None,
+    "freeze_layers": None,
+}
+_EPILOGUE: _Names = {
     "mbstd_group_size": "mbstd_group_size",
     "mbstd_num_channels": "mbstd_num_channels",
 }
-_DISCRIMINATOR_MAPPING = {"num_layers": "mapping_layers"}
+_DISCRIMINATOR_MAPPING: _Names = {"num_layers": "mapping_layers"}
 
 
 def networks_from_official(kwargs: Mapping[str, Any], where: str) -> dict[str, tuple[Any, Any]]:
@@ -72,40 +79,42 @@ def networks_from_official(kwargs: Mapping[str, Any], where: str) -> dict[str, t
 
 def generator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Config:
     """Translate the official Generator's constructor arguments."""
-    top = dict(kwargs)
-    mapping, synthesis = top.pop("mapping_kwargs", {}), top.pop("synthesis_kwargs", {})
-    return StyleGAN2Config(
-        **_translate(top, _GENERATOR, where),
-        **_translate(mapping, _GENERATOR_MAPPING, where),
-        **_translate(synthesis, _SYNTHESIS, where),
-    )
+    tables = {"mapping_kwargs": _GENERATOR_MAPPING, "synthesis_kwargs": _SYNTHESIS}
+    values = _translate(kwargs, _GENERATOR, tables, where)
+    config: StyleGAN2Config = config_from_dict(StyleGAN2Config, values, where)
+    return config
 
 
 def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2DiscriminatorConfig:
     """Translate the official Discriminator's constructor arguments."""
-    top = dict(kwargs)
-    block, mapping = top.pop("block_kwargs", {}), top.pop("mapping_kwargs", {})
-    epilogue = top.pop("epilogue_kwargs", {})
-    return StyleGAN2DiscriminatorConfig(
-        **_translate(top, _DISCRIMINATOR, where),
-        **_translate(block, _BLOCK, where),
-        **_translate(mapping, _DISCRIMINATOR_MAPPING, where),
-        **_translate(epilogue, _EPILOGUE, where),
+    tables = {
+        "block_kwargs": _BLOCK,
+        "mapping_kwargs": _DISCRIMINATOR_MAPPING,
+        "epilogue_kwargs": _EPILOGUE,
+    }
+    values = _translate(kwargs, _DISCRIMINATOR, tables, where)
+    config: StyleGAN2DiscriminatorConfig = config_from_dict(
+        StyleGAN2DiscriminatorConfig, values, where
     )
+    return config
 
 
 def _translate(
-    values: Mapping[str, Any], names: Mapping[str, str | None], where: str
+    kwargs: Mapping[str, Any], top: _Names, nested: Mapping[str, _Names], where: str
 ) -> dict[str, Any]:
-    values = dict(values)
-    if values.pop("activation", "lrelu") != "lrelu":
-        raise UnsupportedCheckpoint(f"{where}: only the lrelu activation is supported")
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise UnsupportedCheckpoint(f"{where}: unknown settings {', '.join(unknown)}")
-    translated = {}
-    for key, value in values.items():
-        field = names[key]
-        if field is not None:
-            translated[field] = tuple(value) if isinstance(value, list) else value
+    """Rename top-level and nested arguments to our fields, refusing what has no place there."""
+    places = [(where, {k: v for k, v in kwargs.items() if k not in nested}, top)]
+    places += [(f"{where}: {name}", kwargs.get(name, {}), nested[name]) for name in nested]
+    translated: dict[str, Any] = {}
+    for place, values, names in places:
+        if not isinstance(values, dict):
+            raise UnsupportedCheckpoint(f"{place}: expected named settings, but got {values!r}")
+        if values.get("activation", "lrelu") != "lrelu":
+            raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
+        unknown = sorted(set(values) - {*names, "activation"})
+        if unknown:
+            raise UnsupportedCheckpoint(f"{place}: unknown setting {', '.join(unknown)}")
+        translated |= {
+            field: values[key] for key, field in names.items() if field and key in values
+        }
     return translated

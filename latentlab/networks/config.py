@@ -24,7 +24,21 @@ def block_resolutions(resolution: int) -> list[int]:
 def require(holds: bool, field: str, rule: str, got: object) -> None:
     """Raise UnsupportedCheckpoint, naming the field of the config, unless ``holds``."""
     if not holds:
-        raise UnsupportedCheckpoint(f"network config: `{field}` must be {rule}, but got {got!r}")
+        raise UnsupportedCheckpoint(f"`{field}` must be {rule}, but got {str(got)[:80]!r}")
+
+
+def require_whole(config: object, field: str, low: int, high: int, optional: bool = False) -> None:
+    """Refuse a field that is not a whole number within low..high, or None where optional."""
+    value = getattr(config, field)
+    fits = type(value) is int and low <= value <= high
+    require(fits or (optional and value is None), field, f"a whole number {low}..{high}", value)
+
+
+def require_positive(config: object, field: str, optional: bool = False) -> None:
+    """Refuse a field that is not a positive finite number, or None where optional."""
+    value = getattr(config, field)
+    fits = type(value) in (int, float) and 0 < value < float("inf")
+    require(fits or (optional and value is None), field, "a positive number", value)
 
 
 @dataclass(frozen=True)
@@ -40,25 +54,27 @@ class _StyleGAN2Config:
     conv_clamp: float | None = None  # limit of activations; set for networks trained in float16
 
     def __post_init__(self) -> None:
-        for field in ("resolution", "channels", "channel_base", "channel_max"):
-            value = getattr(self, field)
-            require(type(value) is int and value >= 1, field, "a positive integer", value)
+        require_whole(self, "resolution", 4, 4096)
         size = self.resolution
-        require(4 <= size <= 4096 and size & (size - 1) == 0, "resolution", "2^2..2^12", size)
-        require(self.channels <= 64, "channels", "at most 64", self.channels)
-        require(
-            type(self.c_dim) is int and 0 <= self.c_dim <= 100_000, "c_dim", "0..100000", self.c_dim
-        )
-        require(
-            self.channel_base >= size, "channel_base", f"at least {size} here", self.channel_base
-        )
-        require(self.channel_max <= 8192, "channel_max", "at most 8192", self.channel_max)
+        require(size & (size - 1) == 0, "resolution", "a power of two", size)
+        require_whole(self, "channels", 1, 64)
+        require_whole(self, "c_dim", 0, 100_000)
+        require_whole(self, "channel_base", size, 2**40)
+        require_whole(self, "channel_max", 1, 8192)
+        require_positive(self, "conv_clamp", optional=True)
         taps = self.resample_filter
-        require(2 <= len(taps) <= 16 and sum(taps) != 0, "resample_filter", "2..16 taps", taps)
+        fits = isinstance(taps, tuple) and 2 <= len(taps) <= 16
+        fits = fits and all(type(tap) in (int, float) and math.isfinite(tap) for tap in taps)
+        require(fits and sum(taps) != 0, "resample_filter", "2..16 numbers, sum not 0", taps)
 
     def feature_maps(self, resolution: int) -> int:
         """Number of feature maps at ``resolution``."""
         return channels_at(resolution, self.channel_base, self.channel_max)
+
+
+def _require_architecture(value: object) -> None:
+    known = get_args(Architecture)
+    require(value in known, "architecture", " or ".join(known), value)
 
 
 @dataclass(frozen=True)
@@ -76,13 +92,14 @@ class StyleGAN2Config(_StyleGAN2Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.architecture in get_args(Architecture), "architecture",
-                "skip, resnet or orig", self.architecture)  # fmt: skip
+        _require_architecture(self.architecture)
         for field in ("z_dim", "w_dim"):
-            value = getattr(self, field)
-            require(type(value) is int and 1 <= value <= 65536, field, "1..65536", value)
-        layers = self.mapping_layers
-        require(type(layers) is int and 1 <= layers <= 64, "mapping_layers", "1..64", layers)
+            require_whole(self, field, 1, 65536)
+        require_whole(self, "mapping_layers", 1, 64)
+        require_positive(self, "mapping_lr_multiplier")
+        for field in ("embed_features", "layer_features"):
+            require_whole(self, field, 1, 65536, optional=True)
+        require(type(self.use_noise) is bool, "use_noise", "true or false", self.use_noise)
 
     @property
     def num_ws(self) -> int:
@@ -97,13 +114,17 @@ class StyleGAN2DiscriminatorConfig(_StyleGAN2Config):
     architecture: Architecture = "resnet"
     mapping_layers: int = 8
     cmap_dim: int | None = None  # width of the mapped label, None: feature maps at 4x4
-    mbstd_group_size: int | None = 4
+    mbstd_group_size: int | None = 4  # None: the whole batch
     mbstd_num_channels: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.architecture in get_args(Architecture), "architecture",
-                "skip, resnet or orig", self.architecture)  # fmt: skip
-        maps, features = self.feature_maps(4), self.mbstd_num_channels
-        require(0 <= features <= maps and (features == 0 or maps % features == 0),
-                "mbstd_num_channels", f"a divisor of {maps}, or 0", features)  # fmt: skip
+        _require_architecture(self.architecture)
+        require_whole(self, "mapping_layers", 1, 64)
+        require_whole(self, "cmap_dim", 1, 65536, optional=True)
+        require_whole(self, "mbstd_group_size", 1, 2**20, optional=True)
+        maps = self.feature_maps(4)
+        require_whole(self, "mbstd_num_channels", 0, maps)
+        features = self.mbstd_num_channels
+        require(features == 0 or maps % features == 0, "mbstd_num_channels",
+                f"a divisor of {maps}, or 0", features)  # fmt: skip

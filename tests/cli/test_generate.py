@@ -49,7 +49,7 @@ def rendered(*arguments):
 
 
 def refused(code, *arguments):
-    """Run a command that must end in one line and an exit code, having made nothing."""
+    """Run a command that must end in an error line and an exit code; returns what it says."""
     result = generate(*arguments)
     assert result.exit_code == code, result.stderr
     assert "Error: " in result.stderr.splitlines()[-1]

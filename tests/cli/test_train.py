@@ -1,0 +1,96 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import latentlab
+from cli.main import main
+
+BATCH = 8
+TINY = ["--data", "builtin:digits", "--config", "stylegan2-small", "--channels", "1",
+        "--batch", str(BATCH), "--device", "cpu"]  # fmt: skip
+
+
+def train(folder, *options):
+    return CliRunner().invoke(main, ["train", *TINY, "-o", str(folder), *options])
+
+
+def test_a_run_writes_its_files_and_goes_on_when_asked_for_more(tmp_path):
+    done = train(tmp_path, "--kimg", "0.016", "--snapshot-kimg", "0.016")
+    assert done.exit_code == 0, done.stderr
+    first = tmp_path / "snapshot-000000016.safetensors"
+    assert latentlab.load(first).metadata["training"]["config"]["batch"] == BATCH
+    again = train(tmp_path, "--kimg", "0.016")
+    assert "Nothing left to do" in again.stderr
+    longer = train(tmp_path, "--kimg", "0.032", "--snapshot-kimg", "0.016")
+    assert longer.exit_code == 0, longer.stderr
+    shares = pd.read_csv(tmp_path / "contributions.csv")
+    assert sorted(shares["images"].unique()) == [16, 32]
+    for _, part in shares.groupby(["images", "measure"]):
+        assert part["resolution"].tolist() == [4, 8, 16, 32]
+        assert part["value"].sum() == pytest.approx(100)
+
+
+def test_dry_run_prints_the_settings_and_writes_nothing(tmp_path):
+    done = train(tmp_path / "run", "--dry-run", "--gamma", "3", "--learning-rate", "0.001")
+    settings = json.loads(done.stdout)
+    assert (settings["r1_gamma"], settings["learning_rate"]) == (3.0, 0.001)
+    assert settings["pictures"] == 1498
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_pictures_is_cropped_to_the_resolution(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        Image.new("RGB", (20 + i, 16), (80 * i, 0, 0)).save(folder / f"{i}.png")
+    done = CliRunner().invoke(main, [
+        "train", "--data", str(folder), "--config", "stylegan2-small", "--resolution", "16",
+        "--batch", "4", "--kimg", "0.004", "-o", str(tmp_path / "run"),
+    ])  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    with Image.open(tmp_path / "run" / "reals.png") as reals:
+        assert reals.size == (8 * 16, 16)  # a grid of eight columns
+
+
+@pytest.mark.parametrize(("options", "code", "said"), [
+    (["--data", "nowhere"], 4, "no such folder or zip"),
+    (["--config", "stylegan9"], 2, "stylegan2-small"),
+    (["--kimg", "0"], 2, "--kimg"),
+    (["--batch", "0"], 2, "--batch"),
+    (["--resolution", "64"], 4, "32x32"),
+    (["--seed", "1"], 2, "seed: 0 there, 1 here"),
+    (["--device", "cuda:77"], 2, "--device"),
+])  # fmt: skip
+def test_bad_options_end_in_one_line(options, code, said, tmp_path):
+    assert train(tmp_path, "--kimg", "0.008").exit_code == 0
+    before = sorted(file.name for file in tmp_path.iterdir())
+    done = train(tmp_path, "--kimg", "0.016", *options)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_same_command_continues(sign, code, tmp_path):
+    command = [sys.executable, "-m", "cli", "train", *TINY, "--kimg", "1000", "-o", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(sign)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    saved = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))
+    images = int(saved[-1].name.split("-")[1].split(".")[0])
+    done = train(tmp_path, "--kimg", str((images + BATCH) / 1000))
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / f"snapshot-{images + BATCH:09d}.safetensors").exists()
