@@ -24,9 +24,11 @@ _MODEL = "builtin:digits-stylegan2"
 @overwrite_option
 @device_option
 def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
-    """Generate digits, and project ten real ones into W and W+.
+    """Show the main job on bundled models.
 
-    Uses the bundled models: a StyleGAN2 trained on scikit-learn's digits, and a classifier that
+    Generates digits, and projects ten real ones into W and W+.
+
+    The models are a StyleGAN2 trained on scikit-learn's digits, and a classifier that
     judges whether a digit is still read as what it is.
 
     \b

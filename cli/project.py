@@ -90,6 +90,13 @@ _PARTLY_BAD = 4  # exit code
     metavar="N",
     help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere.",
 )
+@click.option(
+    "--class",
+    "label",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Class of a conditional generator; default: the mean of all.",
+)
 @click.option("--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop.")
 @output_option
 @overwrite_option
@@ -106,6 +113,7 @@ def project(
     learning_rate: float,
     noise_weight: float,
     batch: int | None,
+    label: int | None,
     dry_run: bool,
     output: Path,
     overwrite: bool,
@@ -118,18 +126,22 @@ def project(
     (target and projection side by side) and history.csv. DIR/report.csv has a row a picture.
 
     \b
+    Perceptual distances:
+      lpips-vgg, lpips-alex, lpips-squeeze    fetched, or torch's cache
+      builtin:digits                          32x32 digits only
+      FILE                                    TorchScript like vgg16.pt
+
+    \b
     Examples:
       latentlab project model.safetensors photo.jpg -o out
       latentlab project model.safetensors photos/*.jpg --space w+ -o out
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
-    import pandas as pd
-
-    from cli.projection_files import REPORT, Projected, project_targets, read_targets
-    from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
+    from cli.projection_files import project_and_report, read_targets, refuse_replacing
     from latentlab import ProjectorSettings, load, perceptual_distance
-    from latentlab.files import make_directory
+    from latentlab.latents import one_hot
+    from latentlab.projector import default_batch
 
     settings = ProjectorSettings(
         space=space, steps=steps, seed=seed, learning_rate=learning_rate, noise_weight=noise_weight
@@ -137,31 +149,23 @@ def project(
     opened = load(checkpoint)
     place = resolve_device(device)
     g = opened.generator.to(place)
+    c = None if label is None else one_hot(label, g.c_dim)
     targets, failures = read_targets(pictures, output, g, crop, max_upscale)
-    planned = [output / REPORT, output / MANIFEST, *(f for t in targets for f in t.results)]
-    refuse_existing(planned, overwrite, keep=pictures)
+    refuse_replacing(targets, output, pictures, overwrite)
     compare = perceptual_distance(distance, place)
     compare.features(targets[0].image[None].to(place))  # a distance for another size ends here
+    batch = batch or default_batch(g)
     facts = {
         "distance_name": compare.name, "crop": crop, "max_upscale": max_upscale, "batch": batch,
-        "device": place, **asdict(settings), "checkpoint": plain_text(checkpoint),
+        "class": label, "device": place, **asdict(settings), "checkpoint": plain_text(checkpoint),
         "sha256": opened.sha256,
     }  # fmt: skip
     if dry_run:
         names = [plain_text(target.path) for target in targets]
         click.echo(json.dumps({"pictures": names, **facts}, indent=1))
     else:
-        folder = make_directory(output)
-        rows = list(failures)
-
-        def report(done: Projected) -> None:  # after every picture, so that a kill loses none
-            rows.append(done.row)
-            write_table(pd.DataFrame(rows).assign(**facts), folder / REPORT)
-
-        done = project_targets(g, targets, compare, settings, batch, on_done=report)
-        results = [file for item in done for file in item.target.results]
-        write_manifest(folder, facts, [*results, folder / REPORT])
-        say(f"{len(done)} of {counted(len(pictures), 'picture')} projected; see {folder / REPORT}")
+        table = project_and_report(g, targets, failures, compare, settings, facts, output, c)
+        say(f"{len(targets)} of {counted(len(pictures), 'picture')} projected; see {table}")
     for row in failures:
         say(f"Left out: {row['note']}")
     if failures:

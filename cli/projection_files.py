@@ -7,11 +7,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from cli.progress import ProgressBar
-from cli.report import MANIFEST, write_table
+from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.text import plain_text
 from latentlab import Generator, ImageError, Projection, ProjectorSettings, project
 from latentlab.files import make_directory
@@ -89,16 +90,55 @@ def read_targets(
     return targets, rows
 
 
+def refuse_replacing(
+    targets: Sequence[Target], output: Path, inputs: Sequence[Path], overwrite: bool
+) -> None:
+    """Raise OutputError where results are there already, or would replace an input."""
+    results = [file for target in targets for file in target.results]
+    refuse_existing([output / REPORT, output / MANIFEST, *results], overwrite, keep=inputs)
+
+
+def project_and_report(
+    g: Generator,
+    targets: Sequence[Target],
+    failures: Sequence[dict[str, Any]],
+    distance: PerceptualDistance,
+    settings: ProjectorSettings,
+    facts: dict[str, Any],
+    output: Path,
+    c: Tensor | None = None,
+) -> Path:
+    """Project targets and write report and manifest; returns the report's path.
+
+    The report is written anew after every picture, so that an interruption loses no row.
+    """
+    table = make_directory(output) / REPORT
+    rows = list(failures)
+
+    def report(done: Projected) -> None:
+        rows.append(done.row)
+        write_table(pd.DataFrame(rows).assign(**facts), table)
+
+    done = project_targets(g, targets, distance, settings, facts["batch"], c, on_done=report)
+    results = [file for item in done for file in item.target.results]
+    write_manifest(output, facts, [*results, table])
+    return table
+
+
 def project_targets(
     g: Generator,
     targets: Sequence[Target],
     distance: PerceptualDistance,
     settings: ProjectorSettings,
     batch: int | None = None,
+    c: Tensor | None = None,
     label: str = "projecting",
     on_done: Callable[[Projected], None] = lambda _: None,
 ) -> list[Projected]:
-    """Project targets in batches and write each one's files as its batch is done."""
+    """Project targets in batches and write each one's files as its batch is done.
+
+    ``c`` is the label [1,c_dim] of a conditional generator, ``label`` stands at the progress bar.
+    """
     done: list[Projected] = []
     batch = batch or default_batch(g)
     batches = [targets[start : start + batch] for start in range(0, len(targets), batch)]
@@ -107,7 +147,7 @@ def project_targets(
             started = time.perf_counter()
             images = torch.stack([target.image for target in chosen])
             result = project(
-                g, images, distance, settings=settings, batch=batch,
+                g, images, distance, settings=settings, batch=batch, c=c,
                 progress=lambda _, distances: bar.advance(distance=float(distances.mean())),
             )  # fmt: skip
             seconds = (time.perf_counter() - started) / len(chosen)

@@ -105,11 +105,12 @@ def train(
     output: Path,
     device: str,
 ) -> None:
-    """Train StyleGAN2; the same command again continues where it stopped.
+    """Train a StyleGAN2, or continue.
 
-    DIR receives snapshot-IMAGES.safetensors (open it with every other command),
-    fakes-IMAGES.png, log.csv with the losses, and contributions.csv with the share of each
-    resolution. Ctrl-C finishes the step and saves.
+    The same command again continues where it stopped. DIR receives
+    snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv
+    with the losses, and contributions.csv with the share of each resolution. Ctrl-C finishes
+    the step and saves.
 
     \b
     Examples:

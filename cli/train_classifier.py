@@ -28,9 +28,10 @@ from cli.text import say
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
-    """Train a classifier on the built-in digits, and tell its held-out accuracy.
+    """Train the classifier of digits.
 
-    Its logits serve as ten attributes, its features as the distance builtin:digits.
+    Ends with its accuracy on the held-out digits. Its logits serve as ten attributes, its
+    features as the distance builtin:digits.
 
     \b
     Example:

@@ -54,6 +54,14 @@ def make_directory(path: Path | str) -> Path:
     return path
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; names that no file can have are none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as hex digits."""
     with path.open("rb") as file:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.errors import CheckpointError, ImageError, SettingsError
+from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
 
@@ -79,7 +80,7 @@ class TorchScriptDistance(PerceptualDistance):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        if not path.is_file():
+        if not is_file(path):
             raise CheckpointError(f"{path}: no such file; expected a TorchScript network")
         try:
             with warnings.catch_warnings():
@@ -151,7 +152,7 @@ def perceptual_distance(
         from latentlab.checkpoints import load_classifier
 
         distance = ClassifierDistance(BUILTIN_DIGITS, load_classifier("builtin:digits-classifier"))
-    elif Path(name).suffix or Path(name).exists():
+    elif Path(name).suffix or is_file(Path(name)):
         distance = TorchScriptDistance(Path(name))
     else:
         known = ", ".join([*_LPIPS_NETS, BUILTIN_DIGITS])
@@ -203,7 +204,7 @@ def _backbone_file(name: str, net: str) -> Path:
     published = {"vgg": VGG16_Weights, "alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights}
     url = published[net].IMAGENET1K_V1.url
     file = Path(torch.hub.get_dir(), "checkpoints", str(url).rsplit("/", 1)[1])
-    if file.is_file():
+    if is_file(file):
         return file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

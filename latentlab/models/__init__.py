@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from latentlab.errors import CheckpointError
+from latentlab.files import is_file
 
 PREFIX = "builtin:"
 
@@ -21,7 +22,7 @@ def builtin_path(name: Path | str) -> Path:
     """
     stem = str(name).removeprefix(PREFIX)
     file = Path(__file__).parent / f"{stem}.safetensors"
-    if stem != Path(stem).name or not file.is_file():
+    if stem != Path(stem).name or not is_file(file):
         raise CheckpointError(f"{name}: no such bundled model; there are "
                               f"{', '.join(builtin_names())}")  # fmt: skip
     return file
