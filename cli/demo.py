@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.options import device_option, output_option, overwrite_option, resolve_device
+from cli.options import device_option, output_option, overwrite_option, resolve_device, steps_option
 from cli.text import say
 
 _MODEL = "builtin:digits-stylegan2"
@@ -13,14 +13,7 @@ _MODEL = "builtin:digits-stylegan2"
 
 @click.command()
 @output_option
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=500,
-    show_default=True,
-    metavar="N",
-    help="Iterations of each projection.",
-)
+@steps_option(500)
 @overwrite_option
 @device_option
 def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:

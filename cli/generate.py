@@ -11,6 +11,7 @@ from cli.options import (
     FiniteFloat,
     NumberList,
     checkpoint_argument,
+    class_option,
     device_option,
     output_option,
     overwrite_option,
@@ -30,55 +31,22 @@ _GRID_TILE = 256  # pixels, their largest size there
 _STREAM_NOISE = 50
 
 
+# fmt: off
 @click.command()
 @checkpoint_argument
-@click.option(
-    "--seeds",
-    type=NumberList(),
-    metavar="LIST",
-    help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as other tools do.",
-)
-@click.option(
-    "--projected-w",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Render latents from an .npz with key w instead of seeds.",
-)
-@click.option(
-    "--noise",
-    "noise_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Noise maps saved by project, for use with --projected-w.",
-)
-@click.option(
-    "--truncation-psi",
-    type=FiniteFloat(),
-    default=1.0,
-    show_default=True,
-    metavar="PSI",
-    help="Pull w towards its mean; 1 leaves it, 0 gives the mean image.",
-)
-@click.option(
-    "--truncation-cutoff",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Truncate the first N layers only.",
-)
-@click.option(
-    "--noise-mode",
-    type=click.Choice(["const", "random", "none"]),
-    default="const",
-    show_default=True,
-    help="Noise maps: the stored ones, new ones, or no noise.",
-)
-@click.option(
-    "--class",
-    "label",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Class of a conditional generator.",
-)
+@click.option("--seeds", type=NumberList(), metavar="LIST",
+              help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as other tools do.")
+@click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE",
+              help="Render latents from an .npz with key w instead of seeds.")
+@click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Noise maps saved by project, for use with --projected-w.")
+@click.option("--truncation-psi", type=FiniteFloat(), default=1.0, show_default=True,
+              metavar="PSI", help="Pull w towards its mean; 1 leaves it, 0 gives the mean image.")
+@click.option("--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
+              help="Truncate the first N layers only.")
+@click.option("--noise-mode", type=click.Choice(["const", "random", "none"]), default="const",
+              show_default=True, help="Noise maps: the stored ones, new ones, or no noise.")
+@class_option("Class of a conditional generator.")
 @output_option
 @overwrite_option
 @device_option
@@ -128,6 +96,7 @@ def generate(
             small.append(images.shrink(image.unsqueeze(0), _GRID_TILE)[0])
     images.save_image(planned[-1], images.grid(small, min(_GRID_COLUMNS, len(small))))
     say(f"{counted(len(names), 'picture')} and grid.png in {folder}")
+# fmt: on
 
 
 def _refuse_conflicts(

@@ -75,6 +75,33 @@ def overwrite_option(command: Command) -> Command:
     )(command)
 
 
+def seed_option(text: str) -> Callable[[Command], Command]:
+    """--seed, with what it decides."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text
+    )
+
+
+def steps_option(default: int) -> Callable[[Command], Command]:
+    """--steps: iterations of a projection."""
+    return click.option(
+        "--steps", type=click.IntRange(min=1), default=default, show_default=True, metavar="N",
+        help="Iterations of a projection.",
+    )  # fmt: skip
+
+
+def class_option(text: str) -> Callable[[Command], Command]:
+    """--class, passed to the command as ``label``."""
+    return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
+
+
+def dry_run_option(command: Command) -> Command:
+    """--dry-run: check and tell, do nothing."""
+    return click.option(
+        "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
+    )(command)
+
+
 def distance_option(command: Command) -> Command:
     """--distance: the perceptual distance."""
     return click.option(

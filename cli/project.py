@@ -10,11 +10,15 @@ import click
 from cli.options import (
     FiniteFloat,
     checkpoint_argument,
+    class_option,
     device_option,
     distance_option,
+    dry_run_option,
     output_option,
     overwrite_option,
     resolve_device,
+    seed_option,
+    steps_option,
 )
 from cli.text import counted, plain_text, say
 
@@ -24,80 +28,28 @@ if TYPE_CHECKING:
 _PARTLY_BAD = 4  # exit code
 
 
+# fmt: off
 @click.command()
 @checkpoint_argument
-@click.argument(
-    "pictures", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path)
-)
-@click.option(
-    "--space",
-    type=click.Choice(["w", "w+"]),
-    default="w",
-    show_default=True,
-    help="w: one vector for all layers; w+: one a layer, closer and less editable.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="Iterations.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Seed of the noise.",
-)
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...",
+                type=click.Path(path_type=Path))
+@click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
+              help="w: one vector for all layers; w+: one a layer, closer and less editable.")
+@steps_option(1000)
+@seed_option("Seed of the noise.")
 @distance_option
-@click.option(
-    "--crop",
-    type=click.Choice(["center", "none"]),
-    default="center",
-    show_default=True,
-    help="Largest centred square, or square pictures only.",
-)
-@click.option(
-    "--max-upscale",
-    type=FiniteFloat(min=1),
-    default=4.0,
-    show_default=True,
-    metavar="FACTOR",
-    help="Refuse pictures that would be enlarged more than this.",
-)
-@click.option(
-    "--learning-rate",
-    type=FiniteFloat(min=0, min_open=True),
-    default=0.1,
-    show_default=True,
-    metavar="RATE",
-    help="Largest step of Adam.",
-)
-@click.option(
-    "--noise-weight",
-    type=FiniteFloat(min=0),
-    default=1e5,
-    show_default=True,
-    metavar="WEIGHT",
-    help="Weight of the noise regularisation.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere.",
-)
-@click.option(
-    "--class",
-    "label",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Class of a conditional generator; default: the mean of all.",
-)
-@click.option("--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop.")
+@click.option("--crop", type=click.Choice(["center", "none"]), default="center",
+              show_default=True, help="Largest centred square, or square pictures only.")
+@click.option("--max-upscale", type=FiniteFloat(min=1), default=4.0, show_default=True,
+              metavar="FACTOR", help="Refuse pictures that would be enlarged more than this.")
+@click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=0.1,
+              show_default=True, metavar="RATE", help="Largest step of Adam.")
+@click.option("--noise-weight", type=FiniteFloat(min=0), default=1e5, show_default=True,
+              metavar="WEIGHT", help="Weight of the noise regularisation.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N",
+              help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere.")
+@class_option("Class of a conditional generator; default: the mean of all.")
+@dry_run_option
 @output_option
 @overwrite_option
 @device_option
@@ -170,3 +122,4 @@ def project(
         say(f"Left out: {row['note']}")
     if failures:
         raise click.exceptions.Exit(_PARTLY_BAD)
+# fmt: on

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.interrupt import stop_on_signals
-from cli.options import FiniteFloat, device_option, output_option, resolve_device
+from cli.options import (
+    FiniteFloat,
+    device_option,
+    dry_run_option,
+    output_option,
+    resolve_device,
+    seed_option,
+)
 from cli.progress import ProgressBar
 from cli.text import say
 
@@ -18,74 +25,29 @@ if TYPE_CHECKING:
 _CONTRIBUTION_SAMPLES = 1024
 
 
+# fmt: off
 @click.command()
-@click.option(
-    "--data",
-    required=True,
-    metavar="DIR|ZIP|builtin:digits",
-    help="Training pictures; dataset.json inside gives labels.",
-)
-@click.option(
-    "--config",
-    "config_name",
-    default="stylegan2-f",
-    show_default=True,
-    metavar="NAME",
-    help="stylegan2-e, stylegan2-f, or stylegan2-small for small pictures.",
-)
-@click.option(
-    "--kimg",
-    type=FiniteFloat(min=0, min_open=True),
-    default=25000,
-    show_default=True,
-    metavar="N",
-    help="Length, in thousands of real pictures shown.",
-)
-@click.option(
-    "--snapshot-kimg",
-    type=FiniteFloat(min=0, min_open=True),
-    default=200,
-    show_default=True,
-    metavar="N",
-    help="Thousands of pictures between snapshots.",
-)
-@click.option(
-    "--resolution",
-    type=click.IntRange(4, 4096),
-    metavar="N",
-    help="Crop and resize pictures to this; default: size of the first.",
-)
-@click.option(
-    "--channels",
-    type=click.Choice(["1", "3"]),
-    default="3",
-    show_default=True,
-    help="Grey or colour.",
-)
+@click.option("--data", required=True, metavar="DIR|ZIP|builtin:digits",
+              help="Training pictures; dataset.json inside gives labels.")
+@click.option("--config", "config_name", default="stylegan2-f", show_default=True, metavar="NAME",
+              help="stylegan2-e, stylegan2-f, or stylegan2-small for small pictures.")
+@click.option("--kimg", type=FiniteFloat(min=0, min_open=True), default=25000,
+              show_default=True, metavar="N", help="Length, in thousands of real pictures shown.")
+@click.option("--snapshot-kimg", type=FiniteFloat(min=0, min_open=True), default=200,
+              show_default=True, metavar="N", help="Thousands of pictures between snapshots.")
+@click.option("--resolution", type=click.IntRange(4, 4096), metavar="N",
+              help="Crop and resize pictures to this; default: size of the first.")
+@click.option("--channels", type=click.Choice(["1", "3"]), default="3", show_default=True,
+              help="Grey or colour.")
 @click.option("--labels", is_flag=True, help="Train a conditional model on the data's labels.")
 @click.option("--mirror", is_flag=True, help="Flip pictures at random.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Default: the config's.")
-@click.option(
-    "--gamma",
-    type=FiniteFloat(min=0),
-    metavar="WEIGHT",
-    help="Weight of the R1 penalty; default: the config's.",
-)
-@click.option(
-    "--learning-rate",
-    type=FiniteFloat(min=0, min_open=True),
-    metavar="RATE",
-    help="Default: the config's.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Seed of weights, order of pictures, and noise.",
-)
-@click.option("--dry-run", is_flag=True, help="Check the data, print the settings, and stop.")
+@click.option("--gamma", type=FiniteFloat(min=0), metavar="WEIGHT",
+              help="Weight of the R1 penalty; default: the config's.")
+@click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), metavar="RATE",
+              help="Default: the config's.")
+@seed_option("Seed of weights, order of pictures, and noise.")
+@dry_run_option
 @output_option
 @device_option
 def train(
@@ -152,6 +114,7 @@ def train(
         say(f"Saved {last}")
     if stop():
         raise click.exceptions.Exit(stop.exit_code)
+# fmt: on
 
 
 def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:

@@ -4,28 +4,17 @@ from pathlib import Path
 
 import click
 
+from cli.options import seed_option
 from cli.progress import ProgressBar
 from cli.text import say
 
 
+# fmt: off
 @click.command("train-classifier")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=30,
-    show_default=True,
-    metavar="N",
-    help="Passes over the training digits.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Seed of weights and order.",
-)
+@click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True, metavar="N",
+              help="Passes over the training digits.")
+@seed_option("Seed of weights and order.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
     """Train the classifier of digits.
@@ -50,3 +39,4 @@ def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None
     training = {"data": "builtin:digits", "epochs": epochs, "seed": seed}
     write_native({"classifier": model}, out, {"training": training, "held_out_accuracy": held_out})
     say(f"Saved {out}; {100 * held_out:.2f} % of the held-out digits are read right.")
+# fmt: on

@@ -56,7 +56,7 @@ def _stylegan2_small(name: str, images: ImageFormat) -> TrainingConfig:
         name,
         StyleGAN2Config(*shape, channel_base=1024, channel_max=64, z_dim=64, w_dim=64),
         StyleGAN2DiscriminatorConfig(*shape, channel_base=1024, channel_max=64),
-        r1_gamma=0.5,
+        r1_gamma=0.1,
         ema_kimg=3.0,
     )
 
