@@ -112,8 +112,11 @@ def _refuse_conflicts(
         raise click.UsageError("Give either --seeds or --projected-w.")
     if noise_file is not None and projected_w is None:
         raise click.UsageError("--noise goes with --projected-w.")
-    seeds_only = {"truncation_psi": "--truncation-psi", "truncation_cutoff": "--truncation-cutoff",
-                  "label": "--class"}  # fmt: skip
+    seeds_only = {
+        "truncation_psi": "--truncation-psi",
+        "truncation_cutoff": "--truncation-cutoff",
+        "label": "--class",
+    }
     for name, option in seeds_only.items():
         if projected_w is not None and name in given:
             raise click.UsageError(f"{option} goes with --seeds; saved latents stay as they are.")

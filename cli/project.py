@@ -111,7 +111,7 @@ def project(
         "distance_name": compare.name, "crop": crop, "max_upscale": max_upscale, "batch": batch,
         "class": label, "device": place, **asdict(settings), "checkpoint": plain_text(checkpoint),
         "sha256": opened.sha256,
-    }  # fmt: skip
+    }
     if dry_run:
         names = [plain_text(target.path) for target in targets]
         click.echo(json.dumps({"pictures": names, **facts}, indent=1))
