@@ -28,16 +28,23 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     Example:
       latentlab demo -o demo
     """
-    from cli.demo_parts import draw_samples, project_digits, summarise
+    from cli.demo_parts import (
+        FIGURE,
+        TABLE,
+        draw_samples,
+        planned_files,
+        project_digits,
+        summarise,
+    )
     from cli.report import refuse_existing, write_manifest, write_table
     from latentlab import load
     from latentlab.files import make_directory
 
-    table = output / "projections.csv"
-    refuse_existing([table], overwrite)
     opened = load(_MODEL)
     g = opened.generator.to(resolve_device(device))
+    refuse_existing(planned_files(g, output), overwrite)
     folder = make_directory(output)
+    table = folder / TABLE
     samples = draw_samples(g, folder)
     frame, files = project_digits(g, steps, folder)
     facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": opened.sha256, "steps": steps}
@@ -46,5 +53,5 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     for line in summarise(frame):
         say(line)
     say("Look at:")
-    for path in (samples, folder / "projections.png", table):
+    for path in (samples, folder / FIGURE, table):
         say(f"  {path}")

@@ -8,24 +8,43 @@ import torch
 from torch import Tensor
 
 from cli.projection_files import Target, project_targets
+from cli.report import MANIFEST
 from cli.text import say
 from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance
 from latentlab.digits import one_of_each
 from latentlab.files import atomic_write
 from latentlab.images import grid, pixels_to_tensor, save_image, tensor_to_picture
 from latentlab.latents import z_from_seeds
+from latentlab.numerics import full_precision
 
 CLASSIFIER, DISTANCE = "builtin:digits-classifier", "builtin:digits"
+SAMPLES, FIGURE, TABLE = "samples.png", "projections.png", "projections.csv"
 SPACES = {"w": "w", "w+": "w-plus"}  # space -> folder
 
 _SAMPLES, _COLUMNS = 128, 16
 
 
+def digit_targets(g: Generator, space: str, folder: Path) -> list[Target]:
+    """Return one held-out digit of each kind, with the folders of their results."""
+    pixels = pixels_to_tensor(one_of_each("held-out"), g.channels)
+    return [
+        Target(Path(f"digit-{i}"), folder / SPACES[space] / f"digit-{i}", image)
+        for i, image in enumerate(pixels)
+    ]
+
+
+def planned_files(g: Generator, folder: Path) -> list[Path]:
+    """Return all that the demo will write."""
+    targets = [target for space in SPACES for target in digit_targets(g, space, folder)]
+    names = (SAMPLES, FIGURE, TABLE, MANIFEST)
+    return [*(folder / name for name in names), *(f for t in targets for f in t.results)]
+
+
 def draw_samples(g: Generator, folder: Path) -> Path:
     """Write a grid of samples, and say how the classifier reads them."""
-    with torch.no_grad():
+    with torch.no_grad(), full_precision():
         samples = g(z_from_seeds(range(_SAMPLES), g.z_dim).to(g.device)).cpu()
-    path = folder / "samples.png"
+    path = folder / SAMPLES
     save_image(path, _enlarge(grid(samples, _COLUMNS)))
     probabilities = load_classifier(CLASSIFIER).probabilities(samples)
     kinds = len(probabilities.argmax(dim=1).unique())
@@ -38,15 +57,12 @@ def draw_samples(g: Generator, folder: Path) -> Path:
 
 def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame, list[Path]]:
     """Project one held-out digit of each kind into W and W+; returns the table and the files."""
-    pixels = pixels_to_tensor(one_of_each("held-out"), g.channels)
     distance = perceptual_distance(DISTANCE, g.device)
     classifier = load_classifier(CLASSIFIER)
-    rows, files, shown = [], [], {"target": [(image, "") for image in pixels]}
-    for space, name in SPACES.items():
-        targets = [
-            Target(Path(f"digit-{i}"), folder / name / f"digit-{i}", image)
-            for i, image in enumerate(pixels)
-        ]
+    rows, files, shown = [], [], {}
+    for space in SPACES:
+        targets = digit_targets(g, space, folder)
+        shown["target"] = [(target.image, "") for target in targets]
         settings = ProjectorSettings(space=space, steps=steps)
         done = project_targets(g, targets, distance, settings, label=f"projecting into {space}")
         read = classifier.probabilities(torch.stack([item.image for item in done])).argmax(dim=1)
@@ -54,7 +70,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
             rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **item.row})
             files += item.target.results
         shown[space.upper()] = [(item.image, f"{item.row['distance']:.3f}") for item in done]
-    figure = folder / "projections.png"
+    figure = folder / FIGURE
     _draw(shown, figure)
     return pd.DataFrame(rows).drop(columns=["picture", "status", "note"]), [*files, figure]
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _GRID_COLUMNS = 8
 _GRID_MOST = 64  # pictures in the grid
 _GRID_TILE = 256  # pixels, their largest size there
-_STREAM_NOISE = 50
 
 
 # fmt: off
@@ -135,16 +134,17 @@ def _from_seeds(
     import torch
 
     from latentlab.latents import one_hot, z_from_seeds
-    from latentlab.numerics import keyed_generator
+    from latentlab.numerics import Stream, full_precision, keyed_generator
 
     if g.c_dim and label is None:
         raise click.UsageError(f"This generator has {g.c_dim} classes; give --class.")
     c = None if label is None else one_hot(label, g.c_dim).to(g.device)
 
     @torch.no_grad()
+    @full_precision()
     def render(seed: int) -> "Tensor":
         z = z_from_seeds([seed], g.z_dim).to(g.device)
-        rng = keyed_generator(g.device, seed, _STREAM_NOISE)
+        rng = keyed_generator(g.device, seed, Stream.RENDERED_NOISE)
         image: Tensor = g(z, c, *truncation, noise_mode=noise_mode, rng=rng)[0]
         return image.cpu()
 
@@ -159,7 +159,7 @@ def _from_latents(
 
     from latentlab import LatentError
     from latentlab.latents import load_noise, load_ws
-    from latentlab.numerics import keyed_generator
+    from latentlab.numerics import Stream, full_precision, keyed_generator
 
     ws = load_ws(path, g).to(g.device)
     maps = (
@@ -167,9 +167,10 @@ def _from_latents(
     )
 
     @torch.no_grad()
+    @full_precision()
     def render(row: int) -> "Tensor":
         noise = None if maps is None else [level[row : row + 1] for level in maps]
-        rng = keyed_generator(g.device, row, _STREAM_NOISE)
+        rng = keyed_generator(g.device, row, Stream.RENDERED_NOISE)
         image: Tensor = g.synthesis(ws[row : row + 1], noise_mode, noise, rng)[0]
         return image.cpu()
 

@@ -125,6 +125,8 @@ def resolve_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if name.split(":")[0] not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("not a device that computes")
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         raise click.BadParameter(

@@ -25,7 +25,7 @@ from cli.text import counted, plain_text, say
 if TYPE_CHECKING:
     from latentlab.images import Crop
 
-_PARTLY_BAD = 4  # exit code
+_PARTLY_BAD, _DIVERGED = 4, 5  # exit codes
 
 
 # fmt: off
@@ -90,7 +90,7 @@ def project(
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
-    from cli.projection_files import project_and_report, read_targets, refuse_replacing
+    from cli.projection_files import REPORT, project_and_report, read_targets, refuse_replacing
     from latentlab import ProjectorSettings, load, perceptual_distance
     from latentlab.latents import one_hot
     from latentlab.projector import default_batch
@@ -115,11 +115,16 @@ def project(
     if dry_run:
         names = [plain_text(target.path) for target in targets]
         click.echo(json.dumps({"pictures": names, **facts}, indent=1))
+        rows = failures
     else:
-        table = project_and_report(g, targets, failures, compare, settings, facts, output, c)
-        say(f"{len(targets)} of {counted(len(pictures), 'picture')} projected; see {table}")
-    for row in failures:
-        say(f"Left out: {row['note']}")
-    if failures:
-        raise click.exceptions.Exit(_PARTLY_BAD)
+        rows = project_and_report(g, targets, failures, compare, settings, facts, output, c)
+        done = sum(row["status"] == "ok" for row in rows)
+        say(f"{done} of {counted(len(pictures), 'picture')} projected; see {output / REPORT}")
+    for row in rows:
+        if row["status"] != "ok":
+            say(f"Left out: {row['note']}")
+    statuses = {row["status"] for row in rows}
+    code = _DIVERGED if "diverged" in statuses else _PARTLY_BAD if "refused" in statuses else 0
+    if code:
+        raise click.exceptions.Exit(code)
 # fmt: on

@@ -14,7 +14,15 @@ from torch import Tensor
 from cli.progress import ProgressBar
 from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.text import plain_text
-from latentlab import Generator, ImageError, Projection, ProjectorSettings, project
+from latentlab import (
+    Generator,
+    ImageError,
+    LatentlabError,
+    NumericalError,
+    Projection,
+    ProjectorSettings,
+    project,
+)
 from latentlab.files import make_directory
 from latentlab.images import Crop, grid, load_image, save_image
 from latentlab.latents import save_noise, save_ws
@@ -83,10 +91,7 @@ def read_targets(
         raise ImageError(
             f"none of the {len(failures)} pictures can be used; first: {failures[0][1]}"
         )
-    rows = [
-        {"picture": plain_text(path), "status": "refused", "note": plain_text(error)}
-        for path, error in failures
-    ]
+    rows = [_row_without_result(path, "refused", error) for path, error in failures]
     return targets, rows
 
 
@@ -107,22 +112,22 @@ def project_and_report(
     facts: dict[str, Any],
     output: Path,
     c: Tensor | None = None,
-) -> Path:
-    """Project targets and write report and manifest; returns the report's path.
+) -> list[dict[str, Any]]:
+    """Project targets and write report and manifest; returns the report's rows.
 
     The report is written anew after every picture, so that an interruption loses no row.
     """
     table = make_directory(output) / REPORT
     rows = list(failures)
 
-    def report(done: Projected) -> None:
-        rows.append(done.row)
+    def report(row: dict[str, Any]) -> None:
+        rows.append(row)
         write_table(pd.DataFrame(rows).assign(**facts), table)
 
-    done = project_targets(g, targets, distance, settings, facts["batch"], c, on_done=report)
+    done = project_targets(g, targets, distance, settings, facts["batch"], c, on_row=report)
     results = [file for item in done for file in item.target.results]
     write_manifest(output, facts, [*results, table])
-    return table
+    return rows
 
 
 def project_targets(
@@ -133,28 +138,41 @@ def project_targets(
     batch: int | None = None,
     c: Tensor | None = None,
     label: str = "projecting",
-    on_done: Callable[[Projected], None] = lambda _: None,
+    on_row: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> list[Projected]:
     """Project targets in batches and write each one's files as its batch is done.
 
+    A batch that leaves the finite numbers gives rows that say so, and the others go on.
     ``c`` is the label [1,c_dim] of a conditional generator, ``label`` stands at the progress bar.
     """
     done: list[Projected] = []
     batch = batch or default_batch(g)
     batches = [targets[start : start + batch] for start in range(0, len(targets), batch)]
     with ProgressBar(len(batches) * settings.steps, label, unit="step") as bar:
+
+        def show(_: int, distances: Tensor) -> None:
+            bar.advance(distance=float(distances.mean()))
+
         for chosen in batches:
             started = time.perf_counter()
             images = torch.stack([target.image for target in chosen])
-            result = project(
-                g, images, distance, settings=settings, batch=batch, c=c,
-                progress=lambda _, distances: bar.advance(distance=float(distances.mean())),
-            )  # fmt: skip
+            try:
+                result = project(
+                    g, images, distance, settings=settings, batch=batch, c=c, progress=show
+                )
+            except NumericalError as error:
+                for target in chosen:
+                    on_row(_row_without_result(target.path, "diverged", error))
+                continue
             seconds = (time.perf_counter() - started) / len(chosen)
             for i, target in enumerate(chosen):
                 done.append(_write_projection(result, i, target, seconds))
-                on_done(done[-1])
+                on_row(done[-1].row)
     return done
+
+
+def _row_without_result(path: Path, status: str, error: LatentlabError) -> dict[str, Any]:
+    return {"picture": plain_text(path), "status": status, "note": plain_text(error)}
 
 
 def _write_projection(result: Projection, index: int, target: Target, seconds: float) -> Projected:

@@ -20,9 +20,10 @@ from cli.progress import ProgressBar
 from cli.text import say
 
 if TYPE_CHECKING:
-    from latentlab.training.trainer import StepResult, Trainer
+    from latentlab.training.trainer import Losses, Trainer
 
 _CONTRIBUTION_SAMPLES = 1024
+_CONTRIBUTION_BATCH = 8  # fits memory at 1024x1024
 
 
 # fmt: off
@@ -88,6 +89,8 @@ def train(
     from latentlab.training.run import train as run
     from latentlab.training.trainer import Trainer
 
+    if resolution is not None and resolution & (resolution - 1):
+        raise click.BadParameter(f"{resolution} is no power of two", param_hint="--resolution")
     place = resolve_device(device)
     dataset = open_dataset(data, resolution, int(channels), labels)
     images = ImageFormat(dataset.resolution, dataset.channels, dataset.c_dim)
@@ -104,8 +107,8 @@ def train(
         ProgressBar(settings.total_images, "training", unit="img") as bar,
     ):
 
-        def on_step(trainer: "Trainer", result: "StepResult") -> None:
-            bar.move_to(trainer.images_seen, **result.losses)
+        def on_step(trainer: "Trainer", losses: "Losses") -> None:
+            bar.move_to(trainer.images_seen, **losses)
 
         last = run(trainer, settings, on_step, _log_contributions, stop)
     if last is None:
@@ -124,12 +127,19 @@ def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
     import pandas as pd
 
     from cli.report import write_table
+    from latentlab import OutputError
     from metrics import contributions
 
-    frame = contributions(trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed).frame()
+    frame = contributions(
+        trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed, _CONTRIBUTION_BATCH
+    ).frame()
     frame.insert(0, "images", trainer.images_seen)
     path = snapshot.with_name("contributions.csv")
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
-        before = pd.read_csv(path)
-        frame = pd.concat([before[before["images"] < trainer.images_seen], frame])
+        try:
+            before = pd.read_csv(path)
+            before = before[before["images"] < trainer.images_seen]
+        except (OSError, ValueError, KeyError) as error:
+            raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
+        frame = pd.concat([before, frame])
     write_table(frame, path)

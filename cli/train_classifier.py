@@ -12,7 +12,7 @@ from cli.text import say
 # fmt: off
 @click.command("train-classifier")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
-@click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True, metavar="N",
+@click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True, metavar="N",
               help="Passes over the training digits.")
 @seed_option("Seed of weights and order.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")

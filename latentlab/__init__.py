@@ -3,9 +3,11 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
+from latentlab import images
 from latentlab.checkpoints import Checkpoint, load, load_classifier, save
 from latentlab.errors import (
     CheckpointError,
+    DataError,
     ImageError,
     LatentError,
     LatentlabError,
@@ -25,6 +27,7 @@ from latentlab.version import __version__
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "DataError",
     "Generator",
     "ImageError",
     "LatentError",
@@ -38,6 +41,7 @@ __all__ = [
     "UnsafeCheckpoint",
     "UnsupportedCheckpoint",
     "__version__",
+    "images",
     "load",
     "load_classifier",
     "perceptual_distance",

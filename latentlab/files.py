@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +21,16 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         OutputError: If the directory or file cannot be written.
     """
     path = Path(path)
+    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}{path.suffix}")
     try:
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
         raise _output_error(path, error) from error
-    temporary = Path(name)
     try:
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
         os.close(handle)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, mode)  # some writers replace the file, with permissions of their own
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
@@ -71,12 +73,6 @@ def sha256_of(path: Path) -> str:
 def _output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     return OutputError(f"{path}: cannot be written ({reason}); choose another place or free space")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync(path: Path) -> None:

@@ -138,9 +138,10 @@ def fit(
         )
     left, top = (width - side) // 2, (height - side) // 2
     square = (left, top, left + side, top + side)
+    cropped = picture.crop(square)  # first, so that the filter reads nothing beyond the crop
     if side == resolution:
-        return picture.crop(square)
-    return picture.resize((resolution, resolution), Image.Resampling.LANCZOS, box=square)
+        return cropped
+    return cropped.resize((resolution, resolution), Image.Resampling.LANCZOS)
 
 
 def picture_to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
@@ -164,9 +165,12 @@ def tensor_to_picture(image: Tensor) -> Image.Image:
 
     Raises:
         NumericalError: If it holds NaN or infinity.
+        ImageError: If it has another number of channels.
     """
     if not bool(torch.isfinite(image).all()):
         raise NumericalError("the image holds NaN or infinity; no picture was written")
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ImageError(f"a picture has 1 or 3 channels, but the image is {list(image.shape)}")
     pixels = to_uint8(image.detach().cpu()).permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
@@ -243,10 +247,9 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _to_rgb(picture: Image.Image, where: str) -> Image.Image:
     if picture.mode.startswith("I;16"):
-        pixels = np.asarray(picture).astype(np.float64)
+        pixels = np.asarray(picture).astype(np.uint32)
         pixels[pixels == picture.info.get("transparency", -1)] = 65535  # as BACKGROUND is white
-        grey = pixels / 257
-        return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(((pixels + 128) // 257).astype(np.uint8)).convert("RGB")
     if picture.mode in ("F", "I"):
         kind = "floating-point" if picture.mode == "F" else "32-bit integer"
         raise ImageError(f"{where}: {kind} pictures have no defined range; save it as 8 or 16 bit")
@@ -256,7 +259,5 @@ def _to_rgb(picture: Image.Image, where: str) -> Image.Image:
 
 
 def _flatten(picture: Image.Image) -> Image.Image:
-    pixels = np.asarray(picture).astype(np.float64)
-    alpha = pixels[:, :, 3:] / 255
-    flat = pixels[:, :, :3] * alpha + np.array(BACKGROUND) * (1 - alpha)
-    return Image.fromarray(np.rint(flat).astype(np.uint8))
+    background = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
+    return Image.alpha_composite(background, picture).convert("RGB")

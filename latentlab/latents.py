@@ -13,14 +13,13 @@ from torch import Tensor
 from latentlab.errors import LatentError, SettingsError
 from latentlab.files import atomic_write
 from latentlab.networks.generator import Generator
-from latentlab.numerics import check_shape
+from latentlab.numerics import Stream, check_shape
 
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
 _MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of an 1024x1024 generator
 _W_BATCH = 1000
-_LABEL_STREAM = 1000  # apart from every stream of z
 
 
 def draw_z(indices: Iterable[int], z_dim: int, seed: int, stream: int = 0) -> Tensor:
@@ -34,7 +33,7 @@ def draw_z(indices: Iterable[int], z_dim: int, seed: int, stream: int = 0) -> Te
 
 def draw_labels(indices: Iterable[int], c_dim: int, seed: int, stream: int = 0) -> Tensor:
     """Draw one-hot labels [N,c_dim], every class equally likely, keyed as ``draw_z``."""
-    key = stream + _LABEL_STREAM
+    key = stream + Stream.LABELS
     classes = [int(np.random.default_rng([seed, key, i]).integers(c_dim)) for i in indices]
     return torch.eye(c_dim)[classes]
 

@@ -2,12 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from latentlab.errors import LatentError
+
+
+class Stream(IntEnum):
+    """What random numbers are for: each use has a stream of its own under every seed."""
+
+    INITIAL_WEIGHTS = 0
+    TRAINING_STEP = 1
+    SHUFFLE = 10
+    MIRROR = 11
+    SAMPLE_GRID = 20
+    CLASSIFIER_WEIGHTS = 30
+    CLASSIFIER_BATCH = 31
+    PROJECTION_NOISE = 40
+    PROJECTION_W = 41
+    RENDERED_NOISE = 50
+    CONTRIBUTIONS = 100
+    LABELS = 1000  # added to the stream of the z that the labels go with
 
 
 def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
@@ -38,6 +56,18 @@ def keyed_generator(device: torch.device | str, seed: int, *key: int) -> torch.G
 @contextmanager
 def seeded_initialisation(seed: int, *key: int) -> Iterator[None]:
     """Initialise modules from (seed, key...) and leave the global random state as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(keyed_seed(seed, *key))
+    with torch.random.fork_rng(devices=[]):  # modules are built on the CPU
+        torch.default_generator.manual_seed(keyed_seed(seed, *key))
         yield
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep CUDA from rounding float32 factors to TF32's 10 bits, and restore its settings after."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before

@@ -4,8 +4,11 @@ LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a 
 Every distance splits into ``features`` (once an image) and ``compare`` (once a pair).
 """
 
+import http.client
 import logging
+import sys
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,11 @@ from latentlab.networks.classifier import Classifier
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
 _LPIPS_NETS = {"lpips-vgg": "vgg", "lpips-alex": "alex", "lpips-squeeze": "squeeze"}
+_LPIPS_SMALLEST = 32  # pixels: the backbones halve their maps up to five times
 _logger = logging.getLogger(__name__)
 
 
-class PerceptualDistance(nn.Module):
+class PerceptualDistance(nn.Module, ABC):
     """Base of the distances; calling it with images [N,C,H,W] in [-1,1] twice gives [N]."""
 
     def __init__(self, name: str) -> None:
@@ -38,18 +42,20 @@ class PerceptualDistance(nn.Module):
                 f"{self.name}: images must have shape [N,3,H,W] or [N,1,H,W], "
                 f"but got {list(images.shape)}"
             )
+        images = images.to(next(self.parameters(), images))  # the distance's own device and type
         return self._extract(shrink(images.expand(-1, 3, -1, -1), MAX_RESOLUTION))
 
+    @abstractmethod
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Return distances [N] between features; a single row is compared with every other."""
-        raise TypeError("a distance must define `compare`")
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Return distances [N] between two image batches [N,C,H,W] in [-1,1]."""
         return self.compare(self.features(first), self.features(second))
 
+    @abstractmethod
     def _extract(self, images: Tensor) -> list[Tensor]:
-        raise TypeError("a distance must define `_extract`")
+        """Return the features of colour images [N,3,H,W] of 256 pixels at most."""
 
 
 class LpipsDistance(PerceptualDistance):
@@ -60,15 +66,19 @@ class LpipsDistance(PerceptualDistance):
         self._model = _lpips_model(name)
 
     def _extract(self, images: Tensor) -> list[Tensor]:
+        if min(images.shape[-2:]) < _LPIPS_SMALLEST:
+            raise ImageError(
+                f"{self.name}: compares images of at least {_LPIPS_SMALLEST} pixels, but got "
+                f"{images.shape[-1]}x{images.shape[-2]}"
+            )
         scaled = self._model.scaling_layer(images)
         return [unit_normalise(stage) for stage in self._model.net(scaled)]
 
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Weighted squared differences, averaged over space and summed over stages."""
-        total: Tensor | int = 0
-        for a, b, weigh in zip(first, second, self._model.lins, strict=True):
-            total = total + weigh((a - b).square()).mean(dim=[1, 2, 3])
-        return torch.as_tensor(total)
+        stages = zip(first, second, self._model.lins, strict=True)
+        parts = [weigh((a - b).square()).mean(dim=[1, 2, 3]) for a, b, weigh in stages]
+        return torch.stack(parts).sum(dim=0)
 
 
 class TorchScriptDistance(PerceptualDistance):
@@ -120,7 +130,9 @@ class ClassifierDistance(PerceptualDistance):
                 f"{self.name}: compares {size}x{size} images only, but got "
                 f"{images.shape[-1]}x{images.shape[-2]}; use an LPIPS distance"
             )
-        stages = self._classifier.features(images[:, : self._classifier.config.channels])
+        if self._classifier.config.channels == 1:
+            images = images.mean(dim=1, keepdim=True)
+        stages = self._classifier.features(images)
         return [unit_normalise(stage) for stage in stages]
 
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
@@ -210,8 +222,10 @@ def _backbone_file(name: str, net: str) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         digest = file.stem.rsplit("-", 1)[1]
         _logger.info("fetching %s", url)
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=digest, progress=False)
-    except (OSError, RuntimeError) as error:
+        torch.hub.download_url_to_file(
+            url, str(file), hash_prefix=digest, progress=sys.stderr.isatty()
+        )
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise CheckpointError(
             f"{name}: the backbone weights {file.name} are not in {file.parent} and cannot be "
             f"fetched from {url} ({error}). Put the file there, or set TORCH_HOME to the folder "

@@ -37,20 +37,18 @@ class ProjectorSettings:
             raise SettingsError(
                 f"`space` must be one of {', '.join(SPACES)}, but got {self.space!r}"
             )
-        for name in ("steps", "w_samples"):
+        for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0)):
             value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise SettingsError(f"`{name}` must be a positive integer, but got {value!r}")
+            if type(value) is not int or value < least:
+                raise SettingsError(f"`{name}` must be a whole number >= {least}, got {value!r}")
         for name in ("learning_rate", "w_noise_ramp"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
+                value = getattr(self, name)
                 raise SettingsError(f"`{name}` must be a positive number, but got {value!r}")
         for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise SettingsError(
-                    f"`{name}` must be zero or a positive number, but got {value!r}"
-                )
+            if not (_is_number(getattr(self, name)) and getattr(self, name) >= 0):
+                value = getattr(self, name)
+                raise SettingsError(f"`{name}` must be zero or a positive number, got {value!r}")
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step: linear rise, then flat, then a cosine fall."""
@@ -62,6 +60,10 @@ class ProjectorSettings:
     def w_noise_at(self, step: int) -> float:
         """Standard deviation of the noise on w at a step, in deviations of w."""
         return self.w_noise * max(0.0, 1.0 - step / self.steps / self.w_noise_ramp) ** 2
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

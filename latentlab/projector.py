@@ -10,15 +10,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from latentlab.errors import ImageError, NumericalError, SettingsError
+from latentlab.errors import ImageError, LatentError, NumericalError, SettingsError
 from latentlab.latents import w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.noise import noise_penalty, normalise_noise
-from latentlab.numerics import keyed_generator
+from latentlab.numerics import Stream, full_precision, keyed_generator
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import Projection, ProjectorSettings, history_frame, joined
-
-_STREAM_NOISE, _STREAM_W = 40, 41
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
@@ -48,12 +46,14 @@ class SeededDraws:
     def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
         """Return the starting noise map of a layer."""
         return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, _STREAM_NOISE, layer)
+            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_NOISE, layer)
         )
 
     def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """Return the standard normal noise added to w at a step."""
-        return torch.randn(shape, generator=keyed_generator("cpu", self._seed, _STREAM_W, step))
+        return torch.randn(
+            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_W, step)
+        )
 
 
 def project(
@@ -83,7 +83,7 @@ def project(
         space: "w" (one w for all layers) or "w+" (one a layer).
         steps: Iterations.
         seed: Of the starting noise maps and of the noise on w.
-        settings: All constants at once; overrides ``space``, ``steps`` and ``seed``.
+        settings: All constants at once, in place of ``space``, ``steps`` and ``seed``.
         batch: Images optimised at once. None takes 1 on the CPU, where larger generators gain
             nothing from more, and 8 elsewhere.
         c: Label [1,c_dim] for the statistics of w in a conditional generator.
@@ -91,11 +91,13 @@ def project(
         progress: Called after every step with its number and the distances before it [batch].
 
     Raises:
-        SettingsError: If a setting is out of range.
+        SettingsError: If a setting is out of range, or the distance gives no number an image.
         ImageError: If the images do not fit the generator or hold NaN.
         NumericalError: If the optimisation leaves the finite numbers; names the step and image.
     """
     settings = settings or ProjectorSettings(space=space, steps=steps, seed=seed)
+    if c is not None and g.c_dim == 0:
+        raise LatentError("`c` was given, but this generator has no labels; leave it out")
     batch = default_batch(g) if batch is None else batch
     if batch < 1:
         raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
@@ -103,13 +105,14 @@ def project(
     statistics = w_statistics(g, settings.w_samples, c)
     draws = draws or SeededDraws(settings.seed)
     parts = []
-    for targets in images.split(batch):
-        search = _Search(g, targets, distance, settings, statistics, draws)
-        for step in range(settings.steps):
-            distances = search.run_step(step)
-            if progress is not None:
-                progress(step, distances)
-        parts.append(search.result())
+    with full_precision(), torch.enable_grad():
+        for targets in images.split(batch):
+            search = _Search(g, targets, distance, settings, statistics, draws)
+            for step in range(settings.steps):
+                distances = search.run_step(step)
+                if progress is not None:
+                    progress(step, distances)
+            parts.append(search.result())
     return joined(parts)
 
 
@@ -203,10 +206,19 @@ def _checked_images(g: Generator, images: Tensor) -> Tensor:
 def _comparison(distance: Distance, targets: Tensor) -> Callable[[Tensor], Tensor]:
     """Return the distance to fixed targets, whose features are computed once."""
     if not isinstance(distance, PerceptualDistance):
-        return lambda images: distance(targets, images)
+        return lambda images: _one_each(distance(targets, images), len(targets))
     with torch.no_grad():
         wanted = distance.features(targets)
     return lambda images: distance.compare(distance.features(images), wanted)
+
+
+def _one_each(distances: Tensor, count: int) -> Tensor:
+    """Bring a foreign distance's result to [N], as lpips gives [N,1,1,1]."""
+    if distances.numel() != count:
+        raise SettingsError(
+            f"`distance` must give a number an image, but gave {list(distances.shape)} for {count}"
+        )
+    return distances.reshape(count)
 
 
 def _check_losses(loss: Tensor, step: int) -> None:

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from latentlab import Generator
+from latentlab.numerics import Stream
 from metrics.result import MetricResult
 from metrics.sampling import z_batches
 
 MEASURES = ("native", "upsampled")
-
-_STREAM = 100
 
 
 def contributions(
@@ -33,7 +32,9 @@ def contributions(
         SettingsError: If ``num_samples`` is below 1.
     """
     with torch.no_grad():
-        ws = (g.mapping(z, c) for z, c in z_batches(g, num_samples, seed, _STREAM, batch))
+        ws = (
+            g.mapping(z, c) for z, c in z_batches(g, num_samples, seed, Stream.CONTRIBUTIONS, batch)
+        )
         rows = contributions_of(g, ws)
     return MetricResult("contributions", rows, {"n": num_samples, "seed": seed})
 

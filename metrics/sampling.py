@@ -14,11 +14,15 @@ def z_batches(
     """Yield z [N,z_dim] and labels [N,c_dim] (None without labels) for samples 0, 1, 2, ...
 
     Raises:
-        SettingsError: If a count is below 1.
+        SettingsError: If a count is below 1, or the seed below 0.
     """
-    for name, value in (("num_samples", num_samples), ("batch", batch)):
-        if value < 1:
-            raise SettingsError(f"`{name}` must be a positive integer, but got {value}")
+    for name, value, least in (
+        ("num_samples", num_samples, 1),
+        ("batch", batch, 1),
+        ("seed", seed, 0),
+    ):
+        if type(value) is not int or value < least:
+            raise SettingsError(f"`{name}` must be a whole number >= {least}, but got {value!r}")
     for start in range(0, num_samples, batch):
         indices = range(start, min(start + batch, num_samples))
         z = draw_z(indices, g.z_dim, seed, stream).to(g.device)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from latentlab.networks import ops
 from latentlab.networks.config import StyleGAN2DiscriminatorConfig, block_resolutions
 from latentlab.networks.layers import Conv, Linear
-from latentlab.networks.mapping import Mapping
+from latentlab.networks.mapping import MappingNetwork
 from latentlab.numerics import check_shape
 
 
@@ -28,8 +28,8 @@ class DiscriminatorBlock(nn.Module):
         self.shrinks_image = config.architecture == "skip"
         self.fromrgb = self.skip = None
         if resolution == config.resolution or self.shrinks_image:
-            self.fromrgb = Conv(config.channels, maps, 1, taps, conv_clamp=clamp)
-        self.conv0 = Conv(maps, maps, 3, taps, conv_clamp=clamp)
+            self.fromrgb = Conv(config.channels, maps, 1, conv_clamp=clamp)
+        self.conv0 = Conv(maps, maps, 3, conv_clamp=clamp)
         self.conv1 = Conv(maps, maps_out, 3, taps, down=True, conv_clamp=clamp)
         if config.architecture == "resnet":
             self.skip = Conv(maps, maps_out, 1, taps, activate=False, bias=False, down=True)
@@ -54,12 +54,11 @@ class DiscriminatorEpilogue(nn.Module):
     def __init__(self, config: StyleGAN2DiscriminatorConfig, cmap_dim: int) -> None:
         super().__init__()
         self.config = config
-        taps, clamp = config.resample_filter, config.conv_clamp
-        maps = config.feature_maps(4)
+        maps, clamp = config.feature_maps(4), config.conv_clamp
         self.fromrgb = None
         if config.architecture == "skip" or config.resolution == 4:
-            self.fromrgb = Conv(config.channels, maps, 1, taps, conv_clamp=clamp)
-        self.conv = Conv(maps + config.mbstd_num_channels, maps, 3, taps, conv_clamp=clamp)
+            self.fromrgb = Conv(config.channels, maps, 1)  # never clamped in the original
+        self.conv = Conv(maps + config.mbstd_num_channels, maps, 3, conv_clamp=clamp)
         self.fc = Linear(maps * 16, maps, activate=True)
         self.out = Linear(maps, max(cmap_dim, 1))
 
@@ -84,7 +83,7 @@ class Discriminator(nn.Module):
         self.cmap_dim = 0
         if config.c_dim > 0:
             self.cmap_dim = config.cmap_dim or config.feature_maps(4)
-            self.mapping = Mapping(
+            self.mapping = MappingNetwork(
                 0, config.c_dim, self.cmap_dim, None, num_layers=config.mapping_layers
             )
         self.resolutions = block_resolutions(config.resolution)[:0:-1]

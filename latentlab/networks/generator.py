@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.networks.config import StyleGAN2Config
-from latentlab.networks.mapping import Mapping
+from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.stylegan2 import NoiseMode, Synthesis
 
 
@@ -25,7 +25,7 @@ class Generator(nn.Module):
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.num_ws = config.num_ws
         self.resolution, self.channels = config.resolution, config.channels
-        self.mapping = Mapping(
+        self.mapping = MappingNetwork(
             config.z_dim,
             config.c_dim,
             config.w_dim,
@@ -57,7 +57,7 @@ class Generator(nn.Module):
         noise: Sequence[Tensor] | None = None,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        """Render images [N,channels,R,R] from z [N,z_dim]; see Mapping and Synthesis."""
+        """Render images [N,channels,R,R] from z [N,z_dim]; see MappingNetwork and Synthesis."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
         image: Tensor = self.synthesis(ws, noise_mode, noise, rng)
         return image

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from latentlab.networks import ops
 
+DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
+
 
 class Linear(nn.Module):
     """Fully connected layer; ``lr_multiplier`` scales weight and bias at run time."""
@@ -55,7 +57,7 @@ class Conv(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
-        taps: Sequence[float],
+        taps: Sequence[float] = DEFAULT_TAPS,  # of the FIR filter; kept where nothing is resampled
         activate: bool = True,
         bias: bool = True,
         up: bool = False,
@@ -99,7 +101,7 @@ class StyledConv(nn.Module):
         out_channels: int,
         w_dim: int,
         resolution: int,  # of the output
-        taps: Sequence[float],
+        taps: Sequence[float] = DEFAULT_TAPS,  # of the FIR filter; kept where nothing is resampled
         up: bool = False,
         use_noise: bool = True,
         conv_clamp: float | None = None,

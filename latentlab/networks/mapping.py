@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import LatentError
+from latentlab.errors import LatentError, SettingsError
 from latentlab.networks import ops
 from latentlab.networks.layers import Linear
 from latentlab.numerics import check_shape
 
 
-class Mapping(nn.Module):
+class MappingNetwork(nn.Module):
     """Fully connected network from Z (and labels) to W (section 2, Karras et al. 2019).
 
     With ``num_ws`` None it returns w [N,w_dim] alone, as the conditional discriminator needs it.
@@ -65,6 +65,8 @@ class Mapping(nn.Module):
         if self.num_ws is None:
             return w
         ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)  # [N,num_ws,w_dim]
+        if truncation_cutoff is not None and truncation_cutoff < 0:
+            raise SettingsError(f"`truncation_cutoff` must be 0 or more, got {truncation_cutoff}")
         if truncation_psi != 1.0:
             head = ws[:, :truncation_cutoff]
             ws = torch.cat([self.w_avg.lerp(head, truncation_psi), ws[:, head.shape[1] :]], dim=1)
@@ -76,6 +78,10 @@ class Mapping(nn.Module):
             parts.append(ops.normalize_2nd_moment(self._checked(z, self.z_dim, "z")))
         if self.c_dim > 0:
             labels = self._checked(c, self.c_dim, "c")
+            if parts and len(labels) != len(parts[0]):
+                raise LatentError(
+                    f"`c` must have a row for each of {len(parts[0])} z, but has {len(labels)}"
+                )
             parts.append(ops.normalize_2nd_moment(self.embed(labels)))
         return torch.cat(parts, dim=1)
 

@@ -33,17 +33,28 @@ class SynthesisBlock(nn.Module):
         taps, w_dim = config.resample_filter, config.w_dim
         maps, maps_in = config.feature_maps(resolution), config.feature_maps(resolution // 2)
 
-        def styled(maps_in: int, up: bool) -> StyledConv:
-            return StyledConv(
-                maps_in, maps, w_dim, resolution, taps, up, config.use_noise, config.conv_clamp
-            )
-
         self.register_buffer("resample_filter", ops.fir_kernel(taps))
         if self.is_first:
             self.const = nn.Parameter(torch.randn(maps, 4, 4))
         else:
-            self.conv0 = styled(maps_in, up=True)
-        self.conv1 = styled(maps, up=False)
+            self.conv0 = StyledConv(
+                maps_in,
+                maps,
+                w_dim,
+                resolution,
+                taps,
+                up=True,
+                use_noise=config.use_noise,
+                conv_clamp=config.conv_clamp,
+            )
+        self.conv1 = StyledConv(
+            maps,
+            maps,
+            w_dim,
+            resolution,
+            use_noise=config.use_noise,
+            conv_clamp=config.conv_clamp,
+        )
         self.torgb = self.skip = None
         if is_last or config.architecture == "skip":
             self.torgb = ToRGB(maps, config.channels, w_dim, config.conv_clamp)
@@ -125,12 +136,11 @@ class Synthesis(nn.Module):
         Raises:
             LatentError: If ws or a noise map has the wrong shape.
         """
-        image: Tensor | None = None
-        for block, rgb in self._walk(ws, self._noise_maps(ws, noise_mode, noise, rng)):
-            if rgb is not None:
-                image = rgb if image is None else ops.upsample(image, block.resample_filter) + rgb
-        if image is None:
-            raise LatentError("the synthesis network has no ToRGB layer")
+        walk = self._walk(ws, self._noise_maps(ws, noise_mode, noise, rng))
+        outputs = [(block.resample_filter, rgb) for block, rgb in walk if rgb is not None]
+        image = outputs[0][1]
+        for kernel, rgb in outputs[1:]:  # a skip generator adds up its ToRGB outputs
+            image = ops.upsample(image, kernel) + rgb
         return image.contiguous()
 
     def rgb_by_resolution(

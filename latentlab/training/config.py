@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from latentlab.errors import SettingsError
+from latentlab.errors import SettingsError, UnsupportedCheckpoint
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 
 
@@ -73,8 +73,12 @@ def named_config(name: str, images: ImageFormat) -> TrainingConfig:
     """Return a named config for images of the given format.
 
     Raises:
-        SettingsError: If there is no such config.
+        SettingsError: If there is no such config, or it is not for images of that size.
     """
     if name not in CONFIGS:
         raise SettingsError(f"`config` must be one of {', '.join(CONFIGS)}, but got {name!r}")
-    return CONFIGS[name](images)
+    try:
+        return CONFIGS[name](images)
+    except UnsupportedCheckpoint as error:  # a rule of the networks, broken by the data's size
+        size = f"{images.resolution}x{images.resolution}"
+        raise SettingsError(f"`config` {name} is not for pictures of {size}: {error}") from error

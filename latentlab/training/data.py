@@ -1,5 +1,6 @@
 """Training sets: a folder, a zip, or the built-in digits, and the order in which they are shown."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -16,12 +17,12 @@ from torch import Tensor
 from latentlab import images
 from latentlab.digits import CLASSES, RESOLUTION, Split, digits
 from latentlab.errors import DataError
+from latentlab.numerics import Stream
 
 BUILTIN_DIGITS = "builtin:digits"
 LABEL_FILE = "dataset.json"
 
 _MAX_CLASSES = 100_000  # as many as a network's config may have
-_STREAM_SHUFFLE, _STREAM_MIRROR = 10, 11
 
 
 class Dataset(Protocol):
@@ -30,6 +31,7 @@ class Dataset(Protocol):
     resolution: int
     channels: int
     c_dim: int
+    fingerprint: str  # equal for equal sets
 
     def __len__(self) -> int: ...
 
@@ -49,6 +51,7 @@ class DigitsDataset:
 
     def __init__(self, split: Split = "train", channels: int = 3, labels: bool = False) -> None:
         self.channels, self.c_dim = channels, len(CLASSES) if labels else 0
+        self.fingerprint = f"{BUILTIN_DIGITS} {split}"
         self._pixels, self._digits = digits(split)
 
     def __len__(self) -> int:
@@ -80,8 +83,10 @@ class PictureDataset:
             suffixes = ", ".join(images.SUFFIXES)
             raise DataError(f"{path}: no pictures found (looked for {suffixes})")
         self.resolution = resolution or self._size_of_first()
+        self.fingerprint = hashlib.sha256("\n".join(self._names).encode()).hexdigest()
         self._labels = self._read_labels(names) if labels else np.zeros([len(self._names), 0])
-        self.c_dim = self._labels.shape[1]
+        one_hot = self._labels.ndim == 1  # class numbers: rows are made when asked for
+        self.c_dim = int(self._labels.max()) + 1 if one_hot else self._labels.shape[1]
 
     def __len__(self) -> int:
         return len(self._names)
@@ -97,7 +102,11 @@ class PictureDataset:
 
     def label(self, index: int) -> Tensor:
         """Return the label of picture ``index``."""
-        return torch.from_numpy(self._labels[index]).to(torch.float32)
+        if self._labels.ndim == 2:
+            return torch.from_numpy(self._labels[index]).to(torch.float32)
+        row = torch.zeros(self.c_dim)
+        row[int(self._labels[index])] = 1
+        return row
 
     def _bytes(self, name: str) -> bytes:
         try:
@@ -125,7 +134,7 @@ class PictureDataset:
             by_name = {str(name).replace("\\", "/"): label for name, label in entries}
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{where}: expected {{'labels': [[name, label], ...]}}") from error
-        return _label_matrix(by_name, self._names, where)
+        return _label_array(by_name, self._names, where)
 
 
 class RealSampler:
@@ -153,12 +162,12 @@ class RealSampler:
     def _index(self, place: int) -> int:
         epoch, offset = divmod(place, len(self._dataset))
         if self._order is None or self._order[0] != epoch:
-            rng = np.random.default_rng([self._seed, _STREAM_SHUFFLE, epoch])
+            rng = np.random.default_rng([self._seed, Stream.SHUFFLE, epoch])
             self._order = epoch, rng.permutation(len(self._dataset))
         return int(self._order[1][offset])
 
     def _flips(self, place: int) -> bool:
-        return bool(np.random.default_rng([self._seed, _STREAM_MIRROR, place]).integers(2))
+        return bool(np.random.default_rng([self._seed, Stream.MIRROR, place]).integers(2))
 
 
 def open_dataset(
@@ -209,16 +218,14 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
-def _label_matrix(by_name: Mapping[str, Any], names: list[str], where: str) -> NDArray[np.float64]:
-    """Class numbers become one-hot rows, vectors stay as they are."""
+def _label_array(by_name: Mapping[str, Any], names: list[str], where: str) -> NDArray[np.float64]:
+    """Return class numbers [N], or vectors [N,c_dim]."""
     missing = [name for name in names if name not in by_name]
     if missing:
         raise DataError(f"{where}: no label for {len(missing)} pictures, first {missing[0]}")
     labels = [by_name[name] for name in names]
     if all(type(label) is int and 0 <= label < _MAX_CLASSES for label in labels):
-        one_hot = np.zeros((len(labels), max(labels) + 1))
-        one_hot[np.arange(len(labels)), labels] = 1
-        return one_hot
+        return np.array(labels, dtype=np.float64)
     try:
         matrix = np.array(labels, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:

@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+from latentlab.errors import OutputError
 from latentlab.files import atomic_write
+
+LOG_FILE = "log.csv"
 
 
 class TrainingLog:
-    """Rows of mean losses, one every ``span`` iterations, and the sums of the row in progress."""
+    """Rows of mean losses, one every ``span`` iterations, and the sums of the row in progress.
+
+    The rows live in log.csv, the sums in each snapshot: together they continue a log exactly.
+    """
 
     def __init__(self, span: int) -> None:
         self.span = span
@@ -24,33 +30,40 @@ class TrainingLog:
             total[1] += 1
         if step % self.span:
             return False
-        before = self.rows[-1]["images"] if self.rows else 0
-        rate = (images_seen - before) / max(self._seconds, 1e-9)
+        rate = images_seen / step * self.span / max(self._seconds, 1e-9)
         means = {name: total / count for name, (total, count) in self._sums.items()}
         self.rows.append({"images": images_seen, "images_per_second": rate, **means})
         self._sums, self._seconds = {}, 0.0
         return True
 
-    def write(self, path: Path) -> None:
-        """Write all rows as CSV, whole; losses that were not due in a span are empty cells."""
+    def write(self, folder: Path) -> None:
+        """Write all rows, whole; losses that were not due in a span are empty cells."""
         import pandas as pd
 
-        with atomic_write(path) as temporary:
+        with atomic_write(folder / LOG_FILE) as temporary:
             pd.DataFrame(self.rows).to_csv(temporary, index=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the log as plain data; floats survive JSON exactly."""
-        return {
-            "span": self.span,
-            "rows": self.rows,
-            "sums": self._sums,
-            "seconds": self._seconds,
-        }
+    def sums(self) -> dict[str, Any]:
+        """Return the row in progress as plain data; floats survive JSON exactly."""
+        return {"span": self.span, "sums": self._sums, "seconds": self._seconds}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainingLog":
-        """Rebuild a log from plain data."""
-        log = cls(int(values["span"]))
-        log.rows, log._sums = list(values["rows"]), dict(values["sums"])
-        log._seconds = float(values["seconds"])
+    def resume(cls, folder: Path, sums: dict[str, Any], images_seen: int) -> "TrainingLog":
+        """Rebuild the log as it was after ``images_seen`` images; later rows are dropped.
+
+        Raises:
+            OutputError: If log.csv is there but cannot be read.
+        """
+        import pandas as pd
+
+        log = cls(int(sums["span"]))
+        log._sums, log._seconds = dict(sums["sums"]), float(sums["seconds"])
+        path = folder / LOG_FILE
+        if path.exists():
+            try:
+                rows = pd.read_csv(path)
+                kept = rows[rows["images"] <= images_seen].to_dict("records")
+            except (OSError, ValueError, KeyError) as error:
+                raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
+            log.rows = [{str(k): v for k, v in row.items() if v == v} for row in kept]
         return log

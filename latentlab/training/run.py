@@ -8,17 +8,19 @@ from pathlib import Path
 import torch
 
 from latentlab import images
+from latentlab.errors import DataError, ImageError
 from latentlab.files import make_directory
 from latentlab.latents import draw_z
+from latentlab.numerics import Stream
 from latentlab.training.log import TrainingLog
-from latentlab.training.snapshots import resume, save_snapshot
-from latentlab.training.trainer import StepResult, Trainer
+from latentlab.training.snapshots import resume, save_networks, save_optimizer
+from latentlab.training.trainer import Losses, Trainer
 
-_STREAM_GRID = 20
 _GRID_SIDE = 8
+_RENDERED = 8  # images at once, which also fits memory at 1024x1024
 _LOG_SPAN = 32  # iterations a row
 
-OnStep = Callable[[Trainer, StepResult], None]
+OnStep = Callable[[Trainer, Losses], None]
 OnSnapshot = Callable[[Trainer, Path], None]
 
 
@@ -53,42 +55,53 @@ def train(
     folder = make_directory(settings.folder)
     log = resume(trainer, folder) or TrainingLog(_LOG_SPAN)
     if not trainer.step:
-        save_reals(trainer, folder)
+        _save_reals(trainer, folder)
     written = None
     while trainer.images_seen < settings.total_images:
         before, started = trainer.images_seen, time.perf_counter()
-        result = trainer.run_step()
+        try:
+            losses = trainer.run_step()
+        except (ImageError, DataError):  # mended, the same command continues from here
+            _save(trainer, log, folder, on_snapshot)
+            raise
         seconds = time.perf_counter() - started
-        if log.add(trainer.step, trainer.images_seen, result.losses, seconds):
-            log.write(folder / "log.csv")
+        if log.add(trainer.step, trainer.images_seen, losses, seconds):
+            log.write(folder)
         if on_step is not None:
-            on_step(trainer, result)
+            on_step(trainer, losses)
         stopping = should_stop() or trainer.images_seen >= settings.total_images
-        crossed = (
-            before // settings.snapshot_images < trainer.images_seen // settings.snapshot_images
-        )
-        if crossed or stopping:
-            written = save_snapshot(trainer, log, folder)
-            save_fakes(trainer, folder)
-            if on_snapshot is not None:
-                on_snapshot(trainer, written)
+        spans = [seen // settings.snapshot_images for seen in (before, trainer.images_seen)]
+        if stopping or spans[0] < spans[1]:
+            written = _save(trainer, log, folder, on_snapshot)
         if stopping:
             break
     return written
 
 
-def save_fakes(trainer: Trainer, folder: Path) -> None:
+def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnapshot | None) -> Path:
+    """Write checkpoint, images and what the callback adds; the optimiser last, as commit point."""
+    path = save_networks(trainer, folder)
+    _save_fakes(trainer, folder)
+    if on_snapshot is not None:
+        on_snapshot(trainer, path)
+    save_optimizer(trainer, log, path)
+    return path
+
+
+def _save_fakes(trainer: Trainer, folder: Path) -> None:
     """Write a grid of the averaged generator's images for latents that stay the same all run."""
     count, generator = _GRID_SIDE**2, trainer.ema_generator
-    z = draw_z(range(count), generator.z_dim, trainer.seed, _STREAM_GRID).to(trainer.device)
+    z = draw_z(range(count), generator.z_dim, trainer.seed, Stream.SAMPLE_GRID).to(trainer.device)
     labels = [trainer.dataset.label(i % len(trainer.dataset)) for i in range(count)]
+    c = torch.stack(labels).to(trainer.device)
     with torch.no_grad():
-        fakes = generator(z, torch.stack(labels).to(trainer.device))
+        rows = zip(z.split(_RENDERED), c.split(_RENDERED), strict=True)
+        fakes = torch.cat([generator(*row).cpu() for row in rows])
     name = f"fakes-{trainer.images_seen:09d}.png"
-    images.save_image(folder / name, images.grid(fakes.cpu(), _GRID_SIDE))
+    images.save_image(folder / name, images.grid(fakes, _GRID_SIDE))
 
 
-def save_reals(trainer: Trainer, folder: Path) -> None:
+def _save_reals(trainer: Trainer, folder: Path) -> None:
     """Write a grid of the first real images."""
     count = min(_GRID_SIDE**2, len(trainer.dataset))
     reals = torch.stack([trainer.dataset.image(i) for i in range(count)])

@@ -25,37 +25,46 @@ from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
 
 _OPTIMIZER_SUFFIX = ".optimizer.safetensors"
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of torch's Adam
 _KEPT_OPTIMIZERS = 2  # the newest, and one to fall back on
 _logger = logging.getLogger(__name__)
 
 
-def save_snapshot(trainer: Trainer, log: TrainingLog, folder: Path) -> Path:
-    """Write a snapshot of the run; returns the path of the checkpoint."""
+def save_networks(trainer: Trainer, folder: Path) -> Path:
+    """Write the networks as a checkpoint that every command opens; returns its path."""
     path = folder / f"snapshot-{trainer.images_seen:09d}.safetensors"
     networks: dict[str, nn.Module] = {
         "G_ema": trainer.ema_generator,
         "G": trainer.generator,
         "D": trainer.discriminator,
     }
-    description = {**describe(trainer), "step": trainer.step, "images": trainer.images_seen}
-    write_native(networks, path, {"training": description})
+    write_native(networks, path, {"training": _position(trainer)})
+    return path
+
+
+def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
+    """Write what continuing from the checkpoint ``path`` needs besides; older files are removed."""
     tensors = {"mean_path_length": trainer.mean_path_length.cpu()}
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():
             for moment, value in optimizer.state.get(parameter, {}).items():
-                # clone: all step counters share one zero-dimensional layout, each its own storage
+                # cloned, since safetensors refuses tensors that share memory
                 tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
-    header = {"training": json.dumps(description), "log": json.dumps(log.to_dict())}
+    header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
     write_safetensors(tensors, _optimizer_path(path), header)
-    for old in sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
+    for old in sorted(path.parent.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
         old.unlink()
-    return path
+
+
+def _position(trainer: Trainer) -> dict[str, Any]:
+    return {**describe(trainer), "step": trainer.step, "images": trainer.images_seen}
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
     """What must be equal for a run to be continued: config, data and seed, as plain data."""
     settings = json.loads(json.dumps(asdict(trainer.config)))
     data = {
+        "fingerprint": trainer.dataset.fingerprint,
         "pictures": len(trainer.dataset),
         "resolution": trainer.dataset.resolution,
         "channels": trainer.dataset.channels,
@@ -88,40 +97,40 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
     checkpoint = read_native(path)
     try:
         description = json.loads(header["training"])
-        log = TrainingLog.from_dict(json.loads(header["log"]))
+        sums = json.loads(header["log"])
         same = checkpoint.metadata["training"] == description
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{optimizer_path}: damaged header ({error})") from error
     if not same:
         raise CheckpointError(f"{path}: not of the same step as {optimizer_path.name}")
     _refuse_other_run(describe(trainer), description, path)
-    moments = {name: _moments(tensors, name, network) for name, _, network in _optimizers(trainer)}
+    try:
+        moments = {n: _moments(tensors, n, network) for n, _, network in _optimizers(trainer)}
+        mean_path_length = tensors["mean_path_length"]
+    except KeyError as error:
+        raise CheckpointError(f"{optimizer_path}: {error} is missing") from error
     trainer.ema_generator.load_state_dict(checkpoint.networks["G_ema"].state_dict())
     trainer.generator.load_state_dict(checkpoint.networks["G"].state_dict())
     trainer.discriminator.load_state_dict(checkpoint.networks["D"].state_dict())
     for name, optimizer, _ in _optimizers(trainer):
         state = optimizer.state_dict()
         optimizer.load_state_dict({**state, "state": moments[name]})
-    trainer.mean_path_length = tensors["mean_path_length"].to(trainer.device)
+    trainer.mean_path_length = mean_path_length.to(trainer.device)
     trainer.step = int(description["step"])
-    return log
+    return TrainingLog.resume(path.parent, sums, trainer.images_seen)
 
 
 def _moments(
     tensors: dict[str, Tensor], name: str, network: nn.Module
 ) -> dict[int, dict[str, Tensor]]:
     """Optimiser state by parameter number, as torch's optimisers take it."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for i, (key, _) in enumerate(network.named_parameters()):
-        prefix = f"{name}.{key}."
-        found = {
-            m: tensors[prefix + m]
-            for m in ("step", "exp_avg", "exp_avg_sq")
-            if prefix + m in tensors
-        }
-        if found:
-            state[i] = found
-    return state
+    if not any(key.startswith(f"{name}.") for key in tensors):
+        return {}  # before the first step
+    keys = [key for key, _ in network.named_parameters()]
+    return {
+        i: {moment: tensors[f"{name}.{key}.{moment}"] for moment in _MOMENTS}
+        for i, key in enumerate(keys)
+    }
 
 
 def _refuse_other_run(now: dict[str, Any], then: dict[str, Any], path: Path) -> None:

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +10,12 @@ from torch import Tensor, nn
 from latentlab.errors import NumericalError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
-from latentlab.numerics import keyed_generator, seeded_initialisation
+from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
 from latentlab.training.data import Dataset, RealSampler
 
-_STREAM_INIT, _STREAM_STEP = 0, 1
-
-
-@dataclass
-class StepResult:
-    """Losses of one iteration by name, as floats; regularisers only where they were due."""
-
-    losses: dict[str, float] = field(default_factory=dict)
+Losses = dict[str, float]  # of one iteration, by name; regularisers only where they were due
 
 
 class Trainer:
@@ -42,7 +34,7 @@ class Trainer:
     ) -> None:
         self.config, self.dataset, self.seed = config, dataset, seed
         self.device = torch.device(device)
-        with seeded_initialisation(seed, _STREAM_INIT):
+        with seeded_initialisation(seed, Stream.INITIAL_WEIGHTS):
             self.generator = Generator(config.generator).to(self.device)
             self.discriminator = Discriminator(config.discriminator).to(self.device)
         self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
@@ -59,24 +51,28 @@ class Trainer:
         """Real images shown to the discriminator so far."""
         return self.step * self.config.batch
 
-    def run_step(self) -> StepResult:
+    def run_step(self) -> Losses:
         """Run one iteration: G, path length, D, R1, then the average of G.
 
+        Returns:
+            The mean of each loss, before weights and intervals.
+
         Raises:
-            NumericalError: If a loss is not finite; the weights are then those before its update.
+            ImageError, DataError: If a picture cannot be read; nothing has been changed then.
+            NumericalError: If a loss or gradient is not finite; its update was not made.
         """
-        rng = keyed_generator(self.device, self.seed, _STREAM_STEP, self.step)
+        rng = keyed_generator(self.device, self.seed, Stream.TRAINING_STEP, self.step)
         images, labels = self._reals()
-        result = StepResult()
-        self._train_generator(rng, result)
+        seen: Losses = {}
+        self._train_generator(rng, seen)
         if self.config.path_length_weight > 0 and self._due(self.config.path_length_interval):
-            self._regularise_path_length(rng, result)
-        self._train_discriminator(images, labels, rng, result)
+            self._regularise_path_length(rng, seen)
+        self._train_discriminator(images, labels, rng, seen)
         if self.config.r1_gamma > 0 and self._due(self.config.r1_interval):
-            self._regularise_r1(images, labels, result)
+            self._regularise_r1(images, labels, seen)
         self._average_generator()
         self.step += 1
-        return result
+        return seen
 
     def _due(self, interval: int) -> bool:
         return self.step % interval == 0
@@ -86,15 +82,16 @@ class Trainer:
         images, labels = self.reals.batch(start, self.config.batch)
         return images.to(self.device), labels.to(self.device)
 
-    def _train_generator(self, rng: torch.Generator, result: StepResult) -> None:
+    def _train_generator(self, rng: torch.Generator, seen: Losses) -> None:
         ws, labels = self._draw_ws(self.config.batch, rng)
         fakes = self.generator.synthesis(ws, "random", rng=rng)
         with _frozen(self.discriminator):
             scores = self.discriminator(fakes, labels)
         loss = losses.generator_logistic(scores).mean()
-        self._update(self.g_optimizer, loss, "g_loss", result)
+        self._update(self.g_optimizer, loss, "g_loss")
+        seen["g_loss"] = loss.item()
 
-    def _regularise_path_length(self, rng: torch.Generator, result: StepResult) -> None:
+    def _regularise_path_length(self, rng: torch.Generator, seen: Losses) -> None:
         config = self.config
         ws, _ = self._draw_ws(max(config.batch // config.path_length_batch_shrink, 1), rng)
         fakes = self.generator.synthesis(ws, "random", rng=rng)
@@ -104,13 +101,13 @@ class Trainer:
             lengths, self.mean_path_length, config.path_length_decay
         )
         loss = penalty.mean() * config.path_length_weight * config.path_length_interval
-        self._update(self.g_optimizer, loss, "path_length_penalty", result)
+        self._update(self.g_optimizer, loss, "path_length_penalty")
         self.mean_path_length = mean_length
-        result.losses["path_length"] = lengths.mean().item()
-        result.losses["path_length_penalty"] = penalty.mean().item()
+        seen["path_length"] = lengths.mean().item()
+        seen["path_length_penalty"] = penalty.mean().item()
 
     def _train_discriminator(
-        self, images: Tensor, labels: Tensor, rng: torch.Generator, result: StepResult
+        self, images: Tensor, labels: Tensor, rng: torch.Generator, seen: Losses
     ) -> None:
         with torch.no_grad():
             ws, fake_labels = self._draw_ws(self.config.batch, rng)
@@ -118,16 +115,17 @@ class Trainer:
         fake_scores = self.discriminator(fakes, fake_labels)
         real_scores = self.discriminator(images, labels)
         loss = losses.discriminator_logistic(real_scores, fake_scores).mean()
-        self._update(self.d_optimizer, loss, "d_loss", result)
-        result.losses["real_score"] = real_scores.mean().item()
-        result.losses["fake_score"] = fake_scores.mean().item()
+        self._update(self.d_optimizer, loss, "d_loss")
+        seen["d_loss"] = loss.item()
+        seen["real_score"] = real_scores.mean().item()
+        seen["fake_score"] = fake_scores.mean().item()
 
-    def _regularise_r1(self, images: Tensor, labels: Tensor, result: StepResult) -> None:
+    def _regularise_r1(self, images: Tensor, labels: Tensor, seen: Losses) -> None:
         images = images.detach().requires_grad_(True)
         penalty = losses.r1_penalty(self.discriminator(images, labels), images)
         loss = penalty.mean() * (self.config.r1_gamma / 2) * self.config.r1_interval
-        self._update(self.d_optimizer, loss, "r1_penalty", result)
-        result.losses["r1_penalty"] = penalty.mean().item()
+        self._update(self.d_optimizer, loss, "r1_penalty")
+        seen["r1_penalty"] = penalty.mean().item()
 
     def _draw_ws(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Map random z to ws with style mixing, and move the mean of w; labels are the data's."""
@@ -151,18 +149,19 @@ class Trainer:
         index = torch.randint(len(self.dataset), [count], generator=rng, device=self.device)
         return torch.stack([self.dataset.label(int(i)) for i in index]).to(self.device)
 
-    def _update(
-        self, optimizer: torch.optim.Adam, loss: Tensor, name: str, result: StepResult
-    ) -> None:
-        if not bool(torch.isfinite(loss)):
-            raise NumericalError(
-                f"training step {self.step}: {name} is {loss.item()}; lower the learning rate or "
-                "raise r1_gamma, and continue from the last snapshot"
-            )
+    def _update(self, optimizer: torch.optim.Adam, loss: Tensor, name: str) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        size = torch.nn.utils.get_total_norm(gradients)
+        if not bool(torch.isfinite(loss) & torch.isfinite(size)):
+            raise NumericalError(
+                f"training step {self.step}: {name} is {loss.item()} and the norm of its gradient "
+                f"{size.item()}; lower the learning rate or raise gamma, and continue from the "
+                "last snapshot"
+            )
         optimizer.step()
-        result.losses[name] = loss.item()
 
     @torch.no_grad()
     def _average_generator(self) -> None:

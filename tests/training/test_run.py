@@ -141,7 +141,7 @@ def test_files_of_a_run(tmp_path):
 @pytest.mark.usefixtures("short_log")
 def test_log_rows_are_means_over_their_span(tmp_path):
     seen = []
-    run(tmp_path, 6, on_step=lambda _, result: seen.append(result.losses))
+    run(tmp_path, 6, on_step=lambda _, losses: seen.append(losses))
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["images"].tolist() == [12, 24]
     for row, span in ((0, seen[:3]), (1, seen[3:])):
