@@ -13,7 +13,7 @@ _MODEL = "builtin:digits-stylegan2"
 
 @click.command()
 @output_option
-@steps_option(500)
+@steps_option(300)
 @overwrite_option
 @device_option
 def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:

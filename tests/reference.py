@@ -77,9 +77,9 @@ def modulated(weight: Array, styles: Array, demodulate: bool) -> Array:
     return scaled
 
 
-def lrelu(x: Array, gain: float = math.sqrt(2)) -> Array:
-    """Leaky ReLU of slope 0.2, times gain."""
-    return np.where(x > 0, x, 0.2 * x) * gain
+def lrelu(x: Array, gain: float = math.sqrt(2), clamp: float = math.inf) -> Array:
+    """Leaky ReLU of slope 0.2, times gain, limited to +-clamp."""
+    return np.clip(np.where(x > 0, x, 0.2 * x) * gain, -clamp, clamp)
 
 
 def dense(t: Weights, name: str, x: Array, lr: float = 1.0) -> Array:
@@ -100,16 +100,20 @@ def mapping(t: Weights, z: Array, c: Array | None = None, layers: int = 8) -> Ar
     return w
 
 
-def styled(t: Weights, name: str, x: Array, w: Array, noise: Array, up: bool, gain: float) -> Array:
+def styled(
+    t: Weights, name: str, x: Array, w: Array, noise: Array, up: bool, gain: float, clamp: float
+) -> Array:
     """One styled convolution."""
     weight = modulated(t[f"{name}.weight"], dense(t, f"{name}.affine", w), demodulate=True)
     kernel = t[f"{name}.resample_filter"]
     x = conv_up(x, weight, kernel) if up else conv(x, weight, 1)
     x = x + noise * t[f"{name}.noise_strength"] + t[f"{name}.bias"][:, None, None]
-    return lrelu(x, math.sqrt(2) * gain)
+    return lrelu(x, math.sqrt(2) * gain, clamp * gain)
 
 
-def synthesis(t: Weights, ws: Array, resolution: int, architecture: str) -> Array:
+def synthesis(
+    t: Weights, ws: Array, resolution: int, architecture: str, clamp: float = math.inf
+) -> Array:
     """Render ws [num_ws,w_dim] with the stored noise."""
     x, image, index = t["synthesis.b4.const"], None, 0
     for size in [2**i for i in range(2, int(math.log2(resolution)) + 1)]:
@@ -120,9 +124,11 @@ def synthesis(t: Weights, ws: Array, resolution: int, architecture: str) -> Arra
             weight = t[f"{b}.skip.weight"] / math.sqrt(t[f"{b}.skip.weight"].shape[1])
             side = conv_up(x, weight, t[f"{b}.skip.resample_filter"]) * last_gain
         if size > 4:
-            x = styled(t, f"{b}.conv0", x, ws[index], t[f"{b}.conv0.noise_const"], True, 1.0)
+            x = styled(t, f"{b}.conv0", x, ws[index], t[f"{b}.conv0.noise_const"], True, 1.0, clamp)
             index += 1
-        x = styled(t, f"{b}.conv1", x, ws[index], t[f"{b}.conv1.noise_const"], False, last_gain)
+        x = styled(
+            t, f"{b}.conv1", x, ws[index], t[f"{b}.conv1.noise_const"], False, last_gain, clamp
+        )
         index += 1
         x = x + side if resnet else x
         if image is not None:
@@ -131,13 +137,20 @@ def synthesis(t: Weights, ws: Array, resolution: int, architecture: str) -> Arra
             weight = t[f"{b}.torgb.weight"]
             styles = dense(t, f"{b}.torgb.affine", ws[index]) / math.sqrt(weight.shape[1])
             rgb = conv(x, modulated(weight, styles, demodulate=False), 0)
-            rgb = rgb + t[f"{b}.torgb.bias"][:, None, None]
+            rgb = np.clip(rgb + t[f"{b}.torgb.bias"][:, None, None], -clamp, clamp)
             image = rgb if image is None else image + rgb
     assert image is not None
     return image
 
 
-def plain(t: Weights, name: str, x: Array, down: bool = False, gain: float = 1.0) -> Array:
+def plain(
+    t: Weights,
+    name: str,
+    x: Array,
+    down: bool = False,
+    gain: float = 1.0,
+    clamp: float = math.inf,
+) -> Array:
     """One of the discriminator's convolutions; activated where it has a bias."""
     weight = t[f"{name}.weight"]
     weight = weight / math.sqrt(np.prod(weight.shape[1:]))
@@ -145,12 +158,18 @@ def plain(t: Weights, name: str, x: Array, down: bool = False, gain: float = 1.0
     x = conv_down(x, weight, kernel) if down else conv(x, weight, weight.shape[-1] // 2)
     if f"{name}.bias" not in t:
         return x * gain
-    return lrelu(x + t[f"{name}.bias"][:, None, None], math.sqrt(2) * gain)
+    return lrelu(x + t[f"{name}.bias"][:, None, None], math.sqrt(2) * gain, clamp * gain)
 
 
-def discriminator(t: Weights, images: Array, architecture: str, c: Array | None = None) -> Array:
+def discriminator(
+    t: Weights,
+    images: Array,
+    architecture: str,
+    c: Array | None = None,
+    clamp: float = math.inf,
+) -> Array:
     """Score images [N,C,R,R] as one batch, groups of at most four."""
-    features = np.array([_before_epilogue(t, image, architecture) for image in images])
+    features = np.array([_before_epilogue(t, image, architecture, clamp) for image in images])
     group = min(4, len(images))
     count = len(images) // group
     scores = []
@@ -158,7 +177,7 @@ def discriminator(t: Weights, images: Array, architecture: str, c: Array | None 
         mates = features[i % count :: count]
         spread = np.sqrt(((mates - mates.mean(axis=0)) ** 2).mean(axis=0) + 1e-8).mean()
         x = np.concatenate([x, np.full([1, 4, 4], spread)])
-        x = plain(t, "b4.conv", x).ravel()
+        x = plain(t, "b4.conv", x, clamp=clamp).ravel()
         x = dense(t, "b4.out", lrelu(dense(t, "b4.fc", x)))
         if c is not None:
             cmap = mapping(t, np.zeros(0), c[i])
@@ -167,25 +186,26 @@ def discriminator(t: Weights, images: Array, architecture: str, c: Array | None 
     return np.array(scores)
 
 
-def _before_epilogue(t: Weights, image: Array, architecture: str) -> Array:
+def _before_epilogue(t: Weights, image: Array, architecture: str, clamp: float) -> Array:
     x = None
     size = image.shape[-1]
     while size >= 4:
         b = f"b{size}"
         if f"{b}.fromrgb.weight" in t:
-            rgb = plain(t, f"{b}.fromrgb", image)
+            limit = math.inf if size == 4 else clamp  # the last FromRGB has no limit
+            rgb = plain(t, f"{b}.fromrgb", image, clamp=limit)
             x = rgb if x is None else x + rgb
         if size == 4:
             break
         if architecture == "skip":
             image = downsampled(image, t[f"{b}.resample_filter"])
         assert x is not None
-        y = plain(t, f"{b}.conv0", x)
+        y = plain(t, f"{b}.conv0", x, clamp=clamp)
         if architecture == "resnet":
             half = math.sqrt(0.5)
-            x = plain(t, f"{b}.skip", x, True, half) + plain(t, f"{b}.conv1", y, True, half)
+            x = plain(t, f"{b}.skip", x, True, half) + plain(t, f"{b}.conv1", y, True, half, clamp)
         else:
-            x = plain(t, f"{b}.conv1", y, True)
+            x = plain(t, f"{b}.conv1", y, True, clamp=clamp)
         size //= 2
     assert x is not None
     return x

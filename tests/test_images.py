@@ -523,3 +523,15 @@ def test_an_image_that_is_not_finite_is_not_saved(value, tmp_path):
     with pytest.raises(NumericalError, match="NaN"):
         images.save_image(tmp_path / "x.png", torch.full([3, 4, 4], value))
     assert not (tmp_path / "x.png").exists()
+
+
+def test_the_resize_reads_nothing_beyond_the_crop():
+    pixels = np.zeros((64, 96, 3), dtype=np.uint8)
+    pixels[:, :16] = pixels[:, 80:] = 255  # outside the centred square
+    assert np.asarray(images.fit(Image.fromarray(pixels), 32)).max() == 0
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_image_of_other_channels_is_not_saved(channels, tmp_path):
+    with pytest.raises(ImageError, match="1 or 3 channels"):
+        images.save_image(tmp_path / "x.png", torch.zeros(channels, 4, 4))

@@ -3,7 +3,14 @@ import pytest
 import torch
 
 import latentlab
-from latentlab import ImageError, NumericalError, ProjectorSettings, SettingsError, project
+from latentlab import (
+    ImageError,
+    LatentError,
+    NumericalError,
+    ProjectorSettings,
+    SettingsError,
+    project,
+)
 from latentlab.latents import w_statistics
 from latentlab.noise import noise_penalty, normalise_noise
 from latentlab.projector import SeededDraws, render
@@ -48,7 +55,8 @@ class TestSettings:
         np.testing.assert_allclose(spreads, ref["schedule1000_noise_over_std"], atol=1e-9)
 
     @pytest.mark.parametrize(("field", "value"), [
-        ("space", "z"), ("space", ""), ("steps", 0), ("steps", -1), ("steps", 1.5),
+        ("space", "z"), ("space", ""), ("seed", -1), ("seed", 1.5), ("learning_rate", "a"),
+            ("steps", 0), ("steps", -1), ("steps", 1.5),
         ("w_samples", 0), ("learning_rate", 0.0), ("learning_rate", float("nan")),
         ("noise_weight", -1.0), ("w_noise", float("inf")), ("ramp_up", -0.1),
     ])  # fmt: skip
@@ -226,6 +234,15 @@ class TestResult:
         assert result.noise == []
         assert bool(torch.isfinite(result.distance).all())
 
+    def test_raw_lpips_shapes_and_a_surrounding_no_grad_are_taken(self):
+        def raw(first, second):
+            return squared(first, second)[:, None, None, None]
+
+        with torch.no_grad():
+            result = project(self.g, self.images, raw, steps=3)
+        expected = project(self.g, self.images, squared, steps=3)
+        assert torch.equal(result.ws, expected.ws)
+
     def test_a_float64_generator_is_projected_in_float64(self):
         result = project(make_generator().double(), self.images, squared, steps=3)
         assert result.ws.dtype == torch.float64
@@ -265,6 +282,14 @@ class TestBadInput:
 
         with pytest.raises(NumericalError, match=r"step 0.*image 1"):
             project(self.g, targets(2), breaks, steps=2, batch=2)
+
+    def test_a_label_for_a_generator_without_labels(self):
+        with pytest.raises(LatentError, match="no labels"):
+            project(self.g, targets(1), squared, steps=1, c=torch.ones(1, 3))
+
+    def test_a_distance_that_gives_no_number_an_image(self):
+        with pytest.raises(SettingsError, match="a number an image"):
+            project(self.g, targets(2), lambda a, b: (a - b).mean(), steps=1, batch=2)
 
     def test_an_empty_batch(self):
         with pytest.raises(SettingsError, match="`batch`"):

@@ -333,6 +333,25 @@ def test_a_bad_picture_does_not_move_the_others_files(bad, model, photo, tmp_pat
     assert names(tmp_path / "out") == {"a"} | REPORTS
 
 
+def test_a_picture_that_diverges_does_not_stop_the_others(model, photo, tmp_path, monkeypatch):
+    from latentlab import NumericalError
+    from latentlab import project as original
+
+    def breaks_once(g, images, *arguments, **options):
+        breaks_once.calls += 1
+        if breaks_once.calls == 2:
+            raise NumericalError("projection step 0: the loss of image 0 is nan")
+        return original(g, images, *arguments, **options)
+
+    breaks_once.calls = 0
+    monkeypatch.setattr("cli.projection_files.project", breaks_once)
+    out, pictures = tmp_path / "out", [photo(f"{i}.png") for i in range(3)]
+    result = project(model, *pictures, "--batch", 1, "-o", out)
+    assert result.exit_code == 5
+    assert [row["status"] for row in rows(out / "report.csv")] == ["ok", "diverged", "ok"]
+    assert names(out) == {"0", "2"} | REPORTS
+
+
 def test_a_picture_that_is_not_square_is_refused_when_asked(model, photo, tmp_path):
     path = photo("wide.png", size=(60, 32))
     message = refused(4, model, path, "--crop", "none", "-o", tmp_path / "out")

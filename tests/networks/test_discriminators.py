@@ -41,6 +41,18 @@ def test_scores_equal_plain_numpy(architecture, c_dim, n):
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_activations_are_clamped_where_the_config_says(architecture):
+    d = make_discriminator(architecture=architecture, conv_clamp=0.3).double()
+    weights = {key: value.double().numpy() for key, value in d.state_dict().items()}
+    images = np.random.default_rng(0).standard_normal([4, 3, 16, 16])
+    expected = reference.discriminator(weights, images, architecture, clamp=0.3)
+    scores = d(torch.from_numpy(images))
+    np.testing.assert_allclose(scores, expected, atol=FLOAT64)
+    free = make_discriminator(architecture=architecture).double()(torch.from_numpy(images))
+    assert (free - scores).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
 def test_first_and_second_derivatives(architecture):
     d = make_discriminator(architecture=architecture, resolution=8, channel_max=3).double()
     image = torch.from_numpy(np.random.default_rng(0).standard_normal([2, 3, 8, 8]))

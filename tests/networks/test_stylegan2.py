@@ -217,11 +217,23 @@ def test_sizes(resolution, channels, num_ws):
     assert images.is_contiguous()
 
 
-def test_activations_are_clamped_where_the_config_says():
-    ws = draw([2, 6, 5]).float() * 100
-    free, clamped = (make_generator(conv_clamp=clamp).synthesis(ws) for clamp in (None, 0.5))
-    assert free.abs().max() > 1.5
-    assert clamped.abs().max() <= 1.5  # three ToRGB outputs of at most 0.5 each
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_activations_are_clamped_where_the_config_says(architecture):
+    g = make_generator(architecture=architecture, conv_clamp=0.5).double()
+    ws = draw([2, g.num_ws, g.w_dim]) * 3
+    weights = as_float64(g)
+    expected = [reference.synthesis(weights, w.numpy(), 16, architecture, 0.5) for w in ws]
+    np.testing.assert_allclose(g.synthesis(ws), np.stack(expected), atol=FLOAT64)
+    free = make_generator(architecture=architecture).double().synthesis(ws)
+    assert (free - g.synthesis(ws)).abs().max() > 0.1
+
+
+def test_a_filter_of_other_length_is_kept_by_resampling_layers_alone():
+    state = make_generator(architecture="resnet", resample_filter=(1.0, 2.0, 1.0)).state_dict()
+    sizes = {key: len(value) for key, value in state.items() if key.endswith("resample_filter")}
+    assert sizes == {key: 4 if ".conv1." in key else 3 for key in sizes}, (
+        "the official state dict has the default filter where nothing is resampled"
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import latentlab
-from latentlab import CheckpointError, SettingsError
+from latentlab import CheckpointError, ImageError, SettingsError
 from latentlab.training.run import RunSettings, train
 from tests.training.test_trainer import make_trainer, weights
 
@@ -78,6 +78,37 @@ class TestResuming:
             file.write_bytes(b"")
         with pytest.raises(CheckpointError, match="none of its snapshots"):
             run(tmp_path, 3)
+
+    def test_a_snapshot_with_a_missing_moment_is_passed_over(self, tmp_path, caplog):
+        from safetensors.torch import save_file
+
+        from latentlab.checkpoints.native import read_safetensors
+
+        run(tmp_path, 4)
+        newest = sorted(tmp_path.glob("*.optimizer.safetensors"))[-1]
+        header, tensors = read_safetensors(newest)
+        del tensors[next(key for key in tensors if key.endswith("exp_avg"))]
+        save_file(tensors, newest, header)
+        run(tmp_path, 5)
+        assert "exp_avg' is missing" in caplog.text
+
+    def test_a_picture_that_goes_bad_ends_the_run_where_it_can_continue(self, tmp_path):
+        trainer = make_trainer()
+        good = trainer.dataset.image
+        position = int(trainer.reals._index(2 * BATCH))
+
+        def bad(index):
+            if index == position:
+                raise ImageError("x.png: truncated")
+            return good(index)
+
+        trainer.dataset.image = bad
+        with pytest.raises(ImageError, match=r"x\.png"):
+            run(tmp_path / "parts", 4, trainer=trainer)
+        again, _ = run(tmp_path / "parts", 4)
+        straight, _ = run(tmp_path / "straight", 4)
+        for a, b in zip(weights(again), weights(straight), strict=True):
+            assert torch.equal(a, b)
 
     def test_a_snapshot_without_its_optimiser_is_never_continued_from(self, tmp_path):
         run(tmp_path, 4)
