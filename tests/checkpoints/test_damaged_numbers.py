@@ -14,7 +14,7 @@ from tests.attacks import call, finish, octets, plain, text
     [
         {"offset": -1}, {"offset": 1}, {"offset": 2**62}, {"offset": 2**70}, {"offset": 1.0},
         {"size": (4,)}, {"size": (2,), "stride": (3,)}, {"stride": (-1,)}, {"size": (-3,)},
-        {"size": (2**40,), "stride": (0,)}, {"size": (2**62, 2**62), "stride": (0, 0)},
+        {"size": (4,), "stride": (0,)}, {"size": (2**40,), "stride": (0,)}, {"size": (2**62, 2**62), "stride": (0, 0)},
         {"size": (1,) * 9, "stride": (1,) * 9}, {"size": (1,) * 64, "stride": (1,) * 64},
         {"size": (3, 1)}, {"size": [3]}, {"size": 3}, {"size": (True,)}, {"size": (3.0,)},
         {"size": (0,), "offset": 4}, {"size": (1, 3), "stride": (2**70, 1)}, {"size": ("3",)},
@@ -91,3 +91,9 @@ def test_d11_arrays_that_disagree_with_themselves(changes, refuse):
 @pytest.mark.parametrize("raw", [bytes(3), bytes(5), b""])
 def test_d11_numbers_of_another_size(raw, refuse):
     refuse(finish(call(attacks.SCALAR, attacks.dtype(), octets(raw))), CheckpointError, "number")
+
+
+@pytest.mark.parametrize("raw", [bytes(7), bytes(9), b""])
+def test_d11_both_lengths_are_told(raw, refuse):
+    words = f"an array of 8 bytes has {len(raw)}"
+    refuse(finish(attacks.array(raw=raw)), CheckpointError, words)

@@ -164,6 +164,12 @@ def test_c8_the_state_of_an_object_is_a_dict_given_once(state, refuse):
     refuse(finish(attacks.array() + plain((1, (1,), 2, False, 3)) + b"b"))
 
 
+def test_names_that_are_arguments_only_are_not_called(refuse):
+    refuse(finish(call(attacks.NDARRAY, (2,))), UnsafeCheckpoint, "calls numpy.ndarray")
+    nested = attacks.stream(root=call(name("torch", "FloatStorage"), 3))
+    refuse(finish(call(attacks.LOAD, octets(nested))), UnsafeCheckpoint, "calls torch.Float")
+
+
 # What picklescan lists as dangerous, and some more.
 DANGEROUS = """
 builtins.eval builtins.exec builtins.compile builtins.getattr builtins.setattr builtins.open
