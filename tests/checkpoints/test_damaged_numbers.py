@@ -14,7 +14,8 @@ from tests.attacks import call, finish, octets, plain, text
     [
         {"offset": -1}, {"offset": 1}, {"offset": 2**62}, {"offset": 2**70}, {"offset": 1.0},
         {"size": (4,)}, {"size": (2,), "stride": (3,)}, {"stride": (-1,)}, {"size": (-3,)},
-        {"size": (4,), "stride": (0,)}, {"size": (2**40,), "stride": (0,)}, {"size": (2**62, 2**62), "stride": (0, 0)},
+        {"size": (4,), "stride": (0,)}, {"size": (2**40,), "stride": (0,)},
+        {"size": (2**62, 2**62), "stride": (0, 0)},
         {"size": (1,) * 9, "stride": (1,) * 9}, {"size": (1,) * 64, "stride": (1,) * 64},
         {"size": (3, 1)}, {"size": [3]}, {"size": 3}, {"size": (True,)}, {"size": (3.0,)},
         {"size": (0,), "offset": 4}, {"size": (1, 3), "stride": (2**70, 1)}, {"size": ("3",)},
