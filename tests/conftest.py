@@ -1,5 +1,8 @@
 """Shared fixtures: the reference data beside the repository, and small networks made here."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from latentlab.numerics import seeded_initialisation
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 DATA = Path(__file__).parent / "data"
+# Bytes that refusing a file may take: torch's meta device loads code on first use.
+ALLOWANCE = 2**28
 
 
 @pytest.fixture
@@ -55,3 +60,17 @@ def make_discriminator(seed: int = 0, **changes: object) -> Discriminator:
         d = Discriminator(StyleGAN2DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
     randomise(d, seed)
     return d.eval().requires_grad_(False)
+
+
+@contextmanager
+def scarce_memory() -> Iterator[None]:
+    """Let the process grow by ALLOWANCE at most."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the size of the process is read from /proc")
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size + ALLOWANCE, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -6,6 +6,7 @@ from typing import Any
 
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.native import read_native, write_native
+from latentlab.checkpoints.pickled import read_pickled
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -17,6 +18,10 @@ from latentlab.networks.classifier import Classifier
 from latentlab.networks.generator import Generator
 
 _ENOUGH = 9  # bytes, to tell the format
+_NOT_OPENED = {
+    "a zip archive, as torch.save and TorchScript write them": b"PK\x03\x04",
+    "a file of torch.save's older layout": b"\x80\x02\x8a\nl\xfc\x9cF\xf9",
+}
 
 __all__ = ["Checkpoint", "load", "load_classifier", "save"]
 
@@ -36,12 +41,17 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     """
     file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
     start = _first_bytes(file)
-    # A safetensors file starts with the header's length and then a JSON object.
-    if start[8:9] == b"{":
+    # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
+    if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
         return read_native(file, allow_nonfinite)
+    for kind, signature in _NOT_OPENED.items():
+        if start.startswith(signature):
+            raise UnsupportedCheckpoint(f"{file}: {kind}; this version does not open those")
+    if _is_pickle(start):
+        return read_pickled(file, allow_nonfinite)
     raise UnsupportedCheckpoint(
         f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); "
-        "expected a safetensors file"
+        "expected a safetensors file or a pickle of a published StyleGAN"
     )
 
 
@@ -79,6 +89,11 @@ def save(
         raise SettingsError(f"`source` must be a Checkpoint or a Generator, but got a {kind}")
 
 
+def _is_pickle(start: bytes) -> bool:
+    """Whether a file starts as pickles of protocol 2 to 5 do."""
+    return len(start) > 1 and start[0] == 0x80 and 2 <= start[1] <= 5
+
+
 def _first_bytes(file: Path) -> bytes:
     try:
         if not file.is_file():
@@ -90,6 +105,6 @@ def _first_bytes(file: Path) -> bytes:
             start = stream.read(_ENOUGH)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
-    if len(start) < _ENOUGH:
+    if len(start) < _ENOUGH and not _is_pickle(start):
         raise TruncatedCheckpoint(f"{file}: ends after {len(start)} bytes; get the file again")
     return start

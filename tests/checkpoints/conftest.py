@@ -1,0 +1,43 @@
+"""Reading bytes as a pickle, and requiring that they are refused."""
+
+import time
+
+import pytest
+
+import latentlab
+from latentlab import UnsafeCheckpoint
+from latentlab.checkpoints.pickle_reader import read_pickle
+from tests.conftest import scarce_memory
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write bytes and read them."""
+
+    def run(content):
+        (tmp_path / "x.pkl").write_bytes(content)
+        return read_pickle(tmp_path / "x.pkl")
+
+    return run
+
+
+@pytest.fixture
+def refuse(tmp_path):
+    """Write bytes that must be refused, at once and in one line, without side effects."""
+
+    def run(content, kind=UnsafeCheckpoint, *words):
+        path = tmp_path / "x.pkl"
+        path.write_bytes(content)
+        start = time.perf_counter()
+        for open_file in (read_pickle, latentlab.load):
+            with scarce_memory(), pytest.raises(kind) as caught:
+                open_file(path)
+            message = str(caught.value)
+            missing = [word for word in (str(path), "byte ", *words) if word not in message]
+            assert not missing, message
+            assert "\n" not in message
+            assert len(message) < len(str(path)) + 300
+        assert time.perf_counter() - start < 2
+        assert list(tmp_path.iterdir()) == [path], "something was run"
+
+    return run
