@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from cli.convert import convert
 from cli.demo import demo
 from cli.generate import generate
+from cli.info import info
 from cli.project import project
 from cli.text import say
 from cli.train import train
@@ -57,5 +59,5 @@ def main() -> None:
     """
 
 
-for _command in (generate, project, train, train_classifier, demo):
+for _command in (convert, demo, generate, info, project, train, train_classifier):
     main.add_command(_command)

@@ -1,0 +1,40 @@
+"""latentlab convert: any checkpoint that opens, to latentlab's own format."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from cli.options import checkpoint_argument
+from cli.text import say
+
+
+# fmt: off
+@click.command()
+@checkpoint_argument
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
+@click.option("--only", metavar="NAME", help="One network: G_ema, G, D or classifier.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+def convert(checkpoint: str, out: Path, only: str | None, overwrite: bool) -> None:
+    """Write a checkpoint in latentlab's own format.
+
+    The new file holds plain weights, and in its header the settings, and the kind and SHA-256 of
+    the old one. It gives the same images to the last bit.
+
+    \b
+    Examples:
+      latentlab convert network-snapshot.pkl model.safetensors
+      latentlab convert snapshot.safetensors generator.safetensors --only G_ema
+    """
+    from cli.report import refuse_existing
+    from latentlab import SettingsError, load, save
+
+    refuse_existing([out], overwrite)
+    opened = load(checkpoint)
+    if only is not None:
+        if only not in opened.networks:
+            raise SettingsError(f"{checkpoint} holds {', '.join(opened.networks)}, but no {only}")
+        opened = replace(opened, networks={only: opened.networks[only]})
+    save(opened, out)
+    say(f"Saved {out}")
+# fmt: on
