@@ -10,7 +10,6 @@ from torch import nn
 
 from latentlab.errors import CheckpointError
 from latentlab.networks.classifier import Classifier
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 
@@ -34,9 +33,10 @@ class Checkpoint:
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def config(self) -> StyleGAN2Config:
-        """The frozen description of the generator."""
-        return self.generator.config
+    def config(self) -> Any:
+        """The frozen description of the generator, or of the only network where it has none."""
+        by_rank = sorted(self.networks, key=lambda name: name not in ("G_ema", "G"))
+        return self.networks[by_rank[0]].config
 
     @property
     def generator(self) -> Generator:

@@ -228,7 +228,7 @@ def test_other_facts_are_kept_or_named(write):
 # What does not fit.
 
 
-def refused(path, kind, *words):
+def check_refused(path, kind, *words):
     with pytest.raises(kind) as caught:
         latentlab.load(path)
     message = str(caught.value)
@@ -255,7 +255,7 @@ def refused(path, kind, *words):
     ],
 )
 def test_arguments_that_do_not_fit_are_named(kwargs, words, write):
-    refused(write(make_generator(), kwargs), CheckpointError, *words)
+    check_refused(write(make_generator(), kwargs), CheckpointError, *words)
 
 
 def test_weights_that_do_not_fit_are_all_named(write):
@@ -266,7 +266,7 @@ def test_weights_that_do_not_fit_are_all_named(write):
     fc0._parameters["bias"] = torch.nn.Parameter(torch.zeros(7))
     conv1._buffers["noise_const"] = torch.zeros(8, 8, dtype=torch.int64)
     conv1.weight.fill_(float("nan"))
-    refused(
+    check_refused(
         write(g, GENERATOR, d, DISCRIMINATOR), CheckpointError, "G_ema: weights do not fit",
         "mapping.fc0.weight is missing", "mapping.fc0.extra is not part",
         "mapping.fc0.bias has shape [7]", "synthesis.b8.conv1.noise_const has type torch.int64",
@@ -278,7 +278,7 @@ def test_nan_is_accepted_when_asked_for(write):
     g = make_generator()
     g.mapping.fc0.weight[0, 0] = float("nan")
     path = write(g, GENERATOR)
-    refused(path, CheckpointError, "mapping.fc0.weight holds NaN")
+    check_refused(path, CheckpointError, "mapping.fc0.weight holds NaN")
     assert (
         latentlab.load(path, allow_nonfinite=True).generator.mapping.fc0.weight.isnan().sum() == 1
     )
@@ -293,13 +293,15 @@ def test_temporary_buffers_are_left_aside(write):
 def test_networks_of_other_classes_are_refused(tmp_path, monkeypatch):
     found = {"G_ema": Persistent(make_generator(), "SongUNet", (), GENERATOR)}
     path = write_snapshot(tmp_path / "x.pkl", found, monkeypatch)
-    refused(path, UnsupportedCheckpoint, "G_ema: expected the class Generator", "SongUNet")
+    check_refused(path, UnsupportedCheckpoint, "G_ema: expected the class Generator", "SongUNet")
     found = {"G_ema": Persistent(make_generator(), "Generator", (), GENERATOR), "D": {"a": 1}}
-    refused(write_snapshot(path, found, monkeypatch), UnsupportedCheckpoint, "D: expected a net")
+    check_refused(
+        write_snapshot(path, found, monkeypatch), UnsupportedCheckpoint, "D: expected a net"
+    )
 
 
 def test_stylegan3_is_named(shared):
-    refused(shared / "sg3t_32.pkl", UnsupportedCheckpoint, "StyleGAN3")
+    check_refused(shared / "sg3t_32.pkl", UnsupportedCheckpoint, "StyleGAN3")
 
 
 @pytest.mark.parametrize(
@@ -311,4 +313,4 @@ def test_stylegan3_is_named(shared):
     ],
 )  # fmt: skip
 def test_tensorflow_pickles_are_named(name, system, shared):
-    refused(shared / f"{name}.pkl", UnsupportedCheckpoint, "TensorFlow", system, "not open")
+    check_refused(shared / f"{name}.pkl", UnsupportedCheckpoint, "TensorFlow", system, "not open")

@@ -48,7 +48,7 @@ def rendered(*arguments):
     return result
 
 
-def refused(code, *arguments):
+def check_refused(code, *arguments):
     """Run a command that must end in an error line and an exit code; returns what it says."""
     result = generate(*arguments)
     assert result.exit_code == code, result.stderr
@@ -161,13 +161,13 @@ def test_the_class_chooses_the_label(conditional, tmp_path):
 
 @pytest.mark.parametrize(("options", "words"), [([], "3 classes"), (["--class", "3"], "0..2")])
 def test_a_wrong_class_is_a_usage_error(options, words, conditional, tmp_path):
-    message = refused(2, conditional, "--seeds", "0", *options, "-o", tmp_path / "o")
+    message = check_refused(2, conditional, "--seeds", "0", *options, "-o", tmp_path / "o")
     assert words in message
     assert not (tmp_path / "o").exists()
 
 
 def test_a_class_of_a_generator_without_labels_is_a_usage_error(model, tmp_path):
-    message = refused(2, model, "--seeds", "0", "--class", "0", "-o", tmp_path / "o")
+    message = check_refused(2, model, "--seeds", "0", "--class", "0", "-o", tmp_path / "o")
     assert "no labels" in message
     assert not (tmp_path / "o").exists()
 
@@ -221,7 +221,7 @@ def test_options_that_would_have_no_effect_are_usage_errors(
     monkeypatch.chdir(tmp_path)
     np.savez("w.npz", w=some_ws(g))
     np.savez("n.npz", **some_noise())
-    message = refused(2, conditional, "--projected-w", "w.npz", *options, "-o", "o")
+    message = check_refused(2, conditional, "--projected-w", "w.npz", *options, "-o", "o")
     assert options[-2] in message
 
 
@@ -249,7 +249,7 @@ BAD_LATENTS = {
 @pytest.mark.parametrize("change", BAD_LATENTS.values(), ids=BAD_LATENTS)
 def test_latents_that_do_not_fit_are_refused(change, g, model, tmp_path):
     np.savez(tmp_path / "w.npz", **change(some_ws(g)))
-    message = refused(4, model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+    message = check_refused(4, model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
     assert message.startswith(f"Error: {tmp_path / 'w.npz'}")
     assert message.count("\n") == 1
     assert not (tmp_path / "o").exists()
@@ -263,7 +263,7 @@ def test_files_that_hold_no_latents_are_refused(g, model, tmp_path):
     (tmp_path / "empty.npz").write_bytes(b"")
     np.save(tmp_path / "bare.npy", some_ws(g))
     for name in ("cut.npz", "text.npz", "empty.npz", "bare.npy", "missing.npz", "."):
-        message = refused(4, model, "--projected-w", tmp_path / name, "-o", tmp_path / "o")
+        message = check_refused(4, model, "--projected-w", tmp_path / name, "-o", tmp_path / "o")
         assert message.startswith(f"Error: {tmp_path / name}")
         assert not (tmp_path / "o").exists()
 
@@ -278,7 +278,7 @@ def test_a_compressed_bomb_is_refused_before_it_unfolds(model, tmp_path):
     assert (tmp_path / "w.npz").stat().st_size < MIB
     tracemalloc.start()
     try:
-        refused(4, model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+        check_refused(4, model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -298,7 +298,7 @@ BAD_NOISE = {
 def test_noise_that_does_not_fit_is_refused(change, g, model, tmp_path):
     np.savez(tmp_path / "w.npz", w=some_ws(g))
     np.savez(tmp_path / "n.npz", **change(some_noise()))
-    message = refused(
+    message = check_refused(
         4, model, "--projected-w", tmp_path / "w.npz", "--noise", tmp_path / "n.npz",
         "-o", tmp_path / "o",
     )  # fmt: skip
@@ -312,7 +312,7 @@ def test_noise_that_does_not_fit_is_refused(change, g, model, tmp_path):
 def test_existing_pictures_are_kept_without_overwrite(model, tmp_path):
     rendered(model, "--seeds", "0-1", "-o", tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    message = refused(6, model, "--seeds", "1-2", "--truncation-psi", "0", "-o", tmp_path)
+    message = check_refused(6, model, "--seeds", "1-2", "--truncation-psi", "0", "-o", tmp_path)
     assert "seed0001.png" in message
     assert "--overwrite" in message
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -328,7 +328,7 @@ def test_overwrite_replaces_pictures(model, tmp_path):
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
 def test_a_folder_that_cannot_be_made_is_named(name, model, tmp_path):
     (tmp_path / "file").write_text("here already")
-    message = refused(6, model, "--seeds", "0", "-o", tmp_path / name)
+    message = check_refused(6, model, "--seeds", "0", "-o", tmp_path / name)
     assert message.startswith(f"Error: {tmp_path / name}")
 
 
@@ -338,13 +338,13 @@ def test_checkpoints_without_a_generator_are_refused(tmp_path):
     write_native({"D": make_discriminator()}, tmp_path / "d.safetensors")
     (tmp_path / "text.safetensors").write_text("once upon a time")
     for name in ("d.safetensors", "text.safetensors", "missing.safetensors", "."):
-        message = refused(3, tmp_path / name, "--seeds", "0", "-o", tmp_path / "o")
+        message = check_refused(3, tmp_path / name, "--seeds", "0", "-o", tmp_path / "o")
         assert message.startswith(f"Error: {tmp_path / name}")
         assert message.count("\n") == 1
         assert not (tmp_path / "o").exists()
 
 
 def test_an_unknown_device_is_a_usage_error(model, tmp_path):
-    message = refused(2, model, "--seeds", "0", "--device", "abacus", "-o", tmp_path / "o")
+    message = check_refused(2, model, "--seeds", "0", "--device", "abacus", "-o", tmp_path / "o")
     assert "abacus" in message
     assert not (tmp_path / "o").exists()

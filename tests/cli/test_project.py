@@ -62,7 +62,7 @@ def projected(*arguments, **options):
     return result
 
 
-def refused(code, *arguments, **options):
+def check_refused(code, *arguments, **options):
     """Run a command that must end in one line and an exit code; returns the line."""
     result = project(*arguments, **options)
     assert result.exit_code == code, result.stderr
@@ -300,13 +300,13 @@ BAD = ["text", "empty", "truncated", "tiny", "folder", "missing"]
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_picture_is_refused_in_one_line(kind, bad, model, tmp_path):
     path = bad(kind)
-    message = refused(4, model, path, "-o", tmp_path / "out")
+    message = check_refused(4, model, path, "-o", tmp_path / "out")
     assert message.startswith(f"Error: {path}: ")
     assert not (tmp_path / "out").exists()
 
 
 def test_all_pictures_bad_is_one_line_and_no_folder(bad, model, tmp_path):
-    message = refused(4, model, *map(bad, BAD), "-o", tmp_path / "out")
+    message = check_refused(4, model, *map(bad, BAD), "-o", tmp_path / "out")
     assert "none of the 6 pictures" in message
     assert "text.png" in message
     assert not (tmp_path / "out").exists()
@@ -354,7 +354,7 @@ def test_a_picture_that_diverges_does_not_stop_the_others(model, photo, tmp_path
 
 def test_a_picture_that_is_not_square_is_refused_when_asked(model, photo, tmp_path):
     path = photo("wide.png", size=(60, 32))
-    message = refused(4, model, path, "--crop", "none", "-o", tmp_path / "out")
+    message = check_refused(4, model, path, "--crop", "none", "-o", tmp_path / "out")
     assert "60x32 is not square" in message
 
 
@@ -412,7 +412,7 @@ def test_a_distance_for_another_size_is_refused_before_a_folder_is_made(photo, t
 
 
 def test_a_missing_checkpoint_is_named(photo, tmp_path):
-    message = refused(3, tmp_path / "none.pkl", photo("a.png"), "-o", tmp_path / "out")
+    message = check_refused(3, tmp_path / "none.pkl", photo("a.png"), "-o", tmp_path / "out")
     assert "none.pkl: no such file" in message
     assert not (tmp_path / "out").exists()
 
@@ -423,7 +423,7 @@ def test_missing_lpips_weights_are_told_with_what_helps(model, photo, tmp_path, 
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    message = refused(3, model, photo("a.png"), "-o", tmp_path / "out", distance="lpips-vgg")
+    message = check_refused(3, model, photo("a.png"), "-o", tmp_path / "out", distance="lpips-vgg")
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     for words in ("vgg16-397923af.pth", str(folder), "TORCH_HOME", "vgg16.pt", "builtin:digits"):
         assert words in message
@@ -433,7 +433,7 @@ def test_missing_lpips_weights_are_told_with_what_helps(model, photo, tmp_path, 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
 def test_a_folder_that_cannot_be_made_is_named(name, model, photo, tmp_path):
     (tmp_path / "file").write_text("here already")
-    message = refused(6, model, photo("a.png"), "-o", tmp_path / name)
+    message = check_refused(6, model, photo("a.png"), "-o", tmp_path / name)
     assert str(tmp_path / name) in message
 
 
@@ -444,7 +444,7 @@ def test_an_existing_report_is_kept_without_overwrite(model, photo, tmp_path):
     out = tmp_path / "out"
     projected(model, photo("a.png"), "-o", out)
     before = {path: path.read_bytes() for path in out.iterdir()}
-    message = refused(6, model, photo("b.png"), "-o", out)
+    message = check_refused(6, model, photo("b.png"), "-o", out)
     assert "report.csv" in message
     assert "--overwrite" in message
     assert {path: path.read_bytes() for path in out.iterdir()} == before
@@ -457,7 +457,7 @@ def test_any_existing_result_is_kept_without_overwrite(name, model, photo, tmp_p
     out = tmp_path / "out"
     out.mkdir()
     (out / name).write_text("mine")
-    message = refused(6, model, photo("a.png"), "-o", out)
+    message = check_refused(6, model, photo("a.png"), "-o", out)
     assert name in message
     assert (out / name).read_text() == "mine"
 
@@ -508,4 +508,4 @@ def test_a_dry_run_refuses_what_the_run_would(
     latentlab.save(make_generator(**SETTINGS), "model.safetensors")
     (tmp_path / "file").write_text("here already")
     for mode in ([], ["--dry-run"]):
-        refused(code, checkpoint, picture, *mode, "-o", folder)
+        check_refused(code, checkpoint, picture, *mode, "-o", folder)
