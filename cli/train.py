@@ -128,12 +128,14 @@ def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
 
     from cli.report import write_table
     from latentlab import OutputError
+    from latentlab.files import sha256_of
     from metrics import contributions
 
     frame = contributions(
         trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed, _CONTRIBUTION_BATCH
     ).frame()
     frame.insert(0, "images", trainer.images_seen)
+    frame["sha256"] = sha256_of(snapshot)
     path = snapshot.with_name("contributions.csv")
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
         try:

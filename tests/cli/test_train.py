@@ -32,6 +32,7 @@ def test_a_run_writes_its_files_and_goes_on_when_asked_for_more(tmp_path):
     assert longer.exit_code == 0, longer.stderr
     shares = pd.read_csv(tmp_path / "contributions.csv")
     assert sorted(shares["images"].unique()) == [16, 32]
+    assert shares["sha256"].iloc[0] == latentlab.load(first).sha256
     for _, part in shares.groupby(["images", "measure"]):
         assert part["resolution"].tolist() == [4, 8, 16, 32]
         assert part["value"].sum() == pytest.approx(100)
