@@ -78,6 +78,7 @@ def synthesis_speed(g: Generator, batch: int, repeats: int) -> dict[str, Any]:
         "batch": batch,
         "images_per_second": batch / took["synthesis"],
         "times_bare_convolutions": took["synthesis"] / took["bare"],
+        "settings": asdict(g.config),
     }
 
 

@@ -10,7 +10,13 @@ from torch import Tensor
 from cli.projection_files import Target, project_targets
 from cli.report import MANIFEST
 from cli.text import say
-from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance
+from latentlab import (
+    Generator,
+    NumericalError,
+    ProjectorSettings,
+    load_classifier,
+    perceptual_distance,
+)
 from latentlab.digits import one_of_each
 from latentlab.files import atomic_write
 from latentlab.images import grid, pixels_to_tensor, save_image, tensor_to_picture
@@ -65,6 +71,8 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
         shown["target"] = [(target.image, "") for target in targets]
         settings = ProjectorSettings(space=space, steps=steps)
         done = project_targets(g, targets, distance, settings, label=f"projecting into {space}")
+        if len(done) < len(targets):  # rows and pictures would stand beside the wrong digit
+            raise NumericalError(f"projecting into {space} left the finite numbers")
         read = classifier.probabilities(torch.stack([item.image for item in done])).argmax(dim=1)
         for digit, item in enumerate(done):
             rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **item.row})

@@ -18,7 +18,7 @@ from latentlab.numerics import Stream, check_shape
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
-_MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of an 1024x1024 generator
+_MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of a 1024x1024 generator
 _W_BATCH = 1000
 
 

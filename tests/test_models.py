@@ -1,5 +1,6 @@
 """What the bundled models must do; every promise of the README about them is here."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from latentlab.models import builtin_names, builtin_path
 
 GENERATOR, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
 PROJECTION_STEPS = 150
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,9 @@ def test_w_plus_comes_closer_than_w_and_both_far_closer_than_the_mean_image(proj
     assert bool((w.distance < 0.2 * w.start_distance).all())
 
 
-def test_models_are_package_data():
-    root = Path(latentlab.__file__).parent
-    assert all(builtin_path(name).is_relative_to(root) for name in builtin_names())
+def test_every_file_of_the_models_is_in_the_wheel():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = [*project["tool"]["setuptools"]["package-data"]["latentlab.models"], "*.py"]
+    files = [path for path in (ROOT / "latentlab" / "models").iterdir() if path.is_file()]
+    assert len(files) > 2
+    assert [f.name for f in files if not any(f.match(pattern) for pattern in patterns)] == []

@@ -13,6 +13,7 @@ from latentlab import (
 )
 from latentlab.latents import w_statistics
 from latentlab.noise import noise_penalty, normalise_noise
+from latentlab.perceptual import PerceptualDistance
 from latentlab.projector import SeededDraws, render
 from tests.conftest import make_generator
 
@@ -200,6 +201,23 @@ class TestResult:
         for level in project(self.g, self.images, squared, steps=3).noise:
             torch.testing.assert_close(level.mean(dim=[1, 2, 3]), torch.zeros(2), atol=1e-6, rtol=0)
             torch.testing.assert_close(level.square().mean(dim=[1, 2, 3]), torch.ones(2))
+
+    def test_the_target_s_features_are_computed_once(self):
+        seen = []
+
+        class Counting(PerceptualDistance):
+            def _extract(self, images):
+                seen.append(images.detach().clone())
+                return [images]
+
+            def compare(self, first, second):
+                return squared(first[0], second[0])
+
+        result = project(self.g, self.images[:1], Counting("counting"), steps=4)
+        assert sum(torch.equal(images, self.images[:1]) for images in seen) == 1
+        assert len(seen) == 1 + 1 + 4 + 1  # target, start, steps, result
+        expected = project(self.g, self.images[:1], squared, steps=4)
+        torch.testing.assert_close(result.ws, expected.ws)
 
     def test_equal_seeds_repeat_and_others_differ(self):
         first, again, other = (
