@@ -10,7 +10,7 @@ import torch
 
 from latentlab import Generator
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
-from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.numerics import seeded_initialisation
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
@@ -53,11 +53,11 @@ def make_generator(seed: int = 0, **changes: object) -> Generator:
     return g.eval().requires_grad_(False)
 
 
-def make_discriminator(seed: int = 0, **changes: object) -> Discriminator:
+def make_discriminator(seed: int = 0, **changes: object) -> StyleGAN2Discriminator:
     """A small discriminator with every weight off its initial value."""
     settings: dict[str, object] = {"resolution": 16, "channel_base": 128, "channel_max": 8}
     with seeded_initialisation(seed):
-        d = Discriminator(StyleGAN2DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+        d = StyleGAN2Discriminator(StyleGAN2DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
     randomise(d, seed)
     return d.eval().requires_grad_(False)
 
