@@ -92,24 +92,56 @@ def assemble(
     Raises:
         CheckpointError: Naming all missing, extra, misshapen or non-finite weights.
     """
+    return fill(blank(build, config, where), tensors, where, allow_nonfinite)
+
+
+def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Module:
+    """Build a network that has shapes and no memory, on the meta device.
+
+    Raises:
+        UnsupportedCheckpoint: If the config is not possible, or asks for too many weights.
+    """
     try:
-        with torch.device("meta"):  # shapes without memory: the budget is checked first
+        with torch.device("meta"):
             network = build(config)
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
-    expected = network.state_dict()
-    count = sum(tensor.numel() for tensor in expected.values())
+    count = sum(tensor.numel() for tensor in network.state_dict().values())
     if count > MAX_PARAMETERS:
         raise UnsupportedCheckpoint(f"{where}: the config asks for {count:,} weights")
+    return network
+
+
+def fill(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    allow_nonfinite: bool = False,
+    owned: bool = False,
+) -> nn.Module:
+    """Give a blank network ``tensors``; see ``assemble``.
+
+    Args:
+        network: From ``blank``.
+        tensors: Weights by the network's own names.
+        where: File and network, for messages.
+        allow_nonfinite: Accept NaN and infinite weights.
+        owned: Whether nobody else has the tensors, so that they need no copy.
+    """
+    expected = network.state_dict()
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:
         raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")
-    weights = {
-        name: tensors[name].to(torch.float32).clone(memory_format=torch.contiguous_format)
-        for name in expected
-    }
+    weights = {name: tensors[name].to(torch.float32).contiguous() for name in expected}
+    if not owned:
+        weights = {name: _copied(tensors[name], weight) for name, weight in weights.items()}
     network.load_state_dict(weights, strict=True, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _copied(given: Tensor, weight: Tensor) -> Tensor:
+    """Return a copy of ``weight`` unless it is one of ``given`` already."""
+    return weight.clone() if weight.data_ptr() == given.data_ptr() else weight
 
 
 def _problems(

@@ -38,7 +38,7 @@ class Epilogue(NoiseLayer):
             x = x + noise * self.noise_strength[:, None, None]
         x = F.leaky_relu(x + self.bias[:, None, None], self.config.negative_slope)
         if self.config.pixel_norm:
-            x = ops.normalize_2nd_moment(x)
+            x = ops.normalize_2nd_moment(x, self.config.pixel_norm_epsilon)
         if self.config.instance_norm:
             x = ops.instance_norm(x, self.config.instance_norm_epsilon)
         if self.affine is not None:
