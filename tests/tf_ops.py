@@ -125,6 +125,35 @@ def spread(w: Array) -> Array:
     return out
 
 
+def fir(x: Array, taps: list[float] | None, pad: tuple[int, int], gain: float = 1.0) -> Array:
+    """True convolution of every channel with the outer product of the taps, of sum ``gain``."""
+    taps = taps or [1, 1]
+    f = np.outer(taps, taps)[::-1, ::-1] / np.sum(taps) ** 2 * gain
+    return correlate(x, f[:, :, None, None] * np.eye(x.shape[1]), pad)
+
+
+def up(x: Array, taps: list[float] | None) -> Array:
+    wide = np.zeros([*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3]])
+    wide[:, :, ::2, ::2] = x
+    p = len(taps or [1, 1]) - 2
+    return fir(wide, taps, ((p + 1) // 2 + 1, p // 2), 4)
+
+
+def down(x: Array, taps: list[float] | None) -> Array:
+    p = len(taps or [1, 1]) - 2
+    return fir(x, taps, ((p + 1) // 2, p // 2))[:, :, ::2, ::2]
+
+
+def conv_up(x: Array, w: Array, taps: list[float] | None) -> Array:
+    p = len(taps or [1, 1]) - 2 - (len(w) - 1)
+    return fir(transposed(x, w[::-1, ::-1]), taps, ((p + 1) // 2 + 1, p // 2 + 1), 4)
+
+
+def conv_down(x: Array, w: Array, taps: list[float] | None) -> Array:
+    p = len(taps or [1, 1]) - 2 + (len(w) - 1)
+    return correlate(fir(x, taps, ((p + 1) // 2, p // 2)), w, (0, 0), stride=2)
+
+
 def is_fused(setting: object, size: int) -> bool:
     return size >= 128 if setting == "auto" else bool(setting)
 

@@ -17,8 +17,10 @@ from tests.tf_ops import (
     act,
     bias,
     box,
-    correlate,
+    conv_down,
+    conv_up,
     dense,
+    down,
     grouped_std,
     mapping,
     maps_at,
@@ -26,8 +28,8 @@ from tests.tf_ops import (
     nearest,
     pixel_norm,
     same,
-    transposed,
     truncated,
+    up,
     weight,
 )
 
@@ -44,37 +46,8 @@ G_MAIN = {
 }  # fmt: skip
 D_STYLEGAN2 = {
     **_SYNTHESIS, "architecture": "resnet", "mbstd_group_size": 4, "mbstd_num_features": 1,
-    "mapping_layers": 0, "mapping_fmaps": None, "mapping_lrmul": 0.1,
+    "mapping_layers": 0, "mapping_fmaps": None, "mapping_lrmul": 0.1, "use_spectral_norm": False,
 }  # fmt: skip
-
-
-def fir(x: Array, taps: list[float] | None, pad: tuple[int, int], gain: float = 1.0) -> Array:
-    """True convolution of every channel with the outer product of the taps, of sum ``gain``."""
-    taps = taps or [1, 1]
-    f = np.outer(taps, taps)[::-1, ::-1] / np.sum(taps) ** 2 * gain
-    return correlate(x, f[:, :, None, None] * np.eye(x.shape[1]), pad)
-
-
-def up(x: Array, taps: list[float] | None) -> Array:
-    wide = np.zeros([*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3]])
-    wide[:, :, ::2, ::2] = x
-    p = len(taps or [1, 1]) - 2
-    return fir(wide, taps, ((p + 1) // 2 + 1, p // 2), 4)
-
-
-def down(x: Array, taps: list[float] | None) -> Array:
-    p = len(taps or [1, 1]) - 2
-    return fir(x, taps, ((p + 1) // 2, p // 2))[:, :, ::2, ::2]
-
-
-def conv_up(x: Array, w: Array, taps: list[float] | None) -> Array:
-    p = len(taps or [1, 1]) - 2 - (len(w) - 1)
-    return fir(transposed(x, w[::-1, ::-1]), taps, ((p + 1) // 2 + 1, p // 2 + 1), 4)
-
-
-def conv_down(x: Array, w: Array, taps: list[float] | None) -> Array:
-    p = len(taps or [1, 1]) - 2 + (len(w) - 1)
-    return correlate(fir(x, taps, ((p + 1) // 2, p // 2)), w, (0, 0), stride=2)
 
 
 def limited(x: Array, clamp: float | None) -> Array:
@@ -207,9 +180,18 @@ def revised(v: Scope, ws: Array, lod: float, o: Mapping[str, Any]) -> Array:
 # Discriminators.
 
 
+def estimated_norm(u: Array, matrix: Array) -> float:
+    """One step of power iteration for the largest singular value."""
+    v = u @ matrix.T
+    v = v / math.sqrt((v**2).sum() + 1e-8)
+    return math.sqrt(((v @ matrix) ** 2).sum() + 1e-8)
+
+
 def conv(v: Scope, x: Array, maps: int, size: int, o: Mapping[str, Any],
          is_down: bool = False) -> Array:  # fmt: skip
     w = weight(v, (size, size, x.shape[1], maps), 1)
+    if o["use_spectral_norm"] and size > 1:
+        w = w / estimated_norm(v("weight_sn", (1, maps)), w.reshape(-1, maps))
     x = conv_down(x, w, o["resample_kernel"]) if is_down else same(x, w)
     return biased(v, x, o["conv_clamp"])
 

@@ -11,7 +11,7 @@ from latentlab.checkpoints import tensorflow_config as configs
 from latentlab.checkpoints import tensorflow_names as names
 from latentlab.checkpoints.assemble import blank, build_network, fill
 from latentlab.checkpoints.pickle_reader import Record
-from latentlab.checkpoints.tensorflow_config import DEFAULTS, Arguments
+from latentlab.checkpoints.tensorflow_arguments import DEFAULTS, Arguments
 from latentlab.checkpoints.tensorflow_records import FoundNetwork, identify, roles
 from latentlab.checkpoints.tensorflow_variables import (
     Row,
@@ -78,17 +78,14 @@ def read_networks(
     found = [identify(record, where) for record in once]
     by_role = dict(zip(roles(found, where), found, strict=True))
     named = {role: by_role[role] for role in _ORDER if role in by_role}
-    networks: dict[str, nn.Module] = {}
+    plans = {role: _translate(network, f"{where}: {role}") for role, network in named.items()}
     facts: dict[str, Any] = {"static_kwargs": {role: dict(n.given) for role, n in named.items()}}
-    notes: list[str] = []
+    defaults = [configs.truncation(arguments) for arguments, _ in plans.values()]
+    facts["truncation"] = next(filter(None, defaults), None)
+    networks, notes = {}, []
     for role, network in named.items():
-        place = f"{where}: {role}"
-        arguments, config = _translate(network, place)
-        variables = network.take_variables(place)
-        notes += [f"{role}: {note}" for note in prepare(network, arguments, variables)]
-        networks[role] = _build(network, arguments, config, variables, place, allow_nonfinite)
-        if network.is_generator and "truncation" not in facts:
-            facts["truncation"] = configs.truncation(arguments)
+        networks[role], said = _build(network, *plans[role], f"{where}: {role}", allow_nonfinite)
+        notes += [f"{role}: {note}" for note in said]
     facts = {key: value for key, value in {**facts, "notes": notes}.items() if value}
     main = next(iter(named.values()))
     return _SYSTEMS[main.function].kind, networks, facts
@@ -105,23 +102,25 @@ def _translate(network: FoundNetwork, where: str) -> tuple[Arguments, Any]:
 
 
 def _build(
-    network: FoundNetwork,
-    arguments: Arguments,
-    config: Any,
-    variables: Variables,
-    where: str,
-    allow_nonfinite: bool,
-) -> nn.Module:
-    for unused in ["synthesis/lod"] if config.growing else ["synthesis/lod", "lod"]:
-        variables.pop(unused, None)
+    network: FoundNetwork, arguments: Arguments, config: Any, where: str, allow_nonfinite: bool
+) -> tuple[nn.Module, list[str]]:
+    """Return the network, and sentences for a person."""
     empty = blank(build_network, config, where)
     shapes = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     rows = list(_SYSTEMS[network.function].rows(config, arguments))
-    check_variables(rows, shapes, variables, where)
+    variables, twice = network.take_variables(where)
+    notes = prepare(network, arguments, variables)
+    _drop_unused(variables, config.growing)
+    check_variables(rows, shapes, variables, twice, where)
     equalised = bool(arguments.values.get("use_wscale", True))
-    tensors = dict(take_tensors(rows, variables, equalised))
-    tensors |= _filters(config, shapes)
-    return fill(empty, tensors, where, allow_nonfinite, owned=True)
+    tensors = dict(take_tensors(rows, variables, equalised)) | _filters(config, shapes)
+    return fill(empty, tensors, where, allow_nonfinite, owned=True), notes
+
+
+def _drop_unused(variables: Variables, growing: bool) -> None:
+    """Drop what does not count: running a whole network sets ``lod`` of its synthesis network."""
+    for name in ["synthesis/lod"] if growing else ["synthesis/lod", "lod"]:
+        variables.pop(name, None)
 
 
 def _filters(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

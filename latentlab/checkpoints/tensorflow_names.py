@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from latentlab.checkpoints.tensorflow_config import Arguments
+from latentlab.checkpoints.tensorflow_arguments import Arguments
 from latentlab.checkpoints.tensorflow_variables import (
     CONSTANT,
     DENSE,

@@ -47,18 +47,25 @@ class FoundNetwork:
         """Whether it makes images."""
         return self.function.startswith("G_")
 
-    def take_variables(self, where: str) -> Variables:
+    def take_variables(self, where: str) -> tuple[Variables, list[str]]:
         """Return the variables, those of a sub-network as "synthesis/...", and forget them here.
 
+        Returns:
+            The variables by name, and the names that are there twice.
+
         Raises:
-            CheckpointError: If they are not names and values, or naming those there twice.
+            CheckpointError: If they are not names and values.
         """
         found: Variables = {}
-        for prefix, record in self.records.items():
+        twice = []
+        for part, record in self.records.items():
             state = record.state if record.state is not None else {}
-            own = named_variables(state.pop("variables", None), f"{where}: {prefix}".rstrip(": "))
-            found |= {f"{prefix}/{name}" if prefix else name: own[name] for name in own}
-        return found
+            prefix, place = (f"{part}/", f"{where}: {part}") if part else ("", where)
+            for name, value in named_variables(state.pop("variables", None), place):
+                if prefix + name in found:
+                    twice.append(prefix + name)
+                found[prefix + name] = value
+        return found, twice
 
 
 def identify(record: Record, where: str) -> FoundNetwork:
@@ -74,7 +81,9 @@ def identify(record: Record, where: str) -> FoundNetwork:
     parts = state.get("components", {})  # the first release has none
     if type(parts) is not dict:
         raise CheckpointError(f"{place}: the sub-networks are not in a dict")
-    inner = {name: _state(part, f"{place}: {ascii(name)[:60]}") for name, part in parts.items()}
+    inner = {
+        name: _state(part, f"{place}: {ascii(name)[1:-1][:60]}") for name, part in parts.items()
+    }
     function = _function(top, inner, place)
     given = _static_arguments(state, place)
     arguments = dict(given)
@@ -122,7 +131,7 @@ def roles(found: Sequence[FoundNetwork], where: str) -> list[str]:
 
 def _state(record: object, where: str) -> dict[Any, Any]:
     if type(record) is not Record or record.origin != "tensorflow" or record.state is None:
-        raise CheckpointError(f"{where}: not a network, or one without content")
+        raise UnsupportedCheckpoint(f"{where}: not a network, or one without content")
     return record.state
 
 

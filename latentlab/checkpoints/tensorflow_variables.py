@@ -74,25 +74,18 @@ class Row:
     shift: float = 0.0
 
 
-def named_variables(listed: object, where: str) -> Variables:
-    """Return a file's list of (name, value) as a dict.
+def named_variables(listed: object, where: str) -> list[tuple[str, Any]]:
+    """Return a file's list of (name, value) once it is seen to be one.
 
     Raises:
-        CheckpointError: If it is not such a list, or naming all names that are there twice.
+        CheckpointError: If it is not.
     """
     if type(listed) is not list:
         raise CheckpointError(f"{where}: the variables are not a list")
-    found: Variables = {}
-    twice = []
     for pair in listed:
         if type(pair) is not tuple or len(pair) != 2 or not _is_name(pair[0]):
             raise CheckpointError(f"{where}: a variable that is not a name and a value")
-        if pair[0] in found:
-            twice.append(pair[0])
-        found[pair[0]] = pair[1]
-    if twice:
-        raise CheckpointError(f"{where}: there twice: {', '.join(twice)}")
-    return found
+    return listed
 
 
 def _is_name(value: object) -> bool:
@@ -102,7 +95,11 @@ def _is_name(value: object) -> bool:
 
 
 def check_variables(
-    rows: Sequence[Row], shapes: Mapping[str, Sequence[int]], variables: Variables, where: str
+    rows: Sequence[Row],
+    shapes: Mapping[str, Sequence[int]],
+    variables: Variables,
+    twice: Sequence[str],
+    where: str,
 ) -> None:
     """Compare a file's variables with what the network needs.
 
@@ -110,15 +107,18 @@ def check_variables(
         rows: Where our tensors come from.
         shapes: Shape of each of our tensors.
         variables: By their names in the file, nothing besides what the rows name.
+        twice: Names that the file has twice.
         where: File and network, for messages.
 
     Raises:
-        CheckpointError: Naming all that are missing, left over, misshapen or no numbers.
+        CheckpointError: Naming all that are missing, left over, there twice, misshapen or no
+            numbers.
     """
-    known = {row.theirs for row in rows}
+    known = [row.theirs for row in rows]
+    strays = set(variables) - set(known)
     problems = [f"{name} is missing" for name in known if name not in variables]
-    problems = sorted(problems)
-    problems += [f"{name} is not part of the network" for name in variables if name not in known]
+    problems += [f"{name} is not part of the network" for name in variables if name in strays]
+    problems += [f"{name} is there twice" for name in twice]
     for row in rows:
         if row.theirs not in variables:
             continue

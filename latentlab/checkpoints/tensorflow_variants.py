@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.checkpoints.tensorflow_config import Arguments
+from latentlab.checkpoints.tensorflow_arguments import Arguments
 from latentlab.checkpoints.tensorflow_records import FoundNetwork
 from latentlab.checkpoints.tensorflow_variables import Variables
 
