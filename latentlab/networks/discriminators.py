@@ -188,8 +188,8 @@ class EqualizedConv(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
             x = reduce(x) if self.shrinks and not self.halves_last else x
-        x = x + self.bias[:, None, None]
-        x = F.leaky_relu(x, self.slope) if self.activate else x
+        x += self.bias[:, None, None]
+        x = ops.leaky_relu_(x, slope=self.slope) if self.activate else x
         return reduce(x) if self.shrinks and self.halves_last and not self.fused else x
 
 
