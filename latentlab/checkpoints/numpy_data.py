@@ -68,7 +68,7 @@ class UnbuiltArray(Buildable):
         expected = math.prod(shape) * kind.dtype.itemsize
         if len(raw) != expected:
             raise CheckpointError(f"an array of {expected} bytes has {len(raw)}")
-        budget.take_bytes(expected)
+        budget.take_bytes(expected)  # a view costs nothing, but tensors are made of it
         flat: NDArray[Any] = np.frombuffer(raw, kind.dtype)
         return flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
 

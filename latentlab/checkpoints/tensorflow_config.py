@@ -68,10 +68,11 @@ def _mapping(a: Arguments) -> dict[str, Any]:
 def stylegan1_generator(a: Arguments) -> StyleGAN1Config:
     """Translate G_style."""
     slope = _SLOPES[a.word("nonlinearity", *_SLOPES)]
+    of_mapping = _SLOPES[a.word("mapping_nonlinearity", *_SLOPES)]
     return StyleGAN1Config(
         **_stylegan1(a, *_FORMS, "fixed"), **_mapping(a),
         negative_slope=slope,
-        mapping_negative_slope=_SLOPES[a.word("mapping_nonlinearity", *_SLOPES)],
+        mapping_negative_slope=None if of_mapping == slope else of_mapping,
         blur_filter=a.taps("blur_filter"),
         styles=a.flag("use_styles"),
         use_noise=a.flag("use_noise"),
@@ -106,7 +107,7 @@ def progan_discriminator(a: Arguments) -> StyleGAN1DiscriminatorConfig:
     """Translate D_paper; labels have no part in its score."""
     fields = {**_stylegan1(a, None, *_FORMS[1:]), "c_dim": 0}
     return StyleGAN1DiscriminatorConfig(
-        **fields, **_epilogue(a), blur_filter=None, halves_last=True
+        **fields, **_epilogue(a), blur_filter=None, halves_last=not a.flag("fused_scale")
     )
 
 

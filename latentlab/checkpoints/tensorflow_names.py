@@ -87,10 +87,10 @@ def _epilogue(config: StyleGAN1Config, ours: str, theirs: str, index: int) -> Ro
         yield from _layer(f"{ours}.affine", f"{theirs}/StyleMod", DENSE, gain=1.0)
 
 
-def progan_generator(config: ProGANConfig, a: Arguments) -> Rows:
+def progan_generator(config: ProGANConfig, _: Arguments) -> Rows:
     """G_paper."""
     yield Row("synthesis.lod", "lod")
-    up = "Conv0_up" if a.flag("fused_scale") else "Conv0"
+    up = "Conv0" if config.fused_from is None else "Conv0_up"
     for resolution in block_resolutions(config.resolution):
         ours, theirs = f"synthesis.b{resolution}", f"{resolution}x{resolution}"
         if resolution == 4:
@@ -144,9 +144,9 @@ def _styled(
 # Discriminators.
 
 
-def stylegan1_discriminator(config: StyleGAN1DiscriminatorConfig, a: Arguments) -> Rows:
+def stylegan1_discriminator(config: StyleGAN1DiscriminatorConfig, _: Arguments) -> Rows:
     """D_basic and D_paper."""
-    down = "Conv1" if config.halves_last and not a.flag("fused_scale") else "Conv1_down"
+    down = "Conv1" if config.halves_last else "Conv1_down"
     if config.growing:
         yield Row("lod", "lod")
     for resolution in block_resolutions(config.resolution):

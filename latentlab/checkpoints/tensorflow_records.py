@@ -28,7 +28,7 @@ class FoundNetwork:
 
     Attributes:
         called: As the file names it ("Gs").
-        function: Key of ``tensorflow_config.DEFAULTS``.
+        function: Key of ``tensorflow_arguments.DEFAULTS``.
         given: Its static arguments.
         arguments: The same, with those of its sub-networks.
         original: Whether Progressive GAN's first release wrote it.
@@ -77,21 +77,20 @@ def identify(record: Record, where: str) -> FoundNetwork:
     """
     state = _state(record, where)
     top = state.get("build_func_name")
-    place = f"{where}: {ascii(top)[:60]}"
+    place = f"{where}: {_shown(top)}"
     parts = state.get("components", {})  # the first release has none
     if type(parts) is not dict:
         raise CheckpointError(f"{place}: the sub-networks are not in a dict")
-    inner = {
-        name: _state(part, f"{place}: {ascii(name)[1:-1][:60]}") for name, part in parts.items()
-    }
+    inner = {name: _state(part, f"{place}: {_shown(name)}") for name, part in parts.items()}
     function = _function(top, inner, place)
     given = _static_arguments(state, place)
     arguments = dict(given)
     for name, part in inner.items():
         for key, value in _static_arguments(part, f"{place}: {name}").items():
             if arguments.setdefault(key, value) != value:
+                here, whole = (ascii(str(item)[:60]) for item in (value, arguments[key]))
                 raise UnsupportedCheckpoint(
-                    f"{place}: {name}: {key} is {value!r}, and {arguments[key]!r} in the whole"
+                    f"{place}: {name}: {key} is {here}, and {whole} in the whole"
                 )
     if arguments.pop("synthesis_func", function) != function:
         raise UnsupportedCheckpoint(f"{place}: synthesis_func is not {function}, which is there")
@@ -138,12 +137,13 @@ def _state(record: object, where: str) -> dict[Any, Any]:
 def _function(top: object, inner: Mapping[str, Mapping[Any, Any]], where: str) -> str:
     """Return the function that decides about a network: its own, or its synthesis network's."""
     if type(top) is str and top in _COMPOSED:
-        if sorted(inner) != ["mapping", "synthesis"]:
+        if set(inner) != set(_SUBNETWORKS):
             raise UnsupportedCheckpoint(f"{where}: expected the sub-networks synthesis and mapping")
         synthesis, mapping = (_text(inner[name], "build_func_name") for name in _SUBNETWORKS)
-        nested = any(part.get("components") for part in inner.values())
+        deeper = [part.get("components", {}) for part in inner.values()]
+        nested = any(type(parts) is not dict or len(parts) > 0 for parts in deeper)
         if synthesis not in _COMPOSED[top] or mapping != "G_mapping" or nested:
-            built = f"{ascii(synthesis)[:60]} and {ascii(mapping)[:60]}"
+            built = f"{_shown(synthesis)} and {_shown(mapping)}"
             raise UnsupportedCheckpoint(f"{where}: unknown sub-networks {built}")
         return top if top == "G_style" else synthesis
     if type(top) is not str or top not in _WHOLE or inner:
@@ -152,6 +152,11 @@ def _function(top: object, inner: Mapping[str, Mapping[Any, Any]], where: str) -
             "Progressive GAN and classifiers in their form are"
         )
     return top
+
+
+def _shown(name: object) -> str:
+    """Return a name of the file as part of a message."""
+    return ascii(name[:60])[1:-1] if type(name) is str else "unnamed"
 
 
 def _text(state: Mapping[Any, Any], key: str) -> str:

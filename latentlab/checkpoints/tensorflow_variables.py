@@ -123,7 +123,7 @@ def check_variables(
         if row.theirs not in variables:
             continue
         value, wanted = variables[row.theirs], row.layout.shape_there(shapes[row.ours])
-        if type(value) in (int, float):
+        if type(value) is float or (type(value) is int and abs(value) < 2**63):
             shape: tuple[int, ...] = ()
         elif type(value) is np.ndarray and value.dtype.kind == "f":
             shape = value.shape

@@ -77,12 +77,13 @@ def _fold_spectral_norm(variables: Variables) -> list[str]:
         if state.shape != (1, weight.shape[3]):
             continue
         gain = 1 / math.sqrt(math.prod(weight.shape[:3]))
-        matrix = weight.astype(np.float64).reshape(-1, weight.shape[3]) * gain
-        left = state @ matrix.T
-        left /= math.sqrt(float((left**2).sum()) + 1e-8)
-        norm = math.sqrt(float(((left @ matrix) ** 2).sum()) + 1e-8)
-        del variables[name]
-        variables[name.removesuffix(_STATE)] = weight / norm
+        with np.errstate(all="ignore"):  # what is not finite is refused, with its name, later
+            matrix = weight.astype(np.float64).reshape(-1, weight.shape[3]) * gain
+            left = state.astype(np.float64) @ matrix.T
+            left /= math.sqrt(float((left**2).sum()) + 1e-8)
+            norm = math.sqrt(float(((left @ matrix) ** 2).sum()) + 1e-8)
+            del variables[name]
+            variables[name.removesuffix(_STATE)] = weight / norm
     return ["spectral normalisation is part of the weights"]
 
 

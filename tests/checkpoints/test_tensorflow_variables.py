@@ -63,6 +63,27 @@ def test_values_beyond_float32_are_refused(refuse):
     refuse(with_variables(edit), CheckpointError, "mapping.w_avg holds NaN or infinity")
 
 
+@pytest.mark.parametrize("value", [2**63, 2**900, True, "0", None])
+def test_numbers_that_are_none_are_refused(value, refuse):
+    found = with_variables(lambda v: [("lod", value), *[pair for pair in v if pair[0] != "lod"]])
+    refuse(found, CheckpointError, "lod has type", where="G_ema: weights do not fit: ")
+
+
+def test_a_whole_number_is_a_number(tmp_path, monkeypatch):
+    found = with_variables(lambda v: [("lod", 1), *[pair for pair in v if pair[0] != "lod"]])
+    opened = latentlab.load(write_pickle(tmp_path / "x.pkl", found, monkeypatch))
+    assert opened.generator.synthesis.lod == 1
+
+
+def test_spectral_norm_of_endless_weights_is_refused(refuse):
+    d, *_ = make_discriminator("D_main", use_spectral_norm=True)
+    d.state["variables"] = [
+        (k, np.full_like(v, 1e200, "f8") if k == "16x16/Conv0/weight" else v)
+        for k, v in d.state["variables"]
+    ]
+    refuse(d, CheckpointError, "b16.conv0.weight holds NaN", where="classifier: ")
+
+
 @pytest.mark.parametrize("kind", ["f2", "f8"])
 def test_other_float_types_open(kind, tmp_path, monkeypatch):
     g = with_variables(lambda v: [(k, np.asarray(x, kind)) for k, x in v], "mapping")
