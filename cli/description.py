@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from cli.text import one_line
-from latentlab import Checkpoint
+from latentlab import Checkpoint, Generator
 from latentlab.checkpoints.kinds import kind_in_words, licence_note
 from latentlab.networks.classifier import Classifier
 
@@ -72,9 +72,10 @@ def _subject(opened: Checkpoint) -> Iterator[tuple[str, str]]:
     if getattr(config, "c_dim", 0):
         yield "labels", f"{config.c_dim} classes: --class 0 to {config.c_dim - 1}"
     generator = opened.networks.get("G_ema", opened.networks.get("G"))
-    lod = getattr(getattr(generator, "synthesis", None), "lod", None)
-    if lod is not None and float(lod):
-        yield "growth", f"lod {float(lod):g}: not fully grown yet, see generate --lod"
+    if isinstance(generator, Generator) and generator.synthesis.growing:
+        grown, _ = generator.synthesis.stage()
+        if lod := float(generator.synthesis.lod):
+            yield "growth", f"lod {lod:g}, grown to {grown}x{grown}; see generate --lod"
 
 
 def _layers(count: int) -> str:
@@ -112,7 +113,7 @@ def _placed(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         cutoff = truncation.get("cutoff")
         where = "all layers" if cutoff is None else f"the first {_short(cutoff)} layers"
         psi = _short(truncation.get("psi"))
-        yield "truncation", f"psi {psi} in {where} by its own default; here --truncation-psi says"
+        yield "truncation", f"its own system takes psi {psi} in {where} unless told"
     notes = metadata.get("notes")
     for i, note in enumerate(notes if isinstance(notes, list) else []):
         yield "notes" * (i == 0), _cut(_short(note))

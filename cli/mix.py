@@ -102,8 +102,9 @@ def mix(
     """
     chosen = _named_layers(layers)
     _refuse_conflicts(click.get_current_context(), rows, columns, len(chosen))
-    from cli.mixing import planned_grids, sources_from_file, sources_from_seeds
+    from cli.mixing import planned_files, planned_grids, sources_from_file, sources_from_seeds
     from cli.rendering import cutoff_of, label_of
+    from cli.report import MANIFEST, refuse_existing, write_manifest
     from latentlab import load
     from latentlab.latents import style_layers
 
@@ -120,16 +121,23 @@ def mix(
 
     ends = sources(rows, row_w, "row"), sources(columns, column_w, "column")
     _refuse_many(len(ends[0]), len(ends[1]), len(chosen))
+    grids = planned_grids(output, numbers)
+    files = [file for grid in grids for file in planned_files(grid, *ends)]
+    refuse_existing([*files, output / _TABLE, output / MANIFEST], overwrite)
     settings = {
         "truncation_psi": truncation_psi, "truncation_cutoff": cutoff, "noise_mode": noise_mode,
         "class": label, "device": str(g.device), "checkpoint": plain_text(checkpoint),
         "sha256": opened.sha256,
     }
+    which = {
+        "rows": [end.name for end in ends[0]], "columns": [end.name for end in ends[1]],
+        "layers": numbers,
+    }
     if dry_run:
-        named = {"rows": [s.name for s in ends[0]], "columns": [s.name for s in ends[1]]}
-        click.echo(json.dumps({**named, "layers": numbers, **settings}, indent=1))
+        click.echo(json.dumps({**which, **settings}, indent=1))
         return
-    _draw(g, planned_grids(output, numbers), *ends, settings, output, overwrite)
+    table = _draw(g, grids, *ends, settings, output / _TABLE)
+    write_manifest(output, {**which, **settings}, [*files, table])
 # fmt: on
 
 
@@ -169,28 +177,22 @@ def _draw(
     rows: "list[Source]",
     columns: "list[Source]",
     settings: dict[str, Any],
-    output: Path,
-    overwrite: bool,
-) -> None:
-    """Draw the grids, then write the table and the manifest."""
+    table: Path,
+) -> Path:
+    """Draw the grids and write the table of their mixtures; returns the table's path."""
     import pandas as pd
 
-    from cli.mixing import draw_grid, planned_files
+    from cli.mixing import draw_grid
     from cli.progress import ProgressBar
-    from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
+    from cli.report import write_table
     from latentlab.files import make_directory
 
-    files = [file for grid in grids for file in planned_files(grid, rows, columns)]
-    table = output / _TABLE
-    refuse_existing([*files, table, output / MANIFEST], overwrite)
-    make_directory(output)
+    make_directory(table.parent)
     count = len(grids) * (len(rows) * len(columns) + len(rows) + len(columns))
     report = []
     with ProgressBar(count, "mixing", unit="picture") as bar:
         for grid in grids:
             report += draw_grid(g, grid, rows, columns, settings["noise_mode"], bar.advance)
     write_table(pd.DataFrame(report).assign(**settings), table)
-    ends = {"rows": [end.name for end in rows], "columns": [end.name for end in columns]}
-    layers = {grid.text: grid.layers for grid in grids}
-    write_manifest(output, {**settings, **ends, "layers": layers}, [*files, table])
     say(f"{counted(len(report), 'mixture')}; see {', '.join(str(grid.sheet) for grid in grids)}")
+    return table
