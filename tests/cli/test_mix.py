@@ -11,6 +11,8 @@ from PIL import Image
 import latentlab
 from cli.main import main
 from latentlab.images import to_uint8
+from latentlab.latents import mix_styles
+from latentlab.numerics import Stream, keyed_generator
 from tests.conftest import make_generator, make_progan, make_stylegan1
 
 SETTINGS = {"resolution": 32, "z_dim": 16, "w_dim": 12}
@@ -153,12 +155,17 @@ def test_the_other_seeds_do_not_change_a_mixture(mode, model, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_random_noise_is_that_of_the_same_seed_in_generate(model, tmp_path):
+def test_random_noise_goes_with_the_row(g, model, tmp_path):
+    """A source alone then is what generate makes of its seed."""
     mixed(model, "--rows", "3", "--cols", "5", "--noise-mode", "random", "-o", tmp_path / "m")
     arguments = ["--seeds", "3", "--noise-mode", "random", "-o", str(tmp_path / "g")]
     assert CliRunner().invoke(main, ["generate", str(model), *arguments]).exit_code == 0
     alone = pixels(tmp_path / "g" / "seed0003.png")
     assert np.array_equal(pixels(tmp_path / "m" / "3-3.png"), alone)
+    ws = mix_styles(ws_of(3, g), ws_of(5, g), range(4))
+    rng = keyed_generator("cpu", 3, Stream.RENDERED_NOISE)
+    expected = to_bytes(g.synthesis(ws, "random", rng=rng)[0])
+    assert np.array_equal(pixels(tmp_path / "m" / "3-5.png"), expected)
 
 
 # Sheets.
