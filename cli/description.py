@@ -18,8 +18,8 @@ _MOST_TEXT = 400  # characters of a fact
 _ROLES = {"G_ema": "averaged generator", "G": "generator", "D": "discriminator"}
 # Settings that are told apart from the others.
 _TOLD = {"resolution", "channels", "c_dim", "z_dim", "w_dim", "architecture", "classes"}
-# Metadata that is told apart from the rest.
-_PLACED = {"licence", "truncation", "notes", "ignored", "source"}
+# Metadata that is told apart from the rest, or says what the settings say.
+_PLACED = {"licence", "truncation", "notes", "ignored", "source", "static_kwargs"}
 
 
 def describe(opened: Checkpoint, name: str) -> str:
