@@ -1,7 +1,7 @@
 """latentlab train: train a generator, or continue."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,8 +83,8 @@ def train(
       latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
           --snapshot-kimg 20 -o runs/digits
     """
-    from latentlab.training.config import ImageFormat, named_config
     from latentlab.training.data import open_dataset
+    from latentlab.training.presets import ImageFormat, named_config
     from latentlab.training.run import RunSettings
     from latentlab.training.run import train as run
     from latentlab.training.trainer import Trainer
@@ -94,9 +94,7 @@ def train(
     place = resolve_device(device)
     dataset = open_dataset(data, resolution, int(channels), labels)
     images = ImageFormat(dataset.resolution, dataset.channels, dataset.c_dim)
-    given = {"batch": batch, "r1_gamma": gamma, "learning_rate": learning_rate}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    config = replace(named_config(config_name, images), mirror=mirror, **chosen)  # type: ignore[arg-type]
+    config = named_config(config_name, images).changed(batch, learning_rate, gamma, mirror)
     if dry_run:
         click.echo(json.dumps({"pictures": len(dataset), "seed": seed, **asdict(config)}, indent=1))
         return
@@ -122,7 +120,10 @@ def train(
 
 def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
     """Add the share of each resolution to contributions.csv (Fig. 8, Karras et al. 2020)."""
-    if trainer.config.generator.architecture != "skip":
+    from latentlab.networks.config import StyleGAN2Config
+
+    generator = trainer.config.generator
+    if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
         return
     import pandas as pd
 

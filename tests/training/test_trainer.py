@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from latentlab import NumericalError, SettingsError
-from latentlab.training.config import CONFIGS, ImageFormat, named_config
 from latentlab.training.data import DigitsDataset
+from latentlab.training.presets import CONFIGS, ImageFormat, named_config
 from latentlab.training.trainer import Trainer
 
 
