@@ -8,9 +8,8 @@ import torch
 import latentlab
 from latentlab import CheckpointError, ImageError, SettingsError
 from latentlab.training.run import RunSettings, train
-from tests.training.test_trainer import make_trainer, weights
+from tests.training.trainers import BATCH, make_trainer, weights
 
-BATCH = 4
 SPEED = ["images_per_second"]  # the one column of the log that two runs do not share
 
 
@@ -46,6 +45,31 @@ class TestResuming:
             for name, value in moments[0][key].items():
                 assert torch.equal(value, moments[1][key][name])
         assert torch.equal(second.mean_path_length, straight.mean_path_length)
+
+    # Iterations 1 and 2 are at 8x8, 3 and 4 blend to 16x16, then the optimisers are reset, ...
+    @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6, 8, 12, 18])
+    @pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d"])
+    def test_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
+        images = 58
+        runs = {}
+        for part, stop in (("parts", stop_at), ("parts", None), ("straight", None)):
+            trainer = runs[part] = make_trainer(name=name)
+            settings = RunSettings(tmp_path / part, images, 16)
+            train(trainer, settings, should_stop=lambda t=trainer, s=stop: t.step == s)
+            if stop is not None:
+                assert trainer.step == stop
+        again, straight = runs["parts"], runs["straight"]
+        assert (again.step, again.images_seen) == (straight.step, straight.images_seen) == (19, 58)
+        assert again.lod == straight.lod == 0
+        for a, b in zip(weights(again), weights(straight), strict=True):
+            assert torch.equal(a, b)
+        logs = [pd.read_csv(tmp_path / n / "log.csv").drop(columns=SPEED) for n in runs]
+        pd.testing.assert_frame_equal(*logs)
+        for optimizer in ("g_optimizer", "d_optimizer"):
+            first, second = (getattr(t, optimizer).state_dict()["state"] for t in (again, straight))
+            assert first.keys() == second.keys()
+            for key in first:
+                assert all(torch.equal(first[key][m], second[key][m]) for m in first[key])
 
     def test_a_finished_run_has_nothing_left_to_do(self, tmp_path):
         run(tmp_path, 3)

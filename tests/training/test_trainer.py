@@ -1,38 +1,14 @@
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from latentlab import NumericalError, SettingsError
-from latentlab.training.data import DigitsDataset
+from latentlab.training.fakes import FakeSampler
 from latentlab.training.presets import CONFIGS, ImageFormat, named_config
 from latentlab.training.trainer import Trainer
-
-
-def tiny_config(c_dim=0, **changes):
-    config = named_config("stylegan2-small", ImageFormat(32, 1, c_dim))
-    small = {"channel_base": 128, "channel_max": 4}
-    generator = replace(config.generator, **small, z_dim=4, w_dim=4, mapping_layers=2)
-    discriminator = replace(config.discriminator, **small)
-    return replace(
-        config, generator=generator, discriminator=discriminator,
-        **{"batch": 4, "r1_interval": 2, "path_length_interval": 2, **changes},
-    )  # fmt: skip
-
-
-def make_trainer(seed=0, labels=False, **changes):
-    dataset = DigitsDataset("train", channels=1, labels=labels)
-    return Trainer(tiny_config(dataset.c_dim, **changes), dataset, seed)
-
-
-def networks_of(trainer):
-    return trainer.generator, trainer.discriminator, trainer.ema_generator
-
-
-def weights(trainer):
-    return [value for network in networks_of(trainer) for value in network.state_dict().values()]
+from tests.training.trainers import make_trainer, networks_of, weights
 
 
 @pytest.mark.parametrize(
@@ -117,9 +93,9 @@ def test_losses_reach_the_optimisers_with_their_weights_and_intervals(updates):
 
 def test_path_lengths_are_measured_on_half_the_batch(updates, monkeypatch):
     counts = []
-    original = Trainer._draw_ws
+    original = FakeSampler.ws
     monkeypatch.setattr(
-        Trainer, "_draw_ws", lambda self, n, rng: counts.append(n) or original(self, n, rng)
+        FakeSampler, "ws", lambda self, n, *rest: counts.append(n) or original(self, n, *rest)
     )
     make_trainer(batch=6).run_step()
     assert counts == [6, 3, 6]  # G, path length, the fakes of D
@@ -144,7 +120,7 @@ def test_mixing_cuts_at_every_layer_but_the_first(updates):
     num_ws = trainer.generator.num_ws
     cuts = set()
     for seed in range(200):
-        ws, _ = trainer._draw_ws(1, torch.Generator().manual_seed(seed))
+        ws, _ = trainer.fakes.ws(1, torch.Generator().manual_seed(seed))
         cuts.add(int((ws[0] == ws[0, 0]).all(dim=1).sum()))
     assert cuts == set(range(1, num_ws))
 
@@ -206,7 +182,7 @@ def test_the_mean_of_w_follows_the_batches():
 @pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_styles_are_mixed_with_the_given_probability(probability):
     trainer = make_trainer(mixing_probability=probability)
-    ws, _ = trainer._draw_ws(4, torch.Generator().manual_seed(0))
+    ws, _ = trainer.fakes.ws(4, torch.Generator().manual_seed(0))
     mixed = bool((ws != ws[:, :1]).any())
     assert mixed == bool(probability)
 
