@@ -103,8 +103,7 @@ def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1DiscriminatorConfig(*shape, **_SMALL),
         growth=Growth(8, 40.0, 40.0),
         discriminator_first=True,
-        r1_gamma=0.1,
-        r1_interval=1,
+        r1_gamma=1.0,
         path_length_weight=0.0,
         ema_kimg=3.0,
     )

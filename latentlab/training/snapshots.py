@@ -61,7 +61,7 @@ def _position(trainer: Trainer) -> dict[str, Any]:
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
-    """What must be equal for a run to be continued: config, data and seed, as plain data."""
+    """What must be equal for a run to be continued: config, data, seed and origin."""
     settings = json.loads(json.dumps(asdict(trainer.config)))
     data = {
         "fingerprint": trainer.dataset.fingerprint,
@@ -70,7 +70,9 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "channels": trainer.dataset.channels,
         "c_dim": trainer.dataset.c_dim,
     }
-    return {"config": settings, "data": data, "seed": trainer.seed}
+    return {
+        "config": settings, "data": data, "seed": trainer.seed, "from": trainer.origin_sha256,
+    }  # fmt: skip
 
 
 def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:

@@ -28,6 +28,7 @@ from latentlab.training.objective import (
     discriminator_objective,
     generator_objective,
 )
+from latentlab.training.origin import Origin, growing_lod
 
 __all__ = ["Losses", "Trainer"]
 
@@ -35,6 +36,7 @@ __all__ = ["Losses", "Trainer"]
 class Trainer:
     """Networks, optimisers and position of a training run.
 
+    It starts from random weights, or from those of ``origin``, for which ``config`` must be made.
     All randomness of an iteration derives from (seed, step), so the position is the whole
     random state: a run continued from a snapshot equals an uninterrupted one.
 
@@ -49,14 +51,20 @@ class Trainer:
         dataset: Dataset,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        origin: Origin | None = None,
     ) -> None:
         self.config, self.dataset, self.seed = config, dataset, seed
         self.device = torch.device(device)
+        self.origin_sha256 = None if origin is None else origin.sha256
         with seeded_initialisation(seed, Stream.INITIAL_WEIGHTS):
             self.generator = cast(Generator, build_network(config.generator)).to(self.device)
             discriminator = cast(Discriminator, build_network(config.discriminator))
             self.discriminator = discriminator.to(self.device)
         self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        if origin is not None:
+            self.generator.load_state_dict(origin.generator.state_dict())
+            self.ema_generator.load_state_dict(origin.ema_generator.state_dict())
+            self.discriminator.load_state_dict(origin.discriminator.state_dict())
         self.g_optimizer = _adam(self.generator, config.learning_rate, self._g_share)
         self.d_optimizer = _adam(self.discriminator, config.learning_rate, self._d_share)
         self.mean_path_length = torch.zeros([], device=self.device)
@@ -67,8 +75,7 @@ class Trainer:
     @property
     def lod(self) -> float:
         """What the networks have left to grow."""
-        discriminator = self.discriminator
-        return discriminator.lod.item() if discriminator.growing else 0.0
+        return growing_lod(self.generator, self.discriminator)
 
     def run_step(self) -> Losses:
         """Run one iteration.
@@ -108,12 +115,12 @@ class Trainer:
 
         Whenever blending begins or ends, the optimisers forget their moments, as published.
         """
-        if self.config.growth is None:
-            return
         before = self.lod
         for network in (self.generator.synthesis, self.ema_generator.synthesis, self.discriminator):
             if network.growing:
                 network.set_lod(phase.lod)
+        if self.config.growth is None:
+            return
         rounded = [(math.floor(lod), math.ceil(lod)) for lod in (before, self.lod)]
         for optimizer, share in (
             (self.g_optimizer, self._g_share),

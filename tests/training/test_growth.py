@@ -19,8 +19,11 @@ def closed_form(resolution, start, stable, transition, images):
     return max(lod - max(Fraction(rest, KIMG) - stable, 0) / transition, 0)
 
 
-@pytest.mark.parametrize("images", [0, 1, 599_999, 600_000, 600_032, 900_000, 1_199_999, 1_200_000,
-                                    1_800_001, 4_000_000, 8_399_968, 8_400_000, 25_000_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "images",
+    [0, 1, 599_999, 600_000, 600_032, 900_000, 1_199_999, 1_200_000, 1_800_001, 4_000_000,
+     8_399_968, 8_400_000, 25_000_000],
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("resolution", "start", "stable", "transition"),
     [(1024, 8, 600, 600), (1024, 4, 800, 800), (32, 8, 40, 40), (64, 16, 30, 70), (8, 8, 600, 600)],
