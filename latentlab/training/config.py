@@ -55,7 +55,7 @@ class TrainingConfig:
             )
         if self.loss == "wgan-gp" and self.r1_gamma > 0:
             raise SettingsError(
-                f"`config` {self.name} has a gradient penalty instead of R1's gamma"
+                f"`config` {self.name} has a gradient penalty in the place of R1; leave `gamma` out"
             )
 
     def phase(self, images: int) -> Phase:

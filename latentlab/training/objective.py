@@ -66,6 +66,8 @@ def _gradient_penalty(
     discriminator: Discriminator, reals: Batch, fakes: Batch, rng: torch.Generator
 ) -> Tensor:
     """Mean penalty of images at random places between a real and a generated one."""
-    share = torch.rand([len(reals.images), 1, 1, 1], generator=rng, device=rng.device)
-    between = reals.images.lerp(fakes.images, share).requires_grad_(True)
+    first, second = reals.images, fakes.images
+    shape = [len(first), 1, 1, 1]
+    share = torch.rand(shape, generator=rng, device=first.device, dtype=first.dtype)
+    between = first.lerp(second, share).requires_grad_(True)
     return losses.gradient_penalty(discriminator(between, reals.labels), between).mean()

@@ -7,6 +7,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, ImageError, SettingsError
+from latentlab.training.log import TrainingLog
 from latentlab.training.run import RunSettings, train
 from tests.training.trainers import BATCH, make_trainer, weights
 
@@ -220,3 +221,47 @@ def test_a_copied_run_folder_continues(tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     trainer, _ = run(tmp_path / "b", 3)
     assert trainer.step == 3
+
+
+@pytest.mark.usefixtures("short_log")
+def test_the_log_of_a_growing_run_says_how_far_it_is(tmp_path):
+    train(make_trainer(name="stylegan1-small"), RunSettings(tmp_path, 44, 1000))
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["images"].tolist() == [20, 32, 38, 44]
+    assert log["lod"].tolist() == pytest.approx([4 / 3, 1, 1 / 3, 0])
+    assert (log["images_per_second"] > 0).all()
+
+
+def test_the_log_of_other_runs_says_nothing_of_growth(tmp_path):
+    run(tmp_path, 32)
+    assert "lod" not in pd.read_csv(tmp_path / "log.csv").columns
+
+
+def test_speed_counts_the_images_of_the_row():
+    log = TrainingLog(2)
+    for step, (images, seconds) in enumerate([(8, 1), (16, 1), (18, 0.5), (20, 0.5)], start=1):
+        log.add(step, images, {}, seconds)
+    assert [row["images_per_second"] for row in log.rows] == [8, 4]
+
+
+def test_a_growing_run_draws_enlarged_pictures(tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    train(make_trainer(name="stylegan1-small"), RunSettings(tmp_path, 8, 1000))
+    with Image.open(tmp_path / "fakes-000000008.png") as grid:
+        pixels = np.asarray(grid)
+    assert pixels.shape[:2] == (8 * 32, 8 * 32)
+    small = pixels[::4, ::4]
+    assert (pixels == small.repeat(4, axis=0).repeat(4, axis=1)).all()
+    assert len(np.unique(small)) > 8
+
+
+@pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d"])
+def test_snapshots_of_growing_networks_open(name, tmp_path):
+    trainer = make_trainer(name=name)
+    last = train(trainer, RunSettings(tmp_path, 22, 1000))
+    checkpoint = latentlab.load(last)
+    assert checkpoint.generator.synthesis.lod == checkpoint.discriminator.lod == 1
+    z = torch.randn(2, 4)
+    assert torch.equal(checkpoint.generator(z), trainer.ema_generator(z))
