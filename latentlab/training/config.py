@@ -53,6 +53,11 @@ class TrainingConfig:
                 f"`config` {self.name} has path length regularisation, which is StyleGAN2's; this "
                 "generator is not one: take a config without, such as stylegan1 or progan"
             )
+        grow = self.generator.growing and self.discriminator.growing
+        if self.growth is not None and not grow:
+            raise SettingsError(
+                f"`config` {self.name} has a schedule, but its networks do not grow"
+            )
         if self.loss == "wgan-gp" and self.r1_gamma > 0:
             raise SettingsError(
                 f"`config` {self.name} has a gradient penalty in the place of R1; leave `gamma` out"

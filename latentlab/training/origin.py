@@ -60,7 +60,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
     """Return ``config`` with the networks of ``origin``, its schedule being at their lod.
 
     Networks that are grown stay so; those of a snapshot from the middle of growing go on growing,
-    if the config grows at all.
+    if the config grows at all. Others train as the config does at their full resolution.
 
     Raises:
         SettingsError: If the networks are not for such images, or the config not for them.
@@ -73,22 +73,21 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
                 f"{origin.where}: its networks are for {_in_words(of_network)}, but the training "
                 f"set has {_in_words(images)}; change resolution, channels or labels of the data"
             )
-    growth = config.growth
-    if growth is not None:
-        lod = growing_lod(origin.generator, origin.discriminator)
-        growth = replace(growth, images_before=growth.images_at(images.resolution, lod))
-    return replace(
+    networks = replace(
         config,
         generator=origin.generator.config,
         discriminator=origin.discriminator.config,
-        growth=growth,
+        growth=None,
     )
-
-
-def growing_lod(generator: Generator, discriminator: Discriminator) -> float:
-    """What a pair of networks has left to grow; 0 where neither grows."""
-    grow = [network for network in (discriminator, generator.synthesis) if network.growing]
-    return grow[0].lod.item() if grow else 0.0
+    if config.growth is None:
+        return networks
+    grow = networks.generator.growing and networks.discriminator.growing
+    lod = origin.discriminator.lod.item() if grow else 0.0
+    growth = replace(config.growth, images_before=config.growth.images_at(images.resolution, lod))
+    if grow:
+        return replace(networks, growth=growth)
+    grown = replace(config, growth=growth).phase(0)
+    return replace(networks, batch=grown.batch, learning_rate=grown.learning_rate)
 
 
 def _in_words(images: ImageFormat) -> str:

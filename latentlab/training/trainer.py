@@ -28,7 +28,7 @@ from latentlab.training.objective import (
     discriminator_objective,
     generator_objective,
 )
-from latentlab.training.origin import Origin, growing_lod
+from latentlab.training.origin import Origin
 
 __all__ = ["Losses", "Trainer"]
 
@@ -75,7 +75,7 @@ class Trainer:
     @property
     def lod(self) -> float:
         """What the networks have left to grow."""
-        return growing_lod(self.generator, self.discriminator)
+        return self.discriminator.lod.item() if self.discriminator.growing else 0.0
 
     def run_step(self) -> Losses:
         """Run one iteration.

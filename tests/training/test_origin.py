@@ -12,7 +12,7 @@ from latentlab.training.origin import config_from, origin_of
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.run import RunSettings, train
 from latentlab.training.trainer import Trainer
-from tests.training.trainers import make_trainer, networks_of, tiny_config, weights
+from tests.training.trainers import QUICK_GROWTH, make_trainer, networks_of, tiny_config, weights
 
 DIGITS = ImageFormat(32, 1, 0)
 
@@ -108,9 +108,12 @@ def test_a_config_without_growth_takes_networks_as_grown(tmp_path):
     assert [network.lod.item() for network in (*networks, trainer.discriminator)] == [0, 0, 0]
 
 
-def test_networks_of_one_size_ignore_the_schedule(tmp_path):
+def test_networks_of_one_size_train_as_at_the_end_of_the_schedule(tmp_path):
     _, checkpoint = snapshot(tmp_path)
-    trainer = started(checkpoint, "stylegan2-d")
+    growth = replace(QUICK_GROWTH, learning_rates=((32, 0.5),))
+    trainer = started(checkpoint, "stylegan2-d", growth=growth)
+    assert trainer.config.growth is None
+    assert (trainer.config.batch, trainer.config.learning_rate) == (2, 0.5)
     trainer.run_step()
     assert (trainer.lod, trainer.images_seen) == (0, 2)
 

@@ -142,6 +142,11 @@ def test_path_lengths_of_other_networks_are_refused():
         replace(named_config("progan", ImageFormat(32, 3, 0)), path_length_weight=2.0)
 
 
+def test_a_schedule_for_networks_that_do_not_grow_is_refused():
+    with pytest.raises(SettingsError, match="do not grow"):
+        replace(named_config("stylegan2-f", ImageFormat(32, 3, 0)), growth=Growth())
+
+
 def test_a_gamma_beside_the_gradient_penalty_is_refused():
     with pytest.raises(SettingsError, match="leave `gamma` out"):
         named_config("progan", ImageFormat(32, 3, 0)).changed(r1_gamma=3.0)
