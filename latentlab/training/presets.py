@@ -1,7 +1,7 @@
 """The named training configs: the published ones, and small ones for small pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from latentlab.errors import SettingsError, UnsupportedCheckpoint
@@ -22,10 +22,6 @@ _STYLEGAN1_GROWTH = Growth(
     batches=((4, 512), (8, 256), (16, 128), (32, 64)),
     learning_rates=((128, 0.0015), (256, 0.002), (512, 0.003), (1024, 0.003)),
 )
-_STYLEGAN1_WGAN_GROWTH = Growth(
-    batches=_STYLEGAN1_GROWTH.batches, learning_rates=((128, 0.0015), (256, 0.002), (512, 0.002),
-                                                       (1024, 0.002))
-)  # fmt: skip
 # Appendix A.1, Karras et al. 2018.
 _PROGAN_GROWTH = Growth(4, 800.0, 800.0, batches=((256, 14), (512, 6), (1024, 3)))
 
@@ -80,20 +76,25 @@ def _stylegan2_growing(
     )
 
 
-def _stylegan1(
-    name: str, shape: tuple[int, int, int], growth: Growth = _STYLEGAN1_GROWTH, **changes: Any
-) -> TrainingConfig:
+def _stylegan1(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
     """Karras et al. 2019, config F."""
-    settings: dict[str, Any] = {
-        "growth": growth, "learning_rate": 0.001, "discriminator_first": True, "r1_interval": 1,
-        "path_length_weight": 0.0,
-    }  # fmt: skip
     return TrainingConfig(
         name,
         StyleGAN1Config(*shape),
         StyleGAN1DiscriminatorConfig(*shape),
-        **{**settings, **changes},
+        growth=_STYLEGAN1_GROWTH,
+        learning_rate=0.001,
+        discriminator_first=True,
+        r1_interval=1,
+        path_length_weight=0.0,
     )
+
+
+def _stylegan1_wgan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    """As for CelebA-HQ: another loss, and lower rates for large pictures."""
+    rates = tuple((size, min(rate, 0.002)) for size, rate in _STYLEGAN1_GROWTH.learning_rates)
+    growth = replace(_STYLEGAN1_GROWTH, learning_rates=rates)
+    return replace(_stylegan1(name, shape), growth=growth, loss="wgan-gp", r1_gamma=0.0)
 
 
 def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
@@ -143,7 +144,7 @@ def _progan_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
 
 CONFIGS: dict[str, Callable[[str, tuple[int, int, int]], TrainingConfig]] = {
     # StyleGAN1's networks, trained by StyleGAN2's code.
-    "stylegan2-a": lambda name, shape: _stylegan1(name, shape, discriminator_first=False),
+    "stylegan2-a": lambda name, shape: replace(_stylegan1(name, shape), discriminator_first=False),
     "stylegan2-b": lambda name, shape: _stylegan2_growing(name, shape, False, 0.0),
     "stylegan2-c": lambda name, shape: _stylegan2_growing(name, shape, True, 0.0),
     "stylegan2-d": lambda name, shape: _stylegan2_growing(name, shape, True, 2.0),
@@ -151,10 +152,7 @@ CONFIGS: dict[str, Callable[[str, tuple[int, int, int]], TrainingConfig]] = {
     "stylegan2-f": lambda name, shape: _stylegan2(name, shape, 32768, 10.0),
     "stylegan2-small": _stylegan2_small,
     "stylegan1": _stylegan1,
-    # As for CelebA-HQ: another loss, and lower rates for large pictures.
-    "stylegan1-wgan": lambda name, shape: _stylegan1(
-        name, shape, _STYLEGAN1_WGAN_GROWTH, loss="wgan-gp", r1_gamma=0.0
-    ),
+    "stylegan1-wgan": _stylegan1_wgan,
     "stylegan1-small": _stylegan1_small,
     "progan": _progan,
     "progan-small": _progan_small,
