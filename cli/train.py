@@ -84,8 +84,8 @@ def train(
       latentlab train --data photos.zip --config stylegan2-f --mirror \\
           -o runs/photos
       latentlab train --data photos/ --resolution 256 --gamma 1 -o runs/small
-      latentlab train --data faces/ --config stylegan1 --from ffhq.pkl --kimg 500 \\
-          -o runs/faces
+      latentlab train --data faces/ --config stylegan1 --from ffhq.pkl \\
+          --kimg 500 -o runs/faces
       latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
           --snapshot-kimg 20 -o runs/digits
     """
