@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from latentlab import Generator
-    from latentlab.networks.stylegan2 import NoiseMode
+    from latentlab.networks.synthesis import NoiseMode
 
 _GRID_COLUMNS = 8
 _GRID_MOST = 64  # pictures in the grid

@@ -9,8 +9,15 @@ import pytest
 import torch
 
 from latentlab import Generator
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
-from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+    StyleGAN2DiscriminatorConfig,
+)
+from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
+from latentlab.networks.progan import ProGAN
 from latentlab.numerics import seeded_initialisation
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
@@ -37,7 +44,7 @@ def randomise(network: torch.nn.Module, seed: int = 0) -> None:
     """Move every parameter and buffer off its initial value, so that each one counts."""
     rng = torch.Generator().manual_seed(seed)
     for name, tensor in network.state_dict().items():
-        if not name.endswith("resample_filter"):
+        if not name.endswith(("resample_filter", "lod")):
             tensor.add_(torch.randn(tensor.shape, generator=rng) * 0.2)
 
 
@@ -53,11 +60,43 @@ def make_generator(seed: int = 0, **changes: object) -> Generator:
     return g.eval().requires_grad_(False)
 
 
-def make_discriminator(seed: int = 0, **changes: object) -> Discriminator:
+def make_discriminator(seed: int = 0, **changes: object) -> StyleGAN2Discriminator:
     """A small discriminator with every weight off its initial value."""
     settings: dict[str, object] = {"resolution": 16, "channel_base": 128, "channel_max": 8}
     with seeded_initialisation(seed):
-        d = Discriminator(StyleGAN2DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+        d = StyleGAN2Discriminator(StyleGAN2DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(d, seed)
+    return d.eval().requires_grad_(False)
+
+
+def make_stylegan1(seed: int = 0, **changes: object) -> Generator:
+    """A small StyleGAN1 generator with every weight off its initial value."""
+    settings: dict[str, object] = {
+        "resolution": 16, "channel_base": 128, "channel_max": 8,
+        "z_dim": 6, "w_dim": 5, "mapping_layers": 2,
+    }  # fmt: skip
+    with seeded_initialisation(seed):
+        g = Generator(StyleGAN1Config(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(g, seed)
+    return g.eval().requires_grad_(False)
+
+
+def make_progan(seed: int = 0, **changes: object) -> ProGAN:
+    """A small Progressive GAN with every weight off its initial value."""
+    settings: dict[str, object] = {
+        "resolution": 16, "channel_base": 128, "channel_max": 8, "z_dim": 6,
+    }  # fmt: skip
+    with seeded_initialisation(seed):
+        g = ProGAN(ProGANConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(g, seed)
+    return g.eval().requires_grad_(False)
+
+
+def make_stylegan1_discriminator(seed: int = 0, **changes: object) -> StyleGAN1Discriminator:
+    """A small StyleGAN1 discriminator with every weight off its initial value."""
+    settings: dict[str, object] = {"resolution": 16, "channel_base": 128, "channel_max": 8}
+    with seeded_initialisation(seed):
+        d = StyleGAN1Discriminator(StyleGAN1DiscriminatorConfig(**{**settings, **changes}))  # type: ignore[arg-type]
     randomise(d, seed)
     return d.eval().requires_grad_(False)
 

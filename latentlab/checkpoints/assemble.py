@@ -11,27 +11,43 @@ from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.classifier import Classifier, ClassifierConfig
 from latentlab.networks.config import (
     MAX_PARAMETERS,
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
     StyleGAN2Config,
     StyleGAN2DiscriminatorConfig,
 )
-from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
+from latentlab.networks.progan import ProGAN
 
 # Name in a native file -> how to read the config, how to build the network.
 NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "stylegan2-generator": (StyleGAN2Config, Generator),
-    "stylegan2-discriminator": (StyleGAN2DiscriminatorConfig, Discriminator),
+    "stylegan2-discriminator": (StyleGAN2DiscriminatorConfig, StyleGAN2Discriminator),
+    "stylegan1-generator": (StyleGAN1Config, Generator),
+    "stylegan1-discriminator": (StyleGAN1DiscriminatorConfig, StyleGAN1Discriminator),
+    "progan-generator": (ProGANConfig, ProGAN),
     "classifier": (ClassifierConfig, Classifier),
 }
+
+
+def build_network(config: Any) -> nn.Module:
+    """Make the network that a config describes, with random weights."""
+    return _network_type(config)[1](config)
 
 
 def config_to_dict(network: nn.Module) -> dict[str, Any]:
     """Describe a network as plain data: its type and config."""
     config: Any = getattr(network, "config", None)
-    for name, (config_type, _) in NETWORK_TYPES.items():
+    return {"type": _network_type(config)[0], "config": asdict(config)}
+
+
+def _network_type(config: Any) -> tuple[str, Callable[[Any], nn.Module]]:
+    for name, (config_type, build) in NETWORK_TYPES.items():
         if type(config) is config_type:
-            return {"type": name, "config": asdict(config)}
-    raise CheckpointError(f"cannot save a {type(network).__name__}: not a network of latentlab")
+            return name, build
+    raise CheckpointError(f"{type(config).__name__} describes no network of latentlab")
 
 
 def config_from_dict(config_type: type[Any], values: Any, where: str) -> Any:
@@ -80,8 +96,11 @@ def assemble(
     Raises:
         CheckpointError: Naming all missing, extra, misshapen or non-finite weights.
     """
-    with torch.device("meta"):  # shapes without memory: the budget is checked first
-        network = build(config)
+    try:
+        with torch.device("meta"):  # shapes without memory: the budget is checked first
+            network = build(config)
+    except UnsupportedCheckpoint as error:
+        raise UnsupportedCheckpoint(f"{where}: {error}") from error
     expected = network.state_dict()
     count = sum(tensor.numel() for tensor in expected.values())
     if count > MAX_PARAMETERS:

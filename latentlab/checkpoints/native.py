@@ -54,11 +54,13 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
         own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
         networks[name] = assemble(build, config, own, f"{path}: {name}", allow_nonfinite)
     _refuse_strays(tensors, described, path)
-    origin = "native" if header.get("format") == FORMAT else "ada"
-    family = "classifier" if list(networks) == ["classifier"] else f"stylegan2-{origin}"
     metadata = _json(header.get("metadata", "{}"), path)
     return Checkpoint(
-        family, sha256_of(path), path, MappingProxyType(networks), MappingProxyType(metadata)
+        _kind(networks, "native" if header.get("format") == FORMAT else "ada"),
+        sha256_of(path),
+        path,
+        MappingProxyType(networks),
+        MappingProxyType(metadata),
     )
 
 
@@ -128,6 +130,14 @@ def _refuse_twins(path: Path) -> None:
         json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
+
+
+def _kind(networks: Mapping[str, nn.Module], origin: str) -> str:
+    """Name the family and the origin, such as "stylegan1-native"."""
+    name, network = next(iter(networks.items()))
+    if name == "classifier":
+        return "classifier"
+    return f"{config_to_dict(network)['type'].split('-')[0]}-{origin}"
 
 
 def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, Any]]:

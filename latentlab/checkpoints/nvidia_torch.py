@@ -14,7 +14,7 @@ from latentlab.checkpoints.plain import plain_copy
 from latentlab.checkpoints.torch_modules import state_dict_of
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
-from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 
 _Names = Mapping[str, str | None]
@@ -156,7 +156,7 @@ def networks_from_official(kwargs: Mapping[str, Any], where: str) -> dict[str, t
         if name not in ("G", "G_ema", "D") or not isinstance(values, dict):
             raise UnsupportedCheckpoint(f"{place}: expected the settings of G, G_ema or D")
         if name == "D":
-            described[name] = (Discriminator, discriminator_config(values, place))
+            described[name] = (StyleGAN2Discriminator, discriminator_config(values, place))
         else:
             described[name] = (Generator, generator_config(values, place))
     return described

@@ -1,18 +1,64 @@
-"""StyleGAN2's discriminator (Karras et al. 2020), in the resnet, skip and orig architectures.
+"""The discriminators of StyleGAN2, StyleGAN1 and Progressive GAN.
 
-Module names follow the official PyTorch state dict.
+Module names follow the official PyTorch state dict of StyleGAN2.
 """
 
 import math
+from abc import abstractmethod
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latentlab.errors import LatentError
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN2DiscriminatorConfig, block_resolutions
+from latentlab.networks.config import StyleGAN1DiscriminatorConfig, StyleGAN2DiscriminatorConfig
+from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.numerics import check_shape
+
+
+class Discriminator(GrowingNetwork):
+    """From images (and labels) to scores; a higher score means more real."""
+
+    config: StyleGAN1DiscriminatorConfig | StyleGAN2DiscriminatorConfig
+
+    def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
+        """Score images.
+
+        Args:
+            image: Images [N,channels,R,R] in [-1,1]. Scores depend on the batch: minibatch
+                standard deviation compares each image with its group.
+            c: Labels [N,c_dim], needed where the network has labels.
+
+        Returns:
+            Scores [N,1].
+
+        Raises:
+            LatentError: If images or labels have the wrong shape.
+        """
+        size, c_dim = self.config.resolution, self.config.c_dim
+        check_shape(image, [None, self.config.channels, size, size], "image")
+        if c_dim > 0:
+            if c is None:
+                raise LatentError(f"this network needs `c`: labels of shape [N, {c_dim}]")
+            check_shape(c, [len(image), c_dim], "c")
+        image = image.contiguous(memory_format=torch.channels_last)
+        return self._score(image, None if c_dim == 0 or c is None else c.to(image.dtype))
+
+    def _block(self, resolution: int) -> Any:
+        return self.get_submodule(f"b{resolution}")
+
+    @abstractmethod
+    def _score(self, image: Tensor, c: Tensor | None) -> Tensor: ...
+
+    def _grown(self, image: Tensor) -> tuple[list[int], Tensor, float]:
+        """Return the resolutions to go through, the image at the first, and the share below."""
+        size, share_below = self.stage()
+        below_and_here = [res for res in reversed(self.resolutions) if res <= size]
+        return below_and_here, reduce(image, self.resolutions[-1] // size), share_below
 
 
 class DiscriminatorBlock(nn.Module):
@@ -27,7 +73,7 @@ class DiscriminatorBlock(nn.Module):
         self.register_buffer("resample_filter", ops.fir_kernel(taps))
         self.shrinks_image = config.architecture == "skip"
         self.fromrgb = self.skip = None
-        if resolution == config.resolution or self.shrinks_image:
+        if resolution == config.resolution or self.shrinks_image or config.growing:
             self.fromrgb = Conv(config.channels, maps, 1, conv_clamp=clamp)
         self.conv0 = Conv(maps, maps, 3, conv_clamp=clamp)
         self.conv1 = Conv(maps, maps_out, 3, taps, down=True, conv_clamp=clamp)
@@ -35,8 +81,11 @@ class DiscriminatorBlock(nn.Module):
             self.skip = Conv(maps, maps_out, 1, taps, activate=False, bias=False, down=True)
 
     def forward(self, x: Tensor | None, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features, and in the skip architecture the image, at half the size."""
-        if self.fromrgb is not None:
+        """Return features, and in the skip architecture the image, at half the size.
+
+        ``x`` is None in the first block; ``image`` is read there, and everywhere in "skip".
+        """
+        if self.fromrgb is not None and (x is None or self.shrinks_image):
             features = self.fromrgb(image)
             x = features if x is None else x + features
         if self.shrinks_image:
@@ -51,20 +100,22 @@ class DiscriminatorBlock(nn.Module):
 class DiscriminatorEpilogue(nn.Module):
     """The 4x4 layers: minibatch standard deviation, convolution, two dense layers."""
 
-    def __init__(self, config: StyleGAN2DiscriminatorConfig, cmap_dim: int) -> None:
+    def __init__(self, config: StyleGAN2DiscriminatorConfig, outputs: int) -> None:
         super().__init__()
         self.config = config
         maps, clamp = config.feature_maps(4), config.conv_clamp
+        self.adds_rgb = config.architecture == "skip"
         self.fromrgb = None
-        if config.architecture == "skip" or config.resolution == 4:
+        if self.adds_rgb or config.resolution == 4 or config.growing:
             self.fromrgb = Conv(config.channels, maps, 1)  # never clamped in the original
         self.conv = Conv(maps + config.mbstd_num_channels, maps, 3, conv_clamp=clamp)
-        self.fc = Linear(maps * 16, maps, activate=True)
-        self.out = Linear(maps, max(cmap_dim, 1))
+        features = config.fc_features or maps
+        self.fc = Linear(maps * 16, features, activate=True)
+        self.out = Linear(features, outputs)
 
     def forward(self, x: Tensor | None, image: Tensor) -> Tensor:
-        """Return scores [N,1], or [N,cmap_dim] still to be weighted by the mapped label."""
-        if self.fromrgb is not None:
+        """Return scores [N,outputs], still to be weighted by the label where there is one."""
+        if self.fromrgb is not None and (x is None or self.adds_rgb):
             features = self.fromrgb(image)
             x = features if x is None else x + features
         if x is None:
@@ -74,42 +125,132 @@ class DiscriminatorEpilogue(nn.Module):
         return self.out(self.fc(self.conv(x).flatten(1)))  # type: ignore[no-any-return]
 
 
-class Discriminator(nn.Module):
-    """From images (and labels) to scores; a higher score means more real."""
+class StyleGAN2Discriminator(Discriminator):
+    """StyleGAN2's discriminator (Karras et al. 2020): resnet, skip or orig; orig may grow."""
 
     def __init__(self, config: StyleGAN2DiscriminatorConfig) -> None:
+        super().__init__(config.resolution, config.growing)
+        self.config: StyleGAN2DiscriminatorConfig = config
+        self.projects = config.c_dim > 0 and config.label_output == "projection"
+        outputs = max(config.c_dim, 1)
+        if self.projects:
+            outputs = config.cmap_dim or config.feature_maps(4)
+            layers = config.mapping_layers
+            self.mapping = MappingNetwork(0, config.c_dim, outputs, None, num_layers=layers)
+        for resolution in self.resolutions[:0:-1]:
+            self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
+        self.b4 = DiscriminatorEpilogue(config, outputs)
+
+    def _score(self, image: Tensor, c: Tensor | None) -> Tensor:
+        resolutions, image, share_below = self._grown(image)
+        x: Tensor | None = None
+        for resolution in resolutions[:-1]:
+            x, image = self._block(resolution)(x, image)
+            if x is not None and resolution == resolutions[0] and share_below > 0:
+                below: Tensor = self._block(resolution // 2).fromrgb(reduce(image))
+                x = x.lerp(below, share_below)
+        score: Tensor = self.b4(x, image)
+        if self.projects:
+            cmap: Tensor = self.mapping(None, c)
+            return (score * cmap).sum(dim=1, keepdim=True) / math.sqrt(cmap.shape[1])
+        return score if c is None else (score * c).sum(dim=1, keepdim=True)
+
+
+class EqualizedConv(nn.Module):
+    """Convolution with the gain in the weight, bias and activation (StyleGAN1, Progressive GAN)."""
+
+    def __init__(
+        self,
+        config: StyleGAN1DiscriminatorConfig,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        halved: int = 0,  # the resolution, where it is to be halved
+        activate: bool = True,
+    ) -> None:
+        super().__init__()
+        self.blur_filter, self.slope = config.blur_filter, config.negative_slope
+        self.activate, self.shrinks = activate, halved > 0
+        self.fused = config.fused_from is not None and halved >= config.fused_from
+        self.weight_gain = math.sqrt(2.0) / math.sqrt(in_channels * kernel_size**2)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N,in_channels,H,W] to [N,out_channels,H',W']."""
+        weight = self.weight * self.weight_gain
+        if self.shrinks and self.blur_filter is not None:
+            x = ops.blur(x, self.blur_filter)
+        if self.fused:
+            x = ops.fused_conv_down(x, weight)
+        else:
+            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+            x = reduce(x) if self.shrinks else x
+        x = x + self.bias[:, None, None]
+        return F.leaky_relu(x, self.slope) if self.activate else x
+
+
+class StyleGAN1DiscriminatorBlock(nn.Module):
+    """All layers of one resolution above 4x4: FromRGB, where needed, and two convolutions."""
+
+    def __init__(self, config: StyleGAN1DiscriminatorConfig, resolution: int) -> None:
+        super().__init__()
+        maps, maps_out = config.feature_maps(resolution), config.feature_maps(resolution // 2)
+        self.fromrgb = _from_rgb(config, resolution)
+        self.conv0 = EqualizedConv(config, maps, maps, 3)
+        self.conv1 = EqualizedConv(config, maps, maps_out, 3, halved=resolution)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features to features of half the size."""
+        return self.conv1(self.conv0(x))  # type: ignore[no-any-return]
+
+
+class StyleGAN1DiscriminatorEpilogue(nn.Module):
+    """The 4x4 layers: minibatch standard deviation, convolution, two dense layers."""
+
+    def __init__(self, config: StyleGAN1DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.cmap_dim = 0
-        if config.c_dim > 0:
-            self.cmap_dim = config.cmap_dim or config.feature_maps(4)
-            self.mapping = MappingNetwork(
-                0, config.c_dim, self.cmap_dim, None, num_layers=config.mapping_layers
-            )
-        self.resolutions = block_resolutions(config.resolution)[:0:-1]
-        for resolution in self.resolutions:
-            self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
-        self.b4 = DiscriminatorEpilogue(config, self.cmap_dim)
+        maps, slope = config.feature_maps(4), config.negative_slope
+        features = config.fc_features or maps
+        self.fromrgb = _from_rgb(config, 4)
+        self.conv = EqualizedConv(config, maps + config.mbstd_num_channels, maps, 3)
+        self.fc = Linear(
+            maps * 16, features, activate=True, gain_in_weight=True, negative_slope=slope
+        )
+        self.out = Linear(features, max(config.c_dim, 1))
 
-    def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
-        """Score images.
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features [N,maps,4,4] to scores [N,outputs]."""
+        if self.config.mbstd_num_channels > 0:
+            x = ops.minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_num_channels)
+        return self.out(self.fc(self.conv(x).flatten(1)))  # type: ignore[no-any-return]
 
-        Args:
-            image: Images [N,channels,R,R] in [-1,1]. Scores depend on the batch: minibatch
-                standard deviation compares each image with its group.
-            c: Labels [N,c_dim], needed where the network has labels.
 
-        Returns:
-            Scores [N,1].
-        """
-        size = self.config.resolution
-        check_shape(image, [None, self.config.channels, size, size], "image")
-        x: Tensor | None = None
-        image = image.contiguous(memory_format=torch.channels_last)
-        for resolution in self.resolutions:
-            x, image = self.get_submodule(f"b{resolution}")(x, image)
-        score: Tensor = self.b4(x, image)
-        if self.cmap_dim > 0:
-            cmap = self.mapping(None, c)
-            score = (score * cmap).sum(dim=1, keepdim=True) / math.sqrt(self.cmap_dim)
-        return score
+class StyleGAN1Discriminator(Discriminator):
+    """The discriminator of StyleGAN1 (Karras et al. 2019) and Progressive GAN (2018)."""
+
+    def __init__(self, config: StyleGAN1DiscriminatorConfig) -> None:
+        super().__init__(config.resolution, config.growing)
+        self.config: StyleGAN1DiscriminatorConfig = config
+        for resolution in self.resolutions[:0:-1]:
+            self.add_module(f"b{resolution}", StyleGAN1DiscriminatorBlock(config, resolution))
+        self.b4 = StyleGAN1DiscriminatorEpilogue(config)
+
+    def _score(self, image: Tensor, c: Tensor | None) -> Tensor:
+        resolutions, image, share_below = self._grown(image)
+        x: Tensor = self._block(resolutions[0]).fromrgb(image)
+        for resolution in resolutions[:-1]:
+            x = self._block(resolution)(x)
+            if resolution == resolutions[0] and share_below > 0:
+                below: Tensor = self._block(resolution // 2).fromrgb(reduce(image))
+                x = x.lerp(below, share_below)
+        score: Tensor = self.b4(x)
+        return score if c is None else (score * c).sum(dim=1, keepdim=True)
+
+
+def _from_rgb(config: StyleGAN1DiscriminatorConfig, resolution: int) -> EqualizedConv | None:
+    if not config.growing and resolution != config.resolution:
+        return None
+    maps, activate = config.feature_maps(resolution), config.from_rgb_activation
+    return EqualizedConv(config, config.channels, maps, 1, activate=activate)

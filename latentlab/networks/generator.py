@@ -5,26 +5,31 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from latentlab.networks.config import StyleGAN2Config
+from latentlab.networks.config import ProGANConfig, StyleGAN1Config, StyleGAN2Config
 from latentlab.networks.mapping import MappingNetwork
-from latentlab.networks.stylegan2 import NoiseMode, Synthesis
+from latentlab.networks.stylegan1 import StyleGAN1Synthesis
+from latentlab.networks.stylegan2 import StyleGAN2Synthesis
+from latentlab.networks.synthesis import NoiseMode, SynthesisNetwork
 
 
 class Generator(nn.Module):
     """From z (and labels) to images, through W.
 
     Attributes:
-        z_dim, w_dim, c_dim: Lengths of z, w and the label (0 for none).
-        num_ws: Number of w vectors that one image takes.
+        z_dim, c_dim: Lengths of z and the label (0 for none).
         resolution, channels: Size and channels of the images.
     """
 
-    def __init__(self, config: StyleGAN2Config) -> None:
+    config: StyleGAN1Config | StyleGAN2Config | ProGANConfig
+    mapping: MappingNetwork
+    synthesis: SynthesisNetwork
+
+    def __init__(self, config: StyleGAN1Config | StyleGAN2Config) -> None:
         super().__init__()
         self.config = config
-        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        self.num_ws = config.num_ws
+        self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.resolution, self.channels = config.resolution, config.channels
+        is_first = isinstance(config, StyleGAN1Config)
         self.mapping = MappingNetwork(
             config.z_dim,
             config.c_dim,
@@ -34,8 +39,25 @@ class Generator(nn.Module):
             lr_multiplier=config.mapping_lr_multiplier,
             embed_features=config.embed_features,
             layer_features=config.layer_features,
+            label_input=config.label_input,
+            normalize_latents=config.normalize_latents,
+            gain_in_weight=is_first,
+            negative_slope=config.negative_slope if isinstance(config, StyleGAN1Config) else 0.2,
         )
-        self.synthesis = Synthesis(config)
+        if isinstance(config, StyleGAN1Config):
+            self.synthesis = StyleGAN1Synthesis(config)
+        else:
+            self.synthesis = StyleGAN2Synthesis(config)
+
+    @property
+    def num_ws(self) -> int:
+        """Number of w vectors that one image takes."""
+        return self.synthesis.num_ws
+
+    @property
+    def w_dim(self) -> int:
+        """Length of w."""
+        return self.synthesis.w_dim
 
     @property
     def w_mean(self) -> Tensor:
@@ -45,7 +67,7 @@ class Generator(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.w_mean.device
+        return next(self.parameters()).device
 
     def forward(
         self,
@@ -57,7 +79,7 @@ class Generator(nn.Module):
         noise: Sequence[Tensor] | None = None,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        """Render images [N,channels,R,R] from z [N,z_dim]; see MappingNetwork and Synthesis."""
+        """Render images [N,channels,R,R] from z [N,z_dim]; see MappingNetwork and the synthesis."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
         image: Tensor = self.synthesis(ws, noise_mode, noise, rng)
         return image

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
+from latentlab.networks.synthesis import NoiseLayer
 
 DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
 
@@ -29,10 +30,12 @@ class Linear(nn.Module):
         activate: bool = False,  # leaky ReLU with gain sqrt(2)
         lr_multiplier: float = 1.0,
         bias_init: float = 0.0,
+        gain_in_weight: bool = False,  # StyleGAN1: sqrt(2) scales the weight, not the bias
+        negative_slope: float = ops.LEAKY_SLOPE,
     ) -> None:
         super().__init__()
-        self.activate = activate
-        self.lr_multiplier = lr_multiplier
+        self.activate, self.negative_slope = activate, negative_slope
+        self.lr_multiplier, self.gain_in_weight = lr_multiplier, gain_in_weight
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
         self.bias = nn.Parameter(torch.full((out_features,), bias_init))
@@ -41,8 +44,9 @@ class Linear(nn.Module):
         """Map [N,in_features] to [N,out_features]."""
         gain = ops.SQRT2 if self.activate else 1.0
         weight = self.weight * (self.weight_gain * gain)
-        x = F.linear(x, weight, self.bias * (self.lr_multiplier * gain))
-        return ops.leaky_relu_(x) if self.activate else x
+        bias = self.bias * (self.lr_multiplier * (1.0 if self.gain_in_weight else gain))
+        x = F.linear(x, weight, bias)
+        return ops.leaky_relu_(x, slope=self.negative_slope) if self.activate else x
 
 
 class Conv(nn.Module):
@@ -87,12 +91,11 @@ class Conv(nn.Module):
         return ops.leaky_relu_(x, clamp) if self.activate else x
 
 
-class StyledConv(nn.Module):
+class StyledConv(NoiseLayer):
     """Modulated convolution, noise, bias, leaky ReLU (Fig. 2d, Karras et al. 2020)."""
 
     weight: Tensor
     bias: Tensor
-    noise_const: Tensor
     resample_filter: Tensor
 
     def __init__(

@@ -1,10 +1,13 @@
 """The mapping network: z and labels to the intermediate latent space W."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks import ops
+from latentlab.networks.config import LabelInput, require
 from latentlab.networks.layers import Linear
 from latentlab.numerics import check_shape
 
@@ -16,6 +19,7 @@ class MappingNetwork(nn.Module):
     """
 
     w_avg: Tensor
+    label_weight: Tensor
 
     def __init__(
         self,
@@ -27,16 +31,34 @@ class MappingNetwork(nn.Module):
         lr_multiplier: float = 0.01,
         embed_features: int | None = None,
         layer_features: int | None = None,
+        label_input: LabelInput = "embed",  # see MappingConfig
+        normalize_latents: bool = True,
+        gain_in_weight: bool = False,  # of the layers, see Linear
+        negative_slope: float = ops.LEAKY_SLOPE,
     ) -> None:
         super().__init__()
         self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, w_dim, num_ws
-        self.num_layers = num_layers
-        embed = 0 if c_dim == 0 else (embed_features or w_dim)
-        widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
+        self.num_layers, self.normalize_latents = num_layers, normalize_latents
+        self.label_input = label_input
+        embed = 0
         if c_dim > 0:
+            embed = z_dim if label_input == "concat" else (embed_features or w_dim)
+        if embed and label_input == "concat":
+            self.label_weight = nn.Parameter(torch.randn(c_dim, embed))
+        elif embed:
             self.embed = Linear(c_dim, embed)
+        widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
+        fits = num_layers > 0 or widths[0] == w_dim
+        require(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
         for i in range(num_layers):
-            layer = Linear(widths[i], widths[i + 1], activate=True, lr_multiplier=lr_multiplier)
+            layer = Linear(
+                widths[i],
+                widths[i + 1],
+                activate=True,
+                lr_multiplier=lr_multiplier,
+                gain_in_weight=gain_in_weight,
+                negative_slope=negative_slope,
+            )
             self.add_module(f"fc{i}", layer)
         if num_ws is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
@@ -73,20 +95,25 @@ class MappingNetwork(nn.Module):
         return ws
 
     def _normalised_input(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        parts = []
-        if self.z_dim > 0:
-            parts.append(ops.normalize_2nd_moment(self._checked(z, self.z_dim, "z")))
+        """Return z and the label side by side; "concat" normalises both together, "embed" each."""
+        parts = [self._checked(z, self.z_dim, "z")] if self.z_dim > 0 else []
         if self.c_dim > 0:
             labels = self._checked(c, self.c_dim, "c")
             if parts and len(labels) != len(parts[0]):
                 raise LatentError(
                     f"`c` must have a row for each of {len(parts[0])} z, but has {len(labels)}"
                 )
-            parts.append(ops.normalize_2nd_moment(self.embed(labels)))
+            concat = self.label_input == "concat"
+            parts.append(labels @ self.label_weight if concat else self.embed(labels))
+        if self.label_input == "concat":
+            parts = [torch.cat(parts, dim=1)]
+        if self.normalize_latents:
+            parts = [ops.normalize_2nd_moment(part) for part in parts]
         return torch.cat(parts, dim=1)
 
     def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
         if x is None:
             raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {width}]")
         check_shape(x, [None, width], name)
-        return x.to(next(self.parameters()).dtype)
+        weight = next(itertools.chain(self.parameters(), self.buffers()))
+        return x.to(weight.dtype)

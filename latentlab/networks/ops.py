@@ -1,7 +1,7 @@
 """Pure tensor operations of the StyleGAN networks: filters, resampling, modulation.
 
-Formulas: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN". Images and
-feature maps are [N,C,H,W]; FIR kernels are [k,k] with sum 1.
+Formulas: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", unless said
+otherwise. Images and feature maps are [N,C,H,W]; FIR kernels are [k,k] with sum 1.
 """
 
 import math
@@ -16,17 +16,17 @@ LEAKY_SLOPE = 0.2
 
 
 def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Scale each row of ``x`` [N,D] to a mean square of one."""
+    """Scale ``x`` [N,D,...] to a mean square of one over D."""
     return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
 
 
-def leaky_relu_(x: Tensor, clamp: float | None = None) -> Tensor:
-    """Leaky ReLU of slope 0.2 in place, limited to +-``clamp`` where one is given.
+def leaky_relu_(x: Tensor, clamp: float | None = None, slope: float = LEAKY_SLOPE) -> Tensor:
+    """Leaky ReLU in place, limited to +-``clamp`` where one is given.
 
     The published gain of sqrt(2) is left to the caller, who moves it into the factors before:
     leaky_relu(g x) = g leaky_relu(x) for g > 0, and a pass over the feature maps is saved.
     """
-    x = F.leaky_relu_(x, LEAKY_SLOPE)
+    x = F.leaky_relu_(x, slope)
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 
@@ -84,6 +84,42 @@ def conv_down(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
         return F.conv2d(downsample(x, kernel), weight)
     slack = taps - 2 + (size - 1)
     return F.conv2d(fir(x, kernel, ((slack + 1) // 2, slack // 2)), weight, stride=2)
+
+
+def blur(x: Tensor, taps: Sequence[float]) -> Tensor:
+    """Filter every channel by ``taps`` in both directions, keeping the size (StyleGAN1)."""
+    size = len(taps)
+    kernel = fir_kernel(taps).to(x.device).flip(0, 1)  # as published, a correlation
+    return fir(x, kernel, ((size - 1) // 2, size // 2))
+
+
+def fused_kernel(weight: Tensor) -> Tensor:
+    """Spread ``weight`` [O,I,k,k] over [O,I,k+1,k+1]: the sum of its shifts by one pixel.
+
+    A stride of two with it does a convolution and a resampling by 2x2 boxes at once.
+    """
+    x = F.pad(weight, [1, 1, 1, 1])
+    return x[:, :, 1:, 1:] + x[:, :, :-1, 1:] + x[:, :, 1:, :-1] + x[:, :, :-1, :-1]
+
+
+def fused_conv_up(x: Tensor, weight: Tensor) -> Tensor:
+    """Double H and W and convolve, as Progressive GAN does from 8x8 and StyleGAN1 from 128x128 on.
+
+    As published, the transposed convolution takes the kernel as it is: the result is that of
+    enlarging first, and then convolving with the kernel mirrored in both directions.
+    """
+    return F.conv_transpose2d(x, fused_kernel(weight).transpose(0, 1), stride=2, padding=1)
+
+
+def fused_conv_down(x: Tensor, weight: Tensor) -> Tensor:
+    """Convolve and average over 2x2 pixels at once."""
+    return F.conv2d(x, fused_kernel(weight) * 0.25, stride=2, padding=1)
+
+
+def instance_norm(x: Tensor, epsilon: float) -> Tensor:
+    """Bring every feature map of ``x`` [N,C,H,W] to zero mean and unit variance."""
+    x = x - x.mean(dim=[2, 3], keepdim=True)
+    return x * (x.square().mean(dim=[2, 3], keepdim=True) + epsilon).rsqrt()
 
 
 def modulated_conv(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.errors import NumericalError
-from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
@@ -36,7 +36,7 @@ class Trainer:
         self.device = torch.device(device)
         with seeded_initialisation(seed, Stream.INITIAL_WEIGHTS):
             self.generator = Generator(config.generator).to(self.device)
-            self.discriminator = Discriminator(config.discriminator).to(self.device)
+            self.discriminator = StyleGAN2Discriminator(config.discriminator).to(self.device)
         self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         g_interval = config.path_length_interval if config.path_length_weight > 0 else 0
         d_interval = config.r1_interval if config.r1_gamma > 0 else 0

@@ -430,7 +430,7 @@ CONFIGS = {
         ("conv_clamp", ["x", -1.0]),
         ("z_dim", [0, 10**9]),
         ("w_dim", [0, 2.5]),
-        ("mapping_layers", [0, 10**9, "2"]),
+        ("mapping_layers", [-1, 10**9, "2"]),
         ("mapping_lr_multiplier", ["x", None, 1e400]),
         ("embed_features", [-1, 10**18, "x"]),
         ("layer_features", [-5, 2.5, 10**18, "x"]),

@@ -15,7 +15,7 @@ from latentlab.checkpoints.nvidia_torch import (
     generator_config,
     networks_from_official,
 )
-from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from tests.tolerances import IMAGE
 
@@ -23,7 +23,9 @@ IMAGES = {"c_dim": 0, "img_resolution": 64, "img_channels": 3}  # arguments of b
 GENERATOR = {**IMAGES, "z_dim": 512, "w_dim": 512}
 
 # The defaults in the signatures of the official classes.
+NOT_OF_ADA = {"channel_table": None, "growing": False}  # settings that only other releases have
 GENERATOR_DEFAULTS = {
+    **NOT_OF_ADA, "label_input": "embed", "normalize_latents": True, "skip_filter": "fir",
     "resolution": 64, "channels": 3, "c_dim": 0, "z_dim": 512, "w_dim": 512,
     "channel_base": 32768, "channel_max": 512, "conv_clamp": None, "architecture": "skip",
     "resample_filter": (1, 3, 3, 1), "use_noise": True,
@@ -31,6 +33,7 @@ GENERATOR_DEFAULTS = {
     "embed_features": None, "layer_features": None,
 }  # fmt: skip
 DISCRIMINATOR_DEFAULTS = {
+    **NOT_OF_ADA, "fc_features": None, "label_output": "projection",
     "resolution": 64, "channels": 3, "c_dim": 0,
     "channel_base": 32768, "channel_max": 512, "conv_clamp": None, "architecture": "resnet",
     "resample_filter": (1, 3, 3, 1), "mapping_layers": 8, "cmap_dim": None,
@@ -191,7 +194,7 @@ def test_each_network_gets_its_own_class_and_the_arguments_are_left_alone():
     before = copy.deepcopy(kwargs)
     described = networks_from_official(kwargs, "model")
     assert {name: build for name, (build, _) in described.items()} == {
-        "G": Generator, "G_ema": Generator, "D": Discriminator,
+        "G": Generator, "G_ema": Generator, "D": StyleGAN2Discriminator,
     }  # fmt: skip
     assert kwargs == before
 

@@ -1,0 +1,180 @@
+"""StyleGAN1's synthesis network (Karras et al. 2019), which Progressive GAN's is a case of.
+
+The published options that change the computation are settings of the config: without styles,
+instance normalisation, noise and constant input it is the traditional generator of Table 4.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentlab.networks import ops
+from latentlab.networks.config import StyleGAN1Config
+from latentlab.networks.growth import enlarge
+from latentlab.networks.layers import Linear
+from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork
+
+
+class Epilogue(NoiseLayer):
+    """What follows a convolution: noise, bias, activation, normalisation, style (AdaIN)."""
+
+    def __init__(self, config: StyleGAN1Config, resolution: int, stores_noise: bool) -> None:
+        super().__init__()
+        self.config, self.resolution = config, resolution
+        maps = config.feature_maps(resolution)
+        self.bias = nn.Parameter(torch.zeros(maps))
+        if config.use_noise:
+            self.noise_strength = nn.Parameter(torch.zeros(maps))
+            if stores_noise:
+                self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.affine = Linear(config.w_dim, 2 * maps) if config.styles else None
+
+    def finish(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """Map features [N,maps,r,r], w [N,w_dim] and noise [N|1,1,r,r] to features."""
+        if noise is not None:
+            x = x + noise * self.noise_strength[:, None, None]
+        x = F.leaky_relu(x + self.bias[:, None, None], self.config.negative_slope)
+        if self.config.pixel_norm:
+            x = ops.normalize_2nd_moment(x)
+        if self.config.instance_norm:
+            x = ops.instance_norm(x, self.config.instance_norm_epsilon)
+        if self.affine is not None:
+            scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)
+            x = torch.addcmul(shift, x, scale + 1)
+        return x
+
+
+class InputLayer(Epilogue):
+    """The first layer: a learned constant, or a dense layer on w, and the epilogue."""
+
+    def __init__(self, config: StyleGAN1Config, stores_noise: bool) -> None:
+        super().__init__(config, 4, stores_noise)
+        maps = config.feature_maps(4)
+        self.const = nn.Parameter(torch.ones(maps, 4, 4)) if config.const_input else None
+        self.weight = None
+        if not config.const_input:
+            # As published, a quarter of the usual gain, as for 16 pixels a feature map.
+            self.weight_gain = math.sqrt(2.0) / 4 / math.sqrt(config.w_dim)
+            self.weight = nn.Parameter(torch.randn(maps * 16, config.w_dim))
+
+    def forward(self, w: Tensor, noise: Tensor | None) -> Tensor:
+        """Map w [N,w_dim] to features [N,maps,4,4]."""
+        if self.weight is not None:
+            x = F.linear(w, self.weight * self.weight_gain).unflatten(1, (-1, 4, 4))
+        elif self.const is not None:
+            x = self.const.expand(len(w), -1, -1, -1)
+        return self.finish(x.contiguous(memory_format=torch.channels_last), w, noise)
+
+
+class ConvLayer(Epilogue):
+    """A 3x3 convolution, upsampling or not, and the epilogue."""
+
+    def __init__(
+        self, config: StyleGAN1Config, resolution: int, up: bool, stores_noise: bool
+    ) -> None:
+        super().__init__(config, resolution, stores_noise)
+        maps = config.feature_maps(resolution)
+        maps_in = config.feature_maps(resolution // 2) if up else maps
+        self.up = up
+        self.fused = config.fused_from is not None and resolution >= config.fused_from
+        self.weight_gain = math.sqrt(2.0) / math.sqrt(maps_in * 9)
+        self.weight = nn.Parameter(torch.randn(maps, maps_in, 3, 3))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """Map features and w [N,w_dim] to features [N,maps,resolution,resolution]."""
+        weight = self.weight * self.weight_gain
+        if self.up and self.fused:
+            x = ops.fused_conv_up(x, weight)
+        else:
+            x = F.conv2d(enlarge(x) if self.up else x, weight, padding=1)
+        if self.up and self.config.blur_filter is not None:
+            x = ops.blur(x, self.config.blur_filter)
+        return self.finish(x, w, noise)
+
+
+class RGBConv(nn.Module):
+    """A 1x1 convolution to image channels, without style."""
+
+    def __init__(self, maps: int, channels: int) -> None:
+        super().__init__()
+        self.weight_gain = 1.0 / math.sqrt(maps)
+        self.weight = nn.Parameter(torch.randn(channels, maps, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features [N,maps,h,w] to an image [N,channels,h,w]."""
+        return F.conv2d(x, self.weight * self.weight_gain, self.bias)
+
+
+class StyleGAN1Block(Block):
+    """The two layers of one resolution, and ToRGB where the network needs it."""
+
+    def __init__(self, config: StyleGAN1Config, resolution: int) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.is_first = resolution == 4
+        stores_second = not config.shared_noise
+        if self.is_first:
+            self.layer0: Epilogue = InputLayer(config, True)
+        else:
+            self.layer0 = ConvLayer(config, resolution, True, True)
+        self.layer1 = ConvLayer(config, resolution, False, stores_second)
+        needed = config.growing or resolution == config.resolution
+        maps = config.feature_maps(resolution)
+        self.torgb = RGBConv(maps, config.channels) if needed else None
+
+    def forward(self, x: Tensor | None, ws: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
+        """Map features of half the size (None in the first block) to features.
+
+        ``ws`` is [N,2,w_dim]; ``noise`` has a map, or None, for each layer.
+        """
+        first = (ws[:, 0], noise[0])
+        x = self.layer0(*first) if x is None else self.layer0(x, *first)
+        return self.layer1(x, ws[:, 1], noise[1])  # type: ignore[no-any-return]
+
+    def image(self, x: Tensor, w: Tensor) -> Tensor:
+        """Map features [N,maps,h,w] to RGB [N,channels,h,w]; ``w`` has no part in it."""
+        if self.torgb is None:
+            raise AssertionError(f"no RGB layer at {self.resolution}")
+        return self.torgb(x)  # type: ignore[no-any-return]
+
+
+class StyleGAN1Synthesis(SynthesisNetwork):
+    """From ws to images."""
+
+    def __init__(self, config: StyleGAN1Config) -> None:
+        super().__init__(config.resolution, config.growing)
+        self.config, self.num_ws, self.w_dim = config, config.num_ws, config.w_dim
+        for resolution in self.resolutions:
+            self.add_module(f"b{resolution}", StyleGAN1Block(config, resolution))
+
+    @property
+    def blocks(self) -> list[StyleGAN1Block]:
+        """The blocks from 4x4 upwards."""
+        blocks = [self.get_submodule(f"b{resolution}") for resolution in self.resolutions]
+        return [block for block in blocks if isinstance(block, StyleGAN1Block)]
+
+    @property
+    def noise_layers(self) -> list[NoiseLayer]:
+        """The layers that hold a noise map, in order; empty for a network without noise."""
+        if not self.config.use_noise:
+            return []
+        count = 1 if self.config.shared_noise else 2
+        return [layer for b in self.blocks for layer in (b.layer0, b.layer1)[:count]]
+
+    def _walk(
+        self, ws: Tensor, noise: Sequence[Tensor | None]
+    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+        if not self.config.styles:
+            ws = ws.expand(-1, 2 * len(self.resolutions), -1)
+        if self.config.shared_noise:
+            noise = [level for level in noise for _ in range(2)]
+        noise = noise or [None] * ws.shape[1]
+        x: Tensor | None = None
+        for i, block in enumerate(self.blocks):
+            layers = slice(2 * i, 2 * i + 2)
+            x = block(x, ws[:, layers], noise[layers])
+            yield block, x, ws[:, 2 * i + 1]

@@ -1,0 +1,164 @@
+"""What the synthesis networks of all systems share: noise maps, and the image of a growing one."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.errors import LatentError, SettingsError
+from latentlab.networks.growth import GrowingNetwork, enlarge
+from latentlab.numerics import check_shape
+
+NoiseMode = Literal["const", "random", "none"]
+
+_NO_SKIP = (
+    "only a skip generator adds up an RGB output of every resolution; this one makes its image "
+    "from the last resolution alone"
+)
+
+
+class NoiseLayer(nn.Module):
+    """Base of layers that add a noise map to their feature maps.
+
+    Attributes:
+        resolution: Of the feature maps that the layer returns.
+        noise_const: The map stored with the network [resolution,resolution].
+    """
+
+    resolution: int
+    noise_const: Tensor
+
+
+class Block(nn.Module):
+    """Base of the layers of one resolution."""
+
+    resolution: int
+
+    def image(self, x: Tensor, w: Tensor) -> Tensor:
+        """Map features [N,maps,h,w] to RGB [N,channels,h,w]."""
+        raise NotImplementedError
+
+
+class SynthesisNetwork(GrowingNetwork):
+    """From ws to images."""
+
+    num_ws: int
+    w_dim: int
+
+    @property
+    @abstractmethod
+    def noise_layers(self) -> Sequence[NoiseLayer]:
+        """The layers that hold a noise map, in order; empty for a network without noise."""
+
+    @abstractmethod
+    def _walk(
+        self, ws: Tensor, noise: Sequence[Tensor | None]
+    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+        """Yield each block with its features and the w of its RGB layer, from 4x4 upwards.
+
+        ``noise`` has a map for each of ``noise_layers``, or nothing at all.
+        """
+
+    @property
+    def noise_shapes(self) -> list[tuple[int, int, int, int]]:
+        """Shape of each noise map for one sample, in layer order."""
+        return [(1, 1, layer.resolution, layer.resolution) for layer in self.noise_layers]
+
+    def forward(
+        self,
+        ws: Tensor,
+        noise_mode: NoiseMode = "const",
+        noise: Sequence[Tensor] | None = None,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        """Render images.
+
+        Args:
+            ws: Latents [N,num_ws,w_dim].
+            noise_mode: "const" uses the maps stored with the network, "random" draws new ones
+                for each sample, "none" leaves noise out.
+            noise: Maps given by hand, one [N|1,1,h,w] a noise layer; overrides ``noise_mode``.
+            rng: Source of the random maps; torch's global one if None.
+
+        Returns:
+            Images [N,channels,R,R], nominally in [-1,1], not clipped.
+
+        Raises:
+            LatentError: If ws or a noise map has the wrong shape.
+        """
+        return self._image(self._features(ws, noise_mode, noise, rng)).contiguous()
+
+    def rgb_by_resolution(
+        self,
+        ws: Tensor,
+        noise_mode: NoiseMode = "const",
+        noise: Sequence[Tensor] | None = None,
+        rng: torch.Generator | None = None,
+    ) -> dict[int, Tensor]:
+        """Return the output of each ToRGB before upsampling: {4: [N,C,4,4], 8: [N,C,8,8], ...}.
+
+        Raises:
+            LatentError: If this is not a skip generator, which alone adds them up.
+        """
+        raise LatentError(_NO_SKIP)
+
+    def upsample_rgb(self, rgb: Tensor) -> Tensor:
+        """Bring an RGB output [N,C,r,r] to the full resolution as the skip connection does.
+
+        Raises:
+            LatentError: If this is not a skip generator.
+        """
+        raise LatentError(_NO_SKIP)
+
+    def _features(
+        self,
+        ws: Tensor,
+        noise_mode: NoiseMode,
+        noise: Sequence[Tensor] | None,
+        rng: torch.Generator | None,
+    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+        check_shape(ws, [None, self.num_ws, self.w_dim], "ws")
+        ws = ws.to(next(self.parameters()).dtype)
+        return self._walk(ws, self._noise_maps(ws, noise_mode, noise, rng))
+
+    def _image(self, walk: Iterator[tuple[Block, Tensor, Tensor]]) -> Tensor:
+        """Return the RGB of the resolution grown to, blended with the one below, at full size."""
+        size, share_below = self.stage()
+        below: Tensor | None = None
+        for block, x, w in walk:
+            if block.resolution == size:
+                image = block.image(x, w)
+                break
+            if block.resolution == size // 2 and share_below > 0:
+                below = enlarge(block.image(x, w))
+        if below is not None:
+            image = image.lerp(below, share_below)
+        return enlarge(image, self.resolutions[-1] // size)
+
+    def _noise_maps(
+        self,
+        ws: Tensor,
+        mode: NoiseMode,
+        given: Sequence[Tensor] | None,
+        rng: torch.Generator | None,
+    ) -> Sequence[Tensor | None]:
+        layers, shapes = self.noise_layers, self.noise_shapes
+        if given is not None:
+            if len(given) != len(layers):
+                raise LatentError(f"`noise` must be {len(layers)} maps, but got {len(given)}")
+            for i, (noise, shape) in enumerate(zip(given, shapes, strict=True)):
+                rows = 1 if len(noise) == 1 else len(ws)
+                check_shape(noise, [rows, *shape[1:]], f"noise[{i}]")
+            return given
+        if mode not in get_args(NoiseMode):
+            raise SettingsError(f"`noise_mode` must be const, random or none, but got {mode!r}")
+        if mode == "const":
+            return [layer.noise_const for layer in layers]
+        if mode == "none":
+            return []
+        return [
+            torch.randn([len(ws), *shape[1:]], generator=rng, device=ws.device, dtype=ws.dtype)
+            for shape in shapes
+        ]

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+import latentlab
+from latentlab import LatentError
+from latentlab.latents import w_statistics
+from tests.conftest import make_progan
+
+
+def test_images_come_from_z_and_labels():
+    g = make_progan(c_dim=2)
+    z = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    first, second = (g(z, torch.eye(2)[[i] * 3]) for i in (0, 1))
+    assert first.shape == (3, 3, 16, 16)
+    assert (first - second).abs().max() > 1e-3
+    # Labels stand beside z before both are normalised, and so does their length.
+    torch.testing.assert_close(g(2 * z, 2 * torch.eye(2)[[0] * 3]), first)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda g: g.mapping(torch.zeros(1, 6)),
+        lambda g: g.num_ws,
+        lambda g: g.w_dim,
+        lambda g: g.w_mean,
+        lambda g: g(torch.zeros(1, 6), truncation_psi=0.7),
+        lambda g: w_statistics(g),
+        lambda g: latentlab.project(g, torch.zeros(1, 3, 16, 16), torch.dist),
+    ],
+)
+def test_what_belongs_to_w_is_refused(use):
+    with pytest.raises(LatentError, match="has no W"):
+        use(make_progan())
+
+
+@pytest.mark.parametrize(
+    ("z", "c", "message"),
+    [
+        (torch.zeros(1, 5), torch.zeros(1, 2), r"`z` must have shape"),
+        (torch.zeros(1, 6), None, r"needs `c`"),
+        (torch.zeros(1, 6), torch.zeros(2, 2), r"`c` must have shape"),
+    ],
+)
+def test_shapes_that_do_not_fit(z, c, message):
+    with pytest.raises(LatentError, match=message):
+        make_progan(c_dim=2)(z, c)
