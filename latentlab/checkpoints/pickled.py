@@ -47,7 +47,7 @@ def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
             f"{path}: a TensorFlow pickle of {_system(parts)}; this version does not open "
             "TensorFlow pickles yet"
         )
-    raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {_outline(found)}")
+    raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {outline(found)}")
 
 
 def _is_record(value: object, origin: str) -> bool:
@@ -65,7 +65,7 @@ def _system(parts: tuple[Record, ...]) -> str:
     return f"an unknown system ({', '.join(ascii(name[:40]) for name in texts) or 'unnamed'})"
 
 
-def _outline(found: Any) -> str:
+def outline(found: Any) -> str:
     """Describe any object in a few words, without looking into it far."""
     if type(found) is not dict:
         size = f" of {len(found)}" if type(found) in (list, tuple, set) else ""

@@ -243,12 +243,15 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
     instance_norm: bool = True
     instance_norm_epsilon: float = 1e-8
     const_input: bool = True
+    # The bias of an upsampling layer comes before its blur, whose zero padding weakens it at the
+    # border (rosinality/style-based-gan-pytorch); as published it comes after.
+    blurred_bias: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_mapping()
         require_flags(self, "styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
-                      "const_input")  # fmt: skip
+                      "const_input", "blurred_bias")  # fmt: skip
         require_positive(self, "instance_norm_epsilon")
 
     @property
@@ -281,8 +284,11 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
     """
 
     from_rgb_activation: bool = True
+    # A block's first convolution has as many feature maps as the next resolution
+    # (rosinality/style-based-gan-pytorch); as published its second changes their number.
+    widens_first: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_flags(self, "from_rgb_activation")
+        require_flags(self, "from_rgb_activation", "widens_first")
         self.require_epilogue(self.feature_maps(4))
