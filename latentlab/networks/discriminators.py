@@ -186,8 +186,8 @@ class EqualizedConv(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
             x = reduce(x) if self.shrinks else x
-        x = x + self.bias[:, None, None]
-        return F.leaky_relu(x, self.slope) if self.activate else x
+        x += self.bias[:, None, None]
+        return ops.leaky_relu_(x, slope=self.slope) if self.activate else x
 
 
 class StyleGAN1DiscriminatorBlock(nn.Module):

@@ -116,10 +116,18 @@ def fused_conv_down(x: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(x, fused_kernel(weight) * 0.25, stride=2, padding=1)
 
 
-def instance_norm(x: Tensor, epsilon: float) -> Tensor:
-    """Bring every feature map of ``x`` [N,C,H,W] to zero mean and unit variance."""
-    x = x - x.mean(dim=[2, 3], keepdim=True)
-    return x * (x.square().mean(dim=[2, 3], keepdim=True) + epsilon).rsqrt()
+def instance_norm(x: Tensor, epsilon: float, style: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Bring every feature map of ``x`` [N,C,H,W] to zero mean and unit variance, then style it.
+
+    Adaptive instance normalisation (Eq. 1, Karras et al. 2019) as one product and one sum:
+    ``style`` is the scale, less one, and the shift, [N,C,1,1] each.
+    """
+    variance, mean = torch.var_mean(x, dim=[2, 3], correction=0, keepdim=True)
+    scale = (variance + epsilon).rsqrt()
+    if style is not None:
+        scale = scale * (style[0] + 1)
+    shift = -mean * scale
+    return torch.addcmul(shift if style is None else style[1] + shift, x, scale)
 
 
 def modulated_conv(

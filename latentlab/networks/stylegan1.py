@@ -35,20 +35,20 @@ class Epilogue(NoiseLayer):
     def finish(self, x: Tensor, w: Tensor, noise: Tensor | None, biased: bool = False) -> Tensor:
         """Map features [N,maps,r,r], w [N,w_dim] and noise [N|1,1,r,r] to features.
 
-        ``biased`` says that they have their bias already.
+        ``biased`` says that they have their bias already. ``x`` is overwritten, which saves passes
+        over the feature maps.
         """
         if noise is not None:
-            x = x + noise * self.noise_strength[:, None, None]
-        x = x if biased else x + self.bias[:, None, None]
-        x = F.leaky_relu(x, self.config.negative_slope)
+            x.addcmul_(noise, self.noise_strength[:, None, None])
+        if not biased:
+            x.add_(self.bias[:, None, None])
+        x = ops.leaky_relu_(x, slope=self.config.negative_slope)
         if self.config.pixel_norm:
             x = ops.normalize_2nd_moment(x)
+        style = None if self.affine is None else self.affine(w)[:, :, None, None].chunk(2, dim=1)
         if self.config.instance_norm:
-            x = ops.instance_norm(x, self.config.instance_norm_epsilon)
-        if self.affine is not None:
-            scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)
-            x = torch.addcmul(shift, x, scale + 1)
-        return x
+            return ops.instance_norm(x, self.config.instance_norm_epsilon, style)
+        return x if style is None else torch.addcmul(style[1], x, style[0] + 1)
 
 
 class InputLayer(Epilogue):
@@ -70,7 +70,7 @@ class InputLayer(Epilogue):
             x = F.linear(w, self.weight * self.weight_gain).unflatten(1, (-1, 4, 4))
         elif self.const is not None:
             x = self.const.expand(len(w), -1, -1, -1)
-        return self.finish(x.contiguous(memory_format=torch.channels_last), w, noise)
+        return self.finish(x.clone(memory_format=torch.channels_last), w, noise)
 
 
 class ConvLayer(Epilogue):
