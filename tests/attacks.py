@@ -181,6 +181,16 @@ def archive(root_object=None, root="model", storages=None, **others) -> bytes:
     return zipped({f"{root}/{key}": raw for key, raw in members.items() if raw is not None})
 
 
+def streamed(root_object=None, keys=("0",), counted=None, content=THREE_FLOATS) -> bytes:
+    """A stream as torch.save wrote it before 2020, of one storage of three floats."""
+    persistent = plain(("storage", name("torch", "FloatStorage"), "0", "cpu", 3, None)) + b"Q"
+    if root_object is None:
+        root_object = plain({"x": archived(source=persistent)})
+    heads = [plain(MAGIC), plain(1001), plain(SYSTEM), root_object, plain(list(keys))]
+    pickles = b"".join(finish(head, 2) for head in heads)
+    return pickles + struct.pack("<q", 3 if counted is None else counted) + content
+
+
 def zipped(members, method=zipfile.ZIP_STORED) -> bytes:
     """A zip archive of members in order; pairs may name one twice."""
     pairs = members.items() if isinstance(members, dict) else members

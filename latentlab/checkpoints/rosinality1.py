@@ -105,6 +105,8 @@ def _trained_stages(weights: ForeignWeights) -> int:
     Biases and noise weights start at zero, and training moves all of them.
     """
     count, prefix = _stages(weights), _prefix(weights)
+    if count == 0:
+        raise CheckpointError(f"{weights.where}: the weights of 4x4 are missing")
     signs: set[int] = set()
     for name, tensor in weights.tensors.items():
         starts_at_zero = name.endswith("bias") or ".noise" in name

@@ -63,7 +63,7 @@ class Storage:
     read: Callable[[int, int], NDArray[Any]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class StorageId:
     """What a persistent id says of a storage: its key, number of elements and their type."""
 
