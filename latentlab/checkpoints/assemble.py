@@ -79,9 +79,7 @@ def assemble(
     allow_nonfinite: bool = False,
     taken: set[int] | None = None,
 ) -> nn.Module:
-    """Build a network and give it ``tensors``, which must be exactly its own.
-
-    A float32 tensor that has its memory to itself becomes the network's own; others are copied.
+    """Build a network and give it copies of ``tensors``, which must be exactly its own.
 
     Args:
         build: Maps the config to the network.
@@ -89,7 +87,9 @@ def assemble(
         tensors: Weights by the network's own names.
         where: File and network, for messages.
         allow_nonfinite: Accept NaN and infinite weights.
-        taken: Memory that belongs to networks made before; this one's is added.
+        taken: If given, tensors become the network's own where they can, without a copy; the
+            set holds the memory that networks made before have taken. Not for memory that is
+            mapped from a file, which may change later.
 
     Returns:
         The network in eval mode, float32, without gradients.
@@ -109,20 +109,20 @@ def assemble(
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:
         raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")
-    owned = set() if taken is None else taken
-    weights = {name: _own(tensors[name], owned) for name in expected}
+    weights = {name: _own(tensors[name], taken) for name in expected}
     network.load_state_dict(weights, strict=True, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def _own(tensor: Tensor, taken: set[int]) -> Tensor:
+def _own(tensor: Tensor, taken: set[int] | None) -> Tensor:
     """Return a float32 tensor that shares its memory with no other, copied if need be."""
     own = tensor.to(torch.float32)
     memory = own.untyped_storage()
-    shared = memory.nbytes() != own.nbytes or memory.data_ptr() in taken
-    if shared or not own.is_contiguous():
+    alone = taken is not None and memory.data_ptr() not in taken and memory.nbytes() == own.nbytes
+    if not alone or not own.is_contiguous():
         own = own.clone(memory_format=torch.contiguous_format)
-    taken.add(own.untyped_storage().data_ptr())
+    if taken is not None:
+        taken.add(own.untyped_storage().data_ptr())
     return own
 
 

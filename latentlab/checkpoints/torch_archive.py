@@ -152,7 +152,9 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
 def _pickle_of(file: BufferedReader, source: Section) -> BoundedFile:
     """Return a pickle for reading while the storages are read from the file itself."""
     if source.size > _MAX_PICKLE:
-        raise CheckpointError(f"byte {source.start}: a pickle of {source.size} bytes")
+        raise CheckpointError(
+            f"byte {source.start}: a pickle of {source.size} bytes, more than any network has"
+        )
     raw = _section_bytes(file, source)
     # Positions count from the start of the file, so that messages can name them.
     return BoundedFile(io.BytesIO(raw), source.start + len(raw), source.start)

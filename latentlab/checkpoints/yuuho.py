@@ -40,7 +40,7 @@ def read_yuuho(
     weights = ForeignWeights(found, where)
     is_first = MARK1 in weights
     config, tensors = _stylegan1(weights) if is_first else _stylegan2(weights)
-    g = assemble(Generator, config, tensors, where, allow_nonfinite)
+    g = assemble(Generator, config, tensors, where, allow_nonfinite, taken=set())
     cutoff = 8 if is_first else 10
     notes = [f"The file's own code truncates the first {cutoff} layers by psi 0.7."]
     if not is_first:

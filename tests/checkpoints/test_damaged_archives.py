@@ -238,6 +238,11 @@ def test_d13_four_gigabytes_are_too_much(tmp_path):
         latentlab.load(tmp_path / "x.pt")
 
 
+def test_d13_a_pickle_larger_than_any_networks(check_torch_refused):
+    content = archive(data__pkl=b"\x80\x02" + bytes(2**26))
+    check_torch_refused(content, CheckpointError, "a pickle of 67108866 bytes")
+
+
 # Storages.
 
 
