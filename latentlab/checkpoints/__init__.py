@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checkpoints.pickled import read_pickled
@@ -16,7 +18,6 @@ from latentlab.errors import (
     UnsupportedCheckpoint,
 )
 from latentlab.models import builtin_path
-from latentlab.networks.classifier import Classifier
 from latentlab.networks.generator import Generator
 
 _ENOUGH = 9  # bytes, to tell the format
@@ -58,8 +59,10 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     )
 
 
-def load_classifier(path: Path | str) -> Classifier:
+def load_classifier(path: Path | str) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
+
+    Those published for StyleGAN give one logit; its sign tells the class.
 
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.

@@ -97,15 +97,43 @@ def assemble(
     Raises:
         CheckpointError: Naming all missing, extra, misshapen or non-finite weights.
     """
+    return fill(blank(build, config, where), tensors, where, allow_nonfinite, taken)
+
+
+def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Module:
+    """Build a network that has shapes and no memory, on the meta device.
+
+    Raises:
+        UnsupportedCheckpoint: If the config is not possible, or asks for too many weights.
+    """
     try:
-        with torch.device("meta"):  # shapes without memory: the budget is checked first
+        with torch.device("meta"):
             network = build(config)
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
-    expected = network.state_dict()
-    count = sum(tensor.numel() for tensor in expected.values())
+    count = sum(tensor.numel() for tensor in network.state_dict().values())
     if count > MAX_PARAMETERS:
         raise UnsupportedCheckpoint(f"{where}: the config asks for {count:,} weights")
+    return network
+
+
+def fill(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    allow_nonfinite: bool = False,
+    taken: set[int] | None = None,
+) -> nn.Module:
+    """Give a blank network ``tensors``; see ``assemble``.
+
+    Args:
+        network: From ``blank``.
+        tensors: Weights by the network's own names.
+        where: File and network, for messages.
+        allow_nonfinite: Accept NaN and infinite weights.
+        taken: As in ``assemble``.
+    """
+    expected = network.state_dict()
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:
         raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")

@@ -124,6 +124,8 @@ def _names() -> Mapping[tuple[str, str], Builder | None]:
         ("torch._utils", "_rebuild_tensor_v2"): torch_storage.tensor,
         ("torch._utils", "_rebuild_parameter"): torch_storage.parameter,
         ("dnnlib.tflib.network", "Network"): empty(lambda: Record("tensorflow", "Network")),
+        # Progressive GAN as first released.
+        ("tfutil", "Network"): empty(lambda: Record("tensorflow", "tfutil.Network")),
         ("dnnlib.util", "EasyDict"): empty(dict),
         ("dnnlib", "EasyDict"): empty(dict),
         ("collections", "OrderedDict"): empty(dict),

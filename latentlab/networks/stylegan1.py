@@ -44,7 +44,7 @@ class Epilogue(NoiseLayer):
             x.add_(self.bias[:, None, None])
         x = ops.leaky_relu_(x, slope=self.config.negative_slope)
         if self.config.pixel_norm:
-            x = ops.normalize_2nd_moment(x)
+            x = ops.normalize_2nd_moment(x, self.config.pixel_norm_epsilon)
         style = None if self.affine is None else self.affine(w)[:, :, None, None].chunk(2, dim=1)
         if self.config.instance_norm:
             return ops.instance_norm(x, self.config.instance_norm_epsilon, style)

@@ -7,6 +7,7 @@ from latentlab import UnsafeCheckpoint
 from latentlab.checkpoints.pickle_reader import read_pickle
 from latentlab.checkpoints.torch_archive import read_torch
 from tests.conftest import scarce_memory
+from tests.tf_pickles import write_pickle
 
 
 @pytest.fixture
@@ -55,5 +56,24 @@ def check_torch_refused(tmp_path):
             assert "\n" not in message
             assert len(message) < len(str(path)) + 300
         assert list(tmp_path.iterdir()) == [path], "something was run"
+
+    return run
+
+
+@pytest.fixture
+def refuse(tmp_path, monkeypatch):
+    """Write networks, or bytes, and require one line with the given words."""
+
+    def run(found, kind, *words, where=""):
+        path = tmp_path / "x.pkl"
+        if isinstance(found, bytes):
+            path.write_bytes(found)
+        else:
+            write_pickle(path, found, monkeypatch)
+        with scarce_memory(), pytest.raises(kind) as caught:
+            latentlab.load(path)
+        message = str(caught.value)
+        assert [word for word in (f"{path}: {where}", *words) if word not in message] == [], message
+        assert "\n" not in message
 
     return run

@@ -293,9 +293,9 @@ def test_d16_other_pickles_are_told_by_what_they_hold(value, words, check_wrong)
 def test_d16_other_records(check_wrong):
     check_wrong(finish(attacks.module("Generator")), UnsupportedCheckpoint, "type Generator")
     check_wrong(
-        finish(attacks.network(build_func_name="x\n" * 99)), UnsupportedCheckpoint, "unknown sys"
+        finish(attacks.network(build_func_name="x\n" * 99)), UnsupportedCheckpoint, "not known here"
     )
-    check_wrong(finish(attacks.NETWORK + b")\x81"), UnsupportedCheckpoint, "unnamed")
+    check_wrong(finish(attacks.NETWORK + b")\x81"), UnsupportedCheckpoint, "without content")
     check_wrong(finish(plain((attacks.network(a=1), 3))), UnsupportedCheckpoint, "not a StyleGAN")
 
 
