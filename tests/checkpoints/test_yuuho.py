@@ -98,7 +98,7 @@ def variables(record, scope=""):
     """All variables of a TensorFlow network, by their names in it."""
     found = {}
     for name, value in record.state["variables"]:
-        found[f"{scope}{name}"] = torch.as_tensor(value)
+        found[f"{scope}{name}"] = torch.tensor(value)
     for name, part in record.state["components"].items():
         found |= variables(part, f"G_{name}/")
     return found
