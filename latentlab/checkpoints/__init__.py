@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from latentlab.checkpoints.checkpoint import Checkpoint
+from latentlab.checkpoints.kinds import licence_note
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checkpoints.pickled import read_pickled
 from latentlab.checkpoints.torch_archive import STREAM_START, ZIP_START
@@ -77,8 +78,8 @@ def save(
 ) -> None:
     """Write a checkpoint, or a generator alone, as latentlab's own safetensors file.
 
-    The header keeps the kind and SHA-256 of the file that a Checkpoint came from.
-    Loading it again gives bit-equal images.
+    The header keeps the kind and SHA-256 of the file that a Checkpoint came from, and a note on
+    the licence of its weights. Loading it again gives bit-equal images.
 
     Raises:
         SettingsError: If ``source`` is something else.
@@ -86,7 +87,9 @@ def save(
     """
     if isinstance(source, Checkpoint):
         origin = {"kind": source.kind, "file": source.path.name, "sha256": source.sha256}
-        facts = {"source": origin, **source.metadata, **(metadata or {})}
+        note = licence_note(source)
+        licence = {} if note is None else {"licence": note}
+        facts = {"source": origin, **licence, **source.metadata, **(metadata or {})}
         write_native(source.networks, Path(path), facts)
     elif isinstance(source, Generator):
         write_native({"G_ema": source}, Path(path), metadata)
