@@ -10,6 +10,8 @@ from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.kinds import licence_note
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checkpoints.pickled import read_pickled
+from latentlab.checkpoints.torch_archive import STREAM_START, ZIP_START
+from latentlab.checkpoints.torch_file import read_torch_file
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -20,10 +22,7 @@ from latentlab.models import builtin_path
 from latentlab.networks.generator import Generator
 
 _ENOUGH = 9  # bytes, to tell the format
-_NOT_OPENED = {
-    "a zip archive, as torch.save and TorchScript write them": b"PK\x03\x04",
-    "a file of torch.save's older layout": b"\x80\x02\x8a\nl\xfc\x9cF\xf9",
-}
+_TAR = slice(257, 262)  # where a tar archive says what it is
 
 __all__ = ["Checkpoint", "load", "load_classifier", "save"]
 
@@ -46,14 +45,18 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
         return read_native(file, allow_nonfinite)
-    for kind, signature in _NOT_OPENED.items():
-        if start.startswith(signature):
-            raise UnsupportedCheckpoint(f"{file}: {kind}; this version does not open those")
+    if start.startswith((ZIP_START, STREAM_START)):
+        return read_torch_file(file, allow_nonfinite)
     if _is_pickle(start):
         return read_pickled(file, allow_nonfinite)
+    if start[_TAR] == b"ustar":
+        raise UnsupportedCheckpoint(
+            f"{file}: a tar archive; if torch.save wrote it, before 2017, save it again with a "
+            "newer PyTorch"
+        )
     raise UnsupportedCheckpoint(
-        f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); "
-        "expected a safetensors file or a pickle of a published StyleGAN"
+        f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); expected "
+        "a safetensors file, a pickle of a published StyleGAN, or weights saved by torch.save"
     )
 
 
@@ -108,7 +111,7 @@ def _first_bytes(file: Path) -> bytes:
                 f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
             )
         with file.open("rb") as stream:
-            start = stream.read(_ENOUGH)
+            start = stream.read(_TAR.stop)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
     if len(start) < _ENOUGH and not _is_pickle(start):

@@ -4,6 +4,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from torch import nn
+
+from latentlab.checkpoints import tensorflow_arrays
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.nvidia_torch import read_snapshot
 from latentlab.checkpoints.pickle_reader import Record, read_pickle
@@ -23,27 +26,29 @@ def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     found = read_pickle(path)
     if type(found) is dict and _is_record(found.get("G_ema"), "torch"):
         networks, metadata = read_snapshot(found, str(path), allow_nonfinite)
-        return Checkpoint(
-            "stylegan2-ada",
-            sha256_of(path),
-            path,
-            MappingProxyType(networks),
-            MappingProxyType(metadata),
-        )
+        return _checkpoint(path, "stylegan2-ada", networks, metadata)
     parts = found if type(found) is tuple else (found,)
     if parts and all(_is_record(part, "tensorflow") for part in parts):
         kind, networks, metadata = read_networks(parts, str(path), allow_nonfinite)
-        return Checkpoint(
-            kind, sha256_of(path), path, MappingProxyType(networks), MappingProxyType(metadata)
-        )
-    raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {_outline(found)}")
+        return _checkpoint(path, kind, networks, metadata)
+    if type(found) is dict and tensorflow_arrays.MARK in found:
+        return _checkpoint(path, *tensorflow_arrays.read_arrays(found, str(path), allow_nonfinite))
+    raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {outline(found)}")
+
+
+def _checkpoint(
+    path: Path, kind: str, networks: dict[str, nn.Module], metadata: dict[str, Any]
+) -> Checkpoint:
+    return Checkpoint(
+        kind, sha256_of(path), path, MappingProxyType(networks), MappingProxyType(metadata)
+    )
 
 
 def _is_record(value: object, origin: str) -> bool:
     return type(value) is Record and value.origin == origin
 
 
-def _outline(found: Any) -> str:
+def outline(found: Any) -> str:
     """Describe any object in a few words, without looking into it far."""
     if type(found) is not dict:
         size = f" of {len(found)}" if type(found) in (list, tuple, set) else ""

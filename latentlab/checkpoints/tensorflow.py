@@ -114,7 +114,7 @@ def _build(
     check_variables(rows, shapes, variables, twice, where)
     equalised = bool(arguments.values.get("use_wscale", True))
     tensors = dict(take_tensors(rows, variables, equalised)) | _filters(config, shapes)
-    return fill(empty, tensors, where, allow_nonfinite, owned=True), notes
+    return fill(empty, tensors, where, allow_nonfinite, taken=set()), notes
 
 
 def _drop_unused(variables: Variables, growing: bool) -> None:

@@ -251,6 +251,9 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
     instance_norm: bool = True
     instance_norm_epsilon: float = 1e-8
     const_input: bool = True
+    # The bias of an upsampling layer comes before its blur, whose zero padding weakens it at the
+    # border (rosinality/style-based-gan-pytorch); as published it comes after.
+    blurred_bias: bool = False
     mapping_negative_slope: float | None = None  # None: as negative_slope
 
     def __post_init__(self) -> None:
@@ -259,7 +262,7 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
         if self.mapping_negative_slope is not None:
             _require_slope(self, "mapping_negative_slope")
         require_flags(self, "styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
-                      "const_input")  # fmt: skip
+                      "const_input", "blurred_bias")  # fmt: skip
         require_positive(self, "instance_norm_epsilon")
         require_positive(self, "pixel_norm_epsilon")
 
@@ -295,11 +298,14 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
     """
 
     from_rgb_activation: bool = True
+    # A block's first convolution has as many feature maps as the next resolution
+    # (rosinality/style-based-gan-pytorch); as published its second changes their number.
+    widens_first: bool = False
     # Where a layer halves its maps and is not fused: the mean after bias and activation, as in
     # Progressive GAN, or before them, as in StyleGAN1.
     halves_last: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_flags(self, "from_rgb_activation", "halves_last")
+        require_flags(self, "from_rgb_activation", "widens_first", "halves_last")
         self.require_epilogue(self.feature_maps(4))

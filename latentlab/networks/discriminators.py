@@ -200,8 +200,9 @@ class StyleGAN1DiscriminatorBlock(nn.Module):
         super().__init__()
         maps, maps_out = config.feature_maps(resolution), config.feature_maps(resolution // 2)
         self.fromrgb = _from_rgb(config, resolution)
-        self.conv0 = EqualizedConv(config, maps, maps, 3)
-        self.conv1 = EqualizedConv(config, maps, maps_out, 3, halved=resolution)
+        between = maps_out if config.widens_first else maps
+        self.conv0 = EqualizedConv(config, maps, between, 3)
+        self.conv1 = EqualizedConv(config, between, maps_out, 3, halved=resolution)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features to features of half the size."""
