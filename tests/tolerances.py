@@ -10,3 +10,4 @@ SCORE = 2e-5  # absolute, float32 against the official float32
 FLOAT64 = 1e-9  # absolute, float64 against float64: rounding through some twenty layers
 IMAGE_FLOAT64 = 1e-11  # absolute, our float64 against the original code's, values up to 14
 EQUAL_LAYOUT = 1e-4  # absolute, the same float32 sum in another order or layout
+EPSILON = 1e-8  # absolute, float64: a norm over the batch or the sample, told apart by 1e-8 in it

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.nvidia_torch import read_snapshot
+from latentlab.checkpoints.nvidia_torch import official_kind, read_snapshot
 from latentlab.checkpoints.pickle_reader import Record, read_pickle
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.files import sha256_of
@@ -35,7 +35,7 @@ def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     if type(found) is dict and _is_record(found.get("G_ema"), "torch"):
         networks, metadata = read_snapshot(found, str(path), allow_nonfinite)
         return Checkpoint(
-            "stylegan2-ada",
+            official_kind(networks),
             sha256_of(path),
             path,
             MappingProxyType(networks),

@@ -9,6 +9,8 @@ from latentlab.networks.config import ProGANConfig, StyleGAN1Config, StyleGAN2Co
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
+from latentlab.networks.stylegan3 import StyleGAN3Synthesis
+from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.synthesis import NoiseMode, SynthesisNetwork
 
 
@@ -20,11 +22,11 @@ class Generator(nn.Module):
         resolution, channels: Size and channels of the images.
     """
 
-    config: StyleGAN1Config | StyleGAN2Config | ProGANConfig
+    config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config | ProGANConfig
     mapping: MappingNetwork
     synthesis: SynthesisNetwork
 
-    def __init__(self, config: StyleGAN1Config | StyleGAN2Config) -> None:
+    def __init__(self, config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config) -> None:
         super().__init__()
         self.config = config
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
@@ -46,6 +48,8 @@ class Generator(nn.Module):
         )
         if isinstance(config, StyleGAN1Config):
             self.synthesis = StyleGAN1Synthesis(config)
+        elif isinstance(config, StyleGAN3Config):
+            self.synthesis = StyleGAN3Synthesis(config)
         else:
             self.synthesis = StyleGAN2Synthesis(config)
 
