@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
-from latentlab import UnsupportedCheckpoint, load
+from latentlab import Generator, UnsupportedCheckpoint, load
 from latentlab.checkpoints.pickle_reader import read_pickle
 from latentlab.networks.stylegan3_config import StyleGAN3Config
+from tests.conftest import SHARED
 from tests.stylegan3_reference import bands, lowpass
 
 DESIGN = 1e-7  # absolute, of a filter's taps: float32 holds what was designed in float64
@@ -14,8 +16,6 @@ DESIGN = 1e-7  # absolute, of a filter's taps: float32 holds what was designed i
 @pytest.fixture(scope="module")
 def recorded():
     """Open the snapshot; returns the layers' records by name, and our config."""
-    from tests.conftest import SHARED
-
     path = SHARED / "sg3t_32.pkl"
     if not path.is_file():
         pytest.skip(f"reference data not found at {path}")
@@ -44,7 +44,7 @@ def test_layers_are_those_that_the_snapshot_records(recorded):
         )  # fmt: skip
         assert list(layer.pad * 2) == state["padding"]
         assert layer.radial == state["down_radial"]
-        assert layer.kernel == state["conv_kernel"] * (not layer.is_rgb) + layer.is_rgb
+        assert layer.kernel == state["conv_kernel"]
         assert layer.source.cutoff == pytest.approx(state["in_cutoff"], rel=1e-12)
         assert layer.target.cutoff == pytest.approx(state["out_cutoff"], rel=1e-12)
 
@@ -91,11 +91,36 @@ def test_signals_follow_the_published_progression(settings):
         assert half_width == pytest.approx(band.half_width, rel=1e-9)
 
 
-def test_the_names_of_the_published_1024_pixel_network():
-    """Names are told in the paper's supplement and in every tool that edits these networks."""
-    names = [layer.name for layer in StyleGAN3Config(1024).layers()]
-    assert names[:4] == ["L0_36_512", "L1_36_512", "L2_52_512", "L3_52_512"]
-    assert names[-3:] == ["L12_1044_32", "L13_1024_32", "L14_1024_3"]
+# What the official code prints when it trains config R: parameters and buffers, in all and of
+# some layers. From logs in issues 181 (1024 pixels), 229 (512) and 40 (128) of NVlabs/stylegan3.
+R = {"channel_base": 65536, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True}
+LOGS = {
+    1024: ((15_093_151, 5600), {
+        "L10_1044_161": (41_377, 169), "L11_1044_102": (16_524, 157), "L12_1044_64": (6592, 25),
+        "L13_1024_64": (4160, 25), "L14_1024_3": (195, 1),
+    }),
+    512: ((16_665_594, 5588), {"L13_512_128": (16_512, 25), "L14_512_3": (387, 1)}),
+    128: (None, {
+        "L9_148_1024": (1_049_600, 169), "L10_148_912": (934_800, 157),
+        "L11_148_683": (623_579, 157), "L12_148_512": (350_208, 25), "L13_128_512": (262_656, 25),
+    }),
+}  # fmt: skip
+
+
+def sizes(module, recurse=False):
+    return tuple(
+        sum(tensor.numel() for tensor in tensors)
+        for tensors in (module.parameters(recurse), module.buffers(recurse))
+    )
+
+
+@pytest.mark.parametrize("resolution", LOGS)
+def test_published_networks_have_the_sizes_in_their_logs(resolution):
+    total, layers = LOGS[resolution]
+    with torch.device("meta"):
+        g = Generator(StyleGAN3Config(resolution, **R))
+    assert total is None or sizes(g, recurse=True) == total
+    assert {name: sizes(g.synthesis.get_submodule(name)) for name in layers} == layers
 
 
 @pytest.mark.parametrize("radial", [False, True])
