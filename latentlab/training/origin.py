@@ -75,7 +75,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
             )
     networks = replace(
         config,
-        generator=origin.generator.config,
+        generator=origin.generator.config,  # type: ignore[arg-type]  # refused on reading
         discriminator=origin.discriminator.config,
         growth=None,
     )
