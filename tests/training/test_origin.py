@@ -181,10 +181,31 @@ def test_a_run_is_not_continued_from_another_origin(tmp_path):
         train(make_trainer(seed=5), RunSettings(tmp_path / "run", 8, 1000))
 
 
-def test_a_published_snapshot_is_trained_on(shared):
-    checkpoint = latentlab.load(shared / "ada_skip_32.pkl")
-    trainer = started(checkpoint, "stylegan2-f", ImageFormat(32, 3, 0), batch=2)
-    for network, name in zip(networks_of(trainer), ("G", "D", "G_ema"), strict=True):
-        own = checkpoint.networks[name].state_dict()
-        assert all(torch.equal(value, own[key]) for key, value in network.state_dict().items())
+@pytest.mark.parametrize(
+    ("file", "name", "lod"),
+    [
+        ("ada_skip_32.pkl", "stylegan2-f", 0),
+        ("sg2_skip_32.pkl", "stylegan2-f", 0),
+        ("sg2_resnet_32.pkl", "stylegan2-e", 0),
+        ("ros2_32.pt", "stylegan2-f", 0),
+        ("sg1_32.pkl", "stylegan1", 0),
+        ("sg1_32_lod.pkl", "stylegan1-wgan", 1.5),
+        ("pgan_32.pkl", "progan", 0),
+    ],
+)
+def test_a_published_snapshot_is_trained_on(file, name, lod, shared):
+    checkpoint = latentlab.load(shared / file)
+    images = ImageFormat(32, 3, 0)
+    origin = origin_of(checkpoint)
+    config = config_from(origin, named_config(name, images), images).changed(batch=2)
+    trainer = Trainer(config, DigitsDataset("train"), origin=origin)
+    for network, key in zip(networks_of(trainer), ("G", "D", "G_ema"), strict=True):
+        own = checkpoint.networks[key].state_dict()
+        assert all(torch.equal(value, own[part]) for part, value in network.state_dict().items())
     assert all(abs(value) < 1e4 for value in trainer.run_step().values())
+    assert trainer.lod == lod
+
+
+def test_a_published_snapshot_of_another_kind_is_refused(shared):
+    with pytest.raises(CheckpointError, match="not trained by latentlab"):
+        origin_of(latentlab.load(shared / "sg3t_32.pkl"))
