@@ -18,7 +18,9 @@ from latentlab.networks.config import (
 )
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.progan import ProGAN
+from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.numerics import seeded_initialisation
+from tests.stylegan3_reference import bands, lowpass, radial_lowpass
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 DATA = Path(__file__).parent / "data"
@@ -44,7 +46,7 @@ def randomise(network: torch.nn.Module, seed: int = 0) -> None:
     """Move every parameter and buffer off its initial value, so that each one counts."""
     rng = torch.Generator().manual_seed(seed)
     for name, tensor in network.state_dict().items():
-        if not name.endswith(("resample_filter", "lod")):
+        if not name.endswith(("_filter", "lod")):
             tensor.add_(torch.randn(tensor.shape, generator=rng) * 0.2)
 
 
@@ -78,6 +80,30 @@ def make_stylegan1(seed: int = 0, **changes: object) -> Generator:
     with seeded_initialisation(seed):
         g = Generator(StyleGAN1Config(**{**settings, **changes}))  # type: ignore[arg-type]
     randomise(g, seed)
+    return g.eval().requires_grad_(False)
+
+
+def make_stylegan3(seed: int = 0, **changes: object) -> Generator:
+    """A small StyleGAN3 generator with designed filters and every weight off its initial value."""
+    settings: dict[str, object] = {
+        "resolution": 16, "channel_base": 64, "channel_max": 6, "z_dim": 6, "w_dim": 5,
+        "num_layers": 4, "num_critical": 1, "first_cutoff": 1.0, "first_stopband": 3.0,
+        "margin_size": 4,
+    }  # fmt: skip
+    config = StyleGAN3Config(**{**settings, **changes})  # type: ignore[arg-type]
+    with seeded_initialisation(seed):
+        g = Generator(config)
+    randomise(g, seed)
+    signals = bands(config)
+    for layer, source, target in zip(
+        g.synthesis.layers, [signals[0], *signals], signals, strict=False
+    ):
+        rate = max(source.rate, target.rate) * config.lrelu_upsampling
+        for name, band in (("up_filter", source), ("down_filter", target)):
+            if hasattr(layer, name):
+                taps = getattr(layer, name)
+                design = lowpass if taps.ndim == 1 else radial_lowpass
+                taps.copy_(torch.from_numpy(design(len(taps), band, rate)))
     return g.eval().requires_grad_(False)
 
 

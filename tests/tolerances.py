@@ -17,3 +17,4 @@ EQUAL_LAYOUT = 1e-4  # absolute, the same float32 sum in another order or layout
 # into our networks (StyleGAN2's style bias plus one, weights without equalised learning rate);
 # measured 4e-7, and 5e-6 in one pixel where a norm divides by little.
 CONVERTED = 1e-5
+EPSILON = 1e-8  # absolute, float64: a norm over the batch or the sample, told apart by 1e-8 in it

@@ -21,11 +21,13 @@ from latentlab.networks.config import (
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.progan import ProGAN
+from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 # Name in a native file -> how to read the config, how to build the network.
 NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "stylegan2-generator": (StyleGAN2Config, Generator),
     "stylegan2-discriminator": (StyleGAN2DiscriminatorConfig, StyleGAN2Discriminator),
+    "stylegan3-generator": (StyleGAN3Config, Generator),
     "stylegan1-generator": (StyleGAN1Config, Generator),
     "stylegan1-discriminator": (StyleGAN1DiscriminatorConfig, StyleGAN1Discriminator),
     "progan-generator": (ProGANConfig, ProGAN),

@@ -22,7 +22,7 @@ from latentlab.checkpoints.assemble import (
     config_to_dict,
 )
 from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.nvidia_torch import networks_from_official
+from latentlab.checkpoints.nvidia_torch import networks_from_official, official_kind
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsupportedCheckpoint
 from latentlab.files import atomic_write, sha256_of
 
@@ -42,7 +42,7 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     if header.get("format") == FORMAT:
         described = _described(header, path)
     elif "config" in header:
-        described = networks_from_official(_json(header["config"], path), str(path))
+        described = networks_from_official(_json(header["config"], path), tensors, str(path))
     else:
         raise UnsupportedCheckpoint(
             f"{path}: a safetensors file without a network description; expected one written by "
@@ -56,7 +56,7 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     _refuse_strays(tensors, described, path)
     metadata = _json(header.get("metadata", "{}"), path)
     return Checkpoint(
-        _kind(networks, "native" if header.get("format") == FORMAT else "ada"),
+        _kind(networks) if header.get("format") == FORMAT else official_kind(networks),
         sha256_of(path),
         path,
         MappingProxyType(networks),
@@ -132,12 +132,12 @@ def _refuse_twins(path: Path) -> None:
         raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
 
 
-def _kind(networks: Mapping[str, nn.Module], origin: str) -> str:
+def _kind(networks: Mapping[str, nn.Module]) -> str:
     """Name the family and the origin, such as "stylegan1-native"."""
     name, network = next(iter(networks.items()))
     if name == "classifier":
         return "classifier"
-    return f"{config_to_dict(network)['type'].split('-')[0]}-{origin}"
+    return f"{config_to_dict(network)['type'].split('-')[0]}-native"
 
 
 def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, Any]]:

@@ -1,39 +1,40 @@
-"""NVIDIA's PyTorch StyleGAN2 (stylegan2-ada-pytorch): its snapshots and constructor arguments.
+"""NVIDIA's PyTorch releases (stylegan2-ada-pytorch, stylegan3): snapshots and arguments.
 
-State dict names are the same as ours, so weights need no table.
+Here are the arguments of StyleGAN2's networks, which both releases write; those of StyleGAN3's
+generator are in nvidia_stylegan3. State dict names are the same as ours, so weights need no table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config, stylegan3_kind
 from latentlab.checkpoints.pickle_reader import Record
 from latentlab.checkpoints.plain import plain_copy
 from latentlab.checkpoints.torch_modules import state_dict_of
+from latentlab.checkpoints.translation import Names, translate
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan3_config import StyleGAN3Config
 
-_Names = Mapping[str, str | None]
-
-# Their argument -> our field; None marks arguments that do not change a float32 computation.
-_SHARED: _Names = {
+_SHARED: Names = {
     "c_dim": "c_dim",
     "img_resolution": "resolution",
     "img_channels": "channels",
 }
-_GENERATOR: _Names = {**_SHARED, "z_dim": "z_dim", "w_dim": "w_dim"}
-_GENERATOR_MAPPING: _Names = {
+_GENERATOR: Names = {**_SHARED, "z_dim": "z_dim", "w_dim": "w_dim"}
+_GENERATOR_MAPPING: Names = {
     "num_layers": "mapping_layers",
     "embed_features": "embed_features",
     "layer_features": "layer_features",
     "lr_multiplier": "mapping_lr_multiplier",
     "w_avg_beta": None,
 }
-_SYNTHESIS: _Names = {
+_SYNTHESIS: Names = {
     "channel_base": "channel_base",
     "channel_max": "channel_max",
     "architecture": "architecture",
@@ -43,7 +44,10 @@ _SYNTHESIS: _Names = {
     "num_fp16_res": None,
     "fp16_channels_last": None,
 }
-_DISCRIMINATOR: _Names = {
+# The StyleGAN3 release passes StyleGAN2 these arguments beside the others, not nested.
+_FLAT: Names = {**_SYNTHESIS, "fused_modconv_default": None}
+_FLAT_CLAMP = 256  # its default in that release; there is none in the other
+_DISCRIMINATOR: Names = {
     **_SHARED,
     "architecture": "architecture",
     "channel_base": "channel_base",
@@ -52,16 +56,16 @@ _DISCRIMINATOR: _Names = {
     "cmap_dim": "cmap_dim",
     "num_fp16_res": None,
 }
-_BLOCK: _Names = {
+_BLOCK: Names = {
     "resample_filter": "resample_filter",
     "fp16_channels_last": None,
     "freeze_layers": None,
 }
-_EPILOGUE: _Names = {
+_EPILOGUE: Names = {
     "mbstd_group_size": "mbstd_group_size",
     "mbstd_num_channels": "mbstd_num_channels",
 }
-_DISCRIMINATOR_MAPPING: _Names = {"num_layers": "mapping_layers"}
+_DISCRIMINATOR_MAPPING: Names = {"num_layers": "mapping_layers"}
 
 # Arguments by position, where a caller left out their names.
 _POSITIONS: Mapping[str, tuple[str, ...]] = {
@@ -76,9 +80,6 @@ _POSITIONS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _NETWORKS = {"G_ema": "Generator", "G": "Generator", "D": "Discriminator"}
-# Arguments that only StyleGAN3's generator has.
-_STYLEGAN3 = {"num_critical", "first_cutoff", "first_stopband", "last_stopband_rel", "margin_size",
-              "magnitude_ema_beta", "use_radial_filters", "filter_size"}  # fmt: skip
 
 
 def read_snapshot(
@@ -98,15 +99,17 @@ def read_snapshot(
     Raises:
         CheckpointError: If a network is of another kind, or its weights do not fit.
     """
-    networks: dict[str, nn.Module] = {}
-    for name, class_name in _NETWORKS.items():
-        if found.get(name) is None:
-            continue
-        place = f"{where}: {name}"
-        kwargs = _arguments(found[name], class_name, place)
-        (build, config), *_ = networks_from_official({name: kwargs}, where).values()
-        tensors = state_dict_of(found[name], place)
-        networks[name] = assemble(build, config, tensors, place, allow_nonfinite)
+    records = {name: found[name] for name in _NETWORKS if found.get(name) is not None}
+    kwargs: dict[str, Any] = {}
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for name, record in records.items():
+        kwargs[name] = _arguments(record, _NETWORKS[name], f"{where}: {name}")
+        tensors[name] = state_dict_of(record, f"{where}: {name}")
+    keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
+    networks = {
+        name: assemble(build, config, tensors[name], f"{where}: {name}", allow_nonfinite)
+        for name, (build, config) in networks_from_official(kwargs, keys, where).items()
+    }
     return networks, _facts(found, where)
 
 
@@ -133,8 +136,6 @@ def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
     kwargs = plain_copy(record.state.get("_init_kwargs", {}), where)
     if not isinstance(kwargs, dict) or not isinstance(args, list | tuple):
         raise UnsupportedCheckpoint(f"{where}: the arguments of the network are not recorded")
-    if _STYLEGAN3 & set(kwargs):
-        raise UnsupportedCheckpoint(f"{where}: a StyleGAN3 network; StyleGAN1 and 2 are supported")
     if record.class_name != class_name:
         found = ascii(record.class_name)[:60]
         raise UnsupportedCheckpoint(f"{where}: expected the class {class_name}, but got {found}")
@@ -144,28 +145,58 @@ def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
     return {**dict(zip(names, args, strict=True)), **kwargs}
 
 
-def networks_from_official(kwargs: Mapping[str, Any], where: str) -> dict[str, tuple[Any, Any]]:
+def networks_from_official(
+    kwargs: Mapping[str, Any], tensor_names: Collection[str], where: str
+) -> dict[str, tuple[Any, Any]]:
     """Translate the constructor arguments of G, G_ema and D to (build, config) by name.
+
+    Args:
+        kwargs: The arguments by network.
+        tensor_names: Names of all weights, each with its network's name before it ("G.mapping").
+        where: The file, for messages.
 
     Raises:
         UnsupportedCheckpoint: If an argument is unknown or asks for what is not supported.
     """
     described: dict[str, tuple[Any, Any]] = {}
-    for name, values in kwargs.items():
-        place = f"{where}: {name}"
-        if name not in ("G", "G_ema", "D") or not isinstance(values, dict):
+    is_later = False
+    for name in sorted(kwargs, key=lambda name: name == "D"):  # the generator tells the release
+        place, values = f"{where}: {name}", kwargs[name]
+        if name not in _NETWORKS or not isinstance(values, dict):
             raise UnsupportedCheckpoint(f"{place}: expected the settings of G, G_ema or D")
         if name == "D":
+            values = {"conv_clamp": _FLAT_CLAMP, **values} if is_later else values
             described[name] = (StyleGAN2Discriminator, discriminator_config(values, place))
-        else:
-            described[name] = (Generator, generator_config(values, place))
+            continue
+        prefix = f"{name}."
+        own = {key.removeprefix(prefix) for key in tensor_names if key.startswith(prefix)}
+        is_third = is_stylegan3(own)
+        is_later = is_later or is_third or _is_flat(values)
+        config = stylegan3_config(values, place) if is_third else generator_config(values, place)
+        described[name] = (Generator, config)
     return described
 
 
+def official_kind(networks: Mapping[str, nn.Module]) -> str:
+    """Name the system that official networks belong to, and the origin."""
+    for network in networks.values():
+        if isinstance(network, Generator) and isinstance(network.config, StyleGAN3Config):
+            return stylegan3_kind(network.config)
+    return "stylegan2-ada"
+
+
+def _is_flat(kwargs: Mapping[str, Any]) -> bool:
+    return "synthesis_kwargs" not in kwargs and any(name in kwargs for name in _FLAT)
+
+
 def generator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Config:
-    """Translate the official Generator's constructor arguments."""
-    tables = {"mapping_kwargs": _GENERATOR_MAPPING, "synthesis_kwargs": _SYNTHESIS}
-    values = _translate(kwargs, _GENERATOR, tables, where)
+    """Translate the official StyleGAN2 Generator's constructor arguments."""
+    top, tables = _GENERATOR, {"mapping_kwargs": _GENERATOR_MAPPING}
+    if _is_flat(kwargs):
+        top, kwargs = {**_GENERATOR, **_FLAT}, {"conv_clamp": _FLAT_CLAMP, **kwargs}
+    else:
+        tables["synthesis_kwargs"] = _SYNTHESIS
+    values = translate(kwargs, top, tables, where)
     config: StyleGAN2Config = config_from_dict(StyleGAN2Config, values, where)
     return config
 
@@ -179,7 +210,7 @@ def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Disc
         "mapping_kwargs": _DISCRIMINATOR_MAPPING,
         "epilogue_kwargs": _EPILOGUE,
     }
-    values = _translate(kwargs, _DISCRIMINATOR, tables, where)
+    values = translate(kwargs, _DISCRIMINATOR, tables, where)
     config: StyleGAN2DiscriminatorConfig = config_from_dict(
         StyleGAN2DiscriminatorConfig, values, where
     )
@@ -197,24 +228,3 @@ def _without_labels(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     unused = {"embed_features", "layer_features", "lr_multiplier", "w_avg_beta"}
     used = {k: v for k, v in mapping.items() if k not in unused and (k, v) != ("num_layers", 0)}
     return {**kwargs, "mapping_kwargs": used}
-
-
-def _translate(
-    kwargs: Mapping[str, Any], top: _Names, nested: Mapping[str, _Names], where: str
-) -> dict[str, Any]:
-    """Rename top-level and nested arguments to our fields, refusing what has no place there."""
-    places = [(where, {k: v for k, v in kwargs.items() if k not in nested}, top)]
-    places += [(f"{where}: {name}", kwargs.get(name, {}), nested[name]) for name in nested]
-    translated: dict[str, Any] = {}
-    for place, values, names in places:
-        if not isinstance(values, dict):
-            raise UnsupportedCheckpoint(f"{place}: expected named settings, but got {values!r}")
-        if values.get("activation", "lrelu") != "lrelu":
-            raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
-        unknown = sorted(set(values) - {*names, "activation"})
-        if unknown:
-            raise UnsupportedCheckpoint(f"{place}: unknown setting {', '.join(unknown)}")
-        translated |= {
-            field: values[key] for key, field in names.items() if field and key in values
-        }
-    return translated

@@ -8,7 +8,7 @@ from torch import nn
 
 from latentlab.checkpoints import tensorflow_arrays
 from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.nvidia_torch import read_snapshot
+from latentlab.checkpoints.nvidia_torch import official_kind, read_snapshot
 from latentlab.checkpoints.pickle_reader import Record, read_pickle
 from latentlab.checkpoints.tensorflow import read_networks
 from latentlab.errors import UnsupportedCheckpoint
@@ -26,7 +26,7 @@ def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     found = read_pickle(path)
     if type(found) is dict and _is_record(found.get("G_ema"), "torch"):
         networks, metadata = read_snapshot(found, str(path), allow_nonfinite)
-        return _checkpoint(path, "stylegan2-ada", networks, metadata)
+        return _checkpoint(path, official_kind(networks), networks, metadata)
     parts = found if type(found) is tuple else (found,)
     if parts and all(_is_record(part, "tensorflow") for part in parts):
         kind, networks, metadata = read_networks(parts, str(path), allow_nonfinite)

@@ -39,9 +39,9 @@ def require_whole(config: object, field: str, low: int, high: int, optional: boo
 
 
 def require_positive(config: object, field: str, optional: bool = False) -> None:
-    """Refuse a field that is not a positive finite number, or None where optional."""
+    """Refuse a field that is not a positive number that float32 holds, or None where optional."""
     value = getattr(config, field)
-    fits = type(value) in (int, float) and 0 < value < float("inf")
+    fits = type(value) in (int, float) and 0 < value < 1e38
     require(fits or (optional and value is None), field, "a positive number", value)
 
 
@@ -72,12 +72,25 @@ def _require_slope(config: object, field: str) -> None:
 
 
 @dataclass(frozen=True)
-class ImageNetworkConfig:
-    """What all generators and discriminators have in common."""
+class ImageConfig:
+    """What all generators and discriminators have in common: images and labels."""
 
     resolution: int  # of the images, in pixels; a power of two
     channels: int = 3  # of the images
     c_dim: int = 0  # length of a label, 0 for none
+
+    def __post_init__(self) -> None:
+        require_whole(self, "resolution", 4, 4096)
+        size = self.resolution
+        require(size & (size - 1) == 0, "resolution", "a power of two", size)
+        require_whole(self, "channels", 1, 64)
+        require_whole(self, "c_dim", 0, 100_000)
+
+
+@dataclass(frozen=True)
+class ImageNetworkConfig(ImageConfig):
+    """What the networks with a block a resolution have in common."""
+
     channel_base: int = 32768  # feature maps times resolution
     channel_max: int = 512  # feature maps at most
     # Feature maps at 4x4, 8x8, ...; None: as channel_base and channel_max give them.
@@ -86,11 +99,8 @@ class ImageNetworkConfig:
     growing: bool = False
 
     def __post_init__(self) -> None:
-        require_whole(self, "resolution", 4, 4096)
+        super().__post_init__()
         size = self.resolution
-        require(size & (size - 1) == 0, "resolution", "a power of two", size)
-        require_whole(self, "channels", 1, 64)
-        require_whole(self, "c_dim", 0, 100_000)
         require_whole(self, "channel_base", size, 2**40)
         require_whole(self, "channel_max", 1, 8192)
         require_flags(self, "growing")

@@ -10,6 +10,8 @@ from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.ops import LEAKY_SLOPE
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
+from latentlab.networks.stylegan3 import StyleGAN3Synthesis
+from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.synthesis import NoiseMode, SynthesisNetwork
 
 
@@ -21,11 +23,11 @@ class Generator(nn.Module):
         resolution, channels: Size and channels of the images.
     """
 
-    config: StyleGAN1Config | StyleGAN2Config | ProGANConfig
+    config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config | ProGANConfig
     mapping: MappingNetwork
     synthesis: SynthesisNetwork
 
-    def __init__(self, config: StyleGAN1Config | StyleGAN2Config) -> None:
+    def __init__(self, config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config) -> None:
         super().__init__()
         self.config = config
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
@@ -46,6 +48,8 @@ class Generator(nn.Module):
         )
         if isinstance(config, StyleGAN1Config):
             self.synthesis = StyleGAN1Synthesis(config)
+        elif isinstance(config, StyleGAN3Config):
+            self.synthesis = StyleGAN3Synthesis(config)
         else:
             self.synthesis = StyleGAN2Synthesis(config)
 
@@ -89,9 +93,9 @@ class Generator(nn.Module):
         return self.synthesis.rgb_by_resolution(ws)
 
 
-def _mapping_slope(config: StyleGAN1Config | StyleGAN2Config) -> float:
+def _mapping_slope(config: object) -> float:
     """Return the slope of the mapping's activation below zero."""
-    if isinstance(config, StyleGAN2Config):
+    if not isinstance(config, StyleGAN1Config):
         return LEAKY_SLOPE
     slope = config.mapping_negative_slope
     return config.negative_slope if slope is None else slope

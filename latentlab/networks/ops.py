@@ -67,6 +67,37 @@ def downsample(x: Tensor, kernel: Tensor) -> Tensor:
     return fir(x, kernel, ((size - 1) // 2, (size - 2) // 2), stride=2)
 
 
+def fir_up(x: Tensor, taps: Tensor, factor: int, pad: tuple[int, int], gain: float = 1.0) -> Tensor:
+    """Enlarge H and W ``factor`` times: insert zeros after each pixel, pad, and filter.
+
+    ``taps`` [k] act in both directions, by true convolution. Negative ``pad`` cuts pixels off.
+    The filter makes up for the zeros, and has ``gain`` besides.
+    """
+    channels, size = x.shape[1], len(taps)
+    before, after = pad[0] - (size - 1), pad[1] - (size - factor)
+    line = taps.to(x.dtype).expand(channels, 1, -1)
+    # A strided transposed convolution is the zero-stuffed true convolution, padded to the full.
+    column, row = (line * (factor * gain))[:, :, :, None], (line * factor)[:, :, None]
+    x = F.conv_transpose2d(x, column, stride=(factor, 1), groups=channels)
+    x = F.pad(x, [0, 0, before, after])
+    x = F.conv_transpose2d(x, row, stride=(1, factor), groups=channels)
+    return F.pad(x, [before, after, 0, 0])
+
+
+def fir_down(x: Tensor, taps: Tensor, factor: int) -> Tensor:
+    """Filter without padding, and keep every ``factor``-th pixel.
+
+    ``taps`` are [k] for both directions or [k,k], applied by true convolution.
+    """
+    channels = x.shape[1]
+    if taps.ndim == 2:
+        kernel = taps.to(x.dtype).flip(0, 1).expand(channels, 1, -1, -1)
+        return F.conv2d(x, kernel, stride=factor, groups=channels)
+    line = taps.to(x.dtype).flip(0).expand(channels, 1, -1)
+    x = F.conv2d(x, line[:, :, :, None], stride=(factor, 1), groups=channels)
+    return F.conv2d(x, line[:, :, None], stride=(1, factor), groups=channels)
+
+
 def conv_up(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     """Convolve ``x`` [N,I,H,W] with ``weight`` [O,I,k,k] while doubling its size."""
     taps, size = kernel.shape[0], weight.shape[-1]
@@ -136,7 +167,8 @@ def modulated_conv(
     styles: Tensor,
     up_kernel: Tensor | None = None,
     demodulate: bool = True,
-    gain: float = 1.0,
+    gain: float | Tensor = 1.0,
+    pad: int | None = None,
 ) -> Tensor:
     """Convolve with weights scaled per sample by ``styles`` (Eqs. 1 and 3, Karras et al. 2020).
 
@@ -150,6 +182,7 @@ def modulated_conv(
         up_kernel: FIR kernel; where given, the output is twice as large.
         demodulate: Divide each output channel by the norm of its scaled weights.
         gain: Factor on the output.
+        pad: Zeros around the input where there is no ``up_kernel``; None keeps the size.
 
     Returns:
         Feature maps [N,O,H,W], or [N,O,2H,2W] with ``up_kernel``.
@@ -157,7 +190,7 @@ def modulated_conv(
     scales = styles if demodulate else styles * gain
     x = x * scales[:, :, None, None]
     if up_kernel is None:
-        x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+        x = F.conv2d(x, weight, padding=weight.shape[-1] // 2 if pad is None else pad)
     else:
         x = conv_up(x, weight, up_kernel)
     if demodulate:

@@ -205,6 +205,37 @@ def test_the_mapping_arguments_of_an_unconditional_discriminator_do_not_matter(w
         latentlab.load(path)
 
 
+# The StyleGAN3 release writes StyleGAN2 too: what was nested stands beside the other arguments.
+FLAT = {**GENERATOR, **SYNTHESIS, "fused_modconv_default": "inference_only"}
+del FLAT["synthesis_kwargs"], FLAT["conv_clamp"]
+
+
+@pytest.mark.parametrize("clamp", [{}, {"conv_clamp": None}, {"conv_clamp": 0.5}], ids=str)
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_stylegan2_of_the_stylegan3_release_opens(architecture, clamp, write):
+    """Its limit of activations is 256 where none is given; ADA's release has none."""
+    held = clamp.get("conv_clamp", 256)
+    g = make_generator(architecture=architecture, conv_clamp=held)
+    d = make_discriminator(conv_clamp=held)
+    kwargs = {**FLAT, "architecture": architecture, **clamp}
+    opened = latentlab.load(write(g, kwargs, d, {**DISCRIMINATOR, **clamp}))
+    assert opened.kind == "stylegan2-ada"
+    assert opened.config == g.config
+    assert opened.discriminator.config == d.config
+    assert equal_weights(opened.generator, g)
+    assert torch.equal(images_of(opened.generator), images_of(g))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [({"synthesis_kwargs": {}}, "channel_base"), ({"kernel_size": 5}, "kernel_size"),
+     ({"architecture": "unet"}, "architecture"), ({"num_layers": 14}, "num_layers")],
+)  # fmt: skip
+def test_flat_arguments_that_do_not_fit_are_named(changes, word, write):
+    path = write(make_generator(), {**FLAT, **changes})
+    check_refused(path, UnsupportedCheckpoint, "G_ema", word)
+
+
 def test_only_the_averaged_generator_is_needed(tmp_path, monkeypatch):
     g = make_generator()
     found = {"G_ema": Persistent(g, "Generator", (), GENERATOR)}
@@ -298,7 +329,3 @@ def test_networks_of_other_classes_are_refused(tmp_path, monkeypatch):
     check_refused(
         write_snapshot(path, found, monkeypatch), UnsupportedCheckpoint, "D: expected a net"
     )
-
-
-def test_stylegan3_is_named(shared):
-    check_refused(shared / "sg3t_32.pkl", UnsupportedCheckpoint, "StyleGAN3")

@@ -185,14 +185,14 @@ def test_a_missing_resolution_is_refused(translate, base):
 )
 def test_other_networks_are_refused(kwargs, name):
     with pytest.raises(UnsupportedCheckpoint, match=rf"model: {name}: expected"):
-        networks_from_official(kwargs, "model")
+        networks_from_official(kwargs, [], "model")
 
 
 def test_each_network_gets_its_own_class_and_the_arguments_are_left_alone():
     kwargs = {name: copy.deepcopy(GENERATOR) for name in ("G", "G_ema")}
     kwargs["D"] = {**IMAGES, "block_kwargs": {"activation": "lrelu"}}
     before = copy.deepcopy(kwargs)
-    described = networks_from_official(kwargs, "model")
+    described = networks_from_official(kwargs, [], "model")
     assert {name: build for name, (build, _) in described.items()} == {
         "G": Generator, "G_ema": Generator, "D": StyleGAN2Discriminator,
     }  # fmt: skip

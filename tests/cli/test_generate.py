@@ -11,7 +11,13 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
-from tests.conftest import make_discriminator, make_generator, make_progan, make_stylegan1
+from tests.conftest import (
+    make_discriminator,
+    make_generator,
+    make_progan,
+    make_stylegan1,
+    make_stylegan3,
+)
 
 SETTINGS = {"resolution": 32, "z_dim": 16, "w_dim": 12}
 MIB = 2**20
@@ -109,6 +115,16 @@ def test_other_seeds_do_not_change_a_picture(mode, model, tmp_path):
     alone = (tmp_path / "5" / "seed0005.png").read_bytes()
     assert (tmp_path / "3-7" / "seed0005.png").read_bytes() == alone
     assert (tmp_path / "5,0" / "seed0005.png").read_bytes() == alone
+
+
+def test_a_network_without_noise_renders_the_same_in_every_mode(tmp_path):
+    g = make_stylegan3()
+    latentlab.save(g, tmp_path / "g.safetensors")
+    for mode in ("const", "random", "none"):
+        rendered(tmp_path / "g.safetensors", "--seeds", "1", "--noise-mode", mode, "-o",
+                 tmp_path / mode)  # fmt: skip
+        picture = pixels(tmp_path / mode / "seed0001.png")
+        assert np.array_equal(picture, to_bytes(g(z_of(1, g))[0]))
 
 
 def test_noise_modes_differ_and_none_is_rendered_as_by_hand(g, model, tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal import convolve2d, upfirdn
 
 from latentlab.networks import ops
 from tests import reference
@@ -49,6 +50,32 @@ def test_resampling_convolution_equals_the_plain_one(ours, plain, size, taps, rn
     weights, weight = both(rng, [4, 3, size, size])
     expected = np.stack([plain(sample, weights, kernel.numpy()) for sample in values])
     np.testing.assert_allclose(ours(x, weight, kernel), expected, atol=FLOAT64)
+
+
+@pytest.mark.parametrize("pad", [(0, 0), (3, 2), (-1, 4), (-2, -1), (12, 11)])
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_enlarging_by_a_filter_equals_scipy(factor, pad, rng):
+    taps, (values, x) = rng.standard_normal(6), both(rng, [2, 3, 11, 9])
+    wide = values
+    for axis in (2, 3):  # scipy's result starts where the first tap meets the first sample
+        wide = upfirdn(taps * factor, wide, up=factor, axis=axis)
+        start, stop = 5 - pad[0], 5 + (values.shape[axis] - 1) * factor + pad[1] + factor - 5
+        wide = np.pad(wide, [(40, 40) if i == axis else (0, 0) for i in range(4)])
+        wide = wide.take(range(40 + start, 40 + stop), axis)
+    enlarged = ops.fir_up(x, torch.from_numpy(taps), factor, pad, gain=1.5)
+    np.testing.assert_allclose(enlarged, wide * 1.5, atol=FLOAT64)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_reducing_by_a_filter_equals_scipy(factor, rng):
+    taps, (values, x) = rng.standard_normal(6), both(rng, [2, 3, 14, 11])
+    kernel = rng.standard_normal([6, 6])
+    separable = ops.fir_down(x, torch.from_numpy(taps), factor)
+    joint = ops.fir_down(x, torch.from_numpy(kernel), factor)
+    for result, filter_2d in ((separable, np.outer(taps, taps)), (joint, kernel)):
+        expected = [[convolve2d(maps, filter_2d, "valid")[::factor, ::factor] for maps in sample]
+                    for sample in values]  # fmt: skip
+        np.testing.assert_allclose(result, expected, atol=FLOAT64)
 
 
 def test_a_kernel_sums_to_one_and_keeps_a_constant_image():
