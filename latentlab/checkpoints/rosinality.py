@@ -170,12 +170,13 @@ def _discriminator(
     resolution = _resolution(halved)
     downwards = [weights.shape("convs.0.0.weight", 4)[0]]
     downwards += [weights.shape(f"convs.{i}.skip.1.weight", 4)[0] for i in range(1, halved + 1)]
+    features = weights.shape("final_linear.0.weight", 2)[0]
     described = {
         "resolution": resolution,
         "channels": weights.shape("convs.0.0.weight", 4)[1],
         "channel_table": tuple(reversed(downwards)),
         "mbstd_num_channels": weights.shape("final_conv.0.weight", 4)[1] - downwards[-1],
-        "fc_features": weights.shape("final_linear.0.weight", 2)[0],
+        "fc_features": features if features != downwards[-1] else None,
         "resample_filter": _TAPS,
     }
     config: StyleGAN2DiscriminatorConfig = config_from_dict(

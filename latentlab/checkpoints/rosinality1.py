@@ -241,7 +241,7 @@ def _discriminator(
         "channels": weights.shape(f"{from_rgb[0]}.weight_orig", 4)[1],
         "channel_table": tuple(maps),
         "mbstd_group_size": None,
-        "fc_features": features,
+        "fc_features": features if features != maps[0] else None,
         "from_rgb_activation": activated,
         "widens_first": True,
         "fused_from": _size(fused[0]) if fused else None,

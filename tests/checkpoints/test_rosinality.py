@@ -45,7 +45,7 @@ class TestParity:
         g = checkpoint.generator
         assert (g.resolution, g.channels, g.z_dim, g.w_dim, g.num_ws) == (32, 3, 64, 64, 8)
         assert g.config.channel_table == (24, 24, 24, 24)
-        assert checkpoint.discriminator.config.fc_features == 24
+        assert checkpoint.discriminator.config.channel_table == (24, 24, 24, 24)
 
     def test_w(self, genuine):
         checkpoint, ref = genuine
@@ -141,6 +141,15 @@ class TestNames:
         assert g.config.channel_table == d.config.channel_table == maps
         assert g.config.mapping_layers == 3
         assert d(g(torch.ones(2, 5))).isfinite().all()
+
+    def test_the_dense_layer_has_its_own_width(self, save):
+        d = foreign.rosinality_d()
+        usual = latentlab.load(save(g_ema=foreign.rosinality_g(), d=d)).discriminator
+        d["final_linear.0.weight"] = torch.ones(10, 8 * 16)
+        d["final_linear.0.bias"], d["final_linear.1.weight"] = torch.ones(10), torch.ones(1, 10)
+        wider = latentlab.load(save(g_ema=foreign.rosinality_g(), d=d)).discriminator
+        assert (usual.config.fc_features, wider.config.fc_features) == (None, 10)
+        assert wider(torch.ones(2, 3, 16, 16)).shape == (2, 1)
 
     def test_a_bare_generator_opens(self, tmp_path):
         torch.save(foreign.rosinality_g(), tmp_path / "g_ema.pt")
