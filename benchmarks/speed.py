@@ -23,8 +23,8 @@ import latentlab
 from latentlab import Generator, ProjectorSettings
 from latentlab.networks.config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
-from latentlab.training.config import ImageFormat, named_config
 from latentlab.training.data import DigitsDataset
+from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.trainer import Trainer
 
 PROJECTOR_STEPS = 20

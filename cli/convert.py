@@ -18,8 +18,8 @@ from cli.text import say
 def convert(checkpoint: str, out: Path, only: str | None, overwrite: bool) -> None:
     """Write a checkpoint in latentlab's own format.
 
-    The new file holds plain weights, and in its header the settings, and the kind and SHA-256 of
-    the old one. It gives the same images to the last bit.
+    The new file holds plain weights, and in its header the settings, the kind and SHA-256 of the
+    old one, and a note on the licence of its weights. It gives the same images to the last bit.
 
     \b
     Examples:

@@ -52,7 +52,7 @@ def draw_samples(g: Generator, folder: Path) -> Path:
         samples = g(z_from_seeds(range(_SAMPLES), g.z_dim).to(g.device)).cpu()
     path = folder / SAMPLES
     save_image(path, _enlarge(grid(samples, _COLUMNS)))
-    probabilities = load_classifier(CLASSIFIER).probabilities(samples)
+    probabilities = load_classifier(CLASSIFIER)(samples).softmax(dim=1)
     kinds = len(probabilities.argmax(dim=1).unique())
     say(
         f"{_SAMPLES} samples: {kinds} of 10 digits appear, read with a mean top probability of "
@@ -73,7 +73,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
         done = project_targets(g, targets, distance, settings, label=f"projecting into {space}")
         if len(done) < len(targets):  # rows and pictures would stand beside the wrong digit
             raise NumericalError(f"projecting into {space} left the finite numbers")
-        read = classifier.probabilities(torch.stack([item.image for item in done])).argmax(dim=1)
+        read = classifier(torch.stack([item.image for item in done])).argmax(dim=1)
         for digit, item in enumerate(done):
             rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **item.row})
             files += item.target.results

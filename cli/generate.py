@@ -1,7 +1,6 @@
 """latentlab generate: pictures from seeds or from saved latents."""
 
-from collections.abc import Callable
-from functools import partial
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,25 +8,36 @@ import click
 
 from cli.options import (
     FiniteFloat,
+    FloatList,
     NumberList,
     checkpoint_argument,
     class_option,
+    cutoff_option,
     device_option,
+    dry_run_option,
+    given_options,
+    noise_mode_option,
     output_option,
     overwrite_option,
     resolve_device,
 )
-from cli.text import counted, say
+from cli.text import counted, plain_text, say
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
-    from latentlab import Generator
+    from cli.rendering import Render
     from latentlab.networks.synthesis import NoiseMode
 
 _GRID_COLUMNS = 8
 _GRID_MOST = 64  # pictures in the grid
 _GRID_TILE = 256  # pixels, their largest size there
+_SEEDS_ONLY = {
+    "truncation_psi": "--truncation-psi",
+    "truncation_cutoff": "--truncation-cutoff",
+    "label": "--class",
+}
 
 
 # fmt: off
@@ -39,13 +49,16 @@ _GRID_TILE = 256  # pixels, their largest size there
               help="Render latents from an .npz with key w instead of seeds.")
 @click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Noise maps saved by project, for use with --projected-w.")
-@click.option("--truncation-psi", type=FiniteFloat(), default=1.0, show_default=True,
-              metavar="PSI", help="Pull w towards its mean; 1 leaves it, 0 gives the mean image.")
-@click.option("--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
-              help="Truncate the first N layers only.")
-@click.option("--noise-mode", type=click.Choice(["const", "random", "none"]), default="const",
-              show_default=True, help="Noise maps: the stored ones, new ones, or no noise.")
+@click.option("--truncation-psi", type=FloatList(), default=[1.0], show_default="1",
+              metavar="PSI[,PSI...]",
+              help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several values "
+                   "give a strip of pictures a seed.")
+@cutoff_option
+@noise_mode_option
+@click.option("--lod", type=FiniteFloat(min=0), metavar="LOD",
+              help="Of a growing generator: 0 is fully grown, 1 half the resolution, and so on.")
 @class_option("Class of a conditional generator.")
+@dry_run_option
 @output_option
 @overwrite_option
 @device_option
@@ -54,47 +67,59 @@ def generate(
     seeds: list[int] | None,
     projected_w: Path | None,
     noise_file: Path | None,
-    truncation_psi: float,
+    truncation_psi: list[float],
     truncation_cutoff: int | None,
     noise_mode: "NoiseMode",
+    lod: float | None,
     label: int | None,
+    dry_run: bool,
     output: Path,
     overwrite: bool,
     device: str,
 ) -> None:
-    """Render one PNG a seed, and a grid of all of them.
+    """Render pictures, and a sheet of them.
+
+    DIR receives seed0005.png for seed 5, or proj00.png for the first of the latents, and
+    grid.png with the first 64. Several values of --truncation-psi give seed0005-truncation.png
+    instead, a picture a value, and for several seeds truncation.png with all of them.
 
     \b
     Examples:
       latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
       latentlab generate model.safetensors --seeds 5 --truncation-psi 0.7 -o out
+      latentlab generate model.safetensors --seeds 0-3 \\
+          --truncation-psi 1,0.7,0.5,0,-0.5,-1 -o strips
       latentlab generate model.safetensors --projected-w out/projected_w.npz \\
           --noise out/projected_noise.npz -o again
     """
     _refuse_conflicts(click.get_current_context(), projected_w, noise_file)
+    from cli.rendering import cutoff_of, renders_of_latents, renders_of_seeds
     from cli.report import refuse_existing
-    from latentlab import images, load
-    from latentlab.files import make_directory
+    from latentlab import load
 
-    g = load(checkpoint).generator.to(resolve_device(device))
+    opened = load(checkpoint)
+    g = opened.generator.to(resolve_device(device))
+    if lod is not None:
+        g.synthesis.set_lod(lod)
+    cutoff = cutoff_of(opened, truncation_cutoff)
     if projected_w is not None:
-        pictures = _from_latents(g, projected_w, noise_file, noise_mode)
-        names = [f"proj{i:02d}.png" for i in range(len(pictures))]
+        pictures = renders_of_latents(g, projected_w, noise_file, noise_mode)
     else:
-        truncation = (truncation_psi, truncation_cutoff)
-        pictures = _from_seeds(g, seeds or [], label, truncation, noise_mode)
-        names = [f"seed{seed:04d}.png" for seed in seeds or []]
-    planned = [output / name for name in [*names, "grid.png"]]
-    refuse_existing(planned, overwrite)
-    folder = make_directory(output)
-    small: list[Tensor] = []
-    for path, render in zip(planned, pictures, strict=False):  # the grid comes last
-        image = render()
-        images.save_image(path, image)
-        if len(small) < _GRID_MOST:
-            small.append(images.shrink(image.unsqueeze(0), _GRID_TILE)[0])
-    images.save_image(planned[-1], images.grid(small, min(_GRID_COLUMNS, len(small))))
-    say(f"{counted(len(names), 'picture')} and grid.png in {folder}")
+        pictures = renders_of_seeds(g, seeds or [], label, truncation_psi, cutoff, noise_mode)
+    strips = len(truncation_psi) > 1
+    files = _planned_files(output, list(pictures), strips)
+    refuse_existing(files, overwrite)
+    if dry_run:
+        click.echo(json.dumps({
+            "pictures": len(pictures), "first": plain_text(files[0]),
+            "truncation_psi": truncation_psi, "truncation_cutoff": cutoff,
+            "noise_mode": noise_mode, "lod": lod, "class": label, "device": str(g.device),
+            "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
+        }, indent=1))
+    elif strips:
+        _draw_strips(pictures, seeds or [], truncation_psi, files)
+    else:
+        _draw_pictures([render for (render,) in pictures.values()], files)
 # fmt: on
 
 
@@ -102,78 +127,70 @@ def _refuse_conflicts(
     ctx: click.Context, projected_w: Path | None, noise_file: Path | None
 ) -> None:
     """Refuse options that would be ignored without a word."""
-    given = {
-        name
-        for name in ctx.params
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    }
+    given = given_options(ctx)
     if ("seeds" in given) == ("projected_w" in given):
         raise click.UsageError("Give either --seeds or --projected-w.")
     if noise_file is not None and projected_w is None:
         raise click.UsageError("--noise goes with --projected-w.")
-    seeds_only = {
-        "truncation_psi": "--truncation-psi",
-        "truncation_cutoff": "--truncation-cutoff",
-        "label": "--class",
-    }
-    for name, option in seeds_only.items():
+    for name, option in _SEEDS_ONLY.items():
         if projected_w is not None and name in given:
             raise click.UsageError(f"{option} goes with --seeds; saved latents stay as they are.")
     if noise_file is not None and "noise_mode" in given:
         raise click.UsageError("Give either --noise or --noise-mode.")
 
 
-def _from_seeds(
-    g: "Generator",
-    seeds: list[int],
-    label: int | None,
-    truncation: tuple[float, int | None],
-    noise_mode: "NoiseMode",
-) -> list[Callable[[], "Tensor"]]:
-    """One function a seed, that renders its image alone: its neighbours cannot change it."""
-    import torch
-
-    from latentlab.latents import one_hot, z_from_seeds
-    from latentlab.numerics import Stream, full_precision, keyed_generator
-
-    if g.c_dim and label is None:
-        raise click.UsageError(f"This generator has {g.c_dim} classes; give --class.")
-    c = None if label is None else one_hot(label, g.c_dim).to(g.device)
-
-    @torch.no_grad()
-    @full_precision()
-    def render(seed: int) -> "Tensor":
-        z = z_from_seeds([seed], g.z_dim).to(g.device)
-        rng = keyed_generator(g.device, seed, Stream.RENDERED_NOISE)
-        image: Tensor = g(z, c, *truncation, noise_mode=noise_mode, rng=rng)[0]
-        return image.cpu()
-
-    return [partial(render, seed) for seed in seeds]
+def _planned_files(output: Path, names: list[str], strips: bool) -> list[Path]:
+    """Return the file of each picture or strip, and that of the sheet, if there is one."""
+    if not strips:
+        return [output / f"{name}.png" for name in [*names, "grid"]]
+    files = [output / f"{name}-truncation.png" for name in names]
+    return [*files, output / "truncation.png"] if len(files) > 1 else files
 
 
-def _from_latents(
-    g: "Generator", path: Path, noise_file: Path | None, noise_mode: "NoiseMode"
-) -> list[Callable[[], "Tensor"]]:
-    """One function a row of the file, that renders its image alone."""
-    import torch
+def _draw_pictures(renders: "list[Render]", files: list[Path]) -> None:
+    """Write a picture each, and the first of them on a grid."""
+    from cli.progress import ProgressBar
+    from latentlab import images
+    from latentlab.files import make_directory
 
-    from latentlab import LatentError
-    from latentlab.latents import load_noise, load_ws
-    from latentlab.numerics import Stream, full_precision, keyed_generator
+    *single, sheet = files
+    make_directory(sheet.parent)
+    small: list[Tensor] = []
+    with ProgressBar(len(single), "rendering", unit="picture") as bar:
+        for path, render in zip(single, renders, strict=True):
+            image = render()
+            images.save_image(path, image)
+            if len(small) < _GRID_MOST:
+                small.append(images.shrink(image.unsqueeze(0), _GRID_TILE)[0])
+            bar.advance()
+    images.save_image(sheet, images.grid(small, min(_GRID_COLUMNS, len(small))))
+    say(f"{counted(len(single), 'picture')} and grid.png in {sheet.parent}")
 
-    ws = load_ws(path, g).to(g.device)
-    maps = (
-        None if noise_file is None else [level.to(g.device) for level in load_noise(noise_file, g)]
-    )
 
-    @torch.no_grad()
-    @full_precision()
-    def render(row: int) -> "Tensor":
-        noise = None if maps is None else [level[row : row + 1] for level in maps]
-        rng = keyed_generator(g.device, row, Stream.RENDERED_NOISE)
-        image: Tensor = g.synthesis(ws[row : row + 1], noise_mode, noise, rng)[0]
-        return image.cpu()
+def _draw_strips(
+    pictures: "dict[str, list[Render]]", seeds: list[int], psis: list[float], files: list[Path]
+) -> None:
+    """Write a strip each, from the first psi to the last, and the first of them on a sheet."""
+    from cli.progress import ProgressBar
+    from cli.sheets import SCREEN, sheet, tile, tile_size
+    from latentlab.files import make_directory
+    from latentlab.images import save_picture
 
-    if maps and len(maps[0]) != len(ws):
-        raise LatentError(f"{noise_file}: maps for {len(maps[0])} images, but {len(ws)} latents")
-    return [partial(render, row) for row in range(len(ws))]
+    above = [f"psi {psi:g}" for psi in psis]
+    beside = [f"seed {seed}" for seed in dict.fromkeys(seeds)][:_GRID_MOST]
+    lines: list[list[Image.Image]] = []
+    make_directory(files[0].parent)
+    with ProgressBar(len(pictures) * len(psis), "rendering", unit="picture") as bar:
+        for path, renders in zip(files, pictures.values(), strict=False):  # the sheet comes last
+            strip = []
+            for render in renders:
+                strip.append(render())
+                bar.advance()
+            size = tile_size(strip[0].shape[-1], len(strip))
+            save_picture(path, sheet([[tile(image, size) for image in strip]], above, [""]))
+            if len(lines) < len(beside):
+                size = tile_size(strip[0].shape[-1], len(beside) * len(psis), SCREEN)
+                lines.append([tile(image, size) for image in strip])
+    if len(files) > len(pictures):
+        save_picture(files[-1], sheet(lines, above, beside))
+    say(f"{counted(len(pictures), 'strip')} in {files[0].parent}")

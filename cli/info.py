@@ -1,11 +1,13 @@
 """latentlab info: what a checkpoint holds."""
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import checkpoint_argument
+from cli.text import tell
 
 if TYPE_CHECKING:
     from latentlab import Checkpoint
@@ -13,55 +15,52 @@ if TYPE_CHECKING:
 
 @click.command()
 @checkpoint_argument
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def info(checkpoint: str, as_json: bool) -> None:
     """Tell what a checkpoint holds.
+
+    Settings are listed where they differ from those that its system was published with; --json
+    lists all.
 
     \b
     Examples:
       latentlab info network-snapshot.pkl
       latentlab info builtin:digits-stylegan2 --json
     """
+    from cli.description import describe
     from latentlab import load
 
-    facts = _facts(load(checkpoint))
+    opened = load(checkpoint)
     if as_json:
-        click.echo(json.dumps(facts, indent=1))
-        return
-    lines = [("kind", facts["kind"]), ("sha256", facts["sha256"])]
-    for name, network in facts["networks"].items():
-        lines.append((name, f"{network.pop('type')}, {network.pop('parameters'):,} parameters"))
-        lines.append(("", _short(network)))
-    lines += [(name, _short(value)) for name, value in facts["metadata"].items()]
-    width = max(len(name) for name, _ in lines)
-    click.echo(facts["file"])
-    for name, text in lines:
-        click.echo(f"  {name:<{width}}  {text}")
+        click.echo(json.dumps(_finite(_facts(opened)), indent=1, allow_nan=False))
+    else:
+        tell(describe(opened, checkpoint))
 
 
 def _facts(opened: "Checkpoint") -> dict[str, Any]:
     from latentlab.checkpoints.assemble import config_to_dict
+    from latentlab.checkpoints.kinds import kind_in_words, licence_note
 
     networks = {}
     for name, network in opened.networks.items():
         described = config_to_dict(network)
-        settings = {k: v for k, v in described["config"].items() if v is not None}
         count = sum(weight.numel() for weight in network.parameters())
-        networks[name] = {"type": described["type"], "parameters": count, **settings}
+        networks[name] = {"type": described["type"], "parameters": count, **described["config"]}
     return {
         "file": str(opened.path),
         "kind": opened.kind,
+        "system": kind_in_words(opened.kind),
         "sha256": opened.sha256,
+        "licence": licence_note(opened),
         "networks": networks,
         "metadata": dict(opened.metadata),
     }
 
 
-def _short(value: Any) -> str:
-    """Write a value on one line: nested settings by their names, lists by their items."""
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinity, which a header may hold and JSON has no words for, by null."""
     if isinstance(value, dict):
-        inner = ((k, "..." if isinstance(v, dict) else _short(v)) for k, v in value.items())
-        return ", ".join(f"{k} {v}" for k, v in inner)
+        return {key: _finite(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
-        return "(" + " ".join(map(_short, value)) + ")"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return [_finite(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

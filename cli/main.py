@@ -10,6 +10,7 @@ from cli.convert import convert
 from cli.demo import demo
 from cli.generate import generate
 from cli.info import info
+from cli.mix import mix
 from cli.project import project
 from cli.text import say
 from cli.train import train
@@ -54,10 +55,11 @@ def main() -> None:
     Examples:
       latentlab demo -o demo
       latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
+      latentlab mix builtin:digits-stylegan2 --rows 0-3 --cols 4-9 -o mix
       latentlab project model.safetensors photo.jpg -o out
       latentlab train --data photos.zip --config stylegan2-f -o runs/photos
     """
 
 
-for _command in (convert, demo, generate, info, project, train, train_classifier):
+for _command in (convert, demo, generate, info, mix, project, train, train_classifier):
     main.add_command(_command)

@@ -13,7 +13,10 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
+
 _MOST_NUMBERS = 1_000_000
+_MOST_FLOATS = 100
 _DIGITS = re.compile("[0-9]{1,10}")
 
 
@@ -53,6 +56,52 @@ class NumberList(click.ParamType[list[int]]):
                 self.fail(f"{value!r} asks for too many or too large numbers", param, ctx)
             numbers.extend(range(low, high + 1))
         return numbers
+
+
+class AnyFloat(click.ParamType[float]):
+    """A finite number; unlike a range without ends, the help says nothing of bounds."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse the text."""
+        return FiniteFloat().convert(value, param, ctx)
+
+
+class FloatList(click.ParamType[list[float]]):
+    """Finite numbers such as "1,0.7,-0.5"."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        """Parse the text; the count is checked before it is taken apart."""
+        if isinstance(value, list):
+            return value
+        text = str(value)
+        if text.count(",") >= _MOST_FLOATS:
+            self.fail(f"more than {_MOST_FLOATS} numbers", param, ctx)
+        return [FiniteFloat().convert(part.strip(), param, ctx) for part in text.split(",")]
+
+
+class StyleLayers(click.ParamType["str | list[int]"]):
+    """Layers of a generator: the name of a range, or numbers such as "0-3,5"."""
+
+    name = "layers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | list[int]:
+        """Return the name, or the numbers in order and each once."""
+        if isinstance(value, list) or value in STYLE_NAMES:
+            return value  # type: ignore[no-any-return]
+        if not str(value).strip()[:1].isdigit():
+            names = ", ".join(STYLE_NAMES)
+            self.fail(f"{value[:80]!r} is none of {names}, nor numbers such as 0-3,5", param, ctx)
+        return sorted(set(NumberList().convert(value, param, ctx)))
 
 
 def checkpoint_argument(command: Command) -> Command:
@@ -95,6 +144,23 @@ def class_option(text: str) -> Callable[[Command], Command]:
     return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
 
 
+def cutoff_option(command: Command) -> Command:
+    """--truncation-cutoff: how many layers are truncated."""
+    return click.option(
+        "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
+        help="Truncate the first N layers only; default: what the checkpoint says, or all.",
+    )(command)  # fmt: skip
+
+
+def noise_mode_option(command: Command) -> Command:
+    """--noise-mode: where noise maps come from."""
+    return click.option(
+        "--noise-mode", type=click.Choice(["const", "random", "none"]), default="const",
+        show_default=True,
+        help="Noise maps: the stored ones, new ones that the seed decides, or no noise.",
+    )(command)  # fmt: skip
+
+
 def dry_run_option(command: Command) -> Command:
     """--dry-run: check and tell, do nothing."""
     return click.option(
@@ -116,6 +182,15 @@ def device_option(command: Command) -> Command:
         "--device", default="auto", show_default=True, metavar="NAME",
         help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
     )(command)  # fmt: skip
+
+
+def given_options(ctx: click.Context) -> set[str]:
+    """Return the parameters that stand on the command line, without those left to defaults."""
+    return {
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
 
 
 def resolve_device(name: str) -> str:

@@ -1,6 +1,8 @@
-"""What the commands say, on stderr."""
+"""What the commands say, and how they write names and numbers."""
 
 import os
+import sys
+from collections.abc import Sequence
 
 import click
 
@@ -8,6 +10,17 @@ import click
 def say(text: str) -> None:
     """Print a line on stderr."""
     click.echo(plain_text(text), err=True)
+
+
+def tell(text: str) -> None:
+    """Print lines on stdout; what its encoding cannot write becomes \\xff."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def one_line(text: str) -> str:
+    """Bring foreign text on one line, with all that could steer a terminal written as \\x1b."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
 def counted(number: int, noun: str) -> str:
@@ -18,3 +31,11 @@ def counted(number: int, noun: str) -> str:
 def plain_text(value: object) -> str:
     """Return text that every encoding can write: what is not UTF-8 in a path becomes \\xff."""
     return os.fsencode(str(value)).decode("utf-8", "backslashreplace")
+
+
+def number_ranges(numbers: Sequence[int]) -> str:
+    """Write rising numbers with their ranges: "0-3,5"."""
+    starts = [n for i, n in enumerate(numbers) if i == 0 or numbers[i - 1] != n - 1]
+    ends = [n for i, n in enumerate(numbers) if n == numbers[-1] or numbers[i + 1] != n + 1]
+    runs = zip(starts, ends, strict=True)
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)

@@ -1,7 +1,7 @@
 """latentlab train: train a generator, or continue."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,10 @@ _CONTRIBUTION_BATCH = 8  # fits memory at 1024x1024
 @click.option("--data", required=True, metavar="DIR|ZIP|builtin:digits",
               help="Training pictures; dataset.json inside gives labels.")
 @click.option("--config", "config_name", default="stylegan2-f", show_default=True, metavar="NAME",
-              help="stylegan2-e, stylegan2-f, or stylegan2-small for small pictures.")
+              help="stylegan2-a to stylegan2-f, stylegan1, stylegan1-wgan, progan; for small "
+                   "pictures stylegan2-small, stylegan1-small, progan-small.")
+@click.option("--from", "origin_path", metavar="CKPT",
+              help="Start from the networks of a checkpoint; the config gives losses and rates.")
 @click.option("--kimg", type=FiniteFloat(min=0, min_open=True), default=25000,
               show_default=True, metavar="N", help="Length, in thousands of real pictures shown.")
 @click.option("--snapshot-kimg", type=FiniteFloat(min=0, min_open=True), default=200,
@@ -54,6 +57,7 @@ _CONTRIBUTION_BATCH = 8  # fits memory at 1024x1024
 def train(
     data: str,
     config_name: str,
+    origin_path: str | None,
     kimg: float,
     snapshot_kimg: float,
     resolution: int | None,
@@ -68,7 +72,7 @@ def train(
     output: Path,
     device: str,
 ) -> None:
-    """Train a StyleGAN2, or continue.
+    """Train a StyleGAN2, StyleGAN or Progressive GAN, or continue.
 
     The same command again continues where it stopped. DIR receives
     snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv
@@ -80,11 +84,15 @@ def train(
       latentlab train --data photos.zip --config stylegan2-f --mirror \\
           -o runs/photos
       latentlab train --data photos/ --resolution 256 --gamma 1 -o runs/small
+      latentlab train --data faces/ --config stylegan1 --from ffhq.pkl \\
+          --kimg 500 -o runs/faces
       latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
           --snapshot-kimg 20 -o runs/digits
     """
-    from latentlab.training.config import ImageFormat, named_config
+    from latentlab.checkpoints import load
     from latentlab.training.data import open_dataset
+    from latentlab.training.origin import config_from, origin_of
+    from latentlab.training.presets import ImageFormat, named_config
     from latentlab.training.run import RunSettings
     from latentlab.training.run import train as run
     from latentlab.training.trainer import Trainer
@@ -94,13 +102,15 @@ def train(
     place = resolve_device(device)
     dataset = open_dataset(data, resolution, int(channels), labels)
     images = ImageFormat(dataset.resolution, dataset.channels, dataset.c_dim)
-    given = {"batch": batch, "r1_gamma": gamma, "learning_rate": learning_rate}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    config = replace(named_config(config_name, images), mirror=mirror, **chosen)  # type: ignore[arg-type]
+    config = named_config(config_name, images).changed(batch, learning_rate, gamma, mirror)
+    origin = None if origin_path is None else origin_of(load(origin_path))
+    if origin is not None:
+        config = config_from(origin, config, images)
     if dry_run:
-        click.echo(json.dumps({"pictures": len(dataset), "seed": seed, **asdict(config)}, indent=1))
+        facts = {"pictures": len(dataset), "seed": seed, "from": origin and origin.sha256}
+        click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
         return
-    trainer = Trainer(config, dataset, seed, place)
+    trainer = Trainer(config, dataset, seed, place, origin)
     settings = RunSettings(output, round(kimg * 1000), max(round(snapshot_kimg * 1000), 1))
     with (
         stop_on_signals() as stop,
@@ -122,7 +132,10 @@ def train(
 
 def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
     """Add the share of each resolution to contributions.csv (Fig. 8, Karras et al. 2020)."""
-    if trainer.config.generator.architecture != "skip":
+    from latentlab.networks.config import StyleGAN2Config
+
+    generator = trainer.config.generator
+    if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
         return
     import pandas as pd
 

@@ -4,6 +4,7 @@ import math
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,6 +16,11 @@ from latentlab.files import atomic_write
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, check_shape
 
+# Section 3.1, Karras et al. 2019: the styles of 4x4 and 8x8, of 16x16 and 32x32, and of the rest.
+# First layer and the one after the last; every resolution has two.
+STYLE_RANGES: Mapping[str, tuple[int, int | None]] = MappingProxyType(
+    {"coarse": (0, 4), "middle": (4, 8), "fine": (8, None)}
+)
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
@@ -82,6 +88,36 @@ def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
     if not 0 <= label < c_dim:
         raise SettingsError(f"`class` must be 0..{c_dim - 1} for this generator, but got {label}")
     return torch.eye(c_dim)[[label] * count]
+
+
+def style_layers(layers: str | Iterable[int], num_ws: int) -> list[int]:
+    """Return the numbers of layers, in order and each once, checked against a generator.
+
+    Args:
+        layers: "coarse" (layers 0-3), "middle" (4-7) or "fine" (8 and up), or numbers.
+        num_ws: Number of the generator's layers.
+
+    Raises:
+        LatentError: If all layers share one w.
+        SettingsError: If there is no such layer.
+    """
+    if num_ws < 2:
+        raise LatentError("this generator takes one w for all its layers: no styles to mix")
+    here = f"this generator has layers 0..{num_ws - 1}"
+    if not isinstance(layers, str):
+        chosen = sorted(set(layers))
+        if not chosen or chosen[0] < 0 or chosen[-1] >= num_ws:
+            found = ", ".join(map(str, chosen[:8])) + (", ..." if len(chosen) > 8 else "")
+            raise SettingsError(f"{here}, but `layers` is {found or 'empty'}")
+        return chosen
+    if layers not in STYLE_RANGES:
+        known = ", ".join(STYLE_RANGES)
+        raise SettingsError(f"`layers` must be {known} or numbers, but got {layers!r}")
+    start, stop = STYLE_RANGES[layers]
+    if start >= num_ws:
+        size = 2 ** (start // 2 + 2)
+        raise SettingsError(f"{here}; {layers} styles begin with layer {start}, at {size}x{size}")
+    return list(range(num_ws))[start:stop]
 
 
 def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:

@@ -24,6 +24,8 @@ class Stream(IntEnum):
     PROJECTION_NOISE = 40
     PROJECTION_W = 41
     RENDERED_NOISE = 50
+    FILE_W_MEAN = 60  # of a checkpoint that has none
+    FILE_NOISE = 61
     CONTRIBUTIONS = 100
     LABELS = 1000  # added to the stream of the z that the labels go with
 

@@ -11,7 +11,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -163,7 +163,8 @@ def perceptual_distance(
     elif str(name) == BUILTIN_DIGITS:
         from latentlab.checkpoints import load_classifier
 
-        distance = ClassifierDistance(BUILTIN_DIGITS, load_classifier("builtin:digits-classifier"))
+        classifier = cast(Classifier, load_classifier("builtin:digits-classifier"))
+        distance = ClassifierDistance(BUILTIN_DIGITS, classifier)
     elif Path(name).suffix or is_file(Path(name)):
         distance = TorchScriptDistance(Path(name))
     else:

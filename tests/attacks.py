@@ -3,7 +3,10 @@
 Nothing hostile is kept in the repository; every payload is made in the process that tests it.
 """
 
+import io
 import struct
+import warnings
+import zipfile
 
 
 def text(value: str) -> bytes:
@@ -146,3 +149,54 @@ def module(class_name="Generator", source="raise SystemExit", **state) -> bytes:
 
 def network(**state) -> bytes:
     return NETWORK + b")\x81" + plain(state) + b"b"
+
+
+# Files of torch.save.
+
+NAMESPACE = name("argparse", "Namespace")
+
+
+def stored(key="0", count=3, kind="FloatStorage", place="cpu") -> bytes:
+    """The persistent id of a storage in an archive."""
+    return plain(("storage", name("torch", kind), key, place, count)) + b"Q"
+
+
+def archived(offset=0, size=(3,), stride=(1,), source=None, **changes) -> bytes:
+    """A tensor in an archive; its storage "0" is to hold the floats 1, 2, 3."""
+    source = stored(**changes) if source is None else source
+    return call(TENSOR, source, offset, size, stride, False, call(ORDERED))
+
+
+THREE_FLOATS = struct.pack("<3f", 1, 2, 3)
+
+
+def archive(root_object=None, root="model", storages=None, **others) -> bytes:
+    """A zip archive as torch.save writes it; ``others`` replace or add members."""
+    storages = {"0": THREE_FLOATS} if storages is None else storages
+    members = {"data.pkl": finish(root_object or plain({"x": archived()}), 2)}
+    members |= {"byteorder": b"little", **{f"data/{key}": raw for key, raw in storages.items()}}
+    members |= {"version": b"3\n"}
+    for key, raw in others.items():
+        members[key.replace("__", ".")] = raw
+    return zipped({f"{root}/{key}": raw for key, raw in members.items() if raw is not None})
+
+
+def streamed(root_object=None, keys=("0",), counted=None, content=THREE_FLOATS) -> bytes:
+    """A stream as torch.save wrote it before 2020, of one storage of three floats."""
+    persistent = plain(("storage", name("torch", "FloatStorage"), "0", "cpu", 3, None)) + b"Q"
+    if root_object is None:
+        root_object = plain({"x": archived(source=persistent)})
+    heads = [plain(MAGIC), plain(1001), plain(SYSTEM), root_object, plain(list(keys))]
+    pickles = b"".join(finish(head, 2) for head in heads)
+    return pickles + struct.pack("<q", 3 if counted is None else counted) + content
+
+
+def zipped(members, method=zipfile.ZIP_STORED) -> bytes:
+    """A zip archive of members in order; pairs may name one twice."""
+    pairs = members.items() if isinstance(members, dict) else members
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that is there twice
+        for called, raw in pairs:
+            file.writestr(zipfile.ZipInfo(called), raw, method)
+    return content.getvalue()

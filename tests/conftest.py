@@ -28,7 +28,7 @@ DATA = Path(__file__).parent / "data"
 ALLOWANCE = 2**28
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of genuine checkpoints with reference outputs, or skip."""
     if not SHARED.is_dir():

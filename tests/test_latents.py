@@ -135,6 +135,49 @@ def test_mixing_refuses_latents_of_different_shapes() -> None:
         latents.mix_styles(torch.zeros(2, NUM_WS, W_DIM), torch.zeros(1, NUM_WS, W_DIM), [0])
 
 
+@pytest.mark.parametrize(
+    ("layers", "num_ws", "chosen"),
+    [
+        # The published figure's ranges of a 1024x1024 generator, which has 18 layers.
+        ("coarse", 18, range(4)),
+        ("middle", 18, range(4, 8)),
+        ("fine", 18, range(8, 18)),
+        ("fine", 10, range(8, 10)),
+        ("middle", 6, range(4, 6)),
+        ("coarse", 2, range(2)),
+        ([5, 0, 5], 6, [0, 5]),
+    ],
+)
+def test_style_layers_are_those_of_the_paper(
+    layers: str | list[int], num_ws: int, chosen: range | list[int]
+) -> None:
+    assert latents.style_layers(layers, num_ws) == list(chosen)
+
+
+@pytest.mark.parametrize(
+    ("layers", "num_ws", "message"),
+    [
+        ("fine", 8, r"layers 0\.\.7; fine styles begin with layer 8, at 64x64"),
+        ("middle", 4, r"layers 0\.\.3; middle styles begin with layer 4, at 16x16"),
+        ("pose", 18, "coarse, middle, fine or numbers, but got 'pose'"),
+        ([8], 8, r"layers 0\.\.7, but `layers` is 8"),
+        ([-1], 8, "is -1"),
+        ([], 8, "is empty"),
+        (range(1000), 8, "0, 1, 2, 3, 4, 5, 6, 7, ...$"),
+    ],
+)
+def test_style_layers_that_do_not_exist_are_refused(
+    layers: str | list[int], num_ws: int, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        latents.style_layers(layers, num_ws)
+
+
+def test_one_w_for_all_layers_has_no_styles() -> None:
+    with pytest.raises(LatentError, match="one w"):
+        latents.style_layers("coarse", 1)
+
+
 # Files that fit.
 
 

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from latentlab.checkpoints.checkpoint import Checkpoint
+from latentlab.checkpoints.kinds import licence_note
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checkpoints.pickled import read_pickled
+from latentlab.checkpoints.torch_archive import STREAM_START, ZIP_START
+from latentlab.checkpoints.torch_file import read_torch_file
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -14,14 +19,10 @@ from latentlab.errors import (
     UnsupportedCheckpoint,
 )
 from latentlab.models import builtin_path
-from latentlab.networks.classifier import Classifier
 from latentlab.networks.generator import Generator
 
 _ENOUGH = 9  # bytes, to tell the format
-_NOT_OPENED = {
-    "a zip archive, as torch.save and TorchScript write them": b"PK\x03\x04",
-    "a file of torch.save's older layout": b"\x80\x02\x8a\nl\xfc\x9cF\xf9",
-}
+_TAR = slice(257, 262)  # where a tar archive says what it is
 
 __all__ = ["Checkpoint", "load", "load_classifier", "save"]
 
@@ -44,19 +45,25 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
         return read_native(file, allow_nonfinite)
-    for kind, signature in _NOT_OPENED.items():
-        if start.startswith(signature):
-            raise UnsupportedCheckpoint(f"{file}: {kind}; this version does not open those")
+    if start.startswith((ZIP_START, STREAM_START)):
+        return read_torch_file(file, allow_nonfinite)
     if _is_pickle(start):
         return read_pickled(file, allow_nonfinite)
+    if start[_TAR] == b"ustar":
+        raise UnsupportedCheckpoint(
+            f"{file}: a tar archive; if torch.save wrote it, before 2017, save it again with a "
+            "newer PyTorch"
+        )
     raise UnsupportedCheckpoint(
-        f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); "
-        "expected a safetensors file or a pickle of a published StyleGAN"
+        f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); expected "
+        "a safetensors file, a pickle of a published StyleGAN, or weights saved by torch.save"
     )
 
 
-def load_classifier(path: Path | str) -> Classifier:
+def load_classifier(path: Path | str) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
+
+    Those published for StyleGAN give one logit; its sign tells the class.
 
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.
@@ -71,8 +78,8 @@ def save(
 ) -> None:
     """Write a checkpoint, or a generator alone, as latentlab's own safetensors file.
 
-    The header keeps the kind and SHA-256 of the file that a Checkpoint came from.
-    Loading it again gives bit-equal images.
+    The header keeps the kind and SHA-256 of the file that a Checkpoint came from, and a note on
+    the licence of its weights. Loading it again gives bit-equal images.
 
     Raises:
         SettingsError: If ``source`` is something else.
@@ -80,7 +87,9 @@ def save(
     """
     if isinstance(source, Checkpoint):
         origin = {"kind": source.kind, "file": source.path.name, "sha256": source.sha256}
-        facts = {"source": origin, **source.metadata, **(metadata or {})}
+        note = licence_note(source)
+        licence = {} if note is None else {"licence": note}
+        facts = {"source": origin, **licence, **source.metadata, **(metadata or {})}
         write_native(source.networks, Path(path), facts)
     elif isinstance(source, Generator):
         write_native({"G_ema": source}, Path(path), metadata)
@@ -102,7 +111,7 @@ def _first_bytes(file: Path) -> bytes:
                 f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
             )
         with file.open("rb") as stream:
-            start = stream.read(_ENOUGH)
+            start = stream.read(_TAR.stop)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
     if len(start) < _ENOUGH and not _is_pickle(start):

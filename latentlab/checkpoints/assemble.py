@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -78,8 +79,9 @@ def assemble(
     tensors: Mapping[str, Tensor],
     where: str,
     allow_nonfinite: bool = False,
+    taken: set[int] | None = None,
 ) -> nn.Module:
-    """Build a network and give it ``tensors``, which must be exactly its own.
+    """Build a network and give it copies of ``tensors``, which must be exactly its own.
 
     Args:
         build: Maps the config to the network.
@@ -87,6 +89,9 @@ def assemble(
         tensors: Weights by the network's own names.
         where: File and network, for messages.
         allow_nonfinite: Accept NaN and infinite weights.
+        taken: If given, tensors become the network's own where they can, without a copy; the
+            set holds the memory that networks made before have taken. Not for memory that is
+            mapped from a file, which may change later.
 
     Returns:
         The network in eval mode, float32, without gradients.
@@ -94,24 +99,61 @@ def assemble(
     Raises:
         CheckpointError: Naming all missing, extra, misshapen or non-finite weights.
     """
+    return fill(blank(build, config, where), tensors, where, allow_nonfinite, taken)
+
+
+def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Module:
+    """Build a network that has shapes and no memory, on the meta device.
+
+    Raises:
+        UnsupportedCheckpoint: If the config is not possible, or asks for too many weights.
+    """
     try:
-        with torch.device("meta"):  # shapes without memory: the budget is checked first
+        with torch.device("meta"):
             network = build(config)
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
-    expected = network.state_dict()
-    count = sum(tensor.numel() for tensor in expected.values())
+    count = sum(tensor.numel() for tensor in network.state_dict().values())
     if count > MAX_PARAMETERS:
         raise UnsupportedCheckpoint(f"{where}: the config asks for {count:,} weights")
+    return network
+
+
+def fill(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    allow_nonfinite: bool = False,
+    taken: set[int] | None = None,
+) -> nn.Module:
+    """Give a blank network ``tensors``; see ``assemble``.
+
+    Args:
+        network: From ``blank``.
+        tensors: Weights by the network's own names.
+        where: File and network, for messages.
+        allow_nonfinite: Accept NaN and infinite weights.
+        taken: As in ``assemble``.
+    """
+    expected = network.state_dict()
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:
         raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")
-    weights = {
-        name: tensors[name].to(torch.float32).clone(memory_format=torch.contiguous_format)
-        for name in expected
-    }
+    weights = {name: _own(tensors[name], taken) for name in expected}
     network.load_state_dict(weights, strict=True, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _own(tensor: Tensor, taken: set[int] | None) -> Tensor:
+    """Return a float32 tensor that shares its memory with no other, copied if need be."""
+    own = tensor.to(torch.float32)
+    memory = own.untyped_storage()
+    alone = taken is not None and memory.data_ptr() not in taken and memory.nbytes() == own.nbytes
+    if not alone or not own.is_contiguous():
+        own = own.clone(memory_format=torch.contiguous_format)
+    if taken is not None:
+        taken.add(own.untyped_storage().data_ptr())
+    return own
 
 
 def _problems(
@@ -127,6 +169,7 @@ def _problems(
             problems.append(f"{name} has shape {list(have.shape)}, not {list(want.shape)}")
         elif not have.is_floating_point():
             problems.append(f"{name} has type {have.dtype}, not a float type")
-        elif not allow_nonfinite and not bool(torch.isfinite(have.to(torch.float32)).all()):
+        # numpy's check takes one pass and a byte an element; torch's takes several of each.
+        elif not allow_nonfinite and not np.isfinite(have.to(torch.float32).numpy()).all():
             problems.append(f"{name} holds NaN or infinity as float32")
     return problems

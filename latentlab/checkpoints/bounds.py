@@ -54,9 +54,9 @@ class Budget:
 class BoundedFile:
     """A binary file of known size: a length is compared with what is left before it is read."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BinaryIO, size: int, position: int = 0) -> None:
         self.file, self.size = file, size
-        self.position = 0  # counted here: asking the file takes longer than reading from it
+        self.position = position  # counted here: asking the file takes longer than reading from it
 
     @property
     def left(self) -> int:
@@ -78,6 +78,17 @@ class BoundedFile:
         found = self.file.read(size)
         self.position += len(found)
         return found
+
+    def skip(self, size: int) -> None:
+        """Go on ``size`` bytes further.
+
+        Raises:
+            TruncatedCheckpoint: If fewer are left.
+        """
+        if size > self.left:
+            raise TruncatedCheckpoint(f"{size} bytes are announced and {self.left} are left")
+        self.position += size
+        self.file.seek(self.position)
 
     def readline(self) -> bytes:
         """Read to the end of a short line.

@@ -9,7 +9,6 @@ from typing import Any
 from torch import nn
 
 from latentlab.errors import CheckpointError
-from latentlab.networks.classifier import Classifier
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 
@@ -66,14 +65,14 @@ class Checkpoint:
         return network if isinstance(network, Discriminator) else None
 
     @property
-    def classifier(self) -> Classifier:
-        """The classifier.
+    def classifier(self) -> nn.Module:
+        """The classifier: images [N,C,R,R] in [-1,1] to logits [N,K].
 
         Raises:
             CheckpointError: If the file holds none.
         """
         network = self.networks.get("classifier")
-        if isinstance(network, Classifier):
+        if network is not None:
             return network
         raise CheckpointError(
             f"{self.path}: no classifier inside, only {', '.join(self.networks) or 'nothing'}"

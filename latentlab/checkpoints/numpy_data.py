@@ -1,4 +1,4 @@
-"""Numpy arrays and numbers out of a pickle: permitted types, exact lengths, own copies."""
+"""Numpy arrays and numbers out of a pickle: permitted types, exact lengths."""
 
 import math
 from dataclasses import dataclass
@@ -48,7 +48,10 @@ class UnbuiltArray(Buildable):
     """An array before its BUILD, which brings shape and content."""
 
     def build(self, state: object, budget: Budget) -> NDArray[Any]:
-        """Return the array, row-major and writable.
+        """Return the array as a read-only view of the file's bytes.
+
+        A copy here would need the memory of the whole file once more: the bytes stay alive until
+        the last opcode, for the file may refer to them again.
 
         Raises:
             CheckpointError: If shape and content disagree.
@@ -65,10 +68,9 @@ class UnbuiltArray(Buildable):
         expected = math.prod(shape) * kind.dtype.itemsize
         if len(raw) != expected:
             raise CheckpointError(f"an array of {expected} bytes has {len(raw)}")
-        budget.take_bytes(expected)
+        budget.take_bytes(expected)  # a view costs nothing, but tensors are made of it
         flat: NDArray[Any] = np.frombuffer(raw, kind.dtype)
-        shaped = flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
-        return np.array(shaped, order="C")
+        return flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
 
 
 def number_type(arguments: tuple[Any, ...], _: Budget) -> NumberType:

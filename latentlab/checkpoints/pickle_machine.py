@@ -61,10 +61,12 @@ class Language:
     Attributes:
         names: (module, name) -> our function for calling it, or None where it is only an argument.
         persistent: Turns a persistent id into a value; None where there may be none.
+        attributes: Names that a dict's attributes may have; they are dropped.
     """
 
     names: Mapping[tuple[str, str], Builder | None]
     persistent: Callable[[object], object] | None = None
+    attributes: frozenset[str] = frozenset()
 
 
 class PickleMachine:
@@ -176,6 +178,10 @@ class PickleMachine:
     def build(self) -> None:
         """Complete an object of ours, on the stack and wherever the memo holds it."""
         state, target = self.stack.pop(), self.stack.pop()
+        known = self.language.attributes
+        if known and type(target) is dict and type(state) is dict and state.keys() <= known:
+            self.stack.append(target)
+            return
         if not isinstance(target, Buildable):
             raise UnsafeCheckpoint("sets the state of something that has none; nothing was run")
         built = target.build(state, self.budget)
@@ -255,8 +261,9 @@ def _set_pairs(target: dict[Any, Any], items: list[Any]) -> None:
     if len(items) % 2:
         raise CheckpointError("damaged pickle (a key without a value)")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        # Hashing a deep tuple ends the process, and large numbers with equal hashes stop it.
-        if type(key) is not str and not (type(key) is int and abs(key) < 2**31):
+        # Hashing a deep tuple ends the process, and large numbers with equal hashes stop it. Old
+        # optimisers name their parameters by addresses, of up to 47 bits.
+        if type(key) is not str and not (type(key) is int and abs(key) < 2**48):
             raise CheckpointError(f"a key of type {type(key).__name__} where text was expected")
         if key in target:
             raise CheckpointError(f"the key {str(key)[:80]!a} is set twice")

@@ -29,7 +29,8 @@ class Record(Buildable):
     """An object of the file's own classes: what it was, and its attributes.
 
     Attributes:
-        origin: "torch" for a module of the PyTorch releases, "tensorflow" for a Network.
+        origin: "torch" for a module of the PyTorch releases, "tensorflow" for a Network,
+            "argparse" for the settings of a training run.
         class_name: As the file has it.
         state: The attributes, not yet checked in any way.
     """
@@ -73,7 +74,9 @@ def read_pickle(path: Path) -> Any:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _empty(make: Callable[[], object]) -> Builder:
+def empty(make: Callable[[], object]) -> Builder:
+    """Make a builder that takes no arguments."""
+
     def build(arguments: tuple[Any, ...], _: Budget) -> object:
         if arguments:
             raise UnsafeCheckpoint("makes an empty object from something")
@@ -82,7 +85,7 @@ def _empty(make: Callable[[], object]) -> Builder:
     return build
 
 
-def _text_set(arguments: tuple[Any, ...], _: Budget) -> set[str]:
+def text_set(arguments: tuple[Any, ...], _: Budget) -> set[str]:
     """``set(["name", ...])``."""
     items = arguments[0] if len(arguments) == 1 else None
     if type(items) is not list or len(items) > _MAX_SET:
@@ -120,12 +123,14 @@ def _names() -> Mapping[tuple[str, str], Builder | None]:
         ("torch.storage", "_load_from_bytes"): torch_storage.storage,
         ("torch._utils", "_rebuild_tensor_v2"): torch_storage.tensor,
         ("torch._utils", "_rebuild_parameter"): torch_storage.parameter,
-        ("dnnlib.tflib.network", "Network"): _empty(lambda: Record("tensorflow", "Network")),
-        ("dnnlib.util", "EasyDict"): _empty(dict),
-        ("dnnlib", "EasyDict"): _empty(dict),
-        ("collections", "OrderedDict"): _empty(dict),
-        ("builtins", "set"): _text_set,
-        ("__builtin__", "set"): _text_set,
+        ("dnnlib.tflib.network", "Network"): empty(lambda: Record("tensorflow", "Network")),
+        # Progressive GAN as first released.
+        ("tfutil", "Network"): empty(lambda: Record("tensorflow", "tfutil.Network")),
+        ("dnnlib.util", "EasyDict"): empty(dict),
+        ("dnnlib", "EasyDict"): empty(dict),
+        ("collections", "OrderedDict"): empty(dict),
+        ("builtins", "set"): text_set,
+        ("__builtin__", "set"): text_set,
         ("_codecs", "encode"): _latin1,
         ("numpy", "dtype"): numpy_data.number_type,
         ("numpy", "ndarray"): None,

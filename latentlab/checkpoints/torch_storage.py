@@ -6,7 +6,7 @@ of keys), then a count of elements and their raw little-endian bytes.
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -39,24 +39,43 @@ _TYPES: Mapping[str, tuple[str, torch.dtype]] = MappingProxyType(
         "BoolStorage": ("|b1", torch.bool),
     }
 )
-_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
+STORAGE_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
     {("torch", name): None for name in _TYPES}
 )
+PLAIN = Language(MappingProxyType({}))  # of a stream without any names
 
 
 @dataclass(frozen=True, eq=False)
 class Storage:
-    """The elements of a tensor, not yet copied out of the file's bytes."""
+    """The elements of a tensor, still in the file or in its bytes.
 
-    elements: NDArray[Any]  # flat, read-only
+    Attributes:
+        kind: How numpy holds an element.
+        dtype: What torch calls it.
+        count: Number of elements.
+        read: Returns elements ``start`` to ``start + count``: a new array, or one that is
+            read-only.
+    """
+
+    kind: np.dtype[Any]
     dtype: torch.dtype
+    count: int
+    read: Callable[[int, int], NDArray[Any]]
 
 
-@dataclass(frozen=True, eq=False)
-class _StorageId:
-    class_name: str
+@dataclass(frozen=True)
+class StorageId:
+    """What a persistent id says of a storage: its key, number of elements and their type."""
+
     key: str
     count: int
+    kind: np.dtype[Any]
+    dtype: torch.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self.count * self.kind.itemsize
 
 
 def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
@@ -76,40 +95,69 @@ def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
 
 def _read_stream(raw: bytes, budget: Budget) -> Storage:
     file = BoundedFile(io.BytesIO(raw), len(raw))
-    plain, storages = Language(MappingProxyType({})), Language(_NAMES, _storage_id)
-    magic, protocol, system = (PickleMachine(file, plain, budget).run() for _ in range(3))
+    check_stream(file, budget)
+    found = PickleMachine(file, Language(STORAGE_NAMES, storage_id), budget).run()
+    keys = PickleMachine(file, PLAIN, budget).run()
+    if type(found) is not StorageId or type(keys) is not list or keys != [found.key]:
+        raise CheckpointError("not a stream of exactly one storage")
+    skip_storage(file, found)
+    if file.left:
+        raise CheckpointError(f"{file.left} bytes follow the {found.size} of the storage")
+    elements: NDArray[Any] = np.frombuffer(raw, found.kind, found.count, len(raw) - found.size)
+    return Storage(found.kind, found.dtype, found.count, lambda at, n: elements[at : at + n])
+
+
+def check_stream(file: BoundedFile, budget: Budget) -> None:
+    """Read the pickles before the content: magic number, protocol and system.
+
+    Raises:
+        CheckpointError: If they are not those of torch.save on a little-endian machine.
+    """
+    magic, protocol, system = (PickleMachine(file, PLAIN, budget).run() for _ in range(3))
     if type(magic) is not int or magic != MAGIC or protocol != _PROTOCOL:
         raise CheckpointError("not a torch stream of the known version")
     if type(system) is not dict or system.get("little_endian") is not True:
         raise CheckpointError("not a little-endian torch stream")
-    found = PickleMachine(file, storages, budget).run()
-    keys = PickleMachine(file, plain, budget).run()
-    if type(found) is not _StorageId or type(keys) is not list or keys != [found.key]:
-        raise CheckpointError("not a stream of exactly one storage")
+
+
+def skip_storage(file: BoundedFile, announced: StorageId) -> int:
+    """Pass the elements of a storage, after their number; return where they start.
+
+    Raises:
+        CheckpointError: If there are fewer than announced, or another number is counted.
+    """
     if file.left < 8:
         raise TruncatedCheckpoint(f"{file.left} bytes are left for the number of elements")
     counted = int.from_bytes(file.read(8), "little", signed=True)
-    kind, dtype = _TYPES[found.class_name]
-    size = found.count * np.dtype(kind).itemsize
-    if counted != found.count or file.left != size:
-        raise CheckpointError(
-            f"{found.count} elements of {size} bytes are announced, {counted} counted, "
+    start, size = file.position, announced.size
+    if counted != announced.count or file.left < size:
+        kind = CheckpointError if counted != announced.count else TruncatedCheckpoint
+        raise kind(
+            f"{announced.count} elements of {size} bytes are announced, {counted} counted, "
             f"and {file.left} bytes are there"
         )
-    return Storage(np.frombuffer(raw, kind, found.count, file.position), dtype)
+    file.skip(size)
+    return start
 
 
-def _storage_id(value: object) -> _StorageId:
-    """Check a persistent id: ("storage", class, key, device, elements, None)."""
-    if type(value) is not tuple or len(value) != 6 or type(value[0]) is not str:
+def storage_id(value: object, length: int = 6) -> StorageId:
+    """Check a persistent id: ("storage", class, key, device, elements), in streams with a None.
+
+    Raises:
+        CheckpointError: If it is anything else.
+    """
+    if type(value) is not tuple or len(value) != length or type(value[0]) is not str:
         raise UnsafeCheckpoint("a persistent id that is not a storage's; nothing was run")
-    name, token, key, device, count, view = value
-    if name != "storage" or type(token) is not Global or view is not None:
+    name, token, key, device, count, *view = value
+    if name != "storage" or type(token) is not Global or any(item is not None for item in view):
         raise UnsafeCheckpoint("a persistent id that is not a whole storage's; nothing was run")
+    if (token.module, token.name) not in STORAGE_NAMES:
+        raise UnsafeCheckpoint("a storage of an unknown class; nothing was run")
     texts = type(key) is str and type(device) is str
     if not texts or type(count) is not int or not 0 <= count < 2**56:
         raise CheckpointError("a storage whose key, device or size is not one")
-    return _StorageId(token.name, key, count)
+    kind, dtype = _TYPES[token.name]
+    return StorageId(key, count, np.dtype(kind), dtype)
 
 
 def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
@@ -128,21 +176,21 @@ def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
         raise CheckpointError("a tensor with an offset outside its storage")
     if not (is_geometry(size) and is_geometry(stride) and len(size) == len(stride)):
         raise CheckpointError("a tensor whose size and stride are not up to 8 numbers from 0")
-    have, count = len(source.elements), math.prod(size)
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    have, count = source.count, math.prod(size)
+    span = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     # The first comparison refuses strides of zero that would make much out of little.
-    if count > have or offset > have or (count > 0 and last >= have):
+    if count > have or offset > have or (count > 0 and offset + span > have):
         raise CheckpointError(f"a tensor of {count} elements reaches outside its storage of {have}")
-    width = source.elements.itemsize
-    budget.take_bytes(count * width)
     if count == 0:
         return torch.empty(size, dtype=source.dtype)
+    width = source.kind.itemsize
+    budget.take_bytes(max(count, span) * width)
+    elements = source.read(offset, span)
     steps = tuple(step * width for step in stride)
     # numpy checks the bounds once more.
-    view: NDArray[Any] = np.ndarray(
-        size, source.elements.dtype, source.elements, offset * width, steps
-    )
-    return torch.from_numpy(np.array(view, order="C")).view(source.dtype)
+    view: NDArray[Any] = np.ndarray(size, source.kind, elements, 0, steps)
+    own = np.require(view, requirements=["C", "W"])  # a copy, unless it is one already
+    return torch.from_numpy(own).view(source.dtype)
 
 
 def parameter(arguments: tuple[Any, ...], _: Budget) -> Tensor:

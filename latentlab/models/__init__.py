@@ -14,6 +14,11 @@ def builtin_names() -> list[str]:
     return [f"{PREFIX}{file.stem}" for file in sorted(folder.glob("*.safetensors"))]
 
 
+def is_builtin(path: Path) -> bool:
+    """Whether a file is one of the bundled models."""
+    return path.resolve().parent == Path(__file__).resolve().parent
+
+
 def builtin_path(name: Path | str) -> Path:
     """Return the file of a bundled model.
 

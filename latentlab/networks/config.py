@@ -65,6 +65,12 @@ def _require_taps(config: object, field: str) -> None:
     require(fits and sum(taps) != 0, field, "2..16 numbers, sum not 0", taps)
 
 
+def _require_slope(config: object, field: str) -> None:
+    slope = getattr(config, field)
+    fits = type(slope) in (int, float) and 0 <= slope < 1
+    require(fits, field, "a number from 0 to less than 1", slope)
+
+
 @dataclass(frozen=True)
 class ImageConfig:
     """What all generators and discriminators have in common: images and labels."""
@@ -205,6 +211,8 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig, _StyleGAN2Config):
     # How labels count. "projection": the output is projected on the mapped label (ADA). "sum":
     # an output for each entry of the label (the TensorFlow releases before ADA).
     label_output: LabelOutput = "projection"
+    # Whether ``conv_clamp`` limits the RGB layer at 4x4 as well: only in ADA's TensorFlow release.
+    clamps_last_rgb: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -212,6 +220,7 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig, _StyleGAN2Config):
         require_whole(self, "mapping_layers", 0, 64)
         require_whole(self, "cmap_dim", 1, 65536, optional=True)
         require_known(self, "label_output", get_args(LabelOutput))
+        require_flags(self, "clamps_last_rgb")
         self.require_epilogue(self.feature_maps(4))
 
 
@@ -229,9 +238,7 @@ class _StyleGAN1Config(ImageNetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        slope = self.negative_slope
-        fits = type(slope) in (int, float) and 0 <= slope < 1
-        require(fits, "negative_slope", "a number from 0 to less than 1", slope)
+        _require_slope(self, "negative_slope")
         if self.blur_filter is not None:
             _require_taps(self, "blur_filter")
         require_whole(self, "fused_from", 4, 2**20, optional=True)
@@ -250,16 +257,24 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
     use_noise: bool = True
     shared_noise: bool = False  # one noise map for both layers of a resolution
     pixel_norm: bool = False
+    pixel_norm_epsilon: float = 1e-8
     instance_norm: bool = True
     instance_norm_epsilon: float = 1e-8
     const_input: bool = True
+    # The bias of an upsampling layer comes before its blur, whose zero padding weakens it at the
+    # border (rosinality/style-based-gan-pytorch); as published it comes after.
+    blurred_bias: bool = False
+    mapping_negative_slope: float | None = None  # None: as negative_slope
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_mapping()
+        if self.mapping_negative_slope is not None:
+            _require_slope(self, "mapping_negative_slope")
         require_flags(self, "styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
-                      "const_input")  # fmt: skip
+                      "const_input", "blurred_bias")  # fmt: skip
         require_positive(self, "instance_norm_epsilon")
+        require_positive(self, "pixel_norm_epsilon")
 
     @property
     def num_ws(self) -> int:
@@ -276,10 +291,12 @@ class ProGANConfig(_StyleGAN1Config):
     z_dim: int = 512
     normalize_latents: bool = True
     pixel_norm: bool = True
+    pixel_norm_epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_whole(self, "z_dim", 1, 65536)
+        require_positive(self, "pixel_norm_epsilon")
         require_flags(self, "normalize_latents", "pixel_norm")
 
 
@@ -291,8 +308,14 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
     """
 
     from_rgb_activation: bool = True
+    # A block's first convolution has as many feature maps as the next resolution
+    # (rosinality/style-based-gan-pytorch); as published its second changes their number.
+    widens_first: bool = False
+    # Where a layer halves its maps and is not fused: the mean after bias and activation, as in
+    # Progressive GAN, or before them, as in StyleGAN1.
+    halves_last: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_flags(self, "from_rgb_activation")
+        require_flags(self, "from_rgb_activation", "widens_first", "halves_last")
         self.require_epilogue(self.feature_maps(4))

@@ -107,7 +107,8 @@ class DiscriminatorEpilogue(nn.Module):
         self.adds_rgb = config.architecture == "skip"
         self.fromrgb = None
         if self.adds_rgb or config.resolution == 4 or config.growing:
-            self.fromrgb = Conv(config.channels, maps, 1)  # never clamped in the original
+            limit = clamp if config.clamps_last_rgb else None
+            self.fromrgb = Conv(config.channels, maps, 1, conv_clamp=limit)
         self.conv = Conv(maps + config.mbstd_num_channels, maps, 3, conv_clamp=clamp)
         features = config.fc_features or maps
         self.fc = Linear(maps * 16, features, activate=True)
@@ -171,6 +172,7 @@ class EqualizedConv(nn.Module):
         super().__init__()
         self.blur_filter, self.slope = config.blur_filter, config.negative_slope
         self.activate, self.shrinks = activate, halved > 0
+        self.halves_last = config.halves_last
         self.fused = config.fused_from is not None and halved >= config.fused_from
         self.weight_gain = math.sqrt(2.0) / math.sqrt(in_channels * kernel_size**2)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
@@ -185,9 +187,10 @@ class EqualizedConv(nn.Module):
             x = ops.fused_conv_down(x, weight)
         else:
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-            x = reduce(x) if self.shrinks else x
+            x = reduce(x) if self.shrinks and not self.halves_last else x
         x += self.bias[:, None, None]
-        return ops.leaky_relu_(x, slope=self.slope) if self.activate else x
+        x = ops.leaky_relu_(x, slope=self.slope) if self.activate else x
+        return reduce(x) if self.shrinks and self.halves_last and not self.fused else x
 
 
 class StyleGAN1DiscriminatorBlock(nn.Module):
@@ -197,8 +200,9 @@ class StyleGAN1DiscriminatorBlock(nn.Module):
         super().__init__()
         maps, maps_out = config.feature_maps(resolution), config.feature_maps(resolution // 2)
         self.fromrgb = _from_rgb(config, resolution)
-        self.conv0 = EqualizedConv(config, maps, maps, 3)
-        self.conv1 = EqualizedConv(config, maps, maps_out, 3, halved=resolution)
+        between = maps_out if config.widens_first else maps
+        self.conv0 = EqualizedConv(config, maps, between, 3)
+        self.conv1 = EqualizedConv(config, between, maps_out, 3, halved=resolution)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features to features of half the size."""

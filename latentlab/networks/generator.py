@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from latentlab.networks.config import ProGANConfig, StyleGAN1Config, StyleGAN2Config
 from latentlab.networks.mapping import MappingNetwork
+from latentlab.networks.ops import LEAKY_SLOPE
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
 from latentlab.networks.stylegan3 import StyleGAN3Synthesis
@@ -31,7 +32,6 @@ class Generator(nn.Module):
         self.config = config
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.resolution, self.channels = config.resolution, config.channels
-        is_first = isinstance(config, StyleGAN1Config)
         self.mapping = MappingNetwork(
             config.z_dim,
             config.c_dim,
@@ -43,8 +43,8 @@ class Generator(nn.Module):
             layer_features=config.layer_features,
             label_input=config.label_input,
             normalize_latents=config.normalize_latents,
-            gain_in_weight=is_first,
-            negative_slope=config.negative_slope if isinstance(config, StyleGAN1Config) else 0.2,
+            gain_in_weight=isinstance(config, StyleGAN1Config),
+            negative_slope=_mapping_slope(config),
         )
         if isinstance(config, StyleGAN1Config):
             self.synthesis = StyleGAN1Synthesis(config)
@@ -91,3 +91,11 @@ class Generator(nn.Module):
     def rgb_by_resolution(self, ws: Tensor) -> dict[int, Tensor]:
         """Return each ToRGB output of a skip generator before upsampling, with constant noise."""
         return self.synthesis.rgb_by_resolution(ws)
+
+
+def _mapping_slope(config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config) -> float:
+    """Return the slope of the mapping's activation below zero."""
+    if not isinstance(config, StyleGAN1Config):
+        return LEAKY_SLOPE
+    slope = config.mapping_negative_slope
+    return config.negative_slope if slope is None else slope

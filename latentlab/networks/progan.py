@@ -20,7 +20,7 @@ class ProGAN(Generator):
 
     def __init__(self, config: ProGANConfig) -> None:
         nn.Module.__init__(self)
-        self.config = config
+        self.config: ProGANConfig = config
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.resolution, self.channels = config.resolution, config.channels
         self.synthesis = StyleGAN1Synthesis(_as_traditional(config))
@@ -72,7 +72,7 @@ class ProGAN(Generator):
             check_shape(c, [len(z), self.c_dim], "c")
             x = torch.cat([x, c.to(x.dtype)], dim=1)
         if self.config.normalize_latents:
-            x = ops.normalize_2nd_moment(x)
+            x = ops.normalize_2nd_moment(x, self.config.pixel_norm_epsilon)
         image: Tensor = self.synthesis(x[:, None], noise_mode, noise, rng)
         return image
 
@@ -99,6 +99,7 @@ def _as_traditional(config: ProGANConfig) -> StyleGAN1Config:
         styles=False,
         use_noise=False,
         pixel_norm=config.pixel_norm,
+        pixel_norm_epsilon=config.pixel_norm_epsilon,
         instance_norm=False,
         const_input=False,
     )

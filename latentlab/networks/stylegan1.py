@@ -32,16 +32,19 @@ class Epilogue(NoiseLayer):
                 self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.affine = Linear(config.w_dim, 2 * maps) if config.styles else None
 
-    def finish(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+    def finish(self, x: Tensor, w: Tensor, noise: Tensor | None, biased: bool = False) -> Tensor:
         """Map features [N,maps,r,r], w [N,w_dim] and noise [N|1,1,r,r] to features.
 
-        ``x`` is overwritten, which saves passes over the feature maps.
+        ``biased`` says that they have their bias already. ``x`` is overwritten, which saves passes
+        over the feature maps.
         """
         if noise is not None:
             x.addcmul_(noise, self.noise_strength[:, None, None])
-        x = ops.leaky_relu_(x.add_(self.bias[:, None, None]), slope=self.config.negative_slope)
+        if not biased:
+            x.add_(self.bias[:, None, None])
+        x = ops.leaky_relu_(x, slope=self.config.negative_slope)
         if self.config.pixel_norm:
-            x = ops.normalize_2nd_moment(x)
+            x = ops.normalize_2nd_moment(x, self.config.pixel_norm_epsilon)
         style = None if self.affine is None else self.affine(w)[:, :, None, None].chunk(2, dim=1)
         if self.config.instance_norm:
             return ops.instance_norm(x, self.config.instance_norm_epsilon, style)
@@ -91,9 +94,11 @@ class ConvLayer(Epilogue):
             x = ops.fused_conv_up(x, weight)
         else:
             x = F.conv2d(enlarge(x) if self.up else x, weight, padding=1)
-        if self.up and self.config.blur_filter is not None:
-            x = ops.blur(x, self.config.blur_filter)
-        return self.finish(x, w, noise)
+        if not self.up or self.config.blur_filter is None:
+            return self.finish(x, w, noise)
+        biased = self.config.blurred_bias
+        x = x + self.bias[:, None, None] if biased else x
+        return self.finish(ops.blur(x, self.config.blur_filter), w, noise, biased)
 
 
 class RGBConv(nn.Module):

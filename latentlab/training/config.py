@@ -1,84 +1,94 @@
-"""The named training configs."""
+"""Everything that decides the course of a training run, besides data and seed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from latentlab.errors import SettingsError, UnsupportedCheckpoint
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.errors import SettingsError
+from latentlab.networks.config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+    StyleGAN2DiscriminatorConfig,
+)
+from latentlab.training.growth import Growth, Phase
+
+Loss = Literal["logistic", "wgan-gp"]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides the course of a training run, besides data and seed.
+    """Networks, losses, rates and schedule of a training run.
 
     Intervals are in iterations; ``kimg`` is a thousand real images shown to the discriminator.
     """
 
     name: str
-    generator: StyleGAN2Config
-    discriminator: StyleGAN2DiscriminatorConfig
+    generator: StyleGAN2Config | StyleGAN1Config | ProGANConfig
+    discriminator: StyleGAN2DiscriminatorConfig | StyleGAN1DiscriminatorConfig
+    growth: Growth | None = None  # None: full resolution from the beginning
     batch: int = 32
     learning_rate: float = 0.002
-    r1_gamma: float = 10.0
-    r1_interval: int = 16  # lazy regularisation of D (appendix B, Karras et al. 2020)
+    loss: Loss = "logistic"  # non-saturating logistic, or Wasserstein with gradient penalty
+    # StyleGAN2 updates G, then D. Before it D came first, and G was averaged between the two.
+    discriminator_first: bool = False
+    r1_gamma: float = 10.0  # 0: none
+    # Lazy regularisation of D (appendix B, Karras et al. 2020); 1: part of every update of D.
+    r1_interval: int = 16
+    gradient_penalty_weight: float = 10.0  # of wgan-gp, with the next
+    drift_weight: float = 0.001  # keeps real scores near 0 (appendix A.1, Karras et al. 2018)
     path_length_weight: float = 2.0
     path_length_interval: int = 4
     path_length_decay: float = 0.01
     path_length_batch_shrink: int = 2
     mixing_probability: float = 0.9
     ema_kimg: float = 10.0  # half-life of the averaged generator
+    ema_decay: float | None = None  # of the average, an iteration; takes the place of ``ema_kimg``
     w_mean_decay: float = 0.995
     mirror: bool = False  # flip real images at random
 
+    def __post_init__(self) -> None:
+        if self.path_length_weight > 0 and not isinstance(self.generator, StyleGAN2Config):
+            raise SettingsError(
+                f"`config` {self.name} has path length regularisation, which is StyleGAN2's; this "
+                "generator is not one: take a config without, such as stylegan1 or progan"
+            )
+        grow = self.generator.growing and self.discriminator.growing
+        if self.growth is not None and not grow:
+            raise SettingsError(
+                f"`config` {self.name} has a schedule, but its networks do not grow"
+            )
+        if self.loss == "wgan-gp" and self.r1_gamma > 0:
+            raise SettingsError(
+                f"`config` {self.name} has a gradient penalty in the place of R1; leave `gamma` out"
+            )
 
-@dataclass(frozen=True)
-class ImageFormat:
-    """What the data decides about the networks."""
+    def phase(self, images: int) -> Phase:
+        """What the schedule says of the iteration that begins after ``images`` images."""
+        if self.growth is None:
+            return Phase(0.0, self.batch, self.learning_rate)
+        full = self.generator.resolution
+        lod = self.growth.lod(full, images)
+        resolution = full >> int(lod)
+        batch = dict(self.growth.batches).get(resolution, self.batch)
+        rate = dict(self.growth.learning_rates).get(resolution, self.learning_rate)
+        return Phase(lod, batch, rate)
 
-    resolution: int
-    channels: int
-    c_dim: int
-
-
-def _stylegan2(name: str, images: ImageFormat, channel_base: int, gamma: float) -> TrainingConfig:
-    shape = (images.resolution, images.channels, images.c_dim)
-    return TrainingConfig(
-        name,
-        StyleGAN2Config(*shape, channel_base=channel_base),
-        StyleGAN2DiscriminatorConfig(*shape, channel_base=channel_base),
-        r1_gamma=gamma,
-    )
-
-
-def _stylegan2_small(name: str, images: ImageFormat) -> TrainingConfig:
-    shape = (images.resolution, images.channels, images.c_dim)
-    return TrainingConfig(
-        name,
-        StyleGAN2Config(*shape, channel_base=1024, channel_max=64, z_dim=64, w_dim=64),
-        StyleGAN2DiscriminatorConfig(*shape, channel_base=1024, channel_max=64),
-        r1_gamma=0.1,
-        ema_kimg=3.0,
-    )
-
-
-# Karras et al. 2020, Table 1: E and F differ in the number of feature maps and in gamma.
-CONFIGS: dict[str, Callable[[ImageFormat], TrainingConfig]] = {
-    "stylegan2-e": lambda images: _stylegan2("stylegan2-e", images, 16384, 100.0),
-    "stylegan2-f": lambda images: _stylegan2("stylegan2-f", images, 32768, 10.0),
-    "stylegan2-small": lambda images: _stylegan2_small("stylegan2-small", images),
-}
-
-
-def named_config(name: str, images: ImageFormat) -> TrainingConfig:
-    """Return a named config for images of the given format.
-
-    Raises:
-        SettingsError: If there is no such config, or it is not for images of that size.
-    """
-    if name not in CONFIGS:
-        raise SettingsError(f"`config` must be one of {', '.join(CONFIGS)}, but got {name!r}")
-    try:
-        return CONFIGS[name](images)
-    except UnsupportedCheckpoint as error:  # a rule of the networks, broken by the data's size
-        size = f"{images.resolution}x{images.resolution}"
-        raise SettingsError(f"`config` {name} is not for pictures of {size}: {error}") from error
+    def changed(
+        self,
+        batch: int | None = None,
+        learning_rate: float | None = None,
+        r1_gamma: float | None = None,
+        mirror: bool = False,
+    ) -> "TrainingConfig":
+        """Return the config with other settings, at all resolutions; None leaves one as it is."""
+        config, growth = replace(self, mirror=mirror), self.growth
+        if batch is not None:
+            config = replace(config, batch=batch)
+            growth = replace(growth, batches=()) if growth else None
+        if learning_rate is not None:
+            config = replace(config, learning_rate=learning_rate)
+            growth = replace(growth, learning_rates=()) if growth else None
+        if r1_gamma is not None:
+            config = replace(config, r1_gamma=r1_gamma)
+        return replace(config, growth=growth)

@@ -20,9 +20,25 @@ class TrainingLog:
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, list[float]] = {}
         self._seconds = 0.0
+        self._images_before = 0  # at the start of the row in progress
 
-    def add(self, step: int, images_seen: int, losses: dict[str, float], seconds: float) -> bool:
-        """Add one iteration, ``step`` being the count including it; true if a row was completed."""
+    def add(
+        self,
+        step: int,
+        images_seen: int,
+        losses: dict[str, float],
+        seconds: float,
+        lod: float | None = None,
+    ) -> bool:
+        """Add one iteration; true if a row was completed.
+
+        Args:
+            step: Iterations done, including it.
+            images_seen: Images shown, including its own.
+            losses: Its losses by name.
+            seconds: How long it took.
+            lod: What the networks had left to grow; None leaves the column out.
+        """
         self._seconds += seconds
         for name, value in losses.items():
             total = self._sums.setdefault(name, [0.0, 0])
@@ -30,10 +46,11 @@ class TrainingLog:
             total[1] += 1
         if step % self.span:
             return False
-        rate = images_seen / step * self.span / max(self._seconds, 1e-9)
+        rate = (images_seen - self._images_before) / max(self._seconds, 1e-9)
+        grown = {} if lod is None else {"lod": lod}
         means = {name: total / count for name, (total, count) in self._sums.items()}
-        self.rows.append({"images": images_seen, "images_per_second": rate, **means})
-        self._sums, self._seconds = {}, 0.0
+        self.rows.append({"images": images_seen, "images_per_second": rate, **grown, **means})
+        self._sums, self._seconds, self._images_before = {}, 0.0, images_seen
         return True
 
     def write(self, folder: Path) -> None:
@@ -45,7 +62,12 @@ class TrainingLog:
 
     def sums(self) -> dict[str, Any]:
         """Return the row in progress as plain data; floats survive JSON exactly."""
-        return {"span": self.span, "sums": self._sums, "seconds": self._seconds}
+        return {
+            "span": self.span,
+            "sums": self._sums,
+            "seconds": self._seconds,
+            "images_before": self._images_before,
+        }
 
     @classmethod
     def resume(cls, folder: Path, sums: dict[str, Any], images_seen: int) -> "TrainingLog":
@@ -58,6 +80,7 @@ class TrainingLog:
 
         log = cls(int(sums["span"]))
         log._sums, log._seconds = dict(sums["sums"]), float(sums["seconds"])
+        log._images_before = int(sums["images_before"])
         path = folder / LOG_FILE
         if path.exists():
             try:

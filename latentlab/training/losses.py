@@ -1,4 +1,4 @@
-"""The loss terms of StyleGAN2 training, each a pure function with one value a sample."""
+"""The loss terms of training, each a pure function with one value a sample."""
 
 import math
 
@@ -15,6 +15,30 @@ def generator_logistic(fake_scores: Tensor) -> Tensor:
 def discriminator_logistic(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """Logistic loss of the discriminator: -log sigmoid(D(x)) - log(1 - sigmoid(D(G(z))))."""
     return F.softplus(-real_scores) + F.softplus(fake_scores)
+
+
+def generator_wasserstein(fake_scores: Tensor) -> Tensor:
+    """Wasserstein loss of G (Arjovsky et al. 2017): the negative score of its images."""
+    return -fake_scores
+
+
+def discriminator_wasserstein(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """Wasserstein loss of the discriminator (Arjovsky et al. 2017)."""
+    return fake_scores - real_scores
+
+
+def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """Squared deviation of the gradient's norm from one (Gulrajani et al. 2017).
+
+    Args:
+        scores: Scores [N,1] computed from ``images``.
+        images: Images [N,C,H,W] between real and generated ones, that require a gradient.
+
+    Returns:
+        Penalties [N]; differentiable.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return (gradient.square().sum(dim=[1, 2, 3]).sqrt() - 1).square()
 
 
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:

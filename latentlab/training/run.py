@@ -65,7 +65,8 @@ def train(
             _save(trainer, log, folder, on_snapshot)
             raise
         seconds = time.perf_counter() - started
-        if log.add(trainer.step, trainer.images_seen, losses, seconds):
+        lod = trainer.lod if trainer.discriminator.growing else None
+        if log.add(trainer.step, trainer.images_seen, losses, seconds, lod):
             log.write(folder)
         if on_step is not None:
             on_step(trainer, losses)

@@ -61,7 +61,7 @@ def _position(trainer: Trainer) -> dict[str, Any]:
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
-    """What must be equal for a run to be continued: config, data and seed, as plain data."""
+    """What must be equal for a run to be continued: config, data, seed and origin."""
     settings = json.loads(json.dumps(asdict(trainer.config)))
     data = {
         "fingerprint": trainer.dataset.fingerprint,
@@ -70,7 +70,9 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "channels": trainer.dataset.channels,
         "c_dim": trainer.dataset.c_dim,
     }
-    return {"config": settings, "data": data, "seed": trainer.seed}
+    return {
+        "config": settings, "data": data, "seed": trainer.seed, "from": trainer.origin_sha256,
+    }  # fmt: skip
 
 
 def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
@@ -116,20 +118,22 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         state = optimizer.state_dict()
         optimizer.load_state_dict({**state, "state": moments[name]})
     trainer.mean_path_length = mean_path_length.to(trainer.device)
-    trainer.step = int(description["step"])
+    trainer.step, trainer.images_seen = int(description["step"]), int(description["images"])
     return TrainingLog.resume(path.parent, sums, trainer.images_seen)
 
 
 def _moments(
     tensors: dict[str, Tensor], name: str, network: nn.Module
 ) -> dict[int, dict[str, Tensor]]:
-    """Optimiser state by parameter number, as torch's optimisers take it."""
-    if not any(key.startswith(f"{name}.") for key in tensors):
-        return {}  # before the first step
+    """Optimiser state by parameter number, as torch's optimisers take it.
+
+    Weights that no update has reached since the start or the last reset have none.
+    """
     keys = [key for key, _ in network.named_parameters()]
     return {
         i: {moment: tensors[f"{name}.{key}.{moment}"] for moment in _MOMENTS}
         for i, key in enumerate(keys)
+        if any(f"{name}.{key}.{moment}" in tensors for moment in _MOMENTS)
     }
 
 

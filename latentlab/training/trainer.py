@@ -1,28 +1,48 @@
-"""StyleGAN2 training as published: one iteration, and the state it changes (Karras et al. 2020)."""
+"""One iteration of training, and the state it changes.
+
+Karras et al. 2018 (Progressive GAN), 2019 (StyleGAN) and 2020 (StyleGAN2).
+"""
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from latentlab.checkpoints.assemble import build_network
 from latentlab.errors import NumericalError
-from latentlab.networks.discriminators import StyleGAN2Discriminator
+from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
 from latentlab.training.data import Dataset, RealSampler
+from latentlab.training.fakes import FakeSampler
+from latentlab.training.growth import Phase, faded
+from latentlab.training.objective import (
+    Batch,
+    Losses,
+    discriminator_objective,
+    generator_objective,
+)
+from latentlab.training.origin import Origin
 
-Losses = dict[str, float]  # of one iteration, by name; regularisers only where they were due
+__all__ = ["Losses", "Trainer"]
 
 
 class Trainer:
     """Networks, optimisers and position of a training run.
 
+    It starts from random weights, or from those of ``origin``, for which ``config`` must be made.
     All randomness of an iteration derives from (seed, step), so the position is the whole
     random state: a run continued from a snapshot equals an uninterrupted one.
+
+    Attributes:
+        step: Iterations done.
+        images_seen: Real images shown to the discriminator.
     """
 
     def __init__(
@@ -31,28 +51,36 @@ class Trainer:
         dataset: Dataset,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        origin: Origin | None = None,
     ) -> None:
         self.config, self.dataset, self.seed = config, dataset, seed
         self.device = torch.device(device)
+        self.origin_sha256 = None if origin is None else origin.sha256
         with seeded_initialisation(seed, Stream.INITIAL_WEIGHTS):
-            self.generator = Generator(config.generator).to(self.device)
-            self.discriminator = StyleGAN2Discriminator(config.discriminator).to(self.device)
+            self.generator = cast(Generator, build_network(config.generator)).to(self.device)
+            discriminator = cast(Discriminator, build_network(config.discriminator))
+            self.discriminator = discriminator.to(self.device)
         self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        g_interval = config.path_length_interval if config.path_length_weight > 0 else 0
-        d_interval = config.r1_interval if config.r1_gamma > 0 else 0
-        self.g_optimizer = _lazy_adam(self.generator, config.learning_rate, g_interval)
-        self.d_optimizer = _lazy_adam(self.discriminator, config.learning_rate, d_interval)
+        if origin is not None:
+            self.generator.load_state_dict(origin.generator.state_dict())
+            self.ema_generator.load_state_dict(origin.ema_generator.state_dict())
+            self.discriminator.load_state_dict(origin.discriminator.state_dict())
+        self.g_optimizer = _adam(self.generator, config.learning_rate, self._g_share)
+        self.d_optimizer = _adam(self.discriminator, config.learning_rate, self._d_share)
         self.mean_path_length = torch.zeros([], device=self.device)
         self.reals = RealSampler(dataset, seed, config.mirror)
-        self.step = 0
+        self.fakes = FakeSampler(self.generator, config, dataset, self.device)
+        self.step = self.images_seen = 0
 
     @property
-    def images_seen(self) -> int:
-        """Real images shown to the discriminator so far."""
-        return self.step * self.config.batch
+    def lod(self) -> float:
+        """What the networks have left to grow."""
+        return self.discriminator.lod.item() if self.discriminator.growing else 0.0
 
     def run_step(self) -> Losses:
-        """Run one iteration: G, path length, D, R1, then the average of G.
+        """Run one iteration.
+
+        StyleGAN2: G, path length, D, R1, then the average of G. Before: D, the average, G.
 
         Returns:
             The mean of each loss, before weights and intervals.
@@ -61,39 +89,61 @@ class Trainer:
             ImageError, DataError: If a picture cannot be read; nothing has been changed then.
             NumericalError: If a loss or gradient is not finite; its update was not made.
         """
+        phase = self.config.phase(self.images_seen)
         rng = keyed_generator(self.device, self.seed, Stream.TRAINING_STEP, self.step)
-        images, labels = self._reals()
+        reals = self._reals(phase)
+        self._enter(phase)
         seen: Losses = {}
-        self._train_generator(rng, seen)
-        if self.config.path_length_weight > 0 and self._due(self.config.path_length_interval):
-            self._regularise_path_length(rng, seen)
-        self._train_discriminator(images, labels, rng, seen)
-        if self.config.r1_gamma > 0 and self._due(self.config.r1_interval):
-            self._regularise_r1(images, labels, seen)
-        self._average_generator()
+        if self.config.discriminator_first:
+            self._train_discriminator(reals, rng, seen)
+            self._average_generator(phase)
+            self._train_generator(phase, rng, seen)
+        else:
+            self._train_generator(phase, rng, seen)
+            self._train_discriminator(reals, rng, seen)
+            self._average_generator(phase)
         self.step += 1
+        self.images_seen += phase.batch
         return seen
 
-    def _due(self, interval: int) -> bool:
-        return self.step % interval == 0
+    def _reals(self, phase: Phase) -> Batch:
+        images, labels = self.reals.batch(self.images_seen, phase.batch)
+        return Batch(faded(images.to(self.device), phase.lod), labels.to(self.device))
 
-    def _reals(self) -> tuple[Tensor, Tensor]:
-        start = self.images_seen
-        images, labels = self.reals.batch(start, self.config.batch)
-        return images.to(self.device), labels.to(self.device)
+    def _enter(self, phase: Phase) -> None:
+        """Bring networks and optimisers to the place in the schedule.
 
-    def _train_generator(self, rng: torch.Generator, seen: Losses) -> None:
-        ws, labels = self._draw_ws(self.config.batch, rng)
-        fakes = self.generator.synthesis(ws, "random", rng=rng)
+        Whenever blending begins or ends, the optimisers forget their moments, as published.
+        """
+        before = self.lod
+        for network in (self.generator.synthesis, self.ema_generator.synthesis, self.discriminator):
+            if network.growing:
+                network.set_lod(phase.lod)
+        if self.config.growth is None:
+            return
+        rounded = [(math.floor(lod), math.ceil(lod)) for lod in (before, self.lod)]
+        for optimizer, share in (
+            (self.g_optimizer, self._g_share),
+            (self.d_optimizer, self._d_share),
+        ):
+            if rounded[0] != rounded[1]:
+                optimizer.state.clear()
+            for group in optimizer.param_groups:
+                group["lr"] = phase.learning_rate * share
+
+    def _train_generator(self, phase: Phase, rng: torch.Generator, seen: Losses) -> None:
+        fakes, labels = self.fakes.images(phase.batch, rng)
         with _frozen(self.discriminator):
             scores = self.discriminator(fakes, labels)
-        loss = losses.generator_logistic(scores).mean()
+        loss = generator_objective(self.config, scores)
         self._update(self.g_optimizer, loss, "g_loss")
         seen["g_loss"] = loss.item()
+        if self.config.path_length_weight > 0 and self._due(self.config.path_length_interval):
+            self._regularise_path_length(phase, rng, seen)
 
-    def _regularise_path_length(self, rng: torch.Generator, seen: Losses) -> None:
+    def _regularise_path_length(self, phase: Phase, rng: torch.Generator, seen: Losses) -> None:
         config = self.config
-        ws, _ = self._draw_ws(max(config.batch // config.path_length_batch_shrink, 1), rng)
+        ws, _ = self.fakes.ws(max(phase.batch // config.path_length_batch_shrink, 1), rng)
         fakes = self.generator.synthesis(ws, "random", rng=rng)
         noise = torch.randn(fakes.shape, generator=rng, device=self.device)
         lengths = losses.path_lengths(fakes, ws, noise)
@@ -106,48 +156,36 @@ class Trainer:
         seen["path_length"] = lengths.mean().item()
         seen["path_length_penalty"] = penalty.mean().item()
 
-    def _train_discriminator(
-        self, images: Tensor, labels: Tensor, rng: torch.Generator, seen: Losses
-    ) -> None:
+    def _train_discriminator(self, reals: Batch, rng: torch.Generator, seen: Losses) -> None:
+        config = self.config
+        labels = reals.labels if config.loss == "wgan-gp" else None
         with torch.no_grad():
-            ws, fake_labels = self._draw_ws(self.config.batch, rng)
-            fakes = self.generator.synthesis(ws, "random", rng=rng)
-        fake_scores = self.discriminator(fakes, fake_labels)
-        real_scores = self.discriminator(images, labels)
-        loss = losses.discriminator_logistic(real_scores, fake_scores).mean()
+            fakes = Batch(*self.fakes.images(len(reals.images), rng, labels))
+        loss, terms = discriminator_objective(config, self.discriminator, reals, fakes, rng)
         self._update(self.d_optimizer, loss, "d_loss")
-        seen["d_loss"] = loss.item()
-        seen["real_score"] = real_scores.mean().item()
-        seen["fake_score"] = fake_scores.mean().item()
+        seen.update(terms)
+        if self._d_share < 1 and self._due(config.r1_interval):
+            self._regularise_r1(reals, seen)
 
-    def _regularise_r1(self, images: Tensor, labels: Tensor, seen: Losses) -> None:
-        images = images.detach().requires_grad_(True)
-        penalty = losses.r1_penalty(self.discriminator(images, labels), images)
+    def _regularise_r1(self, reals: Batch, seen: Losses) -> None:
+        images = reals.images.detach().requires_grad_(True)
+        penalty = losses.r1_penalty(self.discriminator(images, reals.labels), images)
         loss = penalty.mean() * (self.config.r1_gamma / 2) * self.config.r1_interval
         self._update(self.d_optimizer, loss, "r1_penalty")
         seen["r1_penalty"] = penalty.mean().item()
 
-    def _draw_ws(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Map random z to ws with style mixing, and move the mean of w; labels are the data's."""
-        labels = self._draw_labels(count, rng)
-        mapping, config, num_ws = self.generator.mapping, self.config, self.generator.num_ws
-        ws = mapping(self._draw_z(count, rng), labels)
-        mapping.w_avg.copy_(ws[:, 0].detach().mean(dim=0).lerp(mapping.w_avg, config.w_mean_decay))
-        coin = torch.rand([], generator=rng, device=self.device).item()
-        if coin < config.mixing_probability and num_ws > 1:
-            cut = int(torch.randint(1, num_ws, [], generator=rng, device=self.device).item())
-            other = mapping(self._draw_z(count, rng), labels)
-            ws = torch.cat([ws[:, :cut], other[:, cut:]], dim=1)
-        return ws, labels
+    def _due(self, interval: int) -> bool:
+        return self.step % interval == 0
 
-    def _draw_z(self, count: int, rng: torch.Generator) -> Tensor:
-        return torch.randn([count, self.generator.z_dim], generator=rng, device=self.device)
+    @property
+    def _g_share(self) -> float:
+        config = self.config
+        return _main_share(config.path_length_interval if config.path_length_weight > 0 else 0)
 
-    def _draw_labels(self, count: int, rng: torch.Generator) -> Tensor:
-        if self.dataset.c_dim == 0:
-            return torch.zeros([count, 0], device=self.device)
-        index = torch.randint(len(self.dataset), [count], generator=rng, device=self.device)
-        return torch.stack([self.dataset.label(int(i)) for i in index]).to(self.device)
+    @property
+    def _d_share(self) -> float:
+        lazy = self.config.r1_gamma > 0 and self.config.r1_interval > 1
+        return _main_share(self.config.r1_interval if lazy else 0)
 
     def _update(self, optimizer: torch.optim.Adam, loss: Tensor, name: str) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -164,9 +202,11 @@ class Trainer:
         optimizer.step()
 
     @torch.no_grad()
-    def _average_generator(self) -> None:
+    def _average_generator(self, phase: Phase) -> None:
         """Move the averaged generator towards G; buffers are copied."""
-        beta = 0.5 ** (self.config.batch / max(self.config.ema_kimg * 1000, 1e-8))
+        beta = self.config.ema_decay
+        if beta is None:
+            beta = 0.5 ** (phase.batch / max(self.config.ema_kimg * 1000, 1e-8))
         now = dict(self.generator.named_parameters())
         for name, average in self.ema_generator.named_parameters():
             average.copy_(now[name].lerp(average, beta))
@@ -175,13 +215,17 @@ class Trainer:
             copied.copy_(buffers[name])
 
 
-def _lazy_adam(network: nn.Module, learning_rate: float, interval: int) -> torch.optim.Adam:
-    """Adam with beta 0 and 0.99, corrected for a regulariser that is due every ``interval`` steps.
+def _main_share(interval: int) -> float:
+    """Share k/(k+1) of the main loss in all updates, for a lazy regulariser every k iterations.
 
-    The correction k/(k+1) keeps the learning rate and memory per pass over the main loss the same
-    (appendix B, Karras et al. 2020). ``interval`` 0 means no lazy regulariser.
+    As an exponent or factor of Adam's settings it keeps learning rate and memory per pass over
+    the main loss the same (appendix B, Karras et al. 2020). ``interval`` 0: no regulariser.
     """
-    share = interval / (interval + 1) if interval else 1.0
+    return interval / (interval + 1) if interval else 1.0
+
+
+def _adam(network: nn.Module, learning_rate: float, share: float) -> torch.optim.Adam:
+    """Adam with beta 0 and 0.99, corrected for the share of the main loss."""
     return torch.optim.Adam(
         network.parameters(), lr=learning_rate * share, betas=(0.0**share, 0.99**share), eps=1e-8
     )

@@ -275,8 +275,8 @@ def test_c14_there_is_no_way_around_the_reader():
 @pytest.mark.parametrize(
     "table",
     [
-        pickle_reader._NAMES, torch_storage._NAMES, torch_storage._TYPES, pickle_machine._ACTIONS,
-        pickle_machine._CONSTANTS, pickle_machine._CONTAINERS,
+        pickle_reader._NAMES, torch_storage.STORAGE_NAMES, torch_storage._TYPES,
+        pickle_machine._ACTIONS, pickle_machine._CONSTANTS, pickle_machine._CONTAINERS,
     ],
 )  # fmt: skip
 def test_c15_the_tables_cannot_be_written(table):

@@ -219,9 +219,9 @@ def test_other_content_is_unsupported(content, tmp_path):
     check_refused(tmp_path / "x.safetensors", UnsupportedCheckpoint)
 
 
-def test_a_zip_is_unsupported(tmp_path):
+def test_a_zip_of_something_else_is_unsupported(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.safetensors", "w") as archive:
-        archive.writestr("model/data.pkl", "{}")
+        archive.writestr("word/document.xml", "{}")
     check_refused(tmp_path / "x.safetensors", UnsupportedCheckpoint)
 
 

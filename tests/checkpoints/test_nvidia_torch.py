@@ -329,15 +329,3 @@ def test_networks_of_other_classes_are_refused(tmp_path, monkeypatch):
     check_refused(
         write_snapshot(path, found, monkeypatch), UnsupportedCheckpoint, "D: expected a net"
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "system"),
-    [
-        ("sg1_32", "StyleGAN1"), ("sg1_128_fused", "StyleGAN1"), ("sg1_32_lod", "StyleGAN1"),
-        ("sg2_skip_32", "StyleGAN2"), ("sg2_resnet_32", "StyleGAN2"),
-        ("pgan_32", "Progressive GAN"), ("classifier_00_dbasic", "classifier"),
-    ],
-)  # fmt: skip
-def test_tensorflow_pickles_are_named(name, system, shared):
-    check_refused(shared / f"{name}.pkl", UnsupportedCheckpoint, "TensorFlow", system, "not open")

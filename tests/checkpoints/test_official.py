@@ -33,7 +33,7 @@ GENERATOR_DEFAULTS = {
     "embed_features": None, "layer_features": None,
 }  # fmt: skip
 DISCRIMINATOR_DEFAULTS = {
-    **NOT_OF_ADA, "fc_features": None, "label_output": "projection",
+    **NOT_OF_ADA, "fc_features": None, "label_output": "projection", "clamps_last_rgb": False,
     "resolution": 64, "channels": 3, "c_dim": 0,
     "channel_base": 32768, "channel_max": 512, "conv_clamp": None, "architecture": "resnet",
     "resample_filter": (1, 3, 3, 1), "mapping_layers": 8, "cmap_dim": None,

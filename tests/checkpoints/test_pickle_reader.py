@@ -50,9 +50,7 @@ def test_arrays_arrive_as_they_are(value, protocol, read):
     assert first is second
     assert first.dtype == value.dtype
     np.testing.assert_array_equal(first, value)
-    assert first.flags.c_contiguous
-    assert first.flags.writeable
-    assert first.flags.owndata or first.base.flags.owndata
+    assert not first.flags.writeable  # a view of the file's bytes
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])

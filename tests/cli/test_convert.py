@@ -22,6 +22,7 @@ def test_a_converted_checkpoint_gives_the_same_images(source, tmp_path):
     before, after = latentlab.load(source), latentlab.load(out)
     assert after.kind == "stylegan2-native"
     assert after.metadata["source"]["sha256"] == before.sha256
+    assert source.name in after.metadata["licence"]
     z, c = torch.randn(2, 64, generator=torch.Generator().manual_seed(0)), torch.eye(5)[:2]
     assert torch.equal(after.generator(z, c), before.generator(z, c))
 

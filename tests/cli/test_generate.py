@@ -1,4 +1,5 @@
 import io
+import json
 import tracemalloc
 import zipfile
 
@@ -10,7 +11,13 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
-from tests.conftest import make_discriminator, make_generator, make_stylegan3
+from tests.conftest import (
+    make_discriminator,
+    make_generator,
+    make_progan,
+    make_stylegan1,
+    make_stylegan3,
+)
 
 SETTINGS = {"resolution": 32, "z_dim": 16, "w_dim": 12}
 MIB = 2**20
@@ -156,6 +163,136 @@ def test_a_grey_generator_gives_grey_pictures(tmp_path):
     assert pixels(tmp_path / "o" / "grid.png").shape == (16, 32)
 
 
+def test_the_official_pictures_are_met(shared, tmp_path):
+    # The first z of the reference data is seed 0's; the cutoff is none in these files.
+    for name, label in (("ada_skip_32", []), ("ada_cond_32", ["--class"])):
+        reference = np.load(shared / f"{name}_ref.npz")
+        options = [*label, *([int(reference["c"][0].argmax())] if label else [])]
+        rendered(
+            shared / f"{name}.pkl", "--seeds", "0", "--truncation-psi", "0.7", *options,
+            "-o", tmp_path / name,
+        )  # fmt: skip
+        ours, official = pixels(tmp_path / name / "seed0000.png"), reference["u8_psi07_const"][0]
+        assert np.abs(ours.astype(int) - official).max() <= 1  # float32 noise at a byte's edge
+        assert (ours == official).mean() > 0.999
+
+
+def test_the_checkpoint_decides_the_cutoff_unless_told(g, tmp_path):
+    ws = g.mapping(z_of(4, g))
+    # What is no number of layers decides nothing.
+    cases = [(3, [], 3), (3, [8], 8), (3, [0], 0), (None, [], 8), ("3", [], 8), (True, [], 8),
+             (-1, [], 8)]  # fmt: skip
+    for i, (own, told, layers) in enumerate(cases):
+        path, out = tmp_path / f"{i}.safetensors", tmp_path / str(i)
+        latentlab.save(g, path, {"truncation": {"psi": 0.7, "cutoff": own}})
+        options = [option for cutoff in told for option in ("--truncation-cutoff", cutoff)]
+        rendered(path, "--seeds", "4", "--truncation-psi", "0.5", *options, "-o", out)
+        by_hand = ws.clone()
+        by_hand[:, :layers] = g.w_mean + 0.5 * (ws[:, :layers] - g.w_mean)
+        picture = pixels(out / "seed0004.png").astype(int)
+        assert np.abs(picture - to_bytes(g.synthesis(by_hand)[0])).max() <= 1
+
+
+# Strips of truncation.
+
+
+def tiles_of(strip, count, side):
+    """The pictures of a strip, found by their height: all stand on one line below the captions."""
+    height, width = strip.shape[:2]
+    gap = (width - 2 * 8 - count * side) // (count - 1)
+    lefts = [8 + i * (side + gap) for i in range(count)]
+    return [strip[height - 8 - side : height - 8, left : left + side] for left in lefts]
+
+
+@pytest.mark.parametrize("mode", ["const", "random", "none"])
+def test_a_strip_holds_the_pictures_of_single_values(mode, model, tmp_path):
+    psis = ["1", "0.7", "0", "-0.5"]
+    options = ("--seeds", "4", "--noise-mode", mode)
+    rendered(model, *options, "--truncation-psi", ",".join(psis), "-o", tmp_path / "s")
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["seed0004-truncation.png"]
+    strip = pixels(tmp_path / "s" / "seed0004-truncation.png")
+    for psi, tile in zip(psis, tiles_of(strip, 4, 96), strict=True):
+        rendered(model, *options, "--truncation-psi", psi, "-o", tmp_path / psi)
+        single = pixels(tmp_path / psi / "seed0004.png")
+        assert np.array_equal(tile, single.repeat(3, axis=0).repeat(3, axis=1))
+
+
+def test_several_strips_have_a_sheet(model, tmp_path):
+    rendered(model, "--seeds", "7,2", "--truncation-psi", " 1, -1 ", "-o", tmp_path)
+    names = {"seed0007-truncation.png", "seed0002-truncation.png", "truncation.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    sheet = pixels(tmp_path / "truncation.png")
+    for i, seed in enumerate((7, 2)):
+        strip = pixels(tmp_path / f"seed000{seed}-truncation.png")
+        bottom = sheet.shape[0] - 8 - (1 - i) * 100
+        for j, tile in enumerate(tiles_of(strip, 2, 96)):
+            right = sheet.shape[1] - 8 - (1 - j) * 100
+            assert np.array_equal(sheet[bottom - 96 : bottom, right - 96 : right], tile)
+
+
+def test_a_strip_stops_at_the_cutoff(model, tmp_path):
+    options = ("--seeds", "4", "--truncation-cutoff", "0", "--truncation-psi", "1,0")
+    rendered(model, *options, "-o", tmp_path)
+    plain, mean = tiles_of(pixels(tmp_path / "seed0004-truncation.png"), 2, 96)
+    assert np.array_equal(plain, mean)
+
+
+def test_existing_strips_are_kept_without_overwrite(model, tmp_path):
+    (tmp_path / "truncation.png").write_text("mine")
+    options = ("--seeds", "0-1", "--truncation-psi", "1,0", "-o", tmp_path)
+    assert "truncation.png" in check_refused(6, model, *options)
+    assert [path.name for path in tmp_path.iterdir()] == ["truncation.png"]
+
+
+# Other kinds of generators.
+
+
+def test_a_stylegan1_is_rendered_as_by_hand(tmp_path):
+    g = make_stylegan1()
+    latentlab.save(g, tmp_path / "m.safetensors")
+    rendered(tmp_path / "m.safetensors", "--seeds", "3", "-o", tmp_path / "o")
+    assert np.array_equal(pixels(tmp_path / "o" / "seed0003.png"), to_bytes(g(z_of(3, g))[0]))
+
+
+@pytest.mark.parametrize("make", [make_stylegan1, make_progan])
+def test_lod_shows_an_earlier_stage_of_growth(make, tmp_path):
+    g = make()
+    latentlab.save(g, tmp_path / "m.safetensors")
+    for lod in ("0", "1", "0.5"):
+        options = ("--seeds", "3", "--lod", lod, "-o", tmp_path / lod)
+        rendered(tmp_path / "m.safetensors", *options)
+        g.synthesis.set_lod(float(lod))
+        expected = to_bytes(g(z_of(3, g))[0])
+        assert np.array_equal(pixels(tmp_path / lod / "seed0003.png"), expected)
+    half = pixels(tmp_path / "1" / "seed0003.png")
+    assert np.array_equal(half, half[::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_lod_is_refused_where_nothing_grows(model, tmp_path):
+    message = check_refused(2, model, "--seeds", "0", "--lod", "1", "-o", tmp_path / "o")
+    assert "growing" in message
+    latentlab.save(make_progan(), tmp_path / "m.safetensors")
+    options = ("--seeds", "0", "--lod", "2.5", "-o", tmp_path / "o")
+    assert "0..2" in check_refused(2, tmp_path / "m.safetensors", *options)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_generator_without_w_is_rendered_and_not_truncated(tmp_path):
+    g = make_progan(c_dim=2)
+    latentlab.save(g, tmp_path / "m.safetensors")
+    options = (tmp_path / "m.safetensors", "--seeds", "3", "--class", "1")
+    rendered(*options, "-o", tmp_path / "o")
+    expected = to_bytes(g(z_of(3, g), torch.eye(2)[[1]])[0])
+    assert np.array_equal(pixels(tmp_path / "o" / "seed0003.png"), expected)
+    for psi in ("0.7", "1,0.7"):
+        said = check_refused(4, *options, "--truncation-psi", psi, "-o", tmp_path / "p")
+        assert "no W" in said
+    np.savez(tmp_path / "w.npz", w=np.zeros((1, 6, 5), np.float32))
+    latents = ("--projected-w", tmp_path / "w.npz", "-o", tmp_path / "p")
+    assert "no W" in check_refused(4, options[0], *latents)
+    assert not (tmp_path / "p").exists()
+
+
 # Classes.
 
 
@@ -214,6 +351,15 @@ def test_latents_of_a_generator_with_classes_need_no_class(conditional, tmp_path
     np.savez(tmp_path / "w.npz", w=some_ws(make_generator(**SETTINGS), n=1))
     rendered(conditional, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
     assert (tmp_path / "o" / "proj00.png").is_file()
+
+
+def test_latents_as_other_tools_write_them(g, model, tmp_path):
+    """In float64, beside arrays that are none of ours to read."""
+    ws = some_ws(g, n=1).astype(np.float64)
+    np.savez_compressed(tmp_path / "w.npz", w=ws, notes=np.array([{"a": 1}], object), loss=3.5)
+    rendered(model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
+    by_hand = g.synthesis(torch.from_numpy(ws).float())
+    assert np.array_equal(pixels(tmp_path / "o" / "proj00.png"), to_bytes(by_hand[0]))
 
 
 @pytest.mark.parametrize(
@@ -317,6 +463,15 @@ def test_noise_that_does_not_fit_is_refused(change, g, model, tmp_path):
 
 
 # Outputs and checkpoints.
+
+
+def test_a_dry_run_tells_the_settings_and_writes_nothing(model, tmp_path):
+    options = ["--seeds", "0-2", "--truncation-psi", "1,0.5", "--dry-run", "-o", tmp_path / "o"]
+    result = CliRunner().invoke(main, ["generate", str(model), *map(str, options)])
+    settings = json.loads(result.stdout)
+    assert (settings["pictures"], settings["truncation_psi"]) == (3, [1.0, 0.5])
+    assert settings["sha256"] == latentlab.load(model).sha256
+    assert not (tmp_path / "o").exists()
 
 
 def test_existing_pictures_are_kept_without_overwrite(model, tmp_path):

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 import latentlab
 from cli.main import main
-from cli.options import NumberList
+from cli.options import FloatList, NumberList, StyleLayers
+from latentlab.latents import STYLE_RANGES
 
 COMMANDS = sorted(main.commands)
 HEAVY = {"torch", "pandas", "matplotlib", "sklearn", "scipy", "PIL"}
@@ -107,6 +108,22 @@ def test_the_version_is_the_packages(tmp_path):
         ("generate m --seeds 0 --truncation-cutoff -1 -o out", "-1"),
         ("generate m --seeds 0 --noise-mode loud -o out", "loud"),
         ("generate m --seeds 0 --frob -o out", "--frob"),
+        ("generate m --seeds 0 --truncation-psi 1,,0 -o out", "''"),
+        ("generate m --seeds 0 --truncation-psi 1,nan -o out", "nan"),
+        ("generate m --seeds 0 --lod -1 -o out", "-1"),
+        ("generate m --projected-w w.npz --truncation-psi 1,0 -o out", "--seeds"),
+        ("mix m --rows 0 -o out", "--cols or --col-w"),
+        ("mix m --cols 0 -o out", "--rows or --row-w"),
+        ("mix m --rows 0 --cols 1", "--output"),
+        ("mix m --rows 9-1 --cols 1 -o out", "9-1"),
+        ("mix m --rows 0-999 --cols 0-999 -o out", "1,002,001 pictures"),
+        ("mix m --rows 0 --cols 1 --layers pose -o out", "coarse, middle, fine"),
+        ("mix m --rows 0 --cols 1 --layers 3-1 -o out", "3-1"),
+        ("mix m --rows 0 --cols 1 --layers -1 -o out", "-1"),
+        ("mix m --rows 0 --cols 1 --layers 0,0-1 --layers 0-1 -o out", "twice"),
+        ("mix m --rows 0 --cols 1 --truncation-psi inf -o out", "inf"),
+        ("info", "CKPT"),
+        ("convert m", "OUT"),
         ("project m -o out", "PICTURE"),
         ("project m p.png", "--output"),
         ("project m p.png --steps 0 -o out", "--steps"),
@@ -175,6 +192,27 @@ def test_other_number_lists_are_usage_errors(text):
     with pytest.raises(click.BadParameter) as caught:
         NumberList().convert(text, None, None)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("text", "numbers"), [
+    ("1", [1.0]), ("1,0.7,0,-0.5,-1", [1.0, 0.7, 0.0, -0.5, -1.0]), (" 1 , 2e-1 ", [1.0, 0.2]),
+])  # fmt: skip
+def test_lists_of_fractions(text, numbers):
+    assert FloatList().convert(text, None, None) == numbers
+
+
+@pytest.mark.parametrize("text", ["", ",", "1,", "half", "1,nan", "-inf", "1;2", "1," * 200 + "1"])
+def test_other_lists_of_fractions_are_usage_errors(text):
+    with pytest.raises(click.BadParameter):
+        FloatList().convert(text, None, None)
+
+
+def test_style_layers_are_names_or_numbers():
+    names = ("coarse", "middle", "fine")
+    assert names == tuple(STYLE_RANGES)
+    for name in names:
+        assert StyleLayers().convert(name, None, None) == name
+    assert StyleLayers().convert("5,0-2,1", None, None) == [0, 1, 2, 5]
 
 
 # Errors become one line and an exit code.

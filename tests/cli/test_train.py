@@ -60,7 +60,44 @@ def test_a_folder_of_pictures_is_cropped_to_the_resolution(tmp_path):
         assert reals.size == (8 * 16, 16)  # a grid of eight columns
 
 
+def test_a_run_starts_from_a_checkpoint(tmp_path):
+    assert train(tmp_path / "first", "--kimg", "0.008").exit_code == 0
+    origin = tmp_path / "first" / "snapshot-000000008.safetensors"
+    again = tmp_path / "again"
+    options = ["--from", str(origin), "--config", "stylegan2-f", "--kimg", "0.008"]
+    done = train(again, *options)
+    assert done.exit_code == 0, done.stderr
+    facts = latentlab.load(again / "snapshot-000000008.safetensors").metadata["training"]
+    assert facts["from"] == latentlab.load(origin).sha256
+    assert facts["config"]["generator"]["z_dim"] == 64  # the checkpoint's
+    assert facts["config"]["r1_gamma"] == 10  # the config's
+    shown = json.loads(train(again, *options, "--dry-run").stdout)
+    assert shown["from"] == facts["from"]
+    assert "Nothing left to do" in train(again, *options).stderr
+    refused = train(again, "--config", "stylegan2-f", "--kimg", "0.016")
+    assert (refused.exit_code, "from: " in refused.stderr) == (2, True)
+
+
+def test_bad_origins_end_in_one_line(tmp_path):
+    builtin = train(tmp_path, "--from", "builtin:digits-stylegan2")
+    assert (builtin.exit_code, "no generator as last trained" in builtin.stderr) == (3, True)
+    missing = train(tmp_path, "--from", "nowhere.pkl")
+    assert (missing.exit_code, "no such file" in missing.stderr) == (3, True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["stylegan1-small", "progan-small"])
+def test_a_growing_run_goes_on_where_it_stopped(name, tmp_path):
+    for kimg in ("0.008", "0.016"):
+        done = train(tmp_path, "--config", name, "--kimg", kimg)
+        assert done.exit_code == 0, done.stderr
+    loaded = latentlab.load(tmp_path / "snapshot-000000016.safetensors")
+    assert loaded.discriminator.lod == (2 if name == "stylegan1-small" else 3)
+    assert not (tmp_path / "contributions.csv").exists()
+
+
 @pytest.mark.parametrize(("options", "code", "said"), [
+    (["--config", "progan-small", "--gamma", "1"], 2, "leave `gamma` out"),
     (["--data", "nowhere"], 4, "no such folder or zip"),
     (["--config", "stylegan9"], 2, "stylegan2-small"),
     (["--kimg", "0"], 2, "--kimg"),

@@ -5,7 +5,7 @@ import torch
 import latentlab
 from latentlab import LatentError
 from tests import reference
-from tests.conftest import make_discriminator
+from tests.conftest import make_discriminator, make_stylegan1_discriminator
 from tests.tolerances import FLOAT64, SCORE
 
 
@@ -74,3 +74,14 @@ def test_a_wrong_image_is_named():
 def test_a_missing_label_is_named():
     with pytest.raises(LatentError, match="needs `c`"):
         make_discriminator(c_dim=3)(torch.zeros(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_either_convolution_of_a_block_changes_the_number_of_maps(first):
+    """Table and kernel sizes are those of one resolution and of the next."""
+    d = make_stylegan1_discriminator(channel_table=(8, 6, 3), widens_first=first)
+    shapes = [list(conv.weight.shape[:2]) for b in (d.b16, d.b8) for conv in (b.conv0, b.conv1)]
+    assert shapes == (
+        [[6, 3], [6, 6], [8, 6], [8, 8]] if first else [[3, 3], [6, 3], [6, 6], [8, 6]]
+    )
+    assert d(torch.randn(4, 3, 16, 16)).shape == (4, 1)

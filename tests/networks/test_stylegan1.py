@@ -6,6 +6,8 @@ from scipy.signal import correlate2d
 
 from latentlab import LatentError
 from latentlab.networks import ops
+from latentlab.networks.config import StyleGAN1Config
+from latentlab.networks.stylegan1 import ConvLayer
 from tests.conftest import make_stylegan1
 from tests.tolerances import FLOAT64
 
@@ -113,3 +115,20 @@ def test_labels_are_appended_to_z_and_normalised_with_it():
 def test_a_contribution_of_each_resolution_is_refused():
     with pytest.raises(LatentError, match="only a skip generator"):
         make_stylegan1().rgb_by_resolution(torch.zeros(1, 6, 5))
+
+
+def test_a_blurred_bias_is_weaker_at_the_border():
+    """The blur sees zeros outside: three quarters of [1, 2, 1] are left at an edge."""
+    config = StyleGAN1Config(
+        8, channel_table=(8, 8), w_dim=5, instance_norm=False, styles=False, use_noise=False,
+        blurred_bias=True,
+    )  # fmt: skip
+    layer = ConvLayer(config, 8, up=True, stores_noise=False)
+    coverage = np.array([0.75, *[1.0] * 6, 0.75])
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(torch.arange(8.0) - 3)
+        y = layer(torch.randn(2, 8, 4, 4), torch.zeros(2, 5), None)
+    bias = np.arange(8.0) - 3
+    expected = np.where(bias > 0, bias, 0.2 * bias)[:, None, None] * np.outer(coverage, coverage)
+    np.testing.assert_allclose(y[1], expected, atol=1e-6)  # float32

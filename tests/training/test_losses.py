@@ -37,6 +37,29 @@ def test_logistic_losses_stay_finite_for_extreme_scores():
     assert losses.generator_logistic(extreme).flatten().tolist() == [1e4, 0]
 
 
+def test_wasserstein_losses_are_differences_of_scores():
+    real, fake = torch.tensor([[0.5], [-2.0]]), torch.tensor([[1.0], [3.0]])
+    assert losses.generator_wasserstein(fake).flatten().tolist() == [-1.0, -3.0]
+    assert losses.discriminator_wasserstein(real, fake).flatten().tolist() == [0.5, 5.0]
+
+
+def test_gradient_penalty_of_a_linear_discriminator_is_known():
+    weights = draw([3, 4, 4])
+    images = draw([5, 3, 4, 4], seed=1).requires_grad_(True)
+    scores = (images * weights).sum(dim=[1, 2, 3])[:, None]
+    expected = (weights.norm() - 1).square().expand(5)
+    torch.testing.assert_close(losses.gradient_penalty(scores, images), expected)
+
+
+def test_gradient_penalty_of_a_network_equals_numerical_gradients():
+    d = make_discriminator(resolution=4, channel_max=3).double()
+    images = draw([2, 3, 4, 4]).requires_grad_(True)
+    penalty = losses.gradient_penalty(d(images), images)
+    gradient = numerical_gradient(lambda x: d(x).sum(), images.detach())
+    expected = (gradient.square().sum(dim=[1, 2, 3]).sqrt() - 1).square()
+    torch.testing.assert_close(penalty, expected, rtol=NUMERICAL, atol=0)
+
+
 def test_r1_of_a_linear_discriminator_is_the_squared_norm_of_its_weights():
     weights = draw([3, 4, 4])
     images = draw([5, 3, 4, 4], seed=1).requires_grad_(True)
@@ -91,15 +114,15 @@ def test_path_length_penalty_uses_the_mean_after_the_batch():
     np.testing.assert_allclose(penalty, [0.01, 3.61], rtol=1e-5)
 
 
-@pytest.mark.parametrize("penalty", ["r1", "path length"])
+@pytest.mark.parametrize("penalty", ["r1_penalty", "gradient_penalty", "path length"])
 def test_penalties_have_gradients_to_the_weights(penalty):
-    if penalty == "r1":
+    if penalty != "path length":
         network = make_discriminator(resolution=4, channel_max=3).double().requires_grad_(True)
         images = draw([2, 3, 4, 4]).requires_grad_(True)
         weight = network.b4.conv.weight
 
         def value():
-            return losses.r1_penalty(network(images), images).sum()
+            return getattr(losses, penalty)(network(images), images).sum()
     else:
         network = make_generator(resolution=4, channel_max=3).double().requires_grad_(True)
         ws = draw([1, network.num_ws, network.w_dim]).requires_grad_(True)

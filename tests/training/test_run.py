@@ -7,10 +7,10 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, ImageError, SettingsError
+from latentlab.training.log import TrainingLog
 from latentlab.training.run import RunSettings, train
-from tests.training.test_trainer import make_trainer, weights
+from tests.training.trainers import BATCH, make_trainer, weights
 
-BATCH = 4
 SPEED = ["images_per_second"]  # the one column of the log that two runs do not share
 
 
@@ -46,6 +46,31 @@ class TestResuming:
             for name, value in moments[0][key].items():
                 assert torch.equal(value, moments[1][key][name])
         assert torch.equal(second.mean_path_length, straight.mean_path_length)
+
+    # Iterations 1 and 2 are at 8x8, 3 and 4 blend to 16x16, then the optimisers are reset, ...
+    @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6, 8, 12, 18])
+    @pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d"])
+    def test_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
+        images = 58
+        runs = {}
+        for part, stop in (("parts", stop_at), ("parts", None), ("straight", None)):
+            trainer = runs[part] = make_trainer(name=name)
+            settings = RunSettings(tmp_path / part, images, 16)
+            train(trainer, settings, should_stop=lambda t=trainer, s=stop: t.step == s)
+            if stop is not None:
+                assert trainer.step == stop
+        again, straight = runs["parts"], runs["straight"]
+        assert (again.step, again.images_seen) == (straight.step, straight.images_seen) == (19, 58)
+        assert again.lod == straight.lod == 0
+        for a, b in zip(weights(again), weights(straight), strict=True):
+            assert torch.equal(a, b)
+        logs = [pd.read_csv(tmp_path / n / "log.csv").drop(columns=SPEED) for n in runs]
+        pd.testing.assert_frame_equal(*logs)
+        for optimizer in ("g_optimizer", "d_optimizer"):
+            first, second = (getattr(t, optimizer).state_dict()["state"] for t in (again, straight))
+            assert first.keys() == second.keys()
+            for key in first:
+                assert all(torch.equal(first[key][m], second[key][m]) for m in first[key])
 
     def test_a_finished_run_has_nothing_left_to_do(self, tmp_path):
         run(tmp_path, 3)
@@ -196,3 +221,47 @@ def test_a_copied_run_folder_continues(tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     trainer, _ = run(tmp_path / "b", 3)
     assert trainer.step == 3
+
+
+@pytest.mark.usefixtures("short_log")
+def test_the_log_of_a_growing_run_says_how_far_it_is(tmp_path):
+    train(make_trainer(name="stylegan1-small"), RunSettings(tmp_path, 44, 1000))
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["images"].tolist() == [20, 32, 38, 44]
+    assert log["lod"].tolist() == pytest.approx([4 / 3, 1, 1 / 3, 0])
+    assert (log["images_per_second"] > 0).all()
+
+
+def test_the_log_of_other_runs_says_nothing_of_growth(tmp_path):
+    run(tmp_path, 32)
+    assert "lod" not in pd.read_csv(tmp_path / "log.csv").columns
+
+
+def test_speed_counts_the_images_of_the_row():
+    log = TrainingLog(2)
+    for step, (images, seconds) in enumerate([(8, 1), (16, 1), (18, 0.5), (20, 0.5)], start=1):
+        log.add(step, images, {}, seconds)
+    assert [row["images_per_second"] for row in log.rows] == [8, 4]
+
+
+def test_a_growing_run_draws_enlarged_pictures(tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    train(make_trainer(name="stylegan1-small"), RunSettings(tmp_path, 8, 1000))
+    with Image.open(tmp_path / "fakes-000000008.png") as grid:
+        pixels = np.asarray(grid)
+    assert pixels.shape[:2] == (8 * 32, 8 * 32)
+    small = pixels[::4, ::4]
+    assert (pixels == small.repeat(4, axis=0).repeat(4, axis=1)).all()
+    assert len(np.unique(small)) > 8
+
+
+@pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d"])
+def test_snapshots_of_growing_networks_open(name, tmp_path):
+    trainer = make_trainer(name=name)
+    last = train(trainer, RunSettings(tmp_path, 22, 1000))
+    checkpoint = latentlab.load(last)
+    assert checkpoint.generator.synthesis.lod == checkpoint.discriminator.lod == 1
+    z = torch.randn(2, 4)
+    assert torch.equal(checkpoint.generator(z), trainer.ema_generator(z))

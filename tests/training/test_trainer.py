@@ -1,69 +1,13 @@
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from latentlab import NumericalError, SettingsError
-from latentlab.training.config import CONFIGS, ImageFormat, named_config
-from latentlab.training.data import DigitsDataset
+from latentlab import NumericalError
+from latentlab.training.fakes import FakeSampler
 from latentlab.training.trainer import Trainer
-
-
-def tiny_config(c_dim=0, **changes):
-    config = named_config("stylegan2-small", ImageFormat(32, 1, c_dim))
-    small = {"channel_base": 128, "channel_max": 4}
-    generator = replace(config.generator, **small, z_dim=4, w_dim=4, mapping_layers=2)
-    discriminator = replace(config.discriminator, **small)
-    return replace(
-        config, generator=generator, discriminator=discriminator,
-        **{"batch": 4, "r1_interval": 2, "path_length_interval": 2, **changes},
-    )  # fmt: skip
-
-
-def make_trainer(seed=0, labels=False, **changes):
-    dataset = DigitsDataset("train", channels=1, labels=labels)
-    return Trainer(tiny_config(dataset.c_dim, **changes), dataset, seed)
-
-
-def networks_of(trainer):
-    return trainer.generator, trainer.discriminator, trainer.ema_generator
-
-
-def weights(trainer):
-    return [value for network in networks_of(trainer) for value in network.state_dict().values()]
-
-
-@pytest.mark.parametrize(
-    ("name", "base", "gamma"),
-    [
-        ("stylegan2-e", 16384, 100.0),
-        ("stylegan2-f", 32768, 10.0),
-    ],
-)
-def test_published_configs(name, base, gamma):
-    config = named_config(name, ImageFormat(256, 3, 0))
-    assert (config.generator.channel_base, config.discriminator.channel_base) == (base, base)
-    assert (config.r1_gamma, config.r1_interval) == (gamma, 16)
-    assert (config.path_length_weight, config.path_length_interval) == (2.0, 4)
-    assert (config.batch, config.learning_rate, config.ema_kimg) == (32, 0.002, 10.0)
-    assert (config.mixing_probability, config.w_mean_decay) == (0.9, 0.995)
-    assert (config.path_length_decay, config.path_length_batch_shrink) == (0.01, 2)
-    assert config.generator.architecture == "skip"
-    assert config.discriminator.architecture == "resnet"
-
-
-@pytest.mark.parametrize("name", list(CONFIGS))
-def test_a_config_takes_the_format_of_the_data(name):
-    config = named_config(name, ImageFormat(64, 1, 7))
-    for network in (config.generator, config.discriminator):
-        assert (network.resolution, network.channels, network.c_dim) == (64, 1, 7)
-
-
-def test_an_unknown_config_is_named():
-    with pytest.raises(SettingsError, match="stylegan2-f"):
-        named_config("stylegan9", ImageFormat(32, 3, 0))
+from tests.training.trainers import make_trainer, networks_of, weights
 
 
 def test_equal_seeds_train_equally_and_others_do_not():
@@ -117,9 +61,9 @@ def test_losses_reach_the_optimisers_with_their_weights_and_intervals(updates):
 
 def test_path_lengths_are_measured_on_half_the_batch(updates, monkeypatch):
     counts = []
-    original = Trainer._draw_ws
+    original = FakeSampler.ws
     monkeypatch.setattr(
-        Trainer, "_draw_ws", lambda self, n, rng: counts.append(n) or original(self, n, rng)
+        FakeSampler, "ws", lambda self, n, *rest: counts.append(n) or original(self, n, *rest)
     )
     make_trainer(batch=6).run_step()
     assert counts == [6, 3, 6]  # G, path length, the fakes of D
@@ -137,16 +81,6 @@ def test_fakes_are_scored_with_their_own_labels(updates):
     assert torch.equal(of_reals, labels)
     assert any(torch.equal(of_g, c) for c in mapped)
     assert torch.equal(of_fakes, mapped[-1])
-
-
-def test_mixing_cuts_at_every_layer_but_the_first(updates):
-    trainer = make_trainer(mixing_probability=1.0)
-    num_ws = trainer.generator.num_ws
-    cuts = set()
-    for seed in range(200):
-        ws, _ = trainer._draw_ws(1, torch.Generator().manual_seed(seed))
-        cuts.add(int((ws[0] == ws[0, 0]).all(dim=1).sum()))
-    assert cuts == set(range(1, num_ws))
 
 
 def test_a_gradient_that_is_not_finite_stops_before_the_update():
@@ -203,14 +137,6 @@ def test_the_mean_of_w_follows_the_batches():
     assert len(seen) == 2  # once for G, once for the fakes of D
 
 
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_styles_are_mixed_with_the_given_probability(probability):
-    trainer = make_trainer(mixing_probability=probability)
-    ws, _ = trainer._draw_ws(4, torch.Generator().manual_seed(0))
-    mixed = bool((ws != ws[:, :1]).any())
-    assert mixed == bool(probability)
-
-
 def test_each_network_is_trained_by_its_own_loss():
     trainer = make_trainer(r1_gamma=0.0, path_length_weight=0.0)
     before = [value.clone() for value in weights(trainer)]
@@ -246,3 +172,38 @@ def test_the_loss_falls_for_a_discriminator_against_a_still_generator():
     trainer.g_optimizer.param_groups[0]["lr"] = 0.0
     seen = [trainer.run_step()["d_loss"] for _ in range(30)]
     assert np.mean(seen[-5:]) < 0.5 * np.mean(seen[:5])
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The updates and averages of an iteration in their order."""
+    seen = []
+    update, average = Trainer._update, Trainer._average_generator
+
+    def record(self, optimizer, loss, name):
+        seen.append(name)
+        update(self, optimizer, loss, name)
+
+    monkeypatch.setattr(Trainer, "_update", record)
+    monkeypatch.setattr(
+        Trainer, "_average_generator", lambda t, phase: seen.append("average") or average(t, phase)
+    )
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("stylegan1", ["d_loss", "average", "g_loss"]),
+        ("stylegan1-wgan", ["d_loss", "average", "g_loss"]),
+        ("progan", ["d_loss", "average", "g_loss"]),
+        ("stylegan2-a", ["g_loss", "d_loss", "average"]),
+        ("stylegan2-b", ["g_loss", "d_loss", "average"]),
+        ("stylegan2-c", ["g_loss", "d_loss", "r1_penalty", "average"]),
+        ("stylegan2-d", ["g_loss", "path_length_penalty", "d_loss", "r1_penalty", "average"]),
+        ("stylegan2-f", ["g_loss", "path_length_penalty", "d_loss", "r1_penalty", "average"]),
+    ],
+)
+def test_the_order_of_an_iteration(name, expected, calls):
+    make_trainer(name=name).run_step()
+    assert calls == expected

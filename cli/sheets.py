@@ -1,0 +1,82 @@
+"""Sheets of pictures: rows and columns with captions, for looking at on a screen."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from latentlab.images import MAX_PIXELS, shrink, tensor_to_picture
+
+SCREEN = 256  # pixels, the largest tile where there are many
+
+_SMALLEST = 96  # pixels; smaller images are enlarged by whole factors
+_GAP = 4  # pixels between tiles
+_HEADER_GAP = 16  # pixels more behind a header
+_MARGIN = 8  # pixels around captions
+_FONT = 15  # pixels, the height of captions
+
+
+def tile_size(resolution: int, count: int, largest: int | None = None) -> int:
+    """Return a side for ``count`` tiles, which stay within MAX_PIXELS together.
+
+    It is a multiple of the resolution, or the resolution halved some times.
+    """
+    size = resolution * -(-_SMALLEST // resolution)
+    while (largest and size > largest) or count * size * size > MAX_PIXELS:
+        size = size - resolution if size > resolution else size // 2
+    return size
+
+
+def tile(image: Tensor, size: int) -> Image.Image:
+    """Bring an image [C,R,R] in [-1,1] to the side ``size``: by repeated pixels, or box means."""
+    if size > image.shape[-1]:
+        factor = size // image.shape[-1]
+        image = image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+    return tensor_to_picture(shrink(image.unsqueeze(0), size)[0])
+
+
+def sheet(
+    tiles: Sequence[Sequence[Image.Image | None]],
+    columns: Sequence[str],
+    rows: Sequence[str],
+    header: bool = False,
+) -> Image.Image:
+    """Lay out rows of tiles of one size on white; None leaves a place blank.
+
+    Args:
+        tiles: The rows, all of one length.
+        columns: A caption above each column.
+        rows: A caption beside each row; "" for none.
+        header: Whether the first row and the first column stand apart from the others.
+    """
+    some = next(picture for row in tiles for picture in row if picture is not None)
+    size, ink = some.width, ImageDraw.Draw(some)
+    font = _font_within(size, columns, ink)
+    beside = max(round(ink.textlength(text, _font(_FONT))) for text in rows)
+    left = beside + 2 * _MARGIN if beside else _MARGIN
+    top = _FONT + 2 * _MARGIN
+    extra = _HEADER_GAP if header else 0
+    across = [left + i * (size + _GAP) + extra * (i > 0) for i in range(len(columns))]
+    down = [top + i * (size + _GAP) + extra * (i > 0) for i in range(len(rows))]
+    page = Image.new(some.mode, (across[-1] + size + _MARGIN, down[-1] + size + _MARGIN), "white")
+    ink = ImageDraw.Draw(page)
+    for x, text in zip(across, columns, strict=True):
+        ink.text((x + size // 2, top // 2), text, "black", font, anchor="mm")
+    for y, text, row in zip(down, rows, tiles, strict=True):
+        ink.text((left - _MARGIN, y + size // 2), text, "black", _font(_FONT), anchor="rm")
+        for x, picture in zip(across, row, strict=True):
+            if picture is not None:
+                page.paste(picture, (x, y))
+    return page
+
+
+def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(height)
+
+
+def _font_within(
+    width: int, texts: Sequence[str], ink: ImageDraw.ImageDraw
+) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the caption's font, smaller where a text would be wider than a tile."""
+    widest = max(ink.textlength(text, _font(_FONT)) for text in texts)
+    return _font(max(1, min(_FONT, int(_FONT * width / max(widest, 1)))))

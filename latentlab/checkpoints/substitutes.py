@@ -1,0 +1,46 @@
+"""What a network needs and its file does not hold: filters, the mean of W, noise maps.
+
+Random ones come from a fixed seed, so that a file always opens as the same network.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.networks.generator import Generator
+from latentlab.networks.ops import fir_kernel
+from latentlab.numerics import Stream, keyed_generator
+
+_SEED = 0
+_BATCH = 1024  # latents mapped at a time
+
+
+def resample_filters(build: Callable[[Any], nn.Module], config: Any) -> dict[str, Tensor]:
+    """Return the filter buffers of a StyleGAN2 network, which its config determines."""
+    with torch.device("meta"):
+        names = build(config).state_dict()
+    taps = config.resample_filter
+    return {name: fir_kernel(taps) for name in names if name.endswith("resample_filter")}
+
+
+def noise_map(resolution: int, layer: int) -> Tensor:
+    """Draw the noise [resolution,resolution] of a layer."""
+    rng = keyed_generator("cpu", _SEED, Stream.FILE_NOISE, layer)
+    return torch.randn(resolution, resolution, generator=rng)
+
+
+def set_w_mean(g: Generator, count: int) -> str:
+    """Give a generator the mean of ``count`` random w, and return a sentence that says so."""
+    with torch.inference_mode():
+        total = torch.zeros(g.w_dim, dtype=torch.float64)
+        for first in range(0, count, _BATCH):
+            rng = keyed_generator("cpu", _SEED, Stream.FILE_W_MEAN, first)
+            z = torch.randn(min(_BATCH, count - first), g.z_dim, generator=rng)
+            total += g.mapping(z)[:, 0].double().sum(dim=0)
+    g.mapping.w_avg.copy_(total / count)
+    return (
+        f"The file has no mean of w, the centre of truncation; it is the mean of {count} random w "
+        f"(seed {_SEED})."
+    )

@@ -1,0 +1,99 @@
+"""Where a run starts that continues a checkpoint: its networks, and a config that fits them."""
+
+from dataclasses import dataclass, replace
+
+from latentlab.checkpoints import Checkpoint
+from latentlab.errors import CheckpointError, SettingsError
+from latentlab.networks.config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+    StyleGAN2DiscriminatorConfig,
+)
+from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan3_config import StyleGAN3Config
+from latentlab.training.config import TrainingConfig
+from latentlab.training.presets import ImageFormat
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Initial weights of a run: all three networks of a checkpoint.
+
+    Without an averaged generator in the checkpoint, the average starts from the raw one.
+    """
+
+    where: str
+    sha256: str
+    generator: Generator
+    ema_generator: Generator
+    discriminator: Discriminator
+
+
+def origin_of(checkpoint: Checkpoint) -> Origin:
+    """Take the networks of a checkpoint for training.
+
+    Raises:
+        CheckpointError: If it lacks the raw generator or the discriminator, or they are of a kind
+            that is not trained here.
+    """
+    generator, discriminator = checkpoint.raw_generator, checkpoint.discriminator
+    if generator is None or discriminator is None:
+        lacking = "generator as last trained (G)" if generator is None else "discriminator (D)"
+        raise CheckpointError(
+            f"{checkpoint.path}: no {lacking} inside, only {', '.join(checkpoint.networks)}; "
+            "training continues from a snapshot that has both"
+        )
+    trained = isinstance(generator.config, StyleGAN2Config | StyleGAN1Config | ProGANConfig)
+    scored = isinstance(
+        discriminator.config, StyleGAN2DiscriminatorConfig | StyleGAN1DiscriminatorConfig
+    )
+    if not (trained and scored):
+        raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
+    averaged = checkpoint.generator  # G_ema, or G
+    where = str(checkpoint.path)
+    return Origin(where, checkpoint.sha256, generator, averaged, discriminator)
+
+
+def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> TrainingConfig:
+    """Return ``config`` with the networks of ``origin``, its schedule being at their lod.
+
+    Networks that are grown stay so; those of a snapshot from the middle of growing go on growing,
+    if the config grows at all. Others train as the config does at their full resolution.
+
+    Raises:
+        SettingsError: If the networks are not for such images, or the config not for them.
+    """
+    for network in (origin.generator, origin.discriminator):
+        own = network.config
+        of_network = ImageFormat(own.resolution, own.channels, own.c_dim)
+        if of_network != images:
+            raise SettingsError(
+                f"{origin.where}: its networks are for {_in_words(of_network)}, but the training "
+                f"set has {_in_words(images)}; change resolution, channels or labels of the data"
+            )
+    generator = origin.generator.config
+    if isinstance(generator, StyleGAN3Config):
+        raise AssertionError("origin_of refuses what is not trained here")
+    networks = replace(
+        config,
+        generator=generator,
+        discriminator=origin.discriminator.config,
+        growth=None,
+    )
+    if config.growth is None:
+        return networks
+    grow = networks.generator.growing and networks.discriminator.growing
+    lod = origin.discriminator.lod.item() if grow else 0.0
+    growth = replace(config.growth, images_before=config.growth.images_at(images.resolution, lod))
+    if grow:
+        return replace(networks, growth=growth)
+    grown = replace(config, growth=growth).phase(0)
+    return replace(networks, batch=grown.batch, learning_rate=grown.learning_rate)
+
+
+def _in_words(images: ImageFormat) -> str:
+    size = f"{images.resolution}x{images.resolution}"
+    return f"pictures of {size} with {images.channels} channels and labels of length {images.c_dim}"

@@ -1,0 +1,174 @@
+"""The named training configs: the published ones, and small ones for small pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from latentlab.errors import SettingsError, UnsupportedCheckpoint
+from latentlab.networks.config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+    StyleGAN2DiscriminatorConfig,
+)
+from latentlab.training.config import TrainingConfig
+from latentlab.training.growth import Growth
+
+_SMALL: dict[str, Any] = {"channel_base": 1024, "channel_max": 64}  # of both networks
+
+# Karras et al. 2019 for eight GPUs, which StyleGAN2's configs A to D repeat.
+_STYLEGAN1_GROWTH = Growth(
+    batches=((4, 512), (8, 256), (16, 128), (32, 64)),
+    learning_rates=((128, 0.0015), (256, 0.002), (512, 0.003), (1024, 0.003)),
+)
+# Appendix A.1, Karras et al. 2018.
+_PROGAN_GROWTH = Growth(4, 800.0, 800.0, batches=((256, 14), (512, 6), (1024, 3)))
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What the data decides about the networks."""
+
+    resolution: int
+    channels: int
+    c_dim: int
+
+
+def _stylegan2(
+    name: str, shape: tuple[int, int, int], channel_base: int, gamma: float
+) -> TrainingConfig:
+    """Karras et al. 2020, Table 1: E and F differ in the number of feature maps and in gamma."""
+    return TrainingConfig(
+        name,
+        StyleGAN2Config(*shape, channel_base=channel_base),
+        StyleGAN2DiscriminatorConfig(*shape, channel_base=channel_base),
+        r1_gamma=gamma,
+    )
+
+
+def _stylegan2_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    return TrainingConfig(
+        name,
+        StyleGAN2Config(*shape, **_SMALL, z_dim=64, w_dim=64),
+        StyleGAN2DiscriminatorConfig(*shape, **_SMALL),
+        r1_gamma=0.1,
+        ema_kimg=3.0,
+    )
+
+
+def _stylegan2_growing(
+    name: str, shape: tuple[int, int, int], lazy: bool, path_length_weight: float
+) -> TrainingConfig:
+    """Karras et al. 2020, Table 1, B to D: networks with demodulation that grow."""
+    return TrainingConfig(
+        name,
+        StyleGAN2Config(
+            *shape, channel_base=16384, architecture="orig", growing=True, label_input="concat"
+        ),
+        StyleGAN2DiscriminatorConfig(
+            *shape, channel_base=16384, architecture="orig", growing=True, label_output="sum"
+        ),
+        growth=_STYLEGAN1_GROWTH,
+        learning_rate=0.001,
+        r1_interval=16 if lazy else 1,
+        path_length_weight=path_length_weight,
+    )
+
+
+def _stylegan1(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    """Karras et al. 2019, config F."""
+    return TrainingConfig(
+        name,
+        StyleGAN1Config(*shape),
+        StyleGAN1DiscriminatorConfig(*shape),
+        growth=_STYLEGAN1_GROWTH,
+        learning_rate=0.001,
+        discriminator_first=True,
+        r1_interval=1,
+        path_length_weight=0.0,
+    )
+
+
+def _stylegan1_wgan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    """As for CelebA-HQ: another loss, and lower rates for large pictures."""
+    rates = tuple((size, min(rate, 0.002)) for size, rate in _STYLEGAN1_GROWTH.learning_rates)
+    growth = replace(_STYLEGAN1_GROWTH, learning_rates=rates)
+    return replace(_stylegan1(name, shape), growth=growth, loss="wgan-gp", r1_gamma=0.0)
+
+
+def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    return TrainingConfig(
+        name,
+        StyleGAN1Config(*shape, **_SMALL, z_dim=64, w_dim=64),
+        StyleGAN1DiscriminatorConfig(*shape, **_SMALL),
+        growth=Growth(8, 40.0, 40.0),
+        discriminator_first=True,
+        r1_gamma=1.0,
+        path_length_weight=0.0,
+        ema_kimg=3.0,
+    )
+
+
+def _progan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    """Karras et al. 2018, appendix A.1."""
+    return TrainingConfig(
+        name,
+        ProGANConfig(*shape),
+        StyleGAN1DiscriminatorConfig(*shape, blur_filter=None, fused_from=8, mbstd_group_size=16),
+        growth=_PROGAN_GROWTH,
+        batch=16,
+        learning_rate=0.001,
+        loss="wgan-gp",
+        discriminator_first=True,
+        r1_gamma=0.0,
+        path_length_weight=0.0,
+        ema_decay=0.999,
+    )
+
+
+def _progan_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+    return TrainingConfig(
+        name,
+        ProGANConfig(*shape, **_SMALL, z_dim=64),
+        StyleGAN1DiscriminatorConfig(*shape, **_SMALL, blur_filter=None, fused_from=8),
+        growth=Growth(4, 25.0, 25.0),
+        learning_rate=0.001,
+        loss="wgan-gp",
+        discriminator_first=True,
+        r1_gamma=0.0,
+        path_length_weight=0.0,
+        ema_kimg=3.0,
+    )
+
+
+CONFIGS: dict[str, Callable[[str, tuple[int, int, int]], TrainingConfig]] = {
+    # StyleGAN1's networks, trained by StyleGAN2's code.
+    "stylegan2-a": lambda name, shape: replace(_stylegan1(name, shape), discriminator_first=False),
+    "stylegan2-b": lambda name, shape: _stylegan2_growing(name, shape, False, 0.0),
+    "stylegan2-c": lambda name, shape: _stylegan2_growing(name, shape, True, 0.0),
+    "stylegan2-d": lambda name, shape: _stylegan2_growing(name, shape, True, 2.0),
+    "stylegan2-e": lambda name, shape: _stylegan2(name, shape, 16384, 100.0),
+    "stylegan2-f": lambda name, shape: _stylegan2(name, shape, 32768, 10.0),
+    "stylegan2-small": _stylegan2_small,
+    "stylegan1": _stylegan1,
+    "stylegan1-wgan": _stylegan1_wgan,
+    "stylegan1-small": _stylegan1_small,
+    "progan": _progan,
+    "progan-small": _progan_small,
+}
+
+
+def named_config(name: str, images: ImageFormat) -> TrainingConfig:
+    """Return a named config for images of the given format.
+
+    Raises:
+        SettingsError: If there is no such config, or it is not for images of that size.
+    """
+    if name not in CONFIGS:
+        raise SettingsError(f"`config` must be one of {', '.join(CONFIGS)}, but got {name!r}")
+    try:
+        return CONFIGS[name](name, (images.resolution, images.channels, images.c_dim))
+    except UnsupportedCheckpoint as error:  # a rule of the networks, broken by the data's size
+        size = f"{images.resolution}x{images.resolution}"
+        raise SettingsError(f"`config` {name} is not for pictures of {size}: {error}") from error
