@@ -23,6 +23,7 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "stylegan1-yuuho": ("StyleGAN1 of yuuho/stylegans-pytorch", _CONVERTED),
         "stylegan3-t-nvidia": ("StyleGAN3-T of NVIDIA's release", _NVIDIA),
         "stylegan3-r-nvidia": ("StyleGAN3-R of NVIDIA's release", _NVIDIA),
+        "stylegan3-native": ("StyleGAN3 in latentlab's own format", ""),
         "stylegan2-native": ("StyleGAN2 in latentlab's own format", ""),
         "stylegan1-native": ("StyleGAN1 in latentlab's own format", ""),
         "progan-native": ("Progressive GAN in latentlab's own format", ""),

@@ -6,12 +6,14 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, SettingsError
+from latentlab.checkpoints.native import write_native
 from latentlab.training.data import DigitsDataset
 from latentlab.training.growth import Growth
 from latentlab.training.origin import config_from, origin_of
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.run import RunSettings, train
 from latentlab.training.trainer import Trainer
+from tests.conftest import make_discriminator, make_stylegan3
 from tests.training.trainers import QUICK_GROWTH, make_trainer, networks_of, tiny_config, weights
 
 DIGITS = ImageFormat(32, 1, 0)
@@ -206,6 +208,8 @@ def test_a_published_snapshot_is_trained_on(file, name, lod, shared):
     assert trainer.lod == lod
 
 
-def test_a_published_snapshot_of_another_kind_is_refused(shared):
-    with pytest.raises(CheckpointError, match="not trained by latentlab"):
-        origin_of(latentlab.load(shared / "sg3t_32.pkl"))
+def test_stylegan3_is_not_trained_on(tmp_path):
+    networks = {"G": make_stylegan3(), "D": make_discriminator()}
+    write_native(networks, tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: stylegan3-native is not trained"):
+        origin_of(latentlab.load(tmp_path / "x.safetensors"))
