@@ -227,11 +227,6 @@ def _short_tuple(length: int) -> Callable[[PickleMachine, Any], None]:
     return action
 
 
-def _stack_global(machine: PickleMachine, _: object) -> None:
-    name, module = machine.stack.pop(), machine.stack.pop()
-    machine.refer(module, name)
-
-
 def _append(machine: PickleMachine, _: object) -> None:
     value = machine.stack.pop()
     machine.top(list).append(value)
