@@ -1,6 +1,7 @@
 """Reading bytes as a pickle or a file of torch.save, and requiring that they are refused."""
 
 import pytest
+import torch
 
 import latentlab
 from latentlab import UnsafeCheckpoint
@@ -21,41 +22,43 @@ def read(tmp_path):
     return run
 
 
-@pytest.fixture
-def check_refused(tmp_path):
-    """Write bytes that must be refused, in one line and without side effects."""
+def _refuser(path, reader, *always):
+    """Return what writes bytes that must be refused, in one line and without side effects."""
 
     def run(content, kind=UnsafeCheckpoint, *words):
-        path = tmp_path / "x.pkl"
         path.write_bytes(content)
-        for open_file in (read_pickle, latentlab.load):
+        for open_file in (reader, latentlab.load):
             with scarce_memory(), pytest.raises(kind) as caught:
                 open_file(path)
             message = str(caught.value)
-            missing = [word for word in (str(path), "byte ", *words) if word not in message]
+            missing = [word for word in (str(path), *always, *words) if word not in message]
             assert not missing, message
             assert "\n" not in message
             assert len(message) < len(str(path)) + 300
-        assert list(tmp_path.iterdir()) == [path], "something was run"
+        assert list(path.parent.iterdir()) == [path], "something was run"
 
     return run
 
 
 @pytest.fixture
-def check_torch_refused(tmp_path):
-    """Write bytes of torch.save that must be refused, in one line and without side effects."""
+def check_refused(tmp_path):
+    """Write a pickle that must be refused, with the byte where."""
+    return _refuser(tmp_path / "x.pkl", read_pickle, "byte ")
 
-    def run(content, kind=UnsafeCheckpoint, *words):
-        path = tmp_path / "x.pt"
-        path.write_bytes(content)
-        for open_file in (read_torch, latentlab.load):
-            with scarce_memory(), pytest.raises(kind) as caught:
-                open_file(path)
-            message = str(caught.value)
-            assert [word for word in (str(path), *words) if word not in message] == [], message
-            assert "\n" not in message
-            assert len(message) < len(str(path)) + 300
-        assert list(tmp_path.iterdir()) == [path], "something was run"
+
+@pytest.fixture
+def check_torch_refused(tmp_path):
+    """Write a file of torch.save that must be refused."""
+    return _refuser(tmp_path / "x.pt", read_torch)
+
+
+@pytest.fixture
+def torch_saved(tmp_path):
+    """Write a file as torch.save does and return its path."""
+
+    def run(**found):
+        torch.save(found, tmp_path / "model.pt")
+        return tmp_path / "model.pt"
 
     return run
 

@@ -13,17 +13,6 @@ from tests import foreign
 from tests.tolerances import FOREIGN_IMAGE, FOREIGN_SCORE, W
 
 
-@pytest.fixture
-def save(tmp_path):
-    """Write a file as torch.save does and return its path."""
-
-    def run(**found):
-        torch.save(found, tmp_path / "model.pt")
-        return tmp_path / "model.pt"
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def genuine(shared):
     """The genuine file, opened once, and that code's outputs as tensors."""
@@ -105,9 +94,9 @@ class TestParity:
 class TestNames:
     """What goes where, on small state dicts of the same layout."""
 
-    def test_weights_arrive_under_our_names(self, save):
+    def test_weights_arrive_under_our_names(self, torch_saved):
         g, d = foreign.rosinality_g(), foreign.rosinality_d()
-        checkpoint = latentlab.load(save(g_ema=g, d=d, latent_avg=torch.arange(5.0)))
+        checkpoint = latentlab.load(torch_saved(g_ema=g, d=d, latent_avg=torch.arange(5.0)))
         ours = checkpoint.generator.state_dict()
         for name, theirs in {
             "mapping.fc1.weight": g["style.2.weight"],
@@ -133,8 +122,8 @@ class TestNames:
             assert torch.equal(ours[name], theirs), name
 
     @pytest.mark.parametrize("maps", [(4,), (5, 3), (7, 6, 5, 4, 3)])
-    def test_size_and_feature_maps_are_read_off_the_shapes(self, maps, save):
-        path = save(g_ema=foreign.rosinality_g(maps, layers=3), d=foreign.rosinality_d(maps))
+    def test_size_and_feature_maps_are_read_off_the_shapes(self, maps, torch_saved):
+        path = torch_saved(g_ema=foreign.rosinality_g(maps, layers=3), d=foreign.rosinality_d(maps))
         checkpoint = latentlab.load(path)
         g, d = checkpoint.generator, checkpoint.discriminator
         assert g.resolution == d.config.resolution == 4 * 2 ** (len(maps) - 1)
@@ -142,12 +131,12 @@ class TestNames:
         assert g.config.mapping_layers == 3
         assert d(g(torch.ones(2, 5))).isfinite().all()
 
-    def test_the_dense_layer_has_its_own_width(self, save):
+    def test_the_dense_layer_has_its_own_width(self, torch_saved):
         d = foreign.rosinality_d()
-        usual = latentlab.load(save(g_ema=foreign.rosinality_g(), d=d)).discriminator
+        usual = latentlab.load(torch_saved(g_ema=foreign.rosinality_g(), d=d)).discriminator
         d["final_linear.0.weight"] = torch.ones(10, 8 * 16)
         d["final_linear.0.bias"], d["final_linear.1.weight"] = torch.ones(10), torch.ones(1, 10)
-        wider = latentlab.load(save(g_ema=foreign.rosinality_g(), d=d)).discriminator
+        wider = latentlab.load(torch_saved(g_ema=foreign.rosinality_g(), d=d)).discriminator
         assert (usual.config.fc_features, wider.config.fc_features) == (None, 10)
         assert wider(torch.ones(2, 3, 16, 16)).shape == (2, 1)
 
@@ -156,25 +145,32 @@ class TestNames:
         checkpoint = latentlab.load(tmp_path / "g_ema.pt")
         assert list(checkpoint.networks) == ["G_ema"]
 
-    def test_a_training_run_opens_without_its_optimisers(self, save):
+    def test_a_training_run_opens_without_its_optimisers(self, torch_saved):
         args = argparse.Namespace(size=16, path="lmdb", r1=10.0, wandb=False)
         optim = {"state": {0: {"step": 3, "exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}
         g = foreign.rosinality_g()
         checkpoint = latentlab.load(
-            save(g=g, d=foreign.rosinality_d(), g_ema=g, g_optim=optim, d_optim=optim, args=args,
-                 ada_aug_p=0.25)
-        )  # fmt: skip
+            torch_saved(
+                g=g,
+                d=foreign.rosinality_d(),
+                g_ema=g,
+                g_optim=optim,
+                d_optim=optim,
+                args=args,
+                ada_aug_p=0.25,
+            )
+        )
         assert list(checkpoint.networks) == ["G_ema", "G", "D"]
         assert checkpoint.metadata["ignored"] == ["g_optim", "d_optim"]
         assert checkpoint.metadata["training"] == {"args": vars(args), "ada_aug_p": 0.25}
         assert "4096 random w" in checkpoint.metadata["notes"][0]
 
-    def test_a_missing_mean_of_w_is_the_mean_of_the_mapping(self, save):
-        g = latentlab.load(save(g_ema=foreign.rosinality_g())).generator
+    def test_a_missing_mean_of_w_is_the_mean_of_the_mapping(self, torch_saved):
+        g = latentlab.load(torch_saved(g_ema=foreign.rosinality_g())).generator
         w = g.mapping(torch.randn(100_000, 5, generator=torch.Generator().manual_seed(9)))[:, 0]
         error = w.std(dim=0) * (1 / 4096 + 1 / 100_000) ** 0.5  # of the difference of two means
         assert ((g.w_mean - w.mean(dim=0)).abs() < 5 * error).all()
-        again = latentlab.load(save(g_ema=foreign.rosinality_g())).generator
+        again = latentlab.load(torch_saved(g_ema=foreign.rosinality_g())).generator
         assert torch.equal(g.w_mean, again.w_mean)
 
 
@@ -185,27 +181,29 @@ class TestRefusals:
         message = str(caught.value)
         assert [word for word in (str(path), *words) if word not in message] == [], message
 
-    def test_missing_weights_are_all_named(self, save):
+    def test_missing_weights_are_all_named(self, torch_saved):
         g = foreign.rosinality_g()
         for name in ("noises.noise_0", "style.2.bias", "to_rgbs.0.upsample.kernel"):
             del g[name]
-        self.check(save(g_ema=g), CheckpointError, "g_ema", "noises.noise_0", "style.2.bias",
+        self.check(torch_saved(g_ema=g), CheckpointError, "g_ema", "noises.noise_0", "style.2.bias",
                    "to_rgbs.0.upsample.kernel")  # fmt: skip
 
-    def test_unknown_weights_are_all_named(self, save):
+    def test_unknown_weights_are_all_named(self, torch_saved):
         g = foreign.rosinality_g() | {"extra.weight": torch.ones(1), "style.9.bias": torch.ones(1)}
-        self.check(save(g_ema=g), CheckpointError, "no known layer", "extra.weight", "style.9.bias")
+        self.check(
+            torch_saved(g_ema=g), CheckpointError, "no known layer", "extra.weight", "style.9.bias"
+        )
 
     @pytest.mark.parametrize(
         "name", ["convs.0.conv.blur.kernel", "to_rgbs.1.upsample.kernel", "convs.1.skip.0.kernel"]
     )
     @pytest.mark.parametrize("taps", [(1.0, 2.0, 1.0), (1.0, 3.0, 3.0, 1.1)])
-    def test_other_filters(self, name, taps, save):
+    def test_other_filters(self, name, taps, torch_saved):
         found = {"g_ema": foreign.rosinality_g(), "d": foreign.rosinality_d()}
         part = "d" if "skip" in name else "g_ema"
         line = torch.tensor(taps)
         found[part][name] = torch.outer(line, line) / line.sum() ** 2 * (1 if part == "d" else 4)
-        self.check(save(**found), UnsupportedCheckpoint, part, name, "another filter")
+        self.check(torch_saved(**found), UnsupportedCheckpoint, part, name, "another filter")
 
     @pytest.mark.parametrize(
         ("name", "shape"),
@@ -217,37 +215,39 @@ class TestRefusals:
             ("conv1.conv.modulation.weight", (5,)), ("convs.2.conv.weight", (1, 10**4, 8, 3, 3)),
         ],
     )  # fmt: skip
-    def test_weights_of_other_shapes(self, name, shape, save):
+    def test_weights_of_other_shapes(self, name, shape, torch_saved):
         g = foreign.rosinality_g() | {name: torch.zeros(shape)}
-        self.check(save(g_ema=g), CheckpointError, "g_ema")
+        self.check(torch_saved(g_ema=g), CheckpointError, "g_ema")
 
     @pytest.mark.parametrize(
         "value", [torch.ones(24, dtype=torch.int64), None, 3, {"a": 1}, [torch.ones(1)]]
     )
-    def test_weights_that_are_none(self, value, save):
+    def test_weights_that_are_none(self, value, torch_saved):
         g = foreign.rosinality_g() | {"convs.0.activate.bias": value}
-        self.check(save(g_ema=g), CheckpointError, "g_ema", "convs.0.activate.bias")
+        self.check(torch_saved(g_ema=g), CheckpointError, "g_ema", "convs.0.activate.bias")
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-    def test_weights_that_are_not_finite(self, value, save):
+    def test_weights_that_are_not_finite(self, value, torch_saved):
         g = foreign.rosinality_g()
         g["convs.1.conv.weight"][0, 0, 0, 0, 0] = value
-        path = save(g_ema=g, latent_avg=torch.zeros(5))
+        path = torch_saved(g_ema=g, latent_avg=torch.zeros(5))
         self.check(path, CheckpointError, "NaN")
         assert latentlab.load(path, allow_nonfinite=True).generator.resolution == 16
 
     @pytest.mark.parametrize("mean", [torch.zeros(4), 3, torch.zeros(5, 5), {"a": 1}])
-    def test_means_of_w_that_do_not_fit(self, mean, save):
-        self.check(save(g_ema=foreign.rosinality_g(), latent_avg=mean), CheckpointError, "g_ema")
+    def test_means_of_w_that_do_not_fit(self, mean, torch_saved):
+        self.check(
+            torch_saved(g_ema=foreign.rosinality_g(), latent_avg=mean), CheckpointError, "g_ema"
+        )
 
     @pytest.mark.parametrize("part", [torch.ones(2), [1], 3])
-    def test_networks_that_are_no_state_dict(self, part, save):
-        self.check(save(g_ema=foreign.rosinality_g(), d=part), CheckpointError, ": d is not")
+    def test_networks_that_are_no_state_dict(self, part, torch_saved):
+        self.check(torch_saved(g_ema=foreign.rosinality_g(), d=part), CheckpointError, ": d is not")
 
-    def test_more_resolutions_than_any_network_has(self, save):
+    def test_more_resolutions_than_any_network_has(self, torch_saved):
         g = foreign.rosinality_g()
         for i in range(2, 40):
             for name in [name for name in g if name.startswith("to_rgbs.0.")]:
                 g[name.replace(".0.", f".{i}.", 1)] = g[name]
             g[f"convs.{2 * i}.conv.weight"] = g["convs.0.conv.weight"]
-        self.check(save(g_ema=g), UnsupportedCheckpoint, "resolution")
+        self.check(torch_saved(g_ema=g), UnsupportedCheckpoint, "resolution")

@@ -10,17 +10,6 @@ from tests import foreign
 from tests.tolerances import EQUAL_LAYOUT, FOREIGN_IMAGE, FOREIGN_SCORE, W
 
 
-@pytest.fixture
-def save(tmp_path):
-    """Write a file as torch.save does and return its path."""
-
-    def run(**found):
-        torch.save(found, tmp_path / "model.pt")
-        return tmp_path / "model.pt"
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def genuine(shared):
     """The genuine file, opened once, and that code's outputs as tensors."""
@@ -126,28 +115,28 @@ class TestParity:
 class TestGains:
     """Their gains, folded into our weights, one layer against the formula."""
 
-    def test_style_is_not_relative_to_one(self, save):
+    def test_style_is_not_relative_to_one(self, torch_saved):
         found = foreign.rosinality1_g()
-        layer = latentlab.load(save(g_running=found)).generator.synthesis.b8.layer1
+        layer = latentlab.load(torch_saved(g_running=found)).generator.synthesis.b8.layer1
         w = torch.randn(3, 5)
         style = "generator.progression.1.adain2.style.linear"
         theirs = w @ found[f"{style}.weight_orig"].T * (2 / 5) ** 0.5 + found[f"{style}.bias"]
         scale, shift = layer.affine(w).chunk(2, dim=1)
         torch.testing.assert_close(torch.cat([scale + 1, shift], dim=1), theirs)
 
-    def test_noise_and_rgb(self, save):
+    def test_noise_and_rgb(self, torch_saved):
         found = foreign.rosinality1_g()
-        block = latentlab.load(save(g_running=found)).generator.synthesis.b8
+        block = latentlab.load(torch_saved(g_running=found)).generator.synthesis.b8
         weight = found["generator.progression.1.noise1.weight_orig"].flatten()
         torch.testing.assert_close(block.layer0.noise_strength, weight * (2 / 8) ** 0.5)
         rgb = found["generator.to_rgb.1.conv.weight_orig"] * (2 / 8) ** 0.5
         torch.testing.assert_close(block.torgb.weight * block.torgb.weight_gain, rgb)
 
     @pytest.mark.parametrize("fused_from", [1, 2, 5])
-    def test_upsampling_is_fused_where_the_names_say_so(self, fused_from, save):
+    def test_upsampling_is_fused_where_the_names_say_so(self, fused_from, torch_saved):
         found = foreign.rosinality1_g(fused_from=fused_from)
         d = foreign.rosinality1_d(fused_from=fused_from)
-        checkpoint = latentlab.load(save(g_running=found, discriminator=d))
+        checkpoint = latentlab.load(torch_saved(g_running=found, discriminator=d))
         expected = {1: 8, 2: 16, 5: None}[fused_from]
         assert checkpoint.config.fused_from == expected
         assert checkpoint.discriminator.config.fused_from == expected
@@ -165,12 +154,12 @@ class TestStages:
     """All resolutions up to 1024 px are in a file, whatever it was trained for."""
 
     @pytest.mark.parametrize("trained", [1, 2, 3, 4])
-    def test_untrained_stages_are_left_out(self, trained, save):
+    def test_untrained_stages_are_left_out(self, trained, torch_saved):
         parts = {
             "generator": foreign.rosinality1_g(trained=trained),
             "discriminator": foreign.rosinality1_d(trained=trained),
         }
-        checkpoint = latentlab.load(save(**parts))
+        checkpoint = latentlab.load(torch_saved(**parts))
         size = 4 * 2 ** (trained - 1)
         assert checkpoint.generator.resolution == size
         assert checkpoint.discriminator.config.resolution == size
@@ -178,29 +167,29 @@ class TestStages:
         assert (note in checkpoint.metadata["notes"]) == (trained < 4)
         assert checkpoint.discriminator(checkpoint.generator(torch.ones(2, 5))).isfinite().all()
 
-    def test_what_is_left_is_as_before(self, save):
+    def test_what_is_left_is_as_before(self, torch_saved):
         """The same image as the whole network's at that stage of growth."""
         found = foreign.rosinality1_g(trained=3)
-        cut = latentlab.load(save(g_running=found)).generator
+        cut = latentlab.load(torch_saved(g_running=found)).generator
         found["generator.progression.3.conv2.conv.bias"][0] = 1e-30  # a sign of training
-        whole = latentlab.load(save(g_running=found)).generator
+        whole = latentlab.load(torch_saved(g_running=found)).generator
         assert (cut.resolution, whole.resolution) == (16, 32)
         z = torch.randn(2, 5)
         whole.synthesis.set_lod(1)
         image = whole(z)[:, :, ::2, ::2]
         torch.testing.assert_close(cut(z), image, atol=EQUAL_LAYOUT, rtol=0)
 
-    def test_networks_of_one_file_have_one_size(self, save):
+    def test_networks_of_one_file_have_one_size(self, torch_saved):
         """The averaged generator lags behind by a step; the other one says how far it got."""
         parts = {"g_running": foreign.rosinality1_g(trained=2)}
         parts |= {"generator": foreign.rosinality1_g(trained=3)}
         parts |= {"discriminator": foreign.rosinality1_d(trained=3)}
-        checkpoint = latentlab.load(save(**parts))
+        checkpoint = latentlab.load(torch_saved(**parts))
         assert checkpoint.generator.resolution == checkpoint.raw_generator.resolution == 16
         assert checkpoint.discriminator.config.resolution == 16
 
-    def test_a_network_before_training_stays_whole(self, save):
-        checkpoint = latentlab.load(save(g_running=foreign.rosinality1_g(trained=0)))
+    def test_a_network_before_training_stays_whole(self, torch_saved):
+        checkpoint = latentlab.load(torch_saved(g_running=foreign.rosinality1_g(trained=0)))
         assert checkpoint.generator.resolution == 32
         assert not any("left out" in note for note in checkpoint.metadata["notes"])
 
@@ -211,23 +200,25 @@ class TestContents:
         checkpoint = latentlab.load(tmp_path / "100000.model")
         assert list(checkpoint.networks) == ["G_ema"]
 
-    def test_a_training_run_opens_without_its_optimisers(self, save):
+    def test_a_training_run_opens_without_its_optimisers(self, torch_saved):
         """torch before 1.5 named parameters by their addresses."""
         optim = {"state": {140_352_943_746_384: {"step": 1, "exp_avg": torch.ones(2)}}}
         found = {"generator": foreign.rosinality1_g(), "g_optimizer": optim, "d_optimizer": optim}
-        checkpoint = latentlab.load(save(**found, discriminator=foreign.rosinality1_d()))
+        checkpoint = latentlab.load(torch_saved(**found, discriminator=foreign.rosinality1_d()))
         assert list(checkpoint.networks) == ["G", "D"]
         assert checkpoint.generator is checkpoint.raw_generator
         assert checkpoint.metadata["ignored"] == ["g_optimizer", "d_optimizer"]
 
     @pytest.mark.parametrize("activated", [True, False])
-    def test_the_activation_after_rgb_is_told_by_its_names(self, activated, save):
+    def test_the_activation_after_rgb_is_told_by_its_names(self, activated, torch_saved):
         d = foreign.rosinality1_d(activated=activated)
-        found = latentlab.load(save(g_running=foreign.rosinality1_g(), discriminator=d))
+        found = latentlab.load(torch_saved(g_running=foreign.rosinality1_g(), discriminator=d))
         assert found.discriminator.config.from_rgb_activation is activated
 
-    def test_noise_and_mean_are_always_the_same(self, save):
-        path = save(g_running=foreign.rosinality1_g(), generator=foreign.rosinality1_g(seed=3))
+    def test_noise_and_mean_are_always_the_same(self, torch_saved):
+        path = torch_saved(
+            g_running=foreign.rosinality1_g(), generator=foreign.rosinality1_g(seed=3)
+        )
         first, second = latentlab.load(path), latentlab.load(path)
         for name, tensor in first.generator.state_dict().items():
             assert torch.equal(tensor, second.generator.state_dict()[name]), name
@@ -246,37 +237,37 @@ class TestRefusals:
         message = str(caught.value)
         assert [word for word in (str(path), *words) if word not in message] == [], message
 
-    def test_the_early_version(self, save):
+    def test_the_early_version(self, torch_saved):
         g = foreign.rosinality1_g()
         for part in ("weight_orig", "bias"):
             theirs = g.pop(f"generator.progression.1.conv1.1.conv.{part}")
             g[f"generator.progression.1.conv1.conv.{part}"] = theirs
-        self.check(save(g_running=g), UnsupportedCheckpoint, "early version")
+        self.check(torch_saved(g_running=g), UnsupportedCheckpoint, "early version")
 
-    def test_missing_and_unknown_weights_are_named(self, save):
+    def test_missing_and_unknown_weights_are_named(self, torch_saved):
         g = foreign.rosinality1_g()
         del g["generator.progression.2.noise2.weight_orig"]
-        self.check(save(g_running=g), CheckpointError, "progression.2.noise2.weight_orig")
+        self.check(torch_saved(g_running=g), CheckpointError, "progression.2.noise2.weight_orig")
         g = foreign.rosinality1_g() | {"generator.blur": torch.ones(1)}
-        self.check(save(g_running=g), CheckpointError, "no known layer: generator.blur")
+        self.check(torch_saved(g_running=g), CheckpointError, "no known layer: generator.blur")
         d = foreign.rosinality1_d() | {"progression.1.conv3.bias": torch.ones(1)}
-        path = save(g_running=foreign.rosinality1_g(), discriminator=d)
+        path = torch_saved(g_running=foreign.rosinality1_g(), discriminator=d)
         self.check(path, CheckpointError, "progression.1.conv3.bias")
 
     @pytest.mark.parametrize("name", ["conv1.2.weight", "conv1.2.weight_flip"])
-    def test_other_blurs(self, name, save):
+    def test_other_blurs(self, name, torch_saved):
         g = foreign.rosinality1_g()
         g[f"generator.progression.1.{name}"][0, 0, 0, 0] += 0.1
-        self.check(save(g_running=g), UnsupportedCheckpoint, name, "another filter")
+        self.check(torch_saved(g_running=g), UnsupportedCheckpoint, name, "another filter")
 
-    def test_fused_layers_below_others(self, save):
+    def test_fused_layers_below_others(self, torch_saved):
         g = foreign.rosinality1_g(fused_from=2)
         other = foreign.rosinality1_g()
         for part in ("conv1.0.weight", "conv1.0.bias"):
             del g[f"generator.progression.3.{part}"]
         for part in ("conv1.1.conv.weight_orig", "conv1.1.conv.bias"):
             g[f"generator.progression.3.{part}"] = other[f"generator.progression.3.{part}"]
-        self.check(save(g_running=g), CheckpointError, "progression.3.conv1.0.weight")
+        self.check(torch_saved(g_running=g), CheckpointError, "progression.3.conv1.0.weight")
 
     @pytest.mark.parametrize(
         ("name", "shape"),
@@ -289,11 +280,11 @@ class TestRefusals:
             ("style.1.linear.weight_orig", ()),
         ],
     )
-    def test_weights_of_other_shapes(self, name, shape, save):
+    def test_weights_of_other_shapes(self, name, shape, torch_saved):
         g = foreign.rosinality1_g() | {name: torch.ones(shape)}
-        self.check(save(g_running=g), CheckpointError, "g_running")
+        self.check(torch_saved(g_running=g), CheckpointError, "g_running")
 
     @pytest.mark.parametrize("part", [torch.ones(2), [1], 3])
-    def test_networks_that_are_no_state_dict(self, part, save):
-        path = save(g_running=foreign.rosinality1_g(), discriminator=part)
+    def test_networks_that_are_no_state_dict(self, part, torch_saved):
+        path = torch_saved(g_running=foreign.rosinality1_g(), discriminator=part)
         self.check(path, CheckpointError, "discriminator is not")
