@@ -14,13 +14,14 @@ from latentlab.latents import draw_z
 from latentlab.models import builtin_names, builtin_path
 
 GENERATOR, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
+GENERATORS = [GENERATOR, "builtin:digits-stylegan1"]
 PROJECTION_STEPS = 150
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def g():
-    return latentlab.load(GENERATOR).generator
+@pytest.fixture(scope="module", params=GENERATORS)
+def g(request):
+    return latentlab.load(request.param).generator
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def classifier():
 
 
 def test_names_and_size():
-    assert {GENERATOR, CLASSIFIER} <= set(builtin_names())
+    assert {*GENERATORS, CLASSIFIER} == set(builtin_names())
     total = sum(builtin_path(name).stat().st_size for name in builtin_names())
     assert total < 4_000_000
 
