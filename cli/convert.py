@@ -14,8 +14,10 @@ from cli.text import say
 @checkpoint_argument
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
 @click.option("--only", metavar="NAME", help="One network: G_ema, G, D or classifier.")
+@click.option("--rgb", is_flag=True,
+              help="Give grey generators three equal channels; other networks are left out.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
-def convert(checkpoint: str, out: Path, only: str | None, overwrite: bool) -> None:
+def convert(checkpoint: str, out: Path, only: str | None, rgb: bool, overwrite: bool) -> None:
     """Write a checkpoint in latentlab's own format.
 
     The new file holds plain weights, and in its header the settings, the kind and SHA-256 of the
@@ -27,7 +29,8 @@ def convert(checkpoint: str, out: Path, only: str | None, overwrite: bool) -> No
       latentlab convert snapshot.safetensors generator.safetensors --only G_ema
     """
     from cli.report import refuse_existing
-    from latentlab import SettingsError, load, save
+    from latentlab import Generator, SettingsError, load, save
+    from latentlab.checkpoints.colour import in_colour
 
     refuse_existing([out], overwrite)
     opened = load(checkpoint)
@@ -35,6 +38,11 @@ def convert(checkpoint: str, out: Path, only: str | None, overwrite: bool) -> No
         if only not in opened.networks:
             raise SettingsError(f"{checkpoint} holds {', '.join(opened.networks)}, but no {only}")
         opened = replace(opened, networks={only: opened.networks[only]})
+    if rgb:
+        generators = {k: g for k, g in opened.networks.items() if isinstance(g, Generator)}
+        opened = replace(opened, networks={k: in_colour(g) for k, g in generators.items()})
+        if not generators:
+            raise SettingsError(f"{checkpoint} holds no generator to bring to three channels")
     save(opened, out)
     say(f"Saved {out}")
 # fmt: on

@@ -93,7 +93,7 @@ class Generator(nn.Module):
         return self.synthesis.rgb_by_resolution(ws)
 
 
-def _mapping_slope(config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config) -> float:
+def _mapping_slope(config: object) -> float:
     """Return the slope of the mapping's activation below zero."""
     if not isinstance(config, StyleGAN1Config):
         return LEAKY_SLOPE

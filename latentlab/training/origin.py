@@ -13,7 +13,6 @@ from latentlab.networks.config import (
 )
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
-from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat
 
@@ -74,12 +73,9 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
                 f"{origin.where}: its networks are for {_in_words(of_network)}, but the training "
                 f"set has {_in_words(images)}; change resolution, channels or labels of the data"
             )
-    generator = origin.generator.config
-    if isinstance(generator, StyleGAN3Config):
-        raise AssertionError("origin_of refuses what is not trained here")
     networks = replace(
         config,
-        generator=generator,
+        generator=origin.generator.config,  # type: ignore[arg-type]  # refused on reading
         discriminator=origin.discriminator.config,
         growth=None,
     )

@@ -102,7 +102,7 @@ def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         name,
         StyleGAN1Config(*shape, **_SMALL, z_dim=64, w_dim=64),
         StyleGAN1DiscriminatorConfig(*shape, **_SMALL),
-        growth=Growth(8, 40.0, 40.0),
+        growth=Growth(8, 80.0, 80.0),
         discriminator_first=True,
         r1_gamma=1.0,
         path_length_weight=0.0,

@@ -4,6 +4,8 @@ from click.testing import CliRunner
 
 import latentlab
 from cli.main import main
+from latentlab.checkpoints.native import write_native
+from tests.conftest import make_discriminator, make_generator, make_progan, make_stylegan1
 
 
 def convert(*arguments):
@@ -53,3 +55,28 @@ def test_overwriting_when_asked(source, tmp_path):
     out.write_bytes(b"mine")
     assert convert(source, out, "--overwrite").exit_code == 0
     assert latentlab.load(out).generator.c_dim == 5
+
+
+@pytest.mark.parametrize("make", [make_generator, make_stylegan1, make_progan])
+def test_a_grey_generator_in_colour_gives_three_times_the_same(make, tmp_path):
+    grey, source, out = (
+        make(channels=1),
+        tmp_path / "grey.safetensors",
+        tmp_path / "out.safetensors",
+    )
+    write_native({"G_ema": grey, "D": make_discriminator(channels=1)}, source)
+    done = convert(source, out, "--rgb")
+    assert done.exit_code == 0, done.stderr
+    converted = latentlab.load(out)
+    assert list(converted.networks) == ["G_ema"]
+    z = torch.randn(2, 6, generator=torch.Generator().manual_seed(0))
+    image = converted.generator(z)
+    assert image.shape == (2, 3, 16, 16)
+    torch.testing.assert_close(image, grey(z).expand(-1, 3, -1, -1), atol=1e-5, rtol=0)  # rounding
+
+
+def test_what_has_colours_already_is_refused(source, tmp_path):
+    done = convert(source, tmp_path / "out.safetensors", "--rgb")
+    assert done.exit_code == 2
+    assert "only grey generators" in done.stderr
+    assert not list(tmp_path.iterdir())

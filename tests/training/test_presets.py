@@ -99,9 +99,9 @@ def test_small_configs_are_of_one_size():
                 other.feature_maps(r) for r in (4, 8, 16, 32)
             ]
         assert config.generator.z_dim == two.generator.z_dim
-        assert config.phase(160_000).lod == 0
+        assert config.phase(320_000).lod == 0
         assert config.ema_kimg == two.ema_kimg
-    assert one.growth == Growth(8, 40, 40)
+    assert one.growth == Growth(8, 80, 80)
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
