@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -54,7 +54,8 @@ _SEEDS_ONLY = {
               help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several values "
                    "give a strip of pictures a seed.")
 @cutoff_option
-@noise_mode_option
+@noise_mode_option("seed", text="the stored ones, new ones that the seed decides, no noise, or "
+                   "those that NVIDIA's TensorFlow script draws for the seed")
 @click.option("--lod", type=FiniteFloat(min=0), metavar="LOD",
               help="Of a growing generator: 0 is fully grown, 1 half the resolution, and so on.")
 @class_option("Class of a conditional generator.")
@@ -69,7 +70,7 @@ def generate(
     noise_file: Path | None,
     truncation_psi: list[float],
     truncation_cutoff: int | None,
-    noise_mode: "NoiseMode",
+    noise_mode: "NoiseMode | Literal['seed']",
     lod: float | None,
     label: int | None,
     dry_run: bool,
@@ -102,7 +103,7 @@ def generate(
     if lod is not None:
         g.synthesis.set_lod(lod)
     cutoff = cutoff_of(opened, truncation_cutoff)
-    if projected_w is not None:
+    if projected_w is not None and noise_mode != "seed":
         pictures = renders_of_latents(g, projected_w, noise_file, noise_mode)
     else:
         pictures = renders_of_seeds(g, seeds or [], label, truncation_psi, cutoff, noise_mode)
@@ -135,6 +136,8 @@ def _refuse_conflicts(
     for name, option in _SEEDS_ONLY.items():
         if projected_w is not None and name in given:
             raise click.UsageError(f"{option} goes with --seeds; saved latents stay as they are.")
+    if projected_w is not None and ctx.params["noise_mode"] == "seed":
+        raise click.UsageError("--noise-mode seed goes with --seeds.")
     if noise_file is not None and "noise_mode" in given:
         raise click.UsageError("Give either --noise or --noise-mode.")
 

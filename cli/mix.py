@@ -55,7 +55,7 @@ _SEEDS_ONLY = {
 @click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
               metavar="PSI", help="Pull the w of seeds towards the mean w before mixing.")
 @cutoff_option
-@noise_mode_option
+@noise_mode_option()
 @class_option("Class of a conditional generator.")
 @dry_run_option
 @output_option

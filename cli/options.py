@@ -152,13 +152,14 @@ def cutoff_option(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
-def noise_mode_option(command: Command) -> Command:
+def noise_mode_option(
+    *more: str, text: str = "the stored ones, new ones that the seed decides, or no noise"
+) -> Callable[[Command], Command]:
     """--noise-mode: where noise maps come from."""
     return click.option(
-        "--noise-mode", type=click.Choice(["const", "random", "none"]), default="const",
-        show_default=True,
-        help="Noise maps: the stored ones, new ones that the seed decides, or no noise.",
-    )(command)  # fmt: skip
+        "--noise-mode", type=click.Choice(["const", "random", "none", *more]), default="const",
+        show_default=True, help=f"Noise maps: {text}.",
+    )  # fmt: skip
 
 
 def dry_run_option(command: Command) -> Command:

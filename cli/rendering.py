@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import torch
 from torch import Tensor
 
 from latentlab import Checkpoint, Generator, LatentError
-from latentlab.latents import load_noise, load_ws, one_hot, z_from_seeds
+from latentlab.latents import load_noise, load_ws, noise_from_seed, one_hot, z_from_seeds
 from latentlab.networks.synthesis import NoiseMode
 from latentlab.numerics import Stream, full_precision, keyed_generator
 
@@ -55,12 +55,15 @@ def render_z(
     z: Tensor,
     c: Tensor | None = None,
     truncation: tuple[float, int | None] = (1.0, None),
-    noise_mode: NoiseMode = "const",
+    noise_mode: NoiseMode | Literal["seed"] = "const",
     seed: int = 0,
 ) -> Tensor:
     """Render z [1,z_dim] to an image [C,R,R] on the CPU; it needs no W."""
     rng = keyed_generator(g.device, seed, Stream.RENDERED_NOISE)
-    image: Tensor = g(z.to(g.device), c, *truncation, noise_mode=noise_mode, rng=rng)[0]
+    noise = None
+    if noise_mode == "seed":
+        noise_mode, noise = "const", [level.to(g.device) for level in noise_from_seed(seed, g)]
+    image: Tensor = g(z.to(g.device), c, *truncation, noise_mode, noise, rng)[0]
     return image.cpu()
 
 
@@ -70,7 +73,7 @@ def renders_of_seeds(
     label: int | None,
     psis: Sequence[float],
     cutoff: int | None,
-    noise_mode: NoiseMode,
+    noise_mode: NoiseMode | Literal["seed"],
 ) -> dict[str, list[Render]]:
     """Return by name, "seed0005", a function a psi that renders the image with the same noise.
 

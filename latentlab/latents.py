@@ -50,6 +50,17 @@ def z_from_seeds(seeds: Sequence[int], z_dim: int) -> Tensor:
     return torch.from_numpy(np.concatenate(rows).astype(np.float32))
 
 
+def noise_from_seed(seed: int, g: Generator) -> list[Tensor]:
+    """Draw a noise map [1,1,h,w] a layer as NVIDIA's TensorFlow script does for ``--seeds``.
+
+    There z comes first out of RandomState(seed), and the maps follow in the order of layers.
+    """
+    rng = np.random.RandomState(seed)
+    rng.randn(1, g.z_dim)
+    maps = [rng.randn(*shape).astype(np.float32) for shape in g.synthesis.noise_shapes]
+    return [torch.from_numpy(level) for level in maps]
+
+
 def w_statistics(
     g: Generator, samples: int = 10_000, c: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -63,7 +63,9 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
 def load_classifier(path: Path | str) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    Those published for StyleGAN give one logit; its sign tells the class.
+    Those published for StyleGAN give one logit; its sign tells the class. They have a minibatch
+    standard deviation, so that a logit depends a little on its batch: the published linear
+    separability runs them on batches of 4.
 
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.

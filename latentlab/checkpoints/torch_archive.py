@@ -110,7 +110,10 @@ def _root(names: list[str]) -> str:
             "a state dict"
         )
     if f"{root}/data.pkl" not in names:
-        raise UnsupportedCheckpoint("a zip archive, but not of torch.save (no data.pkl inside)")
+        raise UnsupportedCheckpoint(
+            "a zip archive, but not of torch.save (no data.pkl inside); latents in .npz go to "
+            "`latentlab generate --projected-w`"
+        )
     strays = [name for name in names if not name.startswith(f"{root}/")]
     if strays:
         raise UnsafeCheckpoint(f"the zip member {strays[0][:60]!a} is outside {root[:60]!a}")

@@ -17,6 +17,7 @@ from tests.tf_pickles import Network, composed, write_pickle
 # Opening may take this much memory besides what the process has, in sizes of the file: the
 # weights once, and what is under way from one form to the other.
 MOST = 1.5
+SECONDS = 3.0  # of the processor, which other work on the machine does not change
 
 CHILD = """
 import json, sys, time
@@ -31,9 +32,9 @@ def peak():  # getrusage would count the parent, as it was when it started this 
 
 with torch.device("meta"):  # loads code on first use
     Generator(StyleGAN2Config(resolution=8))
-before, start = peak(), time.perf_counter()
+before, start = peak(), time.process_time()
 checkpoint = latentlab.load(sys.argv[1])
-seconds, extra = time.perf_counter() - start, peak() - before
+seconds, extra = time.process_time() - start, peak() - before
 with torch.no_grad():
     image = checkpoint.generator(torch.ones([1, 512]), truncation_psi=0.7)
 print(json.dumps({"extra": extra, "seconds": seconds, "kind": checkpoint.kind,
@@ -98,3 +99,4 @@ def test_a_full_size_pickle_opens_in_little_memory(
     assert found["finite"]
     assert found["spread"] > 0
     assert found["extra"] < MOST * size
+    assert found["seconds"] < SECONDS

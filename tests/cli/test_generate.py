@@ -139,6 +139,23 @@ def test_noise_modes_differ_and_none_is_rendered_as_by_hand(g, model, tmp_path):
     assert np.array_equal(pictures["none"], to_bytes(by_hand[0]))
 
 
+def test_noise_of_the_seed_follows_z_out_of_the_same_generator(g, model, tmp_path):
+    rendered(model, "--seeds", "7", "--noise-mode", "seed", "-o", tmp_path)
+    rng = np.random.RandomState(7)
+    z = torch.from_numpy(rng.randn(1, g.z_dim)).float()
+    noise = [torch.from_numpy(rng.randn(1, 1, s, s)).float() for s in (4, 8, 8, 16, 16, 32, 32)]
+    by_hand = g(z, noise=noise)
+    assert np.array_equal(pixels(tmp_path / "seed0007.png"), to_bytes(by_hand[0]))
+
+
+def test_noise_of_the_seed_is_not_for_saved_latents(model, tmp_path):
+    latentlab.latents.save_ws(tmp_path / "w.npz", torch.zeros(1, 8, SETTINGS["w_dim"]))
+    arguments = [model, "--projected-w", tmp_path / "w.npz", "--noise-mode", "seed", "-o", tmp_path]
+    done = CliRunner().invoke(main, ["generate", *map(str, arguments)])
+    assert done.exit_code == 2
+    assert "--noise-mode seed goes with --seeds" in done.stderr
+
+
 def test_psi_0_gives_the_mean_image_for_every_seed(g, model, tmp_path):
     rendered(model, "--seeds", "0-2", "--truncation-psi", "0", "-o", tmp_path)
     mean = g.synthesis(g.w_mean.expand(1, g.num_ws, -1))
