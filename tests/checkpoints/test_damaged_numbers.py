@@ -25,6 +25,25 @@ def test_d9_tensors_that_reach_outside(geometry, check_refused):
     check_refused(finish(attacks.tensor(**geometry)), CheckpointError)
 
 
+IDENTITY = plain(("storage", attacks.name("torch", "FloatStorage"), "0", "cpu", 3, None)) + b"Q"
+
+
+# Strides are products of sizes, zeros left aside, and overflow where nothing is stored.
+@pytest.mark.parametrize("size", [(0, 2**62, 2**62), (0, 2**40, 2**40), (2**62, 2, 0), (0, 2**61)])
+@pytest.mark.parametrize("form", ["nested", "archive", "stream"])
+def test_d9_empty_tensors_of_sizes_beyond_memory(form, size, check_refused, check_torch_refused):
+    geometry = {"size": size, "stride": (0,) * len(size)}
+    words = (CheckpointError, "no memory can have")
+    if form == "nested":
+        check_refused(finish(attacks.tensor(**geometry)), *words)
+    elif form == "archive":
+        found = plain({"x": attacks.archived(**geometry)})
+        check_torch_refused(attacks.archive(found), *words)
+    else:
+        found = plain({"x": attacks.archived(source=IDENTITY, **geometry)})
+        check_torch_refused(attacks.streamed(found), *words)
+
+
 def test_d9_one_storage_cannot_be_copied_without_end(check_refused):
     """A thousand views of one storage of 1 MB would be a thousand megabytes."""
     source = attacks.storage(count=2**18) + b"\x94"
@@ -74,8 +93,7 @@ def test_d10_storages_that_disagree_with_themselves(changes, check_refused):
 
 
 def test_d10_two_storages_and_cut_streams(check_refused):
-    identity = plain(("storage", attacks.name("torch", "FloatStorage"), "0", "cpu", 3, None)) + b"Q"
-    check_refused(finish(attacks.tensor(root=identity + identity + b"\x86")), CheckpointError)
+    check_refused(finish(attacks.tensor(root=IDENTITY + IDENTITY + b"\x86")), CheckpointError)
     whole = attacks.stream()
     for length in range(0, len(whole), 7):
         cut = call(attacks.LOAD, octets(whole[:length]))
