@@ -40,6 +40,21 @@ def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
         raise LatentError(f"`{name}` must have shape [{wanted}], but got {list(x.shape)}")
 
 
+def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) -> Tensor:
+    """Return images [N,C,H,W] of ``shape`` [C,H,W] as ``dtype``, for a network to read.
+
+    Raises:
+        LatentError: If they have another shape, if there are none, or if they are whole numbers,
+            which hold another range than [-1,1].
+    """
+    check_shape(x, [None, *shape], name)
+    if not x.is_floating_point():
+        raise LatentError(f"`{name}` must be floating-point in [-1,1], but got {x.dtype}")
+    if len(x) == 0:
+        raise LatentError(f"`{name}` must hold at least one image, but got {list(x.shape)}")
+    return x.to(dtype)
+
+
 def keyed_seed(seed: int, *key: int) -> int:
     """Derive a 63-bit seed from (seed, key...), so that every stream has its own numbers.
 

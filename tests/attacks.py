@@ -76,6 +76,7 @@ ORDERED = name("collections", "OrderedDict")
 DTYPE = name("numpy", "dtype")
 NDARRAY = name("numpy", "ndarray")
 RECONSTRUCT = name("numpy.core.multiarray", "_reconstruct")
+FROMBUFFER = name("numpy.core.numeric", "_frombuffer")
 SCALAR = name("numpy.core.multiarray", "scalar")
 ALLOWED = {
     "EasyDict": EASYDICT,
@@ -88,6 +89,7 @@ ALLOWED = {
     "dtype": DTYPE,
     "ndarray": NDARRAY,
     "array": RECONSTRUCT,
+    "buffer": FROMBUFFER,
     "scalar": SCALAR,
     "set": name("builtins", "set"),
     "encode": name("_codecs", "encode"),
@@ -139,6 +141,18 @@ def dtype(code="f4", state=(3, "<", None, None, None, -1, -1, 0)) -> bytes:
 def array(shape=(2,), raw=TWO_FLOATS, kind=None, order=False, version=1) -> bytes:
     state = plain((version, shape, kind or dtype(), order, octets(raw)))
     return call(RECONSTRUCT, NDARRAY, (0,), octets(b"b")) + state + b"b"
+
+
+def mutable(value: bytes) -> bytes:
+    """Opcodes of a bytearray."""
+    return b"\x96" + struct.pack("<Q", len(value)) + value
+
+
+def buffer(shape=(2,), raw=None, kind=None, order="C", function=FROMBUFFER) -> bytes:
+    """An array as protocol 5 has it."""
+    return call(
+        function, mutable(TWO_FLOATS) if raw is None else raw, kind or dtype(), shape, order
+    )
 
 
 def module(class_name="Generator", source="raise SystemExit", **state) -> bytes:

@@ -50,9 +50,6 @@ class UnbuiltArray(Buildable):
     def build(self, state: object, budget: Budget) -> NDArray[Any]:
         """Return the array as a read-only view of the file's bytes.
 
-        A copy here would need the memory of the whole file once more: the bytes stay alive until
-        the last opcode, for the file may refer to them again.
-
         Raises:
             CheckpointError: If shape and content disagree.
         """
@@ -61,16 +58,28 @@ class UnbuiltArray(Buildable):
         version, shape, kind, column_major, raw = state
         if type(version) is not int or version != 1:
             raise CheckpointError("an array with a state unknown to this version")
-        if not is_geometry(shape) or type(kind) is not NumberType:
-            raise CheckpointError("an array whose shape or type is not one")
         if type(raw) is not bytes or type(column_major) not in (bool, int):
             raise UnsafeCheckpoint("an array whose content is not bytes")
-        expected = math.prod(shape) * kind.dtype.itemsize
-        if len(raw) != expected:
-            raise CheckpointError(f"an array of {expected} bytes has {len(raw)}")
-        budget.take_bytes(expected)  # a view costs nothing, but tensors are made of it
-        flat: NDArray[Any] = np.frombuffer(raw, kind.dtype)
-        return flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
+        return _view(raw, kind, shape, bool(column_major), budget)
+
+
+def _view(
+    raw: bytes | bytearray, kind: object, shape: object, column_major: bool, budget: Budget
+) -> NDArray[Any]:
+    """Return a read-only array that views ``raw``, of exactly its length.
+
+    A copy here would need the memory of the whole file once more: the bytes stay alive until the
+    last opcode, for the file may refer to them again.
+    """
+    if type(shape) is not tuple or not is_geometry(shape) or type(kind) is not NumberType:
+        raise CheckpointError("an array whose shape or type is not one")
+    expected = math.prod(shape) * kind.dtype.itemsize
+    if len(raw) != expected:
+        raise CheckpointError(f"an array of {expected} bytes has {len(raw)}")
+    budget.take_bytes(expected)  # a view costs nothing, but tensors are made of it
+    flat: NDArray[Any] = np.frombuffer(raw, kind.dtype)
+    flat.flags.writeable = False  # as it is already, unless this is a bytearray
+    return flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
 
 
 def number_type(arguments: tuple[Any, ...], _: Budget) -> NumberType:
@@ -87,6 +96,21 @@ def array(arguments: tuple[Any, ...], _: Budget) -> UnbuiltArray:
     if type(kind) is not Global or kind.name != "ndarray":
         raise UnsafeCheckpoint("an array of a class other than numpy.ndarray")
     return UnbuiltArray()
+
+
+def buffer(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
+    """``numpy.core.numeric._frombuffer(bytes, dtype, shape, "C")``: arrays since protocol 5.
+
+    Raises:
+        CheckpointError: If shape and content disagree.
+    """
+    content = arguments[0] if len(arguments) == 4 else None
+    if type(content) not in (bytes, bytearray):
+        raise UnsafeCheckpoint("an array from a buffer that is not bytes")
+    raw, kind, shape, order = arguments
+    if type(order) is not str or order not in ("C", "F"):
+        raise CheckpointError("an array from a buffer in an order other than C or F")
+    return _view(raw, kind, shape, order == "F", budget)
 
 
 def scalar(arguments: tuple[Any, ...], _: Budget) -> int | float | bool:

@@ -138,6 +138,8 @@ def _names() -> Mapping[tuple[str, str], Builder | None]:
     for core in ("numpy.core.multiarray", "numpy._core.multiarray"):  # before and since numpy 2
         names[core, "_reconstruct"] = numpy_data.array
         names[core, "scalar"] = numpy_data.scalar
+    for core in ("numpy.core.numeric", "numpy._core.numeric"):
+        names[core, "_frombuffer"] = numpy_data.buffer
     return MappingProxyType(names)
 
 

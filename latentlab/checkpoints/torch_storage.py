@@ -166,8 +166,8 @@ def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
     What follows (requires_grad, hooks, metadata) describes training and is left aside.
 
     Raises:
-        CheckpointError: If an element would lie outside the storage, or if there are more
-            elements than the storage has.
+        CheckpointError: If an element would lie outside the storage, if there are more elements
+            than the storage has, or if the sizes are beyond any memory.
     """
     if not 4 <= len(arguments) <= 7 or type(arguments[0]) is not Storage:
         raise UnsafeCheckpoint("a tensor that is not made of a storage")
@@ -182,6 +182,9 @@ def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
     if count > have or offset > have or (count > 0 and offset + span > have):
         raise CheckpointError(f"a tensor of {count} elements reaches outside its storage of {have}")
     if count == 0:
+        # Strides are products of sizes, also of those beside a zero; torch raises on an overflow.
+        if math.prod(max(n, 1) for n in size) * source.kind.itemsize >= 2**63:
+            raise CheckpointError("an empty tensor with sizes that no memory can have")
         return torch.empty(size, dtype=source.dtype)
     width = source.kind.itemsize
     budget.take_bytes(max(count, span) * width)

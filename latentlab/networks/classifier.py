@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks.config import require, require_whole
-from latentlab.numerics import check_shape
+from latentlab.numerics import as_images
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ class Classifier(nn.Module):
         self.head = nn.Linear(maps_in * (size // 2) ** 2, len(config.classes))
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Return the feature maps of each stage for images [N,channels,R,R] in [-1,1]."""
-        size = self.config.resolution
-        check_shape(images, [None, self.config.channels, size, size], "images")
-        stages: list[Tensor] = []
-        x = images
+        """Return the feature maps of each stage for images [N,channels,R,R] in [-1,1].
+
+        Raises:
+            LatentError: If images have the wrong shape or are whole numbers.
+        """
+        size, stages = self.config.resolution, list[Tensor]()
+        shape = (self.config.channels, size, size)
+        x = as_images(images, shape, self.head.weight.dtype, "images")
         for i in range(len(self.config.widths)):
             x = self.get_submodule(f"stage{i}")(F.avg_pool2d(x, 2) if i > 0 else x)
             stages.append(x)

@@ -17,7 +17,7 @@ from latentlab.networks.config import StyleGAN1DiscriminatorConfig, StyleGAN2Dis
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
-from latentlab.numerics import check_shape
+from latentlab.numerics import as_images, check_shape
 
 
 class Discriminator(GrowingNetwork):
@@ -29,18 +29,19 @@ class Discriminator(GrowingNetwork):
         """Score images.
 
         Args:
-            image: Images [N,channels,R,R] in [-1,1]. Scores depend on the batch: minibatch
-                standard deviation compares each image with its group.
+            image: Images [N,channels,R,R] in [-1,1], of any floating-point type. Scores depend
+                on the batch: minibatch standard deviation compares each image with its group.
             c: Labels [N,c_dim], needed where the network has labels.
 
         Returns:
             Scores [N,1].
 
         Raises:
-            LatentError: If images or labels have the wrong shape.
+            LatentError: If images or labels have the wrong shape, or images are whole numbers.
         """
         size, c_dim = self.config.resolution, self.config.c_dim
-        check_shape(image, [None, self.config.channels, size, size], "image")
+        shape, dtype = (self.config.channels, size, size), next(self.parameters()).dtype
+        image = as_images(image, shape, dtype, "image")
         if c_dim > 0:
             if c is None:
                 raise LatentError(f"this network needs `c`: labels of shape [N, {c_dim}]")

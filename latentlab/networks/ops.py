@@ -6,6 +6,7 @@ otherwise. Images and feature maps are [N,C,H,W]; FIR kernels are [k,k] with sum
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -120,8 +121,14 @@ def conv_down(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
 def blur(x: Tensor, taps: Sequence[float]) -> Tensor:
     """Filter every channel by ``taps`` in both directions, keeping the size (StyleGAN1)."""
     size = len(taps)
-    kernel = fir_kernel(taps).to(x.device).flip(0, 1)  # as published, a correlation
-    return fir(x, kernel, ((size - 1) // 2, size // 2))
+    return fir(x, _blur_kernel(tuple(taps), x.device), ((size - 1) // 2, size // 2))
+
+
+@lru_cache
+def _blur_kernel(taps: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return the kernel of ``blur`` [k,k], on its device since the first call: moving it waits."""
+    with torch.inference_mode(False):  # for whoever needs gradients later
+        return fir_kernel(taps).to(device).flip(0, 1)  # as published, a correlation
 
 
 def fused_kernel(weight: Tensor) -> Tensor:

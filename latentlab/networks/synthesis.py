@@ -146,11 +146,7 @@ class SynthesisNetwork(GrowingNetwork):
     ) -> Sequence[Tensor | None]:
         layers, shapes = self.noise_layers, self.noise_shapes
         if given is not None:
-            if len(given) != len(layers):
-                raise LatentError(f"`noise` must be {len(layers)} maps, but got {len(given)}")
-            for i, (noise, shape) in enumerate(zip(given, shapes, strict=True)):
-                rows = 1 if len(noise) == 1 else len(ws)
-                check_shape(noise, [rows, *shape[1:]], f"noise[{i}]")
+            _check_maps(given, shapes, len(ws))
             return given
         if mode not in get_args(NoiseMode):
             raise SettingsError(f"`noise_mode` must be const, random or none, but got {mode!r}")
@@ -162,3 +158,15 @@ class SynthesisNetwork(GrowingNetwork):
             torch.randn([len(ws), *shape[1:]], generator=rng, device=ws.device, dtype=ws.dtype)
             for shape in shapes
         ]
+
+
+def _check_maps(maps: object, shapes: Sequence[tuple[int, ...]], rows: int) -> None:
+    """Require a map [rows|1,1,h,w] of each of ``shapes`` [1,1,h,w]."""
+    if not isinstance(maps, list | tuple) or len(maps) != len(shapes):
+        found = len(maps) if isinstance(maps, list | tuple) else type(maps).__name__
+        raise LatentError(f"`noise` must be a list of {len(shapes)} maps, but got {found}")
+    for i, (noise, shape) in enumerate(zip(maps, shapes, strict=True)):
+        if not isinstance(noise, Tensor):
+            raise LatentError(f"`noise[{i}]` must be a tensor, but got {type(noise).__name__}")
+        shared = noise.ndim > 0 and len(noise) == 1
+        check_shape(noise, [1 if shared else rows, *shape[1:]], f"noise[{i}]")

@@ -91,7 +91,7 @@ def test_c3_and_c9_opcodes_that_run_code(opcode, check_refused, tmp_path):
         ("POP", b"NN0"), ("POP_MARK", b"N(1"), ("DUP", b"N2"), ("INT", b"I1\n"), ("LONG", b"L1L\n"),
         ("STRING", b"S'a'\n"), ("UNICODE", b"Va\n"), ("FLOAT", b"F1\n"), ("PUT", b"Np0\n"),
         ("GET", b"Nq\x00g0\n"), ("LIST", b"(l"), ("DICT", b"(d"), ("FROZENSET", b"(\x91"),
-        ("LONG4", b"\x8b\x01\x00\x00\x00\x01"), ("BYTEARRAY8", b"\x96" + bytes(8)),
+        ("LONG4", b"\x8b\x01\x00\x00\x00\x01"),
         ("NEXT_BUFFER", b"\x97"), ("READONLY_BUFFER", b"N\x98"), ("BINSTRING", b"T" + bytes(4)),
         ("SHORT_BINSTRING", b"U\x00"), ("PROTO", b"\x80\x04N"),
     ],

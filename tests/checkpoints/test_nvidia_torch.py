@@ -144,7 +144,7 @@ def write(tmp_path, monkeypatch):
     return snapshot
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
 def test_every_protocol_and_architecture_opens(protocol, architecture, write):
     g, d = make_generator(architecture=architecture), make_discriminator(architecture=architecture)

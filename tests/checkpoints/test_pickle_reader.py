@@ -37,7 +37,7 @@ def test_plain_values_arrive_as_they_are(value, protocol, read):
     assert read(pickle.dumps(value, protocol)) == value
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     "value",
     [
@@ -53,7 +53,7 @@ def test_arrays_arrive_as_they_are(value, protocol, read):
     assert not first.flags.writeable  # a view of the file's bytes
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("value", [np.float32(0.5), np.float64(math.pi), np.int64(-3), np.bool_(1)])
 def test_numpy_numbers_arrive_as_pythons(value, protocol, read):
     found = read(pickle.dumps(value, protocol))
@@ -67,6 +67,20 @@ def test_both_names_of_numpys_core_are_known(old, read):
     assert b"numpy._core" in content
     content = content.replace(b"numpy._core", b"numpy.core") if old else content
     np.testing.assert_array_equal(read(content), [0, 1, 2])
+    name = attacks.name("numpy.core.numeric" if old else "numpy._core.numeric", "_frombuffer")
+    np.testing.assert_array_equal(read(finish(attacks.buffer(function=name), 5)), [1, 2])
+
+
+def test_protocol_5_holds_arrays_as_buffers(read):
+    """Read-only arrays are bytes there, others a bytearray; neither can be written to here."""
+    fixed = np.arange(3.0)
+    fixed.flags.writeable = False
+    content = pickle.dumps([fixed, np.arange(3.0)], 5)
+    assert content.count(b"_frombuffer") == 1
+    assert content.count(b"\x96" + (24).to_bytes(8, "little")) == 1
+    for found in read(content):
+        np.testing.assert_array_equal(found, [0.0, 1, 2])
+        assert not found.flags.writeable
 
 
 TENSORS = {
@@ -83,7 +97,7 @@ TENSORS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("value", TENSORS.values(), ids=TENSORS)
 def test_tensors_arrive_as_they_are(value, protocol, read):
     found = read(pickle.dumps(value, protocol))
@@ -102,6 +116,7 @@ def test_the_assembled_parts_are_genuine(read):
     """So that the refusals below have one reason each."""
     assert torch.equal(read(finish(attacks.tensor())), torch.tensor([1.0, 2, 3]))
     np.testing.assert_array_equal(read(finish(attacks.array())), np.float32([1, 2]))
+    np.testing.assert_array_equal(read(finish(attacks.buffer(), 5)), np.float32([1, 2]))
     record = read(finish(attacks.module(a=1)))
     assert (record.origin, record.class_name, record.state["a"]) == ("torch", "Generator", 1)
     record = read(finish(attacks.network(build_func_name="G_main")))

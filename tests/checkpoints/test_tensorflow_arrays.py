@@ -35,7 +35,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("file", FILES)
 def test_the_generator_renders_what_tensorflow_did(file, protocol, shared, save):
     ref = tensors(shared / f"{file}_ref.npz")

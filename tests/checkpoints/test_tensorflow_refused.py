@@ -24,7 +24,7 @@ ADA = {"synthesis_func": "G_synthesis"}
 # C7 is a row of the project's list of attacks.
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_c7_the_source_text_is_never_run(protocol, tmp_path, monkeypatch):
     marker = tmp_path / "marker"
     g, *_ = make_generator()

@@ -43,6 +43,23 @@ def test_the_first_release_of_progressive_gan(tmp_path, monkeypatch):
     assert list(checkpoint.networks) == ["G_ema", "D"]  # the same network twice is one
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 5])
+@pytest.mark.parametrize("function", ["G_style", "G_main"])
+def test_every_protocol_gives_the_same_weights(function, protocol, tmp_path, monkeypatch):
+    """The releases write the highest protocol there is: 5 since Python 3.8."""
+    d, *_ = make_discriminator("D_stylegan" if function == "G_main" else "D_basic")
+    found = (make_generator(function)[0], d)
+    usual = latentlab.load(write_pickle(tmp_path / "4.pkl", found, monkeypatch))
+    path = write_pickle(tmp_path / "x.pkl", found, monkeypatch, protocol)
+    assert (b"_frombuffer" in path.read_bytes()) == (protocol == 5)
+    other = latentlab.load(path)
+    assert other.kind == usual.kind
+    for name, network in usual.networks.items():
+        weights = other.networks[name].state_dict()
+        for key, value in network.state_dict().items():
+            assert torch.equal(weights[key], value), key
+
+
 def test_outputs_and_inputs_of_comparison_methods_are_left_aside(tmp_path, monkeypatch):
     """ADA's release compared itself with rotations told by D, and with bits given to it."""
     d, x, _, scores = make_discriminator("D_main")

@@ -56,6 +56,27 @@ def test_values_that_are_not_finite_are_named(value, refuse, tmp_path, monkeypat
     assert latentlab.load(path, allow_nonfinite=True).kind == "stylegan1-tf"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_how_far_a_network_has_grown_is_always_a_number(value, tmp_path, monkeypatch):
+    g = with_variables(lambda variables: [*{**dict(variables), "lod": value}.items()])
+    d, *_ = make_discriminator()
+    d.state["variables"] = [*{**dict(d.state["variables"]), "lod": np.float64(value)}.items()]
+    for network, lod in ((g, "G_ema: .* synthesis.lod"), (d, "classifier: .*: lod")):
+        path = write_pickle(tmp_path / "x.pkl", network, monkeypatch)
+        for allowed in (False, True):
+            with pytest.raises(CheckpointError, match=f"{lod} holds NaN or infinity"):
+                latentlab.load(path, allow_nonfinite=allowed)
+
+
+@pytest.mark.parametrize(("value", "size"), [(-1.0, 16), (99.0, 4), (1e30, 4)])
+def test_how_far_a_network_has_grown_is_limited_to_its_resolutions(
+    value, size, tmp_path, monkeypatch
+):
+    g = with_variables(lambda variables: [*{**dict(variables), "lod": value}.items()])
+    generator = latentlab.load(write_pickle(tmp_path / "x.pkl", g, monkeypatch)).generator
+    assert generator.synthesis.stage() == (size, 0.0)
+
+
 def test_values_beyond_float32_are_refused(refuse):
     def edit(variables):
         return [(k, v if k != "dlatent_avg" else v.astype("f8") * 1e300) for k, v in variables]

@@ -71,6 +71,32 @@ def test_a_wrong_image_is_named():
         make_discriminator()(torch.zeros(1, 3, 8, 8))
 
 
+MAKERS = [make_discriminator, make_stylegan1_discriminator]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_images_take_the_type_of_the_weights(make, kind):
+    d, image = make(c_dim=3), torch.randn(4, 3, 16, 16).to(kind)
+    c = torch.eye(3)[[0, 1, 2, 0]]
+    found = d(image, c.double())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, d(image.float(), c), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int64, torch.bool, torch.complex64])
+def test_images_of_other_numbers_are_named(make, kind):
+    with pytest.raises(LatentError, match=r"`image` must be floating-point in \[-1,1\]"):
+        make()(torch.zeros(2, 3, 16, 16, dtype=kind))
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_no_images_are_named(make):
+    with pytest.raises(LatentError, match="`image` must hold at least one"):
+        make()(torch.zeros(0, 3, 16, 16))
+
+
 def test_a_missing_label_is_named():
     with pytest.raises(LatentError, match="needs `c`"):
         make_discriminator(c_dim=3)(torch.zeros(1, 3, 16, 16))

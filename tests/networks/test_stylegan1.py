@@ -16,6 +16,22 @@ def draw(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
 
 
+def test_the_kernel_of_a_blur_is_made_once(monkeypatch):
+    """It is neither weight nor buffer, and so in no state dict."""
+    made = []
+    make = ops.fir_kernel
+    monkeypatch.setattr(ops, "fir_kernel", lambda taps: made.append(taps) or make(taps))
+    x, taps = torch.randn(2, 3, 8, 8), (1.0, 2.0, 5.0)
+    first = ops.blur(x, taps)
+    for _ in range(3):
+        torch.testing.assert_close(ops.blur(x, list(taps)), first, atol=0, rtol=0)
+    assert len(made) == 1
+    with torch.inference_mode():
+        ops.blur(x, (1.0, 2.0, 7.0))
+    ops.blur(x.requires_grad_(True), (1.0, 2.0, 7.0)).sum().backward()  # made in inference mode
+    assert x.grad is not None
+
+
 class TestResampling:
     """Fused layers against the same done in two steps, in float64."""
 

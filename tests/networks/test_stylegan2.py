@@ -164,6 +164,30 @@ class TestNoise:
         with pytest.raises(LatentError, match="noise"):
             self.g.synthesis(self.ws, noise=maps)
 
+    @pytest.mark.parametrize("place", [0, -1])
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            (torch.tensor(1.0), r"must have shape \[.*\], but got \[\]"),
+            (torch.zeros(4), r"must have shape .*, but got \[4\]"),
+            (np.zeros([1, 1, 4, 4]), "must be a tensor, but got ndarray"),
+            (1.0, "must be a tensor, but got float"), (None, "must be a tensor, but got NoneType"),
+        ],
+    )  # fmt: skip
+    def test_maps_that_are_none_are_named(self, place, wrong, words):
+        maps = [torch.zeros(shape) for shape in self.g.synthesis.noise_shapes]
+        maps[place] = wrong
+        name = rf"`noise\[{place % len(maps)}\]` "
+        with pytest.raises(LatentError, match=name + words):
+            self.g.synthesis(self.ws, noise=maps)
+
+    @pytest.mark.parametrize(
+        "maps", [1.0, torch.tensor(1.0), torch.zeros(5), "const", {}, iter([])]
+    )
+    def test_noise_that_is_no_list_of_maps_is_refused(self, maps):
+        with pytest.raises(LatentError, match=r"`noise` must be a list of \d maps, but got"):
+            self.g.synthesis(self.ws, noise=maps)
+
     def test_unknown_mode_is_refused(self):
         with pytest.raises(SettingsError, match="noise_mode"):
             self.g.synthesis(self.ws, noise_mode="loud")
