@@ -112,8 +112,11 @@ def _placed(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(truncation, dict):
         cutoff = truncation.get("cutoff")
         where = "all layers" if cutoff is None else f"the first {_short(cutoff)} layers"
-        psi = _short(truncation.get("psi"))
-        yield "truncation", f"its own system takes psi {psi} in {where} unless told"
+        psi = truncation.get("psi")
+        if psi in (None, 1):
+            yield "truncation", f"its own system does not truncate unless told, and then {where}"
+        else:
+            yield "truncation", f"its own system takes psi {_short(psi)} in {where} unless told"
     notes = metadata.get("notes")
     for i, note in enumerate(notes if isinstance(notes, list) else []):
         yield "notes" * (i == 0), _cut(_short(note))

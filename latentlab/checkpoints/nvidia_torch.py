@@ -65,7 +65,14 @@ _EPILOGUE: Names = {
     "mbstd_group_size": "mbstd_group_size",
     "mbstd_num_channels": "mbstd_num_channels",
 }
-_DISCRIMINATOR_MAPPING: Names = {"num_layers": "mapping_layers"}
+_DISCRIMINATOR_MAPPING: Names = {
+    "num_layers": "mapping_layers",
+    "embed_features": None,  # as wide as its output, see _check_label_mapping
+    "layer_features": None,
+    "lr_multiplier": None,
+    "w_avg_beta": None,
+}
+_LABEL_RATE = 0.01  # learning rate multiplier of the mapping in our discriminators
 
 # Arguments by position, where a caller left out their names.
 _POSITIONS: Mapping[str, tuple[str, ...]] = {
@@ -105,6 +112,8 @@ def read_snapshot(
     for name, record in records.items():
         kwargs[name] = _arguments(record, _NETWORKS[name], f"{where}: {name}")
         tensors[name] = state_dict_of(record, f"{where}: {name}")
+        if name == "D":
+            kwargs[name], tensors[name] = _with_label_rate(kwargs[name], tensors[name])
     keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
     networks = {
         name: assemble(build, config, tensors[name], f"{where}: {name}", allow_nonfinite)
@@ -214,7 +223,49 @@ def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Disc
     config: StyleGAN2DiscriminatorConfig = config_from_dict(
         StyleGAN2DiscriminatorConfig, values, where
     )
+    _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
     return config
+
+
+def _check_label_mapping(
+    mapping: Mapping[str, Any], config: StyleGAN2DiscriminatorConfig, where: str
+) -> None:
+    """Refuse what the mapping network of our discriminator has no choice of."""
+    width = config.cmap_dim or config.feature_maps(4)
+    for name in ("embed_features", "layer_features"):
+        if mapping.get(name) not in (None, width):
+            raise UnsupportedCheckpoint(
+                f"{where}: {name} must be {width}, the width of the mapped label, but got "
+                f"{str(mapping[name])[:80]!r}"
+            )
+    rate = mapping.get("lr_multiplier", _LABEL_RATE)
+    if rate != _LABEL_RATE:
+        raise UnsupportedCheckpoint(
+            f"{where}: lr_multiplier must be {_LABEL_RATE} here, but got {str(rate)[:80]!r}"
+        )
+
+
+def _with_label_rate(
+    kwargs: dict[str, Any], tensors: dict[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Fold another ``lr_multiplier`` of the label's mapping into its weights.
+
+    Snapshots converted from TensorFlow have 0.1. What is no rate is left to be refused.
+    """
+    mapping = kwargs.get("mapping_kwargs")
+    if not isinstance(mapping, dict):
+        return kwargs, tensors
+    rate: Any = mapping.get("lr_multiplier")
+    if type(rate) not in (int, float) or not 1e-6 <= rate <= 1e6 or rate == _LABEL_RATE:
+        return kwargs, tensors
+    factor = rate / _LABEL_RATE
+    folded = {
+        name: tensor * factor
+        if name.startswith("mapping.fc") and tensor.is_floating_point()
+        else tensor
+        for name, tensor in tensors.items()
+    }
+    return {**kwargs, "mapping_kwargs": {**mapping, "lr_multiplier": _LABEL_RATE}}, folded
 
 
 def _without_labels(kwargs: Mapping[str, Any]) -> dict[str, Any]:

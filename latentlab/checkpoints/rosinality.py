@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from latentlab.checkpoints.assemble import assemble, config_from_dict
 from latentlab.checkpoints.pickle_reader import Record
 from latentlab.checkpoints.plain import plain_copy
-from latentlab.checkpoints.substitutes import resample_filters, set_w_mean
+from latentlab.checkpoints.substitutes import (
+    NO_NOISE_MAPS,
+    noise_map,
+    resample_filters,
+    set_w_mean,
+)
 from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -48,7 +53,7 @@ def read_rosinality(
     if MARK in found:
         found = {"g_ema": found}
     networks: dict[str, nn.Module] = {}
-    notes: list[str] = []
+    notes: set[str] = set()
     taken: set[int] = set()
     for key, name in _NETWORKS.items():
         if found.get(key) is None:
@@ -67,9 +72,11 @@ def read_rosinality(
         tensors["mapping.w_avg"] = _mean(found, config.w_dim, place)
         g = assemble(Generator, config, tensors, place, allow_nonfinite, taken)
         if isinstance(g, Generator) and found.get("latent_avg") is None:
-            notes = [set_w_mean(g, _MEAN_OF)]
+            notes.add(set_w_mean(g, _MEAN_OF))
+        if not _has_noise(weights):
+            notes.add(NO_NOISE_MAPS)
         networks[name] = g
-    return networks, _facts(found, where) | ({"notes": notes} if notes else {})
+    return networks, _facts(found, where) | ({"notes": sorted(notes)} if notes else {})
 
 
 def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
@@ -122,7 +129,7 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         for part in ("weight", "bias")
     }
     rules["synthesis.b4.const"] = Rule("input.input", only_one)
-    rules |= _styled("synthesis.b4.conv1", "conv1", 0, 4)
+    rules |= _styled("synthesis.b4.conv1", "conv1")
     rules |= _to_rgb("synthesis.b4.torgb", "to_rgb1", config.channels)
     kernel = fir_kernel(_TAPS) * 4
     for i in range(doubled):
@@ -130,11 +137,31 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         for half in range(2):
             index = 2 * i + half
             ours = f"synthesis.b{size}.conv{half}"
-            rules |= _styled(ours, f"convs.{index}", index + 1, size)
+            rules |= _styled(ours, f"convs.{index}")
         rules |= _to_rgb(f"synthesis.b{size}.torgb", f"to_rgbs.{i}", config.channels)
         weights.check(f"convs.{2 * i}.conv.blur.kernel", kernel)
         weights.check(f"to_rgbs.{i}.upsample.kernel", kernel)
-    return config, weights.translate(rules) | resample_filters(Generator, config)
+    noise, drawn = _noise(weights, doubled)
+    tensors = weights.translate(rules | noise)
+    return config, tensors | drawn | resample_filters(Generator, config)
+
+
+def _has_noise(weights: ForeignWeights) -> bool:
+    """Whether there are noise maps; revisions before they were buffers wrote none."""
+    return any(name.startswith("noises.") for name in weights.tensors)
+
+
+def _noise(weights: ForeignWeights, doubled: int) -> tuple[dict[str, Rule], dict[str, Tensor]]:
+    """Return where the noise maps come from: rules, or maps of a fixed seed."""
+    layers = [("synthesis.b4.conv1.noise_const", 4)]
+    for size in (8 * 2**i for i in range(doubled)):
+        layers += [(f"synthesis.b{size}.conv{half}.noise_const", size) for half in range(2)]
+    if not _has_noise(weights):
+        return {}, {ours: noise_map(size, i) for i, (ours, size) in enumerate(layers)}
+    return {
+        ours: Rule(f"noises.noise_{i}", reshaped(size, size))
+        for i, (ours, size) in enumerate(layers)
+    }, {}
 
 
 def _resolution(doubled: int) -> int:
@@ -142,14 +169,13 @@ def _resolution(doubled: int) -> int:
     return int(4 * 2 ** min(doubled, 20))
 
 
-def _styled(ours: str, theirs: str, noise: int, resolution: int) -> dict[str, Rule]:
+def _styled(ours: str, theirs: str) -> dict[str, Rule]:
     return {
         f"{ours}.weight": Rule(f"{theirs}.conv.weight", only_one),
         f"{ours}.affine.weight": Rule(f"{theirs}.conv.modulation.weight"),
         f"{ours}.affine.bias": Rule(f"{theirs}.conv.modulation.bias"),
         f"{ours}.bias": Rule(f"{theirs}.activate.bias"),
         f"{ours}.noise_strength": Rule(f"{theirs}.noise.weight", reshaped()),
-        f"{ours}.noise_const": Rule(f"noises.noise_{noise}", reshaped(resolution, resolution)),
     }
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import assemble, config_from_dict
-from latentlab.checkpoints.substitutes import noise_map, set_w_mean
+from latentlab.checkpoints.substitutes import NO_NOISE_MAPS, noise_map, set_w_mean
 from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped, scaled
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.config import (
@@ -78,7 +78,7 @@ def _complete(networks: Mapping[str, nn.Module]) -> list[str]:
     generators = [network for network in networks.values() if isinstance(network, Generator)]
     notes = {set_w_mean(g, _MEAN_OF) for g in generators}
     if generators:
-        notes.add("The file has no noise maps; they are random ones of a fixed seed.")
+        notes.add(NO_NOISE_MAPS)
     return sorted(notes)
 
 

@@ -13,6 +13,8 @@ from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
 from latentlab.numerics import Stream, keyed_generator
 
+NO_NOISE_MAPS = "The file has no noise maps; they are random ones of a fixed seed."
+
 _SEED = 0
 _BATCH = 1024  # latents mapped at a time
 

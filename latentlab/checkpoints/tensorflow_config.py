@@ -20,15 +20,20 @@ _FORMS = ("auto", "linear", "recursive")  # of a growing network; they compute t
 
 
 def truncation(a: Arguments) -> dict[str, Any] | None:
-    """Return psi and cutoff (None: all layers) that a generator has by default, if any."""
-    if "truncation_psi" not in a.values or a.values["truncation_psi"] is None:
+    """Return psi (None: none) and cutoff (None: all layers) of a generator with W by default.
+
+    The cutoff counts where psi is 1 or None as well: for the psi that a user gives.
+    """
+    if "truncation_psi" not in a.values:
         return None
-    psi = a.number("truncation_psi", -100, 100)
+    given = a.values["truncation_psi"] is not None
+    psi = a.number("truncation_psi", -100, 100) if given else None
     cutoff = a.optional("truncation_cutoff", -100, 100)
     # To StyleGAN1, no cutoff means no truncation; to StyleGAN2, truncation of all layers.
-    whole = "use_styles" in a.values
-    if psi == 1 or (cutoff is None and whole) or (cutoff is not None and cutoff <= 0):
-        return None
+    if cutoff is None and "use_styles" in a.values:
+        psi = None
+    if cutoff is not None and cutoff <= 0:  # of no layer, until a user asks for it
+        psi = cutoff = None
     return {"psi": psi, "cutoff": cutoff}
 
 

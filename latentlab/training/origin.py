@@ -20,9 +20,9 @@ from latentlab.training.presets import ImageFormat
 
 @dataclass(frozen=True)
 class Origin:
-    """Initial weights of a run: all three networks of a checkpoint.
+    """Initial weights of a run: the networks of a checkpoint.
 
-    Without an averaged generator in the checkpoint, the average starts from the raw one.
+    Where the checkpoint has only one of raw and averaged generator, it stands for both.
     """
 
     where: str
@@ -36,15 +36,15 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
     """Take the networks of a checkpoint for training.
 
     Raises:
-        CheckpointError: If it lacks the raw generator or the discriminator, or they are of a kind
-            that is not trained here.
+        CheckpointError: If it lacks a generator or the discriminator, or they are of a kind that
+            is not trained here.
     """
-    generator, discriminator = checkpoint.raw_generator, checkpoint.discriminator
-    if generator is None or discriminator is None:
-        lacking = "generator as last trained (G)" if generator is None else "discriminator (D)"
+    averaged = checkpoint.generator  # G_ema, or G
+    generator, discriminator = checkpoint.raw_generator or averaged, checkpoint.discriminator
+    if discriminator is None:
         raise CheckpointError(
-            f"{checkpoint.path}: no {lacking} inside, only {', '.join(checkpoint.networks)}; "
-            "training continues from a snapshot that has both"
+            f"{checkpoint.path}: no discriminator (D) inside, only "
+            f"{', '.join(checkpoint.networks)}; training continues from generator and discriminator"
         )
     trained = isinstance(generator.config, StyleGAN2Config | StyleGAN1Config | ProGANConfig)
     scored = isinstance(
@@ -52,9 +52,7 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
     )
     if not (trained and scored):
         raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
-    averaged = checkpoint.generator  # G_ema, or G
-    where = str(checkpoint.path)
-    return Origin(where, checkpoint.sha256, generator, averaged, discriminator)
+    return Origin(str(checkpoint.path), checkpoint.sha256, generator, averaged, discriminator)
 
 
 def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> TrainingConfig:

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 import latentlab
 from latentlab import CheckpointError, UnsupportedCheckpoint
+from latentlab.networks.mapping import MappingNetwork
 from tests.conftest import make_discriminator, make_generator
 from tests.snapshots import Persistent, write_snapshot
 from tests.tolerances import IMAGE, SCORE, W
@@ -199,10 +200,67 @@ def test_the_mapping_arguments_of_an_unconditional_discriminator_do_not_matter(w
     d = make_discriminator()
     path = write(make_generator(), GENERATOR, d, {**DISCRIMINATOR, "mapping_kwargs": mapping})
     assert equal_weights(latentlab.load(path).discriminator, d)
-    path = write(make_generator(), GENERATOR, d, {**DISCRIMINATOR, "c_dim": 3,
-                                                  "mapping_kwargs": mapping})  # fmt: skip
-    with pytest.raises(UnsupportedCheckpoint, match="D: mapping_kwargs: unknown setting"):
-        latentlab.load(path)
+
+
+# As the official converter writes the mapping network of labels; all its layers are 8 wide here.
+LEGACY = {"num_layers": 3, "embed_features": None, "layer_features": None, "activation": "lrelu",
+          "lr_multiplier": 0.01, "w_avg_beta": None}  # fmt: skip
+
+
+def conditional(write, **changes):
+    """Return a file whose D has labels and such mapping settings, and that D."""
+    mapping = {**LEGACY, **changes}
+    d = make_discriminator(c_dim=3)
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        d.mapping = MappingNetwork(
+            0, 3, 8, None, mapping["num_layers"], mapping["lr_multiplier"]
+        ).requires_grad_(False)
+    for i in range(mapping["num_layers"]):
+        d.mapping.get_submodule(f"fc{i}").bias += 0.5
+    kwargs = {**DISCRIMINATOR, "c_dim": 3, "cmap_dim": None, "mapping_kwargs": mapping}
+    g = make_generator(c_dim=3)
+    return write(g, {**GENERATOR, "c_dim": 3}, d, kwargs), d
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"embed_features": 8, "layer_features": 8, "w_avg_beta": 0.995},
+        {"lr_multiplier": 0.1},
+        {"lr_multiplier": 1},
+        {"num_layers": 0, "lr_multiplier": 0.1},
+    ],
+)
+def test_a_converted_discriminator_with_labels_opens(changes, write):
+    path, d = conditional(write, **changes)
+    x = torch.from_numpy(np.random.RandomState(1).randn(2, 3, 16, 16)).float()
+    labels = torch.eye(3)[:2]
+    opened = latentlab.load(path).discriminator
+    torch.testing.assert_close(opened(x, labels), d(x, labels), atol=SCORE, rtol=0)
+    assert (opened(x, labels) - opened(x, labels.flip(0))).abs().min() > 10 * SCORE
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"embed_features": 7}, "embed_features"),
+        ({"layer_features": 9}, "layer_features"),
+        ({"layer_features": "8"}, "layer_features"),
+        ({"widths": 8}, "unknown setting widths"),
+    ],
+)
+def test_other_mapping_networks_of_labels_are_refused(changes, word, write):
+    path, _ = conditional(write, **changes)
+    check_refused(path, UnsupportedCheckpoint, "D: mapping_kwargs", word)
+
+
+@pytest.mark.parametrize("rate", [0, -1, "0.01", None, True, [1]])
+def test_rates_that_are_none_are_refused(rate, write):
+    kwargs = {**DISCRIMINATOR, "c_dim": 3, "mapping_kwargs": {**LEGACY, "lr_multiplier": rate}}
+    path = write(make_generator(), GENERATOR, make_discriminator(c_dim=3), kwargs)
+    check_refused(path, UnsupportedCheckpoint, "D: mapping_kwargs", "lr_multiplier")
 
 
 # The StyleGAN3 release writes StyleGAN2 too: what was nested stands beside the other arguments.

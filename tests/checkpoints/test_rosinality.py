@@ -173,6 +173,24 @@ class TestNames:
         again = latentlab.load(torch_saved(g_ema=foreign.rosinality_g())).generator
         assert torch.equal(g.w_mean, again.w_mean)
 
+    def test_older_files_without_noise_maps_get_those_of_a_fixed_seed(self, torch_saved):
+        g = foreign.rosinality_g()
+        bare = {name: tensor for name, tensor in g.items() if not name.startswith("noises.")}
+        path = torch_saved(g_ema=bare, g=bare, latent_avg=torch.zeros(5))
+        checkpoint, again = latentlab.load(path), latentlab.load(path)
+        assert len(checkpoint.metadata["notes"]) == 1
+        assert "no noise maps" in checkpoint.metadata["notes"][0]
+        layers = checkpoint.generator.synthesis.noise_layers
+        maps = [layer.noise_const[None, None] for layer in layers]
+        assert [noise.shape[-1] for noise in maps] == [4, 8, 8, 16, 16]
+        assert not torch.equal(maps[1], maps[2])
+        assert all(noise.std() > 0.5 for noise in maps)
+        full = latentlab.load(torch_saved(g_ema=g, latent_avg=torch.zeros(5))).generator
+        z = torch.ones(1, 5)
+        for opened in (checkpoint, again):
+            assert torch.equal(opened.generator(z), full(z, noise=maps))
+            assert torch.equal(opened.raw_generator(z), full(z, noise=maps))
+
 
 class TestRefusals:
     def check(self, path, kind, *words):

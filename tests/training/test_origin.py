@@ -140,18 +140,32 @@ def test_a_config_that_does_not_fit_the_networks_is_refused(tmp_path):
         config_from(origin_of(checkpoint), named_config("stylegan2-f", DIGITS), DIGITS)
 
 
-@pytest.mark.parametrize(("lacking", "named"), [("G", r"\(G\)"), ("D", r"\(D\)")])
-def test_a_checkpoint_that_lacks_a_network_is_refused(lacking, named, tmp_path):
-    _, checkpoint = snapshot(tmp_path)
+def without(checkpoint, lacking):
     networks = {name: n for name, n in checkpoint.networks.items() if name != lacking}
-    with pytest.raises(CheckpointError, match=f"no .*{named} inside, only G_ema"):
-        origin_of(replace(checkpoint, networks=MappingProxyType(networks)))
+    return replace(checkpoint, networks=MappingProxyType(networks))
+
+
+def test_a_checkpoint_without_discriminator_is_refused(tmp_path):
+    _, checkpoint = snapshot(tmp_path)
+    with pytest.raises(CheckpointError, match=r"no discriminator \(D\) inside, only G_ema, G"):
+        origin_of(without(checkpoint, "D"))
+
+
+def test_without_a_raw_generator_both_start_from_the_averaged_one(tmp_path):
+    """As in a file that rosinality's converter writes."""
+    before, checkpoint = snapshot(tmp_path)
+    trainer = started(without(checkpoint, "G"), "stylegan2-small")
+    average = before.ema_generator.state_dict()
+    for generator in (trainer.generator, trainer.ema_generator):
+        assert all(torch.equal(x, average[key]) for key, x in generator.state_dict().items())
+    trainer.run_step()
+    pairs = zip(trainer.ema_generator.parameters(), trainer.generator.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_without_an_averaged_generator_the_average_starts_from_the_raw_one(tmp_path):
     _, checkpoint = snapshot(tmp_path)
-    networks = {name: n for name, n in checkpoint.networks.items() if name != "G_ema"}
-    trainer = started(replace(checkpoint, networks=MappingProxyType(networks)), "stylegan2-small")
+    trainer = started(without(checkpoint, "G_ema"), "stylegan2-small")
     raw = trainer.generator.state_dict()
     assert all(torch.equal(x, raw[key]) for key, x in trainer.ema_generator.state_dict().items())
     trainer.run_step()
