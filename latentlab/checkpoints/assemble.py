@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from latentlab.checkpoints.messages import shown
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.classifier import Classifier, ClassifierConfig
 from latentlab.networks.config import (
@@ -100,7 +101,7 @@ def assemble(
         The network in eval mode, float32, without gradients.
 
     Raises:
-        CheckpointError: Naming all missing, extra, misshapen or non-finite weights.
+        CheckpointError: Naming the missing, extra, misshapen or non-finite weights.
     """
     return fill(blank(build, config, where), tensors, where, allow_nonfinite, taken)
 
@@ -141,7 +142,7 @@ def fill(
     expected = network.state_dict()
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:
-        raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")
+        raise CheckpointError(f"{where}: weights do not fit: {shown(problems, '; ')}")
     weights = {name: _own(tensors[name], taken) for name in expected}
     network.load_state_dict(weights, strict=True, assign=True)
     return network.eval().requires_grad_(False)

@@ -28,8 +28,7 @@ _CONTAINERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
 )
 _NUMBERS = ["BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"]
 _TEXTS = ["BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"]
-# Protocol 5 writes arrays as a BYTEARRAY8; like all lengths, its own is compared with the file's.
-_BYTES = ["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]
+_BYTES = ["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]  # the last: arrays of protocol 5
 _LITERALS = frozenset([*_NUMBERS, *_TEXTS, *_BYTES])
 _CODE = frozenset(["INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ_EX", "PERSID", "BINPERSID"])
 

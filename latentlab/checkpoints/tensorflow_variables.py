@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlab.checkpoints.messages import shown
 from latentlab.errors import CheckpointError
 
 Variables = dict[str, Any]  # name -> value, nothing of which is checked but the name
@@ -111,7 +112,7 @@ def check_variables(
         where: File and network, for messages.
 
     Raises:
-        CheckpointError: Naming all that are missing, left over, there twice, misshapen or no
+        CheckpointError: Naming those that are missing, left over, there twice, misshapen or no
             numbers.
     """
     known = [row.theirs for row in rows]
@@ -134,7 +135,7 @@ def check_variables(
         if shape != wanted:
             problems.append(f"{row.theirs} has shape {list(shape)}, not {list(wanted)}")
     if problems:
-        raise CheckpointError(f"{where}: weights do not fit: {'; '.join(problems)}")
+        raise CheckpointError(f"{where}: weights do not fit: {shown(problems, '; ')}")
 
 
 def take_tensors(

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentlab.checkpoints.messages import shown
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
-
-_SHOWN = 20  # names in a message
 
 
 def as_is(tensor: Tensor) -> Tensor:
@@ -103,16 +102,14 @@ class ForeignWeights:
         """Return weights by our names.
 
         Raises:
-            CheckpointError: Naming all that are missing, and all that no rule knows.
+            CheckpointError: Naming those that are missing, or those that no rule knows.
         """
         wanted = {rule.source for rule in rules.values()}
         missing = [*self._missing, *sorted(wanted - self.tensors.keys())]
         unknown = sorted(self.tensors.keys() - wanted - self._used)
         for problem, names in (("are missing", missing), ("belong to no known layer", unknown)):
             if names:
-                more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-                shown = ", ".join(ascii(name[:100])[1:-1] for name in names[:_SHOWN])
-                raise CheckpointError(f"{self.where}: weights that {problem}: {shown}{more}")
+                raise CheckpointError(f"{self.where}: weights that {problem}: {shown(names)}")
         return {ours: self._changed(rule) for ours, rule in rules.items()}
 
     def _changed(self, rule: Rule) -> Tensor:

@@ -1,0 +1,49 @@
+"""Messages stay short, whatever a file holds."""
+
+import numpy as np
+import pytest
+import torch
+
+from latentlab import CheckpointError
+from latentlab.checkpoints.assemble import assemble
+from latentlab.checkpoints.messages import shown
+from tests.checkpoints.test_tensorflow_variables import with_variables
+from tests.conftest import make_discriminator
+
+
+def test_few_names_are_all_there():
+    assert shown([]) == ""
+    assert shown(["a's b", "c"], "; ") == "a's b; c"
+    names = [f"w{i}" for i in range(20)]
+    assert shown(names) == ", ".join(names)
+
+
+def test_many_names_are_counted():
+    assert shown([f"w{i}" for i in range(25)]).endswith("w18, w19, and 5 more")
+    assert shown(["x"] * 21, "; ").endswith("x; x; and 1 more")
+
+
+def test_names_stay_on_one_line_and_short():
+    assert shown(["a\nb", "\u202e", "\ud800"]) == r"a\nb, \u202e, \ud800"
+    text = shown(["x" * 10**6 + " is missing"])
+    assert len(text) < 320
+    assert text.endswith(" is missing")
+
+
+def test_weights_that_do_not_fit_are_not_listed_without_end():
+    d = make_discriminator()
+    tensors = {f"stray{i}.{'y' * 1000}": torch.zeros(1) for i in range(1000)}
+    with pytest.raises(CheckpointError, match=r"and \d+ more$") as caught:
+        assemble(type(d), d.config, tensors, "file")
+    assert len(str(caught.value)) < 7000
+    with pytest.raises(CheckpointError, match=r"; and 980 more$") as caught:
+        assemble(type(d), d.config, d.state_dict() | tensors, "file")
+    assert "stray19" in str(caught.value)
+    assert "stray20" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_variables_that_do_not_fit_are_not_listed_without_end(refuse):
+    strays = [(f"stray{i}", np.zeros(1, np.float32)) for i in range(1000)]
+    found = with_variables(lambda variables: variables + strays, "synthesis")
+    refuse(found, CheckpointError, "stray19 is not part", "; and 980 more")
