@@ -62,7 +62,7 @@ class ProGAN(Generator):
         Raises:
             LatentError: If a shape does not fit, or truncation is asked for, which acts on w.
         """
-        if truncation_psi != 1.0:
+        if truncation_psi != 1.0 or truncation_cutoff is not None:
             _refuse_w()
         check_shape(z, [None, self.z_dim], "z")
         x = z.to(next(self.parameters()).dtype)

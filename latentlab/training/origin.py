@@ -62,11 +62,15 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
     if the config grows at all. Others train as the config does at their full resolution.
 
     Raises:
-        SettingsError: If the networks are not for such images, or the config not for them.
+        SettingsError: If the networks are not for such images, or the config not for them: one
+            without a schedule is not for networks from the middle of growing.
     """
     for network in (origin.generator, origin.discriminator):
         own = network.config
-        of_network = ImageFormat(own.resolution, own.channels, own.c_dim)
+        # Progressive GAN's discriminator takes no labels, whatever its generator does.
+        ignores = network is origin.discriminator and own.c_dim == 0
+        c_dim = origin.generator.c_dim if ignores else own.c_dim
+        of_network = ImageFormat(own.resolution, own.channels, c_dim)
         if of_network != images:
             raise SettingsError(
                 f"{origin.where}: its networks are for {_in_words(of_network)}, but the training "
@@ -81,10 +85,16 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
         discriminator=origin.discriminator.config,
         growth=None,
     )
-    if config.growth is None:
-        return networks
     grow = networks.generator.growing and networks.discriminator.growing
     lod = origin.discriminator.lod.item() if grow else 0.0
+    if config.growth is None and lod > 0:
+        raise SettingsError(
+            f"{origin.where}: its networks are at lod {lod:g}, and their layers above are not "
+            f"trained; {config.name} does not grow: take a config that grows (stylegan1, "
+            "stylegan2-d, progan, ...)"
+        )
+    if config.growth is None:
+        return networks
     growth = replace(config.growth, images_before=config.growth.images_at(images.resolution, lod))
     if grow:
         return replace(networks, growth=growth)

@@ -25,6 +25,7 @@ def test_images_come_from_z_and_labels():
         lambda g: g.w_dim,
         lambda g: g.w_mean,
         lambda g: g(torch.zeros(1, 6), truncation_psi=0.7),
+        lambda g: g(torch.zeros(1, 6), truncation_cutoff=2),
         lambda g: w_statistics(g),
         lambda g: latentlab.project(g, torch.zeros(1, 3, 16, 16), torch.dist),
     ],

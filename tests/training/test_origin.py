@@ -6,6 +6,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, SettingsError
+from latentlab.checkpoints.assemble import build_network
 from latentlab.checkpoints.native import write_native
 from latentlab.training.data import DigitsDataset
 from latentlab.training.growth import Growth
@@ -101,13 +102,36 @@ def test_another_schedule_counts_from_the_lod_of_the_checkpoint(tmp_path):
     assert config.phase(2500).lod == 0.5
 
 
-def test_a_config_without_growth_takes_networks_as_grown(tmp_path):
-    _, checkpoint = snapshot(tmp_path, "stylegan2-d", images=16)
-    assert checkpoint.discriminator.lod == 2
+def test_a_config_without_growth_takes_grown_networks(tmp_path):
+    _, checkpoint = snapshot(tmp_path, "stylegan2-d", images=42)
+    assert checkpoint.discriminator.lod == 0
     trainer = started(checkpoint, "stylegan2-f")
     trainer.run_step()
     networks = (trainer.generator.synthesis, trainer.ema_generator.synthesis)
     assert [network.lod.item() for network in (*networks, trainer.discriminator)] == [0, 0, 0]
+
+
+def test_untrained_layers_are_not_taken_as_grown(tmp_path):
+    _, checkpoint = snapshot(tmp_path, "stylegan2-d", images=16)
+    assert checkpoint.discriminator.lod == 2
+    with pytest.raises(SettingsError, match=r"lod 2, .*take a config that grows"):
+        started(checkpoint, "stylegan2-f")
+
+
+@pytest.mark.parametrize("name", ["progan-small", "stylegan1-small"])
+def test_a_discriminator_without_labels_goes_with_a_generator_that_has_them(name, tmp_path):
+    """As in Progressive GAN."""
+    trainer = make_trainer(name=name, labels=True)
+    d = build_network(replace(trainer.config.discriminator, c_dim=0))
+    path = tmp_path / "x.safetensors"
+    write_native({"G_ema": trainer.ema_generator, "G": trainer.generator, "D": d}, path)
+    origin = origin_of(latentlab.load(path))
+    images = ImageFormat(32, 1, 10)
+    config = config_from(origin, tiny_config(name, c_dim=10), images)
+    labelled = Trainer(config, DigitsDataset("train", channels=1, labels=True), origin=origin)
+    assert all(abs(value) < 1e4 for value in labelled.run_step().values())
+    with pytest.raises(SettingsError, match=r"length 10, but the training set .* length 0"):
+        config_from(origin, tiny_config(name), DIGITS)
 
 
 def test_networks_of_one_size_train_as_at_the_end_of_the_schedule(tmp_path):
