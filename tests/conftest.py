@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -127,11 +128,19 @@ def make_stylegan1_discriminator(seed: int = 0, **changes: object) -> StyleGAN1D
     return d.eval().requires_grad_(False)
 
 
+@cache
+def _load_lazy_code() -> None:
+    """Have torch import what it needs on its meta device, which is no memory of a file's."""
+    with torch.device("meta"):
+        Generator(StyleGAN2Config(resolution=8))
+
+
 @contextmanager
 def scarce_memory() -> Iterator[None]:
     """Let the process grow by ALLOWANCE at most."""
     if not Path("/proc/self/statm").exists():
         pytest.skip("the size of the process is read from /proc")
+    _load_lazy_code()
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (size + ALLOWANCE, hard))
