@@ -23,14 +23,11 @@ from latentlab.checkpoints.weights import (
     size_after,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
-from latentlab.networks.config import (
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
-    block_resolutions,
-)
+from latentlab.networks.config import block_resolutions
 from latentlab.networks.discriminators import StyleGAN1Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import SQRT2, fir_kernel
+from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
 
 MARK = "generator.progression.0.conv1.input"  # a name that only their generator has
 

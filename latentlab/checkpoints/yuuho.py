@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from latentlab.checkpoints.assemble import assemble, config_from_dict
 from latentlab.checkpoints.substitutes import resample_filters
 from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped, size_after
-from latentlab.networks.config import StyleGAN1Config, StyleGAN2Config
+from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan1_config import StyleGAN1Config
 
 MARK1 = "adains.0.0.fc.weight"  # names that only their generators have
 MARK2 = "toRGBs.0.0.fc.weight"
