@@ -10,15 +10,14 @@ import pytest
 import torch
 
 from latentlab import Generator
-from latentlab.networks.config import (
+from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
+from latentlab.networks.progan import ProGAN
+from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
-    StyleGAN2Config,
-    StyleGAN2DiscriminatorConfig,
 )
-from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
-from latentlab.networks.progan import ProGAN
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.numerics import seeded_initialisation
 from tests.stylegan3_reference import bands, lowpass, radial_lowpass

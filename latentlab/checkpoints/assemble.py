@@ -11,17 +11,15 @@ from torch import Tensor, nn
 from latentlab.checkpoints.messages import shown
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.classifier import Classifier, ClassifierConfig
-from latentlab.networks.config import (
-    MAX_PARAMETERS,
-    ProGANConfig,
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN2Config,
-    StyleGAN2DiscriminatorConfig,
-)
+from latentlab.networks.config import MAX_PARAMETERS, StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.progan import ProGAN
+from latentlab.networks.stylegan1_config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+)
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 # Name in a native file -> how to read the config, how to build the network.

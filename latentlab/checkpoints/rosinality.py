@@ -20,7 +20,7 @@ from latentlab.checkpoints.substitutes import (
     resample_filters,
     set_w_mean,
 )
-from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped
+from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped, size_after
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN2Discriminator
@@ -114,7 +114,7 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
     layers = weights.count("style.{}.weight", start=1)
     w_dim = weights.shape(MARK, 2)[1]
     described = {
-        "resolution": _resolution(doubled),
+        "resolution": size_after(doubled),
         "channels": weights.shape("to_rgb1.conv.weight", 5)[1],
         "channel_table": tuple(maps),
         "z_dim": weights.shape("style.1.weight", 2)[1] if layers else w_dim,
@@ -164,11 +164,6 @@ def _noise(weights: ForeignWeights, doubled: int) -> tuple[dict[str, Rule], dict
     }, {}
 
 
-def _resolution(doubled: int) -> int:
-    """Return the size after doubling 4x4 so often, no more than what a config would refuse."""
-    return int(4 * 2 ** min(doubled, 20))
-
-
 def _styled(ours: str, theirs: str) -> dict[str, Rule]:
     return {
         f"{ours}.weight": Rule(f"{theirs}.conv.weight", only_one),
@@ -193,7 +188,7 @@ def _discriminator(
 ) -> tuple[StyleGAN2DiscriminatorConfig, dict[str, Tensor]]:
     """Return the config and the weights by our names."""
     halved = weights.count("convs.{}.conv1.0.weight", start=1)
-    resolution = _resolution(halved)
+    resolution = size_after(halved)
     downwards = [weights.shape("convs.0.0.weight", 4)[0]]
     downwards += [weights.shape(f"convs.{i}.skip.1.weight", 4)[0] for i in range(1, halved + 1)]
     features = weights.shape("final_linear.0.weight", 2)[0]

@@ -14,16 +14,20 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import assemble, config_from_dict
 from latentlab.checkpoints.substitutes import NO_NOISE_MAPS, noise_map, set_w_mean
-from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped, scaled
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
-from latentlab.networks.config import (
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
-    block_resolutions,
+from latentlab.checkpoints.weights import (
+    ForeignWeights,
+    Rule,
+    only_one,
+    reshaped,
+    scaled,
+    size_after,
 )
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.networks.config import block_resolutions
 from latentlab.networks.discriminators import StyleGAN1Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import SQRT2, fir_kernel
+from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
 
 MARK = "generator.progression.0.conv1.input"  # a name that only their generator has
 
@@ -67,7 +71,7 @@ def read_rosinality1(
         networks[name] = assemble(build, config, tensors, weights.where, allow_nonfinite, taken)
     notes = _complete(networks)
     if trained < max(_stages(weights) for weights in parts.values()):
-        size = _size(trained - 1)
+        size = size_after(trained - 1)
         notes.append(f"The layers above {size} px were never trained and are left out.")
     ignored = [str(key)[:100] for key in found if key not in _NETWORKS][:100]
     return networks, {"notes": notes} | ({"ignored": ignored} if ignored else {})
@@ -84,10 +88,6 @@ def _complete(networks: Mapping[str, nn.Module]) -> list[str]:
 
 # Stages: stage 0 is 4x4; their lists are in this order for the generator, and in reverse for the
 # discriminator. A file has all up to 1024 px, whatever it was trained for.
-
-
-def _size(stage: int) -> int:
-    return int(4 * 2 ** min(stage, 20))
 
 
 def _prefix(weights: ForeignWeights) -> str:
@@ -136,7 +136,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
     w_dim = weights.shape(f"{blocks[0]}.adain1.style.linear.weight_orig", 2)[1]
     fused = [i for i, block in enumerate(blocks) if f"{block}.conv1.0.weight" in weights]
     described = {
-        "resolution": _size(count - 1),
+        "resolution": size_after(count - 1),
         "channels": weights.shape("generator.to_rgb.0.conv.weight_orig", 4)[0],
         "channel_table": tuple(
             weights.shape(f"{block}.conv2.conv.weight_orig", 4)[0] for block in blocks
@@ -148,14 +148,14 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
         "shared_noise": True,
         "instance_norm_epsilon": 1e-5,
         "blurred_bias": True,
-        "fused_from": _size(fused[0]) if fused else None,
+        "fused_from": size_after(fused[0]) if fused else None,
     }
     config: StyleGAN1Config = config_from_dict(StyleGAN1Config, described, weights.where)
     rules: dict[str, Rule] = {}
     for i in range(layers):
         rules |= _equalized(f"mapping.fc{i}", f"style.{2 * i + 1}.linear")
     for i, block in enumerate(blocks):
-        ours, maps = f"synthesis.b{_size(i)}", config.feature_maps(_size(i))
+        ours, maps = f"synthesis.b{size_after(i)}", config.feature_maps(size_after(i))
         is_fused = bool(fused) and i >= fused[0]
         rules |= _first_layer(weights, f"{ours}.layer0", f"{block}.conv1", i, is_fused)
         rules |= _equalized(f"{ours}.layer1", f"{block}.conv2.conv")
@@ -237,21 +237,21 @@ def _discriminator(
     maps = [weights.shape(f"{name}.weight_orig", 4)[0] for name in from_rgb]
     features = weights.shape(f"{blocks[0]}.conv2.0.conv.weight_orig", 4)[0]
     described = {
-        "resolution": _size(count - 1),
+        "resolution": size_after(count - 1),
         "channels": weights.shape(f"{from_rgb[0]}.weight_orig", 4)[1],
         "channel_table": tuple(maps),
         "mbstd_group_size": None,
         "fc_features": features if features != maps[0] else None,
         "from_rgb_activation": activated,
         "widens_first": True,
-        "fused_from": _size(fused[0]) if fused else None,
+        "fused_from": size_after(fused[0]) if fused else None,
     }
     config: StyleGAN1DiscriminatorConfig = config_from_dict(
         StyleGAN1DiscriminatorConfig, described, weights.where
     )
     rules: dict[str, Rule] = {}
     for i, block in enumerate(blocks):
-        ours = f"b{_size(i)}"
+        ours = f"b{size_after(i)}"
         rules |= _equalized(f"{ours}.fromrgb", from_rgb[i])
         if i == 0:
             rules |= _equalized("b4.conv", f"{block}.conv1.0.conv")

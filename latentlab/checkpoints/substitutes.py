@@ -3,13 +3,14 @@
 Random ones come from a fixed seed, so that a file always opens as the same network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latentlab.networks.generator import Generator
+from latentlab.networks.layers import DEFAULT_TAPS
 from latentlab.networks.ops import fir_kernel
 from latentlab.numerics import Stream, keyed_generator
 
@@ -22,9 +23,21 @@ _BATCH = 1024  # latents mapped at a time
 def resample_filters(build: Callable[[Any], nn.Module], config: Any) -> dict[str, Tensor]:
     """Return the filter buffers of a StyleGAN2 network, which its config determines."""
     with torch.device("meta"):
-        names = build(config).state_dict()
-    taps = config.resample_filter
-    return {name: fir_kernel(taps) for name in names if name.endswith("resample_filter")}
+        state = build(config).state_dict()
+    return filters_of(config, {name: tuple(tensor.shape) for name, tensor in state.items()})
+
+
+def filters_of(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Return the filter buffers among the weights of such ``shapes``.
+
+    A buffer of another length than the config's filter belongs to a layer that has the default.
+    """
+    filters = {}
+    for name, shape in shapes.items():
+        if name.endswith("resample_filter"):
+            taps = config.resample_filter
+            filters[name] = fir_kernel(taps if len(taps) == shape[0] else DEFAULT_TAPS)
+    return filters
 
 
 def noise_map(resolution: int, layer: int) -> Tensor:

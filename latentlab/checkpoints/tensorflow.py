@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from latentlab.checkpoints import tensorflow_config as configs
 from latentlab.checkpoints import tensorflow_names as names
 from latentlab.checkpoints.assemble import blank, build_network, fill
 from latentlab.checkpoints.pickle_reader import Record
+from latentlab.checkpoints.substitutes import filters_of
 from latentlab.checkpoints.tensorflow_arguments import DEFAULTS, Arguments
 from latentlab.checkpoints.tensorflow_records import FoundNetwork, identify, roles
 from latentlab.checkpoints.tensorflow_variables import (
@@ -21,8 +22,6 @@ from latentlab.checkpoints.tensorflow_variables import (
 )
 from latentlab.checkpoints.tensorflow_variants import prepare
 from latentlab.errors import UnsupportedCheckpoint
-from latentlab.networks import ops
-from latentlab.networks.layers import DEFAULT_TAPS
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _build(
     _drop_unused(variables, config.growing)
     check_variables(rows, shapes, variables, twice, where)
     equalised = bool(arguments.values.get("use_wscale", True))
-    tensors = dict(take_tensors(rows, variables, equalised)) | _filters(config, shapes)
+    tensors = dict(take_tensors(rows, variables, equalised)) | filters_of(config, shapes)
     return fill(empty, tensors, where, allow_nonfinite, taken=set()), notes
 
 
@@ -121,13 +120,3 @@ def _drop_unused(variables: Variables, growing: bool) -> None:
     """Drop what does not count: running a whole network sets ``lod`` of its synthesis network."""
     for name in ["synthesis/lod"] if growing else ["synthesis/lod", "lod"]:
         variables.pop(name, None)
-
-
-def _filters(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return the resampling filters, which TensorFlow has as settings and we as buffers."""
-    filters = {}
-    for name, shape in shapes.items():
-        if name.endswith("resample_filter"):
-            taps = config.resample_filter
-            filters[name] = ops.fir_kernel(taps if len(taps) == shape[0] else DEFAULT_TAPS)
-    return filters

@@ -5,14 +5,16 @@ from typing import Any
 
 from latentlab.checkpoints.tensorflow_arguments import Arguments
 from latentlab.networks.config import (
-    ProGANConfig,
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
     StyleGAN2Config,
     StyleGAN2DiscriminatorConfig,
     block_resolutions,
     channels_at,
     require,
+)
+from latentlab.networks.stylegan1_config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
 )
 
 _SLOPES = {"lrelu": 0.2, "relu": 0.0}

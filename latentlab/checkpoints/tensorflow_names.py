@@ -15,12 +15,14 @@ from latentlab.checkpoints.tensorflow_variables import (
 )
 from latentlab.networks.config import (
     ImageNetworkConfig,
-    ProGANConfig,
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
     StyleGAN2Config,
     StyleGAN2DiscriminatorConfig,
     block_resolutions,
+)
+from latentlab.networks.stylegan1_config import (
+    ProGANConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
 )
 
 _SQRT2 = math.sqrt(2.0)

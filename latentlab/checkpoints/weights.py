@@ -38,6 +38,11 @@ class Rule:
     change: Callable[[Tensor], Tensor] = as_is
 
 
+def size_after(times: int) -> int:
+    """Return the size after doubling 4x4 so often, no more than what a config would refuse."""
+    return int(4 * 2 ** min(times, 20))
+
+
 class ForeignWeights:
     """The weights of one network in a foreign file, as a state dict holds them."""
 

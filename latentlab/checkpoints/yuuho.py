@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import assemble, config_from_dict
 from latentlab.checkpoints.substitutes import resample_filters
-from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped
-from latentlab.networks.config import StyleGAN1Config, StyleGAN2Config
+from latentlab.checkpoints.weights import ForeignWeights, Rule, only_one, reshaped, size_after
+from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan1_config import StyleGAN1Config
 
 MARK1 = "adains.0.0.fc.weight"  # names that only their generators have
 MARK2 = "toRGBs.0.0.fc.weight"
@@ -69,7 +70,7 @@ def _images(weights: ForeignWeights) -> dict[str, Any]:
     doubled = weights.count("toRGBs.{}.0.weight") - 1
     maps = [weights.shape(f"toRGBs.{i}.0.weight", 4)[1] for i in range(doubled + 1)]
     return {
-        "resolution": int(4 * 2 ** min(doubled, 20)),
+        "resolution": size_after(doubled),
         "channels": weights.shape("toRGBs.0.0.weight", 4)[0],
         "channel_table": tuple(maps),
     }

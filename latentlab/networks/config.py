@@ -58,17 +58,12 @@ def require_flags(config: object, *flags: str) -> None:
         require(type(value) is bool, field, "true or false", value)
 
 
-def _require_taps(config: object, field: str) -> None:
+def require_taps(config: object, field: str) -> None:
+    """Refuse a field that is not a filter."""
     taps = getattr(config, field)
     fits = isinstance(taps, tuple) and 2 <= len(taps) <= 16
     fits = fits and all(type(tap) in (int, float) and math.isfinite(tap) for tap in taps)
     require(fits and sum(taps) != 0, field, "2..16 numbers, sum not 0", taps)
-
-
-def _require_slope(config: object, field: str) -> None:
-    slope = getattr(config, field)
-    fits = type(slope) in (int, float) and 0 <= slope < 1
-    require(fits, field, "a number from 0 to less than 1", slope)
 
 
 @dataclass(frozen=True)
@@ -171,7 +166,7 @@ class _StyleGAN2Config(ImageNetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "conv_clamp", optional=True)
-        _require_taps(self, "resample_filter")
+        require_taps(self, "resample_filter")
 
     def require_architecture(self, architecture: str) -> None:
         """Refuse an architecture that is not known, or that cannot grow."""
@@ -221,101 +216,4 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig, _StyleGAN2Config):
         require_whole(self, "cmap_dim", 1, 65536, optional=True)
         require_known(self, "label_output", get_args(LabelOutput))
         require_flags(self, "clamps_last_rgb")
-        self.require_epilogue(self.feature_maps(4))
-
-
-@dataclass(frozen=True)
-class _StyleGAN1Config(ImageNetworkConfig):
-    """What the generators and discriminators of StyleGAN1 and Progressive GAN have in common."""
-
-    channel_base: int = 16384
-    growing: bool = True
-    negative_slope: float = 0.2  # of the activation; 0 is the ReLU
-    blur_filter: tuple[float, ...] | None = (1.0, 2.0, 1.0)
-    # From this resolution on, resampling and convolution are one strided convolution. The two
-    # ways up differ, since the fused one mirrors the kernel. None: nowhere.
-    fused_from: int | None = 128
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_slope(self, "negative_slope")
-        if self.blur_filter is not None:
-            _require_taps(self, "blur_filter")
-        require_whole(self, "fused_from", 4, 2**20, optional=True)
-
-
-@dataclass(frozen=True)
-class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
-    """StyleGAN1's generator; defaults as published (NVlabs/stylegan).
-
-    With ``styles`` and ``const_input`` false it is the traditional generator of Table 4 (Karras et
-    al. 2019): w has one layer, which a dense layer turns into the first feature maps.
-    """
-
-    label_input: LabelInput = "concat"
-    styles: bool = True
-    use_noise: bool = True
-    shared_noise: bool = False  # one noise map for both layers of a resolution
-    pixel_norm: bool = False
-    pixel_norm_epsilon: float = 1e-8
-    instance_norm: bool = True
-    instance_norm_epsilon: float = 1e-8
-    const_input: bool = True
-    # The bias of an upsampling layer comes before its blur, whose zero padding weakens it at the
-    # border (rosinality/style-based-gan-pytorch); as published it comes after.
-    blurred_bias: bool = False
-    mapping_negative_slope: float | None = None  # None: as negative_slope
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_mapping()
-        if self.mapping_negative_slope is not None:
-            _require_slope(self, "mapping_negative_slope")
-        require_flags(self, "styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
-                      "const_input", "blurred_bias")  # fmt: skip
-        require_positive(self, "instance_norm_epsilon")
-        require_positive(self, "pixel_norm_epsilon")
-
-    @property
-    def num_ws(self) -> int:
-        """Number of w vectors that one image takes: one a layer, or one in all without styles."""
-        return 2 * int(math.log2(self.resolution)) - 2 if self.styles else 1
-
-
-@dataclass(frozen=True)
-class ProGANConfig(_StyleGAN1Config):
-    """Progressive GAN's generator; defaults as published (Karras et al. 2018)."""
-
-    blur_filter: tuple[float, ...] | None = None
-    fused_from: int | None = 8
-    z_dim: int = 512
-    normalize_latents: bool = True
-    pixel_norm: bool = True
-    pixel_norm_epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_whole(self, "z_dim", 1, 65536)
-        require_positive(self, "pixel_norm_epsilon")
-        require_flags(self, "normalize_latents", "pixel_norm")
-
-
-@dataclass(frozen=True)
-class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
-    """StyleGAN1's discriminator, and without ``blur_filter`` Progressive GAN's.
-
-    A label selects one of ``c_dim`` outputs.
-    """
-
-    from_rgb_activation: bool = True
-    # A block's first convolution has as many feature maps as the next resolution
-    # (rosinality/style-based-gan-pytorch); as published its second changes their number.
-    widens_first: bool = False
-    # Where a layer halves its maps and is not fused: the mean after bias and activation, as in
-    # Progressive GAN, or before them, as in StyleGAN1.
-    halves_last: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_flags(self, "from_rgb_activation", "widens_first", "halves_last")
         self.require_epilogue(self.feature_maps(4))

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from latentlab.errors import LatentError
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN1DiscriminatorConfig, StyleGAN2DiscriminatorConfig
+from latentlab.networks.config import StyleGAN2DiscriminatorConfig
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
+from latentlab.networks.stylegan1_config import StyleGAN1DiscriminatorConfig
 from latentlab.numerics import as_images, check_shape
 
 

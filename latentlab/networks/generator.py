@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from latentlab.networks.config import ProGANConfig, StyleGAN1Config, StyleGAN2Config
+from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.ops import LEAKY_SLOPE
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
+from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
 from latentlab.networks.stylegan3 import StyleGAN3Synthesis
 from latentlab.networks.stylegan3_config import StyleGAN3Config

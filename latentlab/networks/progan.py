@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from latentlab.errors import LatentError
 from latentlab.networks import ops
-from latentlab.networks.config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
+from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.synthesis import NoiseMode
 from latentlab.numerics import check_shape
 

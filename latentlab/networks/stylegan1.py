@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN1Config
 from latentlab.networks.growth import enlarge
 from latentlab.networks.layers import Linear
+from latentlab.networks.stylegan1_config import StyleGAN1Config
 from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork
 
 

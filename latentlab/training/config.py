@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from latentlab.errors import SettingsError
-from latentlab.networks.config import (
+from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
-    StyleGAN2Config,
-    StyleGAN2DiscriminatorConfig,
 )
 from latentlab.training.growth import Growth, Phase
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from latentlab.networks.config import ProGANConfig
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan1_config import ProGANConfig
 from latentlab.training.config import TrainingConfig
 from latentlab.training.data import Dataset
 

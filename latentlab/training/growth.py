@@ -7,10 +7,10 @@ two neighbouring resolutions. 0 is fully grown.
 import math
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from latentlab.errors import SettingsError
+from latentlab.networks.growth import enlarge, reduce
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,8 @@ def faded(images: Tensor, lod: float) -> Tensor:
     Returns:
         Images [N,C,R,R].
     """
-    level, size = int(lod), images.shape[-1]
-    reduced = F.avg_pool2d(images, 2**level) if level else images
+    level = int(lod)
+    reduced = reduce(images, 2**level)
     if lod > level:
-        coarser = F.interpolate(F.avg_pool2d(reduced, 2), scale_factor=2)
-        reduced = reduced.lerp(coarser, lod - level)
-    return F.interpolate(reduced, size=[size, size]) if level else reduced
+        reduced = reduced.lerp(enlarge(reduce(reduced)), lod - level)
+    return enlarge(reduced, 2**level)

@@ -4,15 +4,14 @@ from dataclasses import dataclass, replace
 
 from latentlab.checkpoints import Checkpoint
 from latentlab.errors import CheckpointError, SettingsError
-from latentlab.networks.config import (
+from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
-    StyleGAN2Config,
-    StyleGAN2DiscriminatorConfig,
 )
-from latentlab.networks.discriminators import Discriminator
-from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat

@@ -6,8 +6,8 @@ from scipy.signal import correlate2d
 
 from latentlab import LatentError
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN1Config
 from latentlab.networks.stylegan1 import ConvLayer
+from latentlab.networks.stylegan1_config import StyleGAN1Config
 from tests.conftest import make_stylegan1
 from tests.tolerances import FLOAT64
 

@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from cli.main import main
 from latentlab import SettingsError
 from latentlab.checkpoints.assemble import build_network
-from latentlab.networks.config import (
+from latentlab.networks.config import StyleGAN2Config
+from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
-    StyleGAN2Config,
 )
 from latentlab.training.growth import Growth
 from latentlab.training.presets import CONFIGS, ImageFormat, named_config

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from latentlab.networks.config import ProGANConfig
+from latentlab.networks.stylegan1_config import ProGANConfig
 from latentlab.training.data import DigitsDataset
 from latentlab.training.growth import Growth
 from latentlab.training.presets import ImageFormat, named_config
