@@ -80,7 +80,7 @@ def test_a_run_starts_from_a_checkpoint(tmp_path):
 
 def test_bad_origins_end_in_one_line(tmp_path):
     builtin = train(tmp_path, "--from", "builtin:digits-stylegan2")
-    assert (builtin.exit_code, "no generator as last trained" in builtin.stderr) == (3, True)
+    assert (builtin.exit_code, "no discriminator (D) inside" in builtin.stderr) == (3, True)
     missing = train(tmp_path, "--from", "nowhere.pkl")
     assert (missing.exit_code, "no such file" in missing.stderr) == (3, True)
     assert not list(tmp_path.iterdir())
