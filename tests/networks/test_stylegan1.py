@@ -18,6 +18,7 @@ def draw(*shape, seed=0):
 
 def test_the_kernel_of_a_blur_is_made_once(monkeypatch):
     """It is neither weight nor buffer, and so in no state dict."""
+    ops._blur_kernel.cache_clear()
     made = []
     make = ops.fir_kernel
     monkeypatch.setattr(ops, "fir_kernel", lambda taps: made.append(taps) or make(taps))
