@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from latentlab.training.trainer import Losses, Trainer
 
 _CONTRIBUTION_SAMPLES = 1024
-_CONTRIBUTION_BATCH = 8  # fits memory at 1024x1024
 
 
 # fmt: off
@@ -144,9 +143,7 @@ def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
     from latentlab.files import sha256_of
     from metrics import contributions
 
-    frame = contributions(
-        trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed, _CONTRIBUTION_BATCH
-    ).frame()
+    frame = contributions(trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed).frame()
     frame.insert(0, "images", trainer.images_seen)
     frame["sha256"] = sha256_of(snapshot)
     path = snapshot.with_name("contributions.csv")

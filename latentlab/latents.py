@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,6 +27,7 @@ W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
 _MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of a 1024x1024 generator
 _W_BATCH = 1000
+_PARALLEL = 1e-7  # length of what unit vectors differ by across, below which it is rounding
 
 
 def draw_z(indices: Iterable[int], z_dim: int, seed: int, stream: int = 0) -> Tensor:
@@ -42,6 +44,42 @@ def draw_labels(indices: Iterable[int], c_dim: int, seed: int, stream: int = 0) 
     key = stream + Stream.LABELS
     classes = [int(np.random.default_rng([seed, key, i]).integers(c_dim)) for i in indices]
     return torch.eye(c_dim)[classes]
+
+
+def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0) -> list[Tensor]:
+    """Draw noise maps [N,1,h,w], one a noise layer, the maps of each row keyed as ``draw_z``."""
+    shapes = g.synthesis.noise_shapes
+    sizes = [math.prod(shape) for shape in shapes]
+    rows = [
+        np.random.default_rng([seed, stream + Stream.NOISE_MAPS, i]).standard_normal(
+            sum(sizes), dtype=np.float32
+        )
+        for i in indices
+    ]
+    levels = torch.from_numpy(np.stack(rows)).split(sizes, dim=1)
+    return [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Interpolate on the unit sphere: a [N,D] at t = 0, b at t = 1, each brought to length 1.
+
+    Computed in float64 on the CPU, so that tiny steps survive. Between opposite vectors, whose
+    great circle is not unique, it takes the one through the axis that a has least of.
+
+    Args:
+        a: First ends [N,D].
+        b: Last ends [N,D].
+        t: Places [N] between them.
+    """
+    a, b = (F.normalize(x.detach().cpu().double(), dim=1) for x in (a, b))
+    t = t.detach().cpu().double()[:, None]
+    cosine = (a * b).sum(dim=1, keepdim=True).clamp(-1, 1)
+    across = b - cosine * a
+    axis = F.one_hot(a.abs().argmin(dim=1), a.shape[1]).double()
+    axis = axis - (axis * a).sum(dim=1, keepdim=True) * a
+    across = torch.where(across.norm(dim=1, keepdim=True) > _PARALLEL, across, axis)
+    angle = t * torch.acos(cosine)
+    return F.normalize(a * angle.cos() + F.normalize(across, dim=1) * angle.sin(), dim=1)
 
 
 def z_from_seeds(seeds: Sequence[int], z_dim: int) -> Tensor:

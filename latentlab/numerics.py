@@ -27,7 +27,16 @@ class Stream(IntEnum):
     FILE_W_MEAN = 60  # of a checkpoint that has none
     FILE_NOISE = 61
     CONTRIBUTIONS = 100
+    PATH_LENGTH = 110  # z of both ends
+    PATH_LENGTH_PLACE = 111  # t along the path
+    SEPARABILITY = 120
+    DROPLETS = 130
+    STOCHASTIC = 140
+    ATTRIBUTION = 150
+    FIDELITY = 160
+    BOOTSTRAP = 170
     LABELS = 1000  # added to the stream of the z that the labels go with
+    NOISE_MAPS = 2000  # added to the stream of the z that the noise maps go with
 
 
 def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:

@@ -6,22 +6,50 @@ their sum. The paper does not say whether the output is upsampled first; both ar
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator
-from latentlab.numerics import Stream
+from latentlab.numerics import Stream, full_precision
 from metrics.result import MetricResult
-from metrics.sampling import z_batches
+from metrics.sampling import (
+    Arrays,
+    Finished,
+    Progress,
+    check_counts,
+    default_batch,
+    draw_samples,
+    in_batches,
+    whole_groups,
+)
+from metrics.statistics import bootstrap_rows
 
 MEASURES = ("native", "upsampled")
 
 
+@full_precision()
+@torch.no_grad()
 def contributions(
-    g: Generator, num_samples: int = 1024, seed: int = 0, batch: int = 64
+    g: Generator,
+    num_samples: int = 1024,
+    seed: int = 0,
+    *,
+    batch: int | None = None,
+    finished: Finished | None = None,
+    progress: Progress | None = None,
 ) -> MetricResult:
     """Measure the share of each resolution, without truncation and with constant noise.
+
+    Args:
+        g: A generator of the skip architecture.
+        num_samples: Number of latents.
+        seed: Of the latents, and of the labels of a conditional generator.
+        batch: Images at once, rounded up to whole groups of four.
+        finished: Batches of an earlier run, see ``in_batches``.
+        progress: Called with the samples done and in all.
 
     Returns:
         Rows with ``measure`` (native, upsampled), ``resolution``, ``std`` and ``value``, the share
@@ -29,45 +57,64 @@ def contributions(
 
     Raises:
         LatentError: If the generator is not of the skip architecture.
-        SettingsError: If ``num_samples`` is below 1.
+        SettingsError: If a count is below 1.
     """
-    with torch.no_grad():
-        ws = (
-            g.mapping(z, c) for z, c in z_batches(g, num_samples, seed, Stream.CONTRIBUTIONS, batch)
-        )
-        rows = contributions_of(g, ws)
-    return MetricResult("contributions", rows, {"n": num_samples, "seed": seed})
+    check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
+    images = len(whole_groups(range(batch or default_batch(g))))
+
+    def compute(samples: range) -> Arrays:
+        z, c = draw_samples(g, whole_groups(samples), seed, Stream.CONTRIBUTIONS)
+        return {k: v[: len(samples)] for k, v in _sums(g, g.mapping(z, c)).items()}
+
+    arrays = in_batches(compute, range(num_samples), images, finished, progress)
+    seconds = float(arrays.pop("seconds").sum())
+    settings = {"n": num_samples, "seed": seed}
+    return MetricResult("contributions", _shares(arrays, seed), settings, seconds=seconds)
 
 
 @torch.no_grad()
-def contributions_of(g: Generator, ws_batches: Iterable[Tensor]) -> pd.DataFrame:
-    """Measure the share of each resolution for latents given by hand, ws [N,num_ws,w_dim]."""
-    moments: dict[tuple[str, int], _Moments] = {}
-    for ws in ws_batches:
-        for resolution, rgb in g.rgb_by_resolution(ws).items():
-            for measure, pixels in (("native", rgb), ("upsampled", g.synthesis.upsample_rgb(rgb))):
-                moments.setdefault((measure, resolution), _Moments()).add(pixels)
-    rows = [
-        {"measure": measure, "resolution": resolution, "std": moment.std()}
-        for (measure, resolution), moment in sorted(moments.items())
-    ]
-    frame = pd.DataFrame(rows, columns=["measure", "resolution", "std"])
-    totals = frame.groupby("measure")["std"].transform("sum")
-    return frame.assign(value=100 * frame["std"] / totals)
+def contributions_of(g: Generator, ws_batches: Iterable[Tensor], seed: int = 0) -> pd.DataFrame:
+    """Measure the share of each resolution for latents given by hand, ws [N,num_ws,w_dim].
+
+    Returns the rows of ``contributions``; ``seed`` is the resampling's.
+    """
+    parts = [_sums(g, ws) for ws in ws_batches]
+    return _shares({name: np.concatenate([p[name] for p in parts]) for name in parts[0]}, seed)
 
 
-class _Moments:
-    """Count, sum and sum of squares in float64."""
+def _sums(g: Generator, ws: Tensor) -> Arrays:
+    """Return count, sum and sum of squares [N,3] of each sample's pixels, in float64, by name."""
+    sums = {}
+    for resolution, rgb in g.rgb_by_resolution(ws).items():
+        for measure, pixels in zip(MEASURES, (rgb, g.synthesis.upsample_rgb(rgb)), strict=True):
+            wide = pixels.cpu().double().flatten(1)  # not every device has float64
+            counts = torch.full([len(wide)], wide.shape[1], dtype=torch.float64)
+            moments = torch.stack([counts, wide.sum(1), wide.square().sum(1)], dim=1)
+            sums[f"{measure}-{resolution}"] = moments.numpy()
+    return sums
 
-    def __init__(self) -> None:
-        self.count, self.total, self.squares = 0, 0.0, 0.0
 
-    def add(self, pixels: Tensor) -> None:
-        wide = pixels.cpu().double()  # not every device has float64
-        self.count += wide.numel()
-        self.total += float(wide.sum())
-        self.squares += float(wide.square().sum())
+def _shares(sums: Arrays, seed: int) -> pd.DataFrame:
+    rows = []
+    for measure in MEASURES:
+        mine = {int(k.split("-")[1]): v for k, v in sums.items() if k.startswith(measure)}
+        moments = np.stack(list(mine.values()), axis=1)  # [N,resolutions,3]
+        shares, errors = _percent(moments.mean(axis=0)), bootstrap_rows(moments, _percent, seed)
+        for i, resolution in enumerate(mine):
+            rows.append({
+                "measure": measure, "resolution": resolution,
+                "std": _std(moments.mean(axis=0))[i], "value": shares[i], **errors[i].columns(),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
 
-    def std(self) -> float:
-        mean = self.total / self.count
-        return float(max(self.squares / self.count - mean**2, 0.0) ** 0.5)
+
+def _std(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation [...] from mean count, sum and sum of squares [...,3]."""
+    count, total, squares = np.moveaxis(moments, -1, 0)
+    return np.asarray(np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0)))
+
+
+def _percent(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    std = _std(moments)
+    total = std.sum(axis=-1, keepdims=True)
+    return np.asarray(100 * std / np.where(total > 0, total, 1))

@@ -1,11 +1,134 @@
-"""The one batching helper: keyed latents in batches, the same samples whatever the batch size."""
+"""The one batching helper: numbered samples in batches, the same whatever the batch or process."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import Generator, SettingsError
-from latentlab.latents import draw_labels, draw_z
+from latentlab import Generator, NumericalError, SettingsError, distributed
+from latentlab.latents import draw_labels, draw_noise, draw_z
+
+Arrays = dict[str, NDArray[Any]]  # what was computed of some samples, by name
+Finished = MutableMapping[range, Arrays]  # of earlier, by sample numbers: a dict, or one on disk
+Progress = Callable[[int, int], None]  # samples done, samples in all
+
+# Matrix products compute the rows left over from whole groups by another routine, whose rounding
+# differs. Batches of whole groups give the same images to the last bit on the CPU, whatever
+# their size.
+GROUP = 4
+
+_PIXELS_AT_ONCE = {"cpu": 2**16}  # small maps stay in the cache, and large ones gain nothing
+_PIXELS_AT_ONCE_ELSEWHERE = 2**22
+_MOST_AT_ONCE = 256
+
+
+def default_batch(g: Generator) -> int:
+    """Images that are rendered at once where nobody says how many: whole groups."""
+    pixels = _PIXELS_AT_ONCE.get(device_of(g).type, _PIXELS_AT_ONCE_ELSEWHERE)
+    return max(min(pixels // g.resolution**2, _MOST_AT_ONCE) // GROUP * GROUP, GROUP)
+
+
+def check_counts(**counts: int) -> None:
+    """Raise SettingsError unless every count is a whole number of at least 1 (the seed: 0)."""
+    for name, value in counts.items():
+        least = 0 if name == "seed" else 1
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise SettingsError(f"`{name}` must be a whole number >= {least}, but got {value!r}")
+
+
+def in_batches(
+    compute: Callable[[range], Arrays],
+    samples: range,
+    batch: int,
+    finished: Finished | None = None,
+    progress: Progress | None = None,
+) -> Arrays:
+    """Compute samples in batches and return what they gave, in the order of samples.
+
+    ``seconds`` is added: what each sample took, in the run that computed it. Several processes
+    share the batches, and all return everything. A batch that the device has no memory for is
+    halved.
+
+    Args:
+        compute: Takes the numbers of some samples, and returns arrays whose rows follow them.
+        samples: The samples to compute, of all.
+        batch: Samples at once.
+        finished: Batches of an earlier run, which are not computed again; new ones are added.
+        progress: Called after every batch with the samples done and ``samples.stop``.
+    """
+    finished = {} if finished is None else finished
+    cuts = range(samples.start, samples.stop, batch)
+    batches = [range(start, min(start + batch, samples.stop)) for start in cuts]
+    known = set.intersection(*distributed.gather({part for part in batches if part in finished}))
+    done = samples.start + sum(map(len, known))
+    parts = {part: finished[part] for part in known}
+    mine = distributed.share([part for part in batches if part not in known])
+    for part in mine:
+        started = time.perf_counter()
+        arrays = _computed(compute, part)
+        seconds = (time.perf_counter() - started) / len(part)
+        parts[part] = finished[part] = {**arrays, "seconds": np.full(len(part), seconds)}
+        done = min(done + len(part) * distributed.size(), samples.stop)
+        if progress is not None:
+            progress(done, samples.stop)
+    for others in distributed.gather({part: parts[part] for part in mine}):
+        parts.update(others)
+    rows = [parts[part] for part in batches]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def whole_groups(samples: range) -> list[int]:
+    """Return the numbers with the last one repeated up to whole groups."""
+    return [*samples, *[samples[-1]] * (-len(samples) % GROUP)]
+
+
+def draw_samples(
+    g: Generator, samples: Sequence[int], seed: int, stream: int
+) -> tuple[Tensor, Tensor | None]:
+    """Draw z [N,z_dim] and labels [N,c_dim] (None without labels) of numbered samples."""
+    z = draw_z(samples, g.z_dim, seed, stream).to(device_of(g))
+    c = draw_labels(samples, g.c_dim, seed, stream).to(z) if g.c_dim else None
+    return z, c
+
+
+def draw_noise_maps(
+    g: Generator, samples: Sequence[int], seed: int, stream: int
+) -> list[Tensor] | None:
+    """Draw the noise maps of numbered samples; None for a generator without noise."""
+    if not getattr(g.synthesis, "noise_shapes", None):
+        return None
+    return [level.to(device_of(g)) for level in draw_noise(samples, g, seed, stream)]
+
+
+def render(
+    g: Generator, latents: Tensor, c: Tensor | None = None, noise: list[Tensor] | None = None
+) -> Tensor:
+    """Render z [N,z_dim] with labels c, or ws [N,num_ws,w_dim]: images [N,C,R,R].
+
+    ``noise`` are maps by hand; None takes those stored with the network.
+    """
+    chosen = {} if noise is None else {"noise": noise}
+    if latents.ndim == 3:
+        images: Tensor = g.synthesis(latents, **chosen)
+    elif has_w(g):
+        images = g.synthesis(g.mapping(latents, c), **chosen)
+    else:
+        images = g(latents, c, **chosen)
+    return images
+
+
+def has_w(g: Generator) -> bool:
+    """Whether the generator has a space W; foreign ones are taken to have one."""
+    return bool(getattr(g, "has_w", True))
+
+
+def device_of(g: Generator) -> torch.device:
+    """Return where a generator computes; one without weights is on the CPU."""
+    return next((weight.device for weight in g.parameters()), torch.device("cpu"))
 
 
 def z_batches(
@@ -16,15 +139,21 @@ def z_batches(
     Raises:
         SettingsError: If a count is below 1, or the seed below 0.
     """
-    for name, value, least in (
-        ("num_samples", num_samples, 1),
-        ("batch", batch, 1),
-        ("seed", seed, 0),
-    ):
-        if type(value) is not int or value < least:
-            raise SettingsError(f"`{name}` must be a whole number >= {least}, but got {value!r}")
+    check_counts(num_samples=num_samples, batch=batch, seed=seed)
     for start in range(0, num_samples, batch):
-        indices = range(start, min(start + batch, num_samples))
-        z = draw_z(indices, g.z_dim, seed, stream).to(g.device)
-        c = draw_labels(indices, g.c_dim, seed, stream).to(g.device) if g.c_dim else None
-        yield z, c
+        yield draw_samples(g, range(start, min(start + batch, num_samples)), seed, stream)
+
+
+def _computed(compute: Callable[[range], Arrays], samples: range) -> Arrays:
+    """Compute a batch; halve it where the device has no memory for it."""
+    try:
+        return compute(samples)
+    except torch.OutOfMemoryError as error:
+        half = -(-len(samples) // 2 // GROUP) * GROUP
+        if half >= len(samples):
+            raise NumericalError(
+                f"no memory for {len(samples)} samples at once, and fewer are not computed "
+                f"({str(error).splitlines()[0]}); use --device cpu, or a device with more"
+            ) from error
+    parts = [_computed(compute, samples[:half]), _computed(compute, samples[half:])]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

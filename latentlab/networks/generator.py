@@ -24,6 +24,7 @@ class Generator(nn.Module):
         resolution, channels: Size and channels of the images.
     """
 
+    has_w = True  # False where z is all there is, as in Progressive GAN
     config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config | ProGANConfig
     mapping: MappingNetwork
     synthesis: SynthesisNetwork

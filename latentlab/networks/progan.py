@@ -18,6 +18,8 @@ from latentlab.numerics import check_shape
 class ProGAN(Generator):
     """From z (and labels) to images; whatever belongs to W raises LatentError."""
 
+    has_w = False
+
     def __init__(self, config: ProGANConfig) -> None:
         nn.Module.__init__(self)
         self.config: ProGANConfig = config

@@ -1,0 +1,321 @@
+"""Perceptual path length in Z and W (section 4.1, Karras et al. 2019).
+
+How much the image changes under a small step along a path between two random latents: the
+perceptual distance of both ends of the step, divided by the squared step, averaged over paths.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from latentlab import Generator, LatentError, NumericalError, SettingsError
+from latentlab.images import shrink
+from latentlab.latents import slerp
+from latentlab.numerics import Stream, check_shape, full_precision
+from latentlab.perceptual import MAX_RESOLUTION
+from metrics.result import MetricResult
+from metrics.sampling import (
+    Arrays,
+    Finished,
+    Progress,
+    check_counts,
+    default_batch,
+    draw_noise_maps,
+    draw_samples,
+    has_w,
+    in_batches,
+    render,
+    whole_groups,
+)
+from metrics.statistics import bootstrap
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+EPSILON = 1e-4  # the step, as published
+PERCENTILES = (1, 99)  # distances outside of these are left out of the mean, as published
+
+_FIRST_LOOK = 500  # samples after which an early stop is first thought of
+_LOOK_GROWTH = 1.25  # from one look to the next
+
+
+@dataclass(frozen=True)
+class PathProtocol:
+    """What is measured along which paths; ``name`` is the published one where there is one.
+
+    Attributes:
+        space: "z" (spherical interpolation) or "w" (linear, of untruncated w).
+        sampling: "full" (steps anywhere on the path) or "end" (at its start alone).
+        crop: Whether images are cropped to the middle of a face first.
+        epsilon: Length of the step as a share of the path.
+        noise: "random" (new maps for each path, the same at both ends) or "const" (the stored).
+    """
+
+    space: str = "w"
+    sampling: str = "end"
+    crop: bool = False
+    epsilon: float = EPSILON
+    noise: str = "random"
+
+    def __post_init__(self) -> None:
+        choices = (("space", ("z", "w")), ("sampling", ("full", "end")))
+        for name, known in (*choices, ("noise", ("random", "const"))):
+            value = getattr(self, name)
+            if value not in known:
+                raise SettingsError(f"`{name}` must be {' or '.join(known)}, but got {value!r}")
+        if not 0 < self.epsilon < 1:  # also refuses NaN
+            raise SettingsError(f"`epsilon` must be above 0 and below 1, but got {self.epsilon!r}")
+
+    @property
+    def name(self) -> str:
+        """ppl_ with the face crop, ppl2_ without, then space and sampling: "ppl2_wend"."""
+        return f"{'ppl' if self.crop else 'ppl2'}_{self.space}{self.sampling}"
+
+
+# As the published metrics are named; StyleGAN2's README reports ppl_wend for faces, and ppl2_wend
+# for all other pictures.
+PROTOCOLS: Mapping[str, PathProtocol] = MappingProxyType({
+    "ppl_zfull": PathProtocol("z", "full", crop=True),
+    "ppl_wfull": PathProtocol("w", "full", crop=True),
+    "ppl_zend": PathProtocol("z", "end", crop=True),
+    "ppl_wend": PathProtocol("w", "end", crop=True),
+    "ppl2_wend": PathProtocol("w", "end", crop=False),
+})  # fmt: skip
+
+
+@full_precision()
+def perceptual_path_length(
+    g: Generator,
+    distance: Distance,
+    space: str = "w",
+    sampling: str = "end",
+    num_samples: int = 50_000,
+    crop: bool = False,
+    seed: int = 0,
+    *,
+    epsilon: float = EPSILON,
+    noise: str = "random",
+    relative_width: float | None = None,
+    batch: int | None = None,
+    finished: Finished | None = None,
+    progress: Progress | None = None,
+) -> MetricResult:
+    """Measure the perceptual path length, without truncation.
+
+    Args:
+        g: The generator; labels of a conditional one are drawn at random, one a path.
+        distance: From ``perceptual_distance``, or any callable on two image batches.
+        space: "z" or "w".
+        sampling: "full" or "end", see PathProtocol.
+        num_samples: Number of paths; 50,000 is StyleGAN2's, 100,000 StyleGAN1's.
+        crop: Whether to compare the middle of a face alone.
+        seed: Of latents, places, labels and noise.
+        epsilon: Length of the step as a share of the path.
+        noise: "random" or "const", see PathProtocol.
+        relative_width: Stop early, once the 95 % interval is narrower than this share of the
+            value; ``settings`` tell.
+        batch: Paths at once, rounded up to an even number.
+        finished: Batches of an earlier run, see ``in_batches``.
+        progress: Called with the paths done and in all.
+
+    Returns:
+        One row; ``samples`` has ``path_length`` of each path, and whether the mean ``kept`` it.
+
+    Raises:
+        LatentError: If ``space`` is "w" and the generator has none.
+        SettingsError: If a setting is out of range.
+        NumericalError: If a distance is not finite.
+    """
+    protocol = PathProtocol(space, sampling, crop, epsilon, noise)
+    check_counts(num_samples=num_samples, seed=seed, batch=2 if batch is None else batch)
+    if relative_width is not None and not relative_width > 0:
+        raise SettingsError(f"`relative_width` must be positive, but got {relative_width!r}")
+    pairs = -(-(batch or default_batch(g)) // 2) * 2
+    arrays: Arrays = {}
+
+    def compute(samples: range) -> Arrays:
+        path = paths(g, protocol, whole_groups(samples), seed)
+        found = pair_distances(g, distance, *path.ends, path.t, space, epsilon, crop,
+                               c=path.c, noise=path.noise)  # fmt: skip
+        return {"path_length": found[: len(samples)].cpu().double().numpy()}
+
+    start = 0
+    for stop in _looks(num_samples, relative_width):
+        new = in_batches(
+            compute, range(start, stop), pairs, finished, _towards(progress, num_samples)
+        )
+        arrays = {k: np.concatenate([arrays[k], v]) if arrays else v for k, v in new.items()}
+        row = _estimate(arrays["path_length"], seed)
+        start = stop
+        if relative_width is not None and _is_narrow(row, relative_width):
+            break
+    settings = {
+        "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
+        "distance": getattr(distance, "name", type(distance).__name__),
+        "stopped_early": start < num_samples, "relative_width": relative_width,
+    }  # fmt: skip
+    lengths = arrays["path_length"]
+    samples = pd.DataFrame(
+        {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
+    )
+    seconds = float(arrays["seconds"].sum())
+    return MetricResult("path_length", pd.DataFrame([row]), settings, samples, seconds)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Ends z0 and z1 [N,z_dim], places t [N], labels c [N,c_dim] and noise maps [N,1,h,w]."""
+
+    ends: tuple[Tensor, Tensor]
+    t: Tensor
+    c: Tensor | None
+    noise: list[Tensor] | None
+
+
+def paths(g: Generator, protocol: PathProtocol, samples: Sequence[int], seed: int) -> Paths:
+    """Draw numbered paths, each from (seed, its number) alone."""
+    z0, c = draw_samples(g, [2 * i for i in samples], seed, Stream.PATH_LENGTH)
+    z1, _ = draw_samples(g, [2 * i + 1 for i in samples], seed, Stream.PATH_LENGTH)
+    rngs = (np.random.default_rng([seed, Stream.PATH_LENGTH_PLACE, i]) for i in samples)
+    places = [rng.random() if protocol.sampling == "full" else 0.0 for rng in rngs]
+    noise = None
+    if protocol.noise == "random":
+        noise = draw_noise_maps(g, samples, seed, Stream.PATH_LENGTH)
+    return Paths((z0, z1), torch.tensor(places, dtype=torch.float64), c, noise)
+
+
+@torch.no_grad()
+def pair_distances(
+    g: Generator,
+    distance: Distance,
+    z0: Tensor,
+    z1: Tensor,
+    t: Tensor | float,
+    space: str = "w",
+    epsilon: float = EPSILON,
+    crop: bool = False,
+    *,
+    c: Tensor | None = None,
+    noise: list[Tensor] | None = None,
+) -> Tensor:
+    """Return the path length [N] at places given by hand: distances over a step, by its square.
+
+    Args:
+        g: The generator.
+        distance: From ``perceptual_distance``, or any callable on two image batches.
+        z0: Latents [N,z_dim] where paths start.
+        z1: Latents [N,z_dim] where paths end.
+        t: Places [N] on the paths, from 0 to 1, or one for all.
+        space: "z" or "w".
+        epsilon: Length of the step.
+        crop: Whether to compare the middle of a face alone.
+        c: Labels [N,c_dim], the same along a path.
+        noise: Maps given by hand, one [N|1,1,h,w] a noise layer; None takes the stored ones.
+    """
+    PathProtocol(space, crop=crop, epsilon=epsilon)  # checks them
+    for name, z in (("z0", z0), ("z1", z1)):
+        check_shape(z, [len(z0), g.z_dim], name)
+    t = torch.as_tensor(t, dtype=torch.float64).expand(len(z0))
+    steps = (t, t + epsilon)
+    labels = None if c is None else torch.cat([c, c])
+    latents: Tensor
+    if space == "z":
+        latents = torch.cat([slerp(z0, z1, place) for place in steps]).to(z0)
+    elif not has_w(g):
+        raise LatentError("this generator has no W; measure the path length in Z: `space` z")
+    else:
+        w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
+        places = [place.to(w0)[:, None, None] for place in steps]
+        latents = torch.cat([w0 + (w1 - w0) * place for place in places])
+    maps = None if noise is None else [_for_both(level, len(z0)) for level in noise]
+    images = render(g, latents, labels, maps)
+    first, second = shrink(face_crop(images) if crop else images, MAX_RESOLUTION).chunk(2)
+    return distance(first, second).reshape(len(z0)) / epsilon**2
+
+
+def face_crop(images: Tensor) -> Tensor:
+    """Cut the middle of a face out of images [N,C,R,R]: half the side, slightly low, as published.
+
+    Raises:
+        SettingsError: If the images are below 8 pixels.
+    """
+    unit = images.shape[-1] // 8
+    if unit == 0:
+        raise SettingsError(f"`crop` needs images of 8 pixels or more, not {images.shape[-1]}")
+    return images[:, :, 3 * unit : 7 * unit, 2 * unit : 6 * unit]
+
+
+def filtered_mean(distances: ArrayLike) -> float:
+    """Return the mean of the distances [N] between their 1st and 99th percentile, both included.
+
+    As published, the percentiles are values that occur: the next lower and the next higher one.
+
+    Raises:
+        NumericalError: If a distance is not finite, or there is none.
+    """
+    return float(_filtered_mean(_checked(distances)))
+
+
+def kept(distances: ArrayLike) -> NDArray[np.bool_]:
+    """Return which of the distances [N] ``filtered_mean`` averages."""
+    return _within(_checked(distances), -1)
+
+
+def _filtered_mean(distances: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    return np.asarray(distances.mean(axis=axis, where=_within(distances, axis)))
+
+
+def _within(distances: NDArray[np.float64], axis: int) -> NDArray[np.bool_]:
+    low, high = (
+        np.percentile(distances, percent, axis=axis, method=method, keepdims=True)  # type: ignore[call-overload]
+        for percent, method in zip(PERCENTILES, ("lower", "higher"), strict=True)
+    )
+    return np.asarray((distances >= low) & (distances <= high))
+
+
+def _checked(distances: ArrayLike) -> NDArray[np.float64]:
+    if isinstance(distances, Tensor):
+        distances = distances.detach().cpu().numpy()
+    values = np.asarray(distances, dtype=np.float64).reshape(-1)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(values) == 0 or len(bad):
+        what = f"distance {bad[0]} is {values[bad[0]]}" if len(bad) else "there are no distances"
+        raise NumericalError(f"path length: {what}; no mean was taken")
+    return values
+
+
+def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    value = filtered_mean(lengths)
+    return {"value": value, **bootstrap([lengths], _filtered_mean, seed).columns()}
+
+
+def _looks(num_samples: int, relative_width: float | None) -> list[int]:
+    """Return the numbers of samples after which an early stop is thought of, the last one whole.
+
+    They depend on nothing else, so that batches and processes do not change where it stops.
+    """
+    looks, look = [], float(_FIRST_LOOK)
+    while relative_width is not None and look < num_samples:
+        looks.append(math.ceil(look))
+        look *= _LOOK_GROWTH
+    return [*looks, num_samples]
+
+
+def _is_narrow(row: Mapping[str, float], relative_width: float) -> bool:
+    return row["ci_high"] - row["ci_low"] < relative_width * row["value"]
+
+
+def _towards(progress: Progress | None, total: int) -> Progress | None:
+    return None if progress is None else lambda done, _: progress(done, total)
+
+
+def _for_both(level: Tensor, pairs: int) -> Tensor:
+    """Repeat noise maps [N,1,h,w] for both ends; one map for all stays as it is."""
+    return level if len(level) == 1 else torch.cat([level, level])

@@ -1,0 +1,110 @@
+"""Uncertainty: bootstrap intervals, intervals of shares, and intervals of differences."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentlab.numerics import Stream
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+
+_VALUES_AT_ONCE = 2**23  # resampled values held in memory
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Standard error of a number, and the ends of its 95 % interval."""
+
+    standard_error: float
+    ci_low: float
+    ci_high: float
+
+    def columns(self) -> dict[str, float]:
+        """Return the columns of a row in a MetricResult."""
+        return asdict(self)
+
+
+def bootstrap(
+    samples: Sequence[NDArray[Any]],
+    statistic: Callable[..., NDArray[Any]],
+    seed: int,
+    paired: bool = False,
+) -> Uncertainty:
+    """Resample samples with replacement: standard error and percentile interval (Efron 1979).
+
+    Args:
+        samples: One array a sample; ``paired`` resamples them together.
+        statistic: Takes as many arrays and ``axis``, as scipy.stats.bootstrap's.
+        seed: Of the resampling.
+        paired: Whether rows of the arrays belong together.
+    """
+    from scipy import stats
+
+    fewest = min(len(values) for values in samples)
+    if fewest < 2:
+        return Uncertainty(math.nan, math.nan, math.nan)
+    result = stats.bootstrap(
+        tuple(samples),
+        statistic,
+        n_resamples=RESAMPLES,
+        batch=max(_VALUES_AT_ONCE // sum(map(len, samples)), 1),
+        vectorized=True,
+        paired=paired,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng([seed, Stream.BOOTSTRAP]),
+    )
+    interval = result.confidence_interval
+    return Uncertainty(float(result.standard_error), float(interval.low), float(interval.high))
+
+
+def share_uncertainty(hits: int, total: int) -> Uncertainty:
+    """Return the uncertainty of hits/total: Wilson's interval, which has a width at 0 hits."""
+    from scipy import stats
+
+    interval = stats.binomtest(hits, total).proportion_ci(CONFIDENCE, method="wilson")
+    share = hits / total
+    error = math.sqrt(share * (1 - share) / total)
+    return Uncertainty(error, float(interval.low), float(interval.high))
+
+
+def difference(
+    a: tuple[float, float, float], b: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return a - b of two independent (value, ci_low, ci_high), with its interval.
+
+    The interval is recovered from those of both (MOVER, Zou and Donner 2008; for shares, Newcombe
+    1998, method 10), so that it follows their asymmetry.
+    """
+    (x, x_low, x_high), (y, y_low, y_high) = a, b
+    low = x - y - math.hypot(x - x_low, y_high - y)
+    high = x - y + math.hypot(x_high - x, y - y_low)
+    return x - y, low, high
+
+
+def bootstrap_rows(
+    sums: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    seed: int,
+) -> list[Uncertainty]:
+    """Resample samples [N,...], and return the uncertainty of each number of a statistic.
+
+    ``statistic`` takes means over samples [...], or a stack of them, and returns numbers [...,K]:
+    what can be computed from sums needs no sample twice.
+    """
+    n, rng = len(sums), np.random.default_rng([seed, Stream.BOOTSTRAP])
+    flat, replicates = sums.reshape(n, -1), []
+    at_once = max(_VALUES_AT_ONCE // n, 1)
+    for start in range(0, RESAMPLES, at_once):
+        count = min(at_once, RESAMPLES - start)
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=count) / n  # [count,N]
+        replicates.append(statistic((weights @ flat).reshape(count, *sums.shape[1:])))
+    values = np.concatenate(replicates)
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    columns = zip(values.std(axis=0, ddof=1), *np.quantile(values, tails, axis=0), strict=True)
+    return [Uncertainty(*map(float, column)) for column in columns]
