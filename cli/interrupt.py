@@ -40,3 +40,17 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)
+
+
+@contextmanager
+def unwind_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the stack as Ctrl-C does, so that work in hand is saved."""
+
+    def unwind(number: int, _: FrameType | None) -> None:
+        raise SystemExit(_SIGNAL_EXIT + number)
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

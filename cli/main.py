@@ -11,6 +11,7 @@ from cli.demo import demo
 from cli.generate import generate
 from cli.info import info
 from cli.mix import mix
+from cli.ppl import ppl
 from cli.project import project
 from cli.text import say
 from cli.train import train
@@ -61,5 +62,5 @@ def main() -> None:
     """
 
 
-for _command in (convert, demo, generate, info, mix, project, train, train_classifier):
+for _command in (convert, demo, generate, info, mix, ppl, project, train, train_classifier):
     main.add_command(_command)

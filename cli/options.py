@@ -4,15 +4,17 @@ Nothing here imports torch: help and usage errors answer at once.
 """
 
 import math
+import os
 import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see report.write_table
 STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
 
 _MOST_NUMBERS = 1_000_000
@@ -85,6 +87,19 @@ class FloatList(click.ParamType[list[float]]):
         if text.count(",") >= _MOST_FLOATS:
             self.fail(f"more than {_MOST_FLOATS} numbers", param, ctx)
         return [FiniteFloat().convert(part.strip(), param, ctx) for part in text.split(",")]
+
+
+class TableName(click.ParamType[str]):
+    """Name of a table file, whose suffix says how it is written."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse names with folders, and suffixes that no table has."""
+        if PurePath(value).name != value or PurePath(value).suffix not in TABLE_SUFFIXES:
+            known = ", ".join(TABLE_SUFFIXES)
+            self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
+        return str(value)
 
 
 class StyleLayers(click.ParamType["str | list[int]"]):
@@ -198,8 +213,10 @@ def resolve_device(name: str) -> str:
     """Turn "auto" into a device, and refuse one that this machine lacks."""
     import torch
 
+    if name == "auto" and torch.cuda.is_available():
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # torchrun's processes have one each
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cpu"
     try:
         if name.split(":")[0] not in ("cpu", "cuda", "mps"):
             raise RuntimeError("not a device that computes")

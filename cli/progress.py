@@ -8,7 +8,7 @@ from typing import Any
 class ProgressBar:
     """tqdm's bar with a unit, and numbers behind it; nearly silent where stderr is no terminal."""
 
-    def __init__(self, total: int, label: str, unit: str) -> None:
+    def __init__(self, total: int, label: str, unit: str, hidden: bool = False) -> None:
         from tqdm import tqdm
 
         # Into a file or pipe, a line every half minute is enough.
@@ -16,7 +16,7 @@ class ProgressBar:
         self._at = 0
         self._bar: tqdm[Any] = tqdm(
             total=total, desc=label, unit=unit, mininterval=pause, file=sys.stderr,
-            dynamic_ncols=True,
+            dynamic_ncols=True, disable=hidden,
         )  # fmt: skip
 
     def advance(self, count: int = 1, **numbers: float) -> None:

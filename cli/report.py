@@ -9,12 +9,16 @@ from typing import Any
 
 import pandas as pd
 
+from cli.options import TABLE_SUFFIXES
 from latentlab.errors import NumericalError, OutputError, SettingsError
 from latentlab.files import atomic_write, sha256_of
 
-SUFFIXES = (".csv", ".json", ".parquet", ".md")
+SUFFIXES = TABLE_SUFFIXES
 
 MANIFEST = "manifest.json"
+
+# Where four significant digits would leave out some before the point, and where they are too many.
+_WHOLE_FROM, _EXPONENT_FROM = 1e4, 1e9
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -52,8 +56,10 @@ def to_json(frame: pd.DataFrame) -> str:
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return the rows as a Markdown table, floats to four significant digits."""
-    lines = [[_short(name) for name in frame.columns], ["---"] * len(frame.columns)]
-    lines += [[_short(value) for value in row] for row in frame.itertuples(index=False)]
+    lines = [[short(name) for name in frame.columns]]
+    lines += [[short(value) for value in row] for row in frame.itertuples(index=False)]
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    lines.insert(1, ["---"] * len(frame.columns))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -116,8 +122,11 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Write a table's value for a person: floats to four digits or more, missing ones as ""."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    if isinstance(value, float):
+        whole = _WHOLE_FROM <= abs(value) < _EXPONENT_FROM
+        return f"{value:,.0f}" if whole else f"{value:.4g}"
+    return str(value).replace("\n", " ")

@@ -225,19 +225,29 @@ def pair_distances(
     t = torch.as_tensor(t, dtype=torch.float64).expand(len(z0))
     steps = (t, t + epsilon)
     labels = None if c is None else torch.cat([c, c])
-    latents: Tensor
-    if space == "z":
-        latents = torch.cat([slerp(z0, z1, place) for place in steps]).to(z0)
-    elif not has_w(g):
-        raise LatentError("this generator has no W; measure the path length in Z: `space` z")
-    else:
-        w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
-        places = [place.to(w0)[:, None, None] for place in steps]
-        latents = torch.cat([w0 + (w1 - w0) * place for place in places])
+    latents = _along(g, z0, z1, steps, space, c)
     maps = None if noise is None else [_for_both(level, len(z0)) for level in noise]
     images = render(g, latents, labels, maps)
     first, second = shrink(face_crop(images) if crop else images, MAX_RESOLUTION).chunk(2)
     return distance(first, second).reshape(len(z0)) / epsilon**2
+
+
+@torch.no_grad()
+@full_precision()
+def path_images(g: Generator, protocol: PathProtocol, samples: Sequence[int], seed: int) -> Tensor:
+    """Render the images [N,C,R,R] at the start of the steps of numbered paths, uncropped."""
+    path = paths(g, protocol, samples, seed)
+    latents = _along(g, *path.ends, [path.t], protocol.space, path.c)
+    one_by_one = [
+        render(
+            g,
+            latents[i : i + 1],
+            None if path.c is None else path.c[i : i + 1],
+            None if path.noise is None else [level[i : i + 1] for level in path.noise],
+        )
+        for i in range(len(samples))
+    ]
+    return torch.cat(one_by_one).cpu()
 
 
 def face_crop(images: Tensor) -> Tensor:
@@ -314,6 +324,19 @@ def _is_narrow(row: Mapping[str, float], relative_width: float) -> bool:
 
 def _towards(progress: Progress | None, total: int) -> Progress | None:
     return None if progress is None else lambda done, _: progress(done, total)
+
+
+def _along(
+    g: Generator, z0: Tensor, z1: Tensor, places: Sequence[Tensor], space: str, c: Tensor | None
+) -> Tensor:
+    """Return z [K*N,z_dim] or ws [K*N,num_ws,w_dim] at K places [N] along N paths."""
+    if space == "z":
+        return torch.cat([slerp(z0, z1, place) for place in places]).to(z0)
+    if not has_w(g):
+        raise LatentError("this generator has no W; measure the path length in Z: `space` z")
+    labels = None if c is None else torch.cat([c, c])
+    w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
+    return torch.cat([w0 + (w1 - w0) * place.to(w0)[:, None, None] for place in places])
 
 
 def _for_both(level: Tensor, pairs: int) -> Tensor:

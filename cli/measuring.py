@@ -1,0 +1,166 @@
+"""What the measuring commands share: options, the opened model, work that can be continued."""
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.options import (
+    TableName,
+    device_option,
+    dry_run_option,
+    output_option,
+    overwrite_option,
+    resolve_device,
+    seed_option,
+)
+from cli.text import plain_text, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from latentlab import Checkpoint, Generator
+    from metrics import MetricResult
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every measuring command is told: where to write what, and how to compute."""
+
+    output: Path
+    report: str
+    html: bool
+    overwrite: bool
+    seed: int
+    batch: int | None
+    device: str
+    dry_run: bool
+
+
+def measuring_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of an Order, which the command takes as ``order``."""
+
+    @functools.wraps(command)
+    def ordered(**arguments: Any) -> None:
+        order = Order(**{each.name: arguments.pop(each.name) for each in fields(Order)})
+        if "WORLD_SIZE" not in os.environ:  # torchrun sets it; torch is not imported without need
+            command(order=order, **arguments)
+            return
+        from latentlab import distributed
+
+        with distributed.joined():
+            command(order=order, **arguments)
+
+    options = (
+        seed_option("Seed of latents, noise and resampling."),
+        click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                     help="Samples at once; changes no number. Default: by the image size."),
+        output_option,
+        click.option("--report", type=TableName(), default="report.csv", show_default=True,
+                     metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
+        click.option("--html", is_flag=True,
+                     help="Also write DIR/report.html: tables, plots and pictures in one file."),
+        overwrite_option,
+        dry_run_option,
+        device_option,
+    )  # fmt: skip
+    wrapped: Callable[..., None] = ordered
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def samples_option(default: int, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--samples: how many, passed to the command as ``samples``."""
+    return click.option(
+        "--samples", type=click.IntRange(1, 10_000_000), default=default, show_default=True,
+        metavar="N", help=text,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened checkpoint to measure: what it is called, and its generator on the device."""
+
+    name: str
+    opened: "Checkpoint"
+    g: "Generator"
+    place: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint's file."""
+        return self.opened.sha256
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest says of the model."""
+        return {"checkpoint": self.name, "kind": self.opened.kind, "sha256": self.sha256}
+
+    def tidy(self, result: "MetricResult") -> "pd.DataFrame":
+        """Return a result's rows with the model's name before and its SHA-256 behind."""
+        frame = result.frame()
+        frame.insert(0, "model", self.name)
+        return frame.assign(sha256=self.sha256)
+
+
+def open_model(checkpoint: str, device: str) -> Model:
+    """Open a checkpoint for measuring."""
+    from latentlab import load
+
+    place = resolve_device(device)
+    opened = load(checkpoint)
+    return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
+
+
+def tell_dry_run(models: list[Model], settings: dict[str, Any]) -> None:
+    """Print what would be measured, as JSON."""
+    facts = [model.facts() for model in models]
+    click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
+
+
+@contextmanager
+def work_on(
+    folder: Path, model: Model, label: str, total: int, unit: str, identity: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield the arguments that let a metric show progress and continue where it was stopped.
+
+    Args:
+        folder: Where batches are kept until ``forget_work``.
+        model: What is measured.
+        label: Stands at the progress bar.
+        total: Number of samples.
+        unit: What a sample is called there.
+        identity: All that decides the numbers, besides the model, the device and the count.
+    """
+    import latentlab
+    from cli.interrupt import unwind_on_sigterm
+    from cli.partial import PartialResults
+    from cli.progress import ProgressBar
+    from latentlab import distributed
+
+    facts = {"version": latentlab.__version__, "device": model.place, "sha256": model.sha256}
+    finished = PartialResults(folder, {**identity, **facts})
+    begun = len(finished) > 0
+    if begun and distributed.is_main():
+        say(f"{label}: continuing where it was stopped.")
+    with ProgressBar(total, label, unit, hidden=not distributed.is_main()) as bar:
+        if begun:
+            bar.move_to(sum(map(len, finished)))
+        try:
+            with unwind_on_sigterm():
+                yield {"finished": finished, "progress": lambda done, _: bar.move_to(done)}
+        finally:
+            finished.write()
+
+
+def forget_work(folder: Path) -> None:
+    """Remove the batches kept in a folder, once the results are written."""
+    from cli.partial import remove_all
+
+    remove_all(folder)

@@ -1,0 +1,124 @@
+"""The folder of a measuring command: claimed before the work, filled whole after it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cli.measuring import Order, forget_work
+from cli.page import Page
+from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
+from latentlab import OutputError, distributed
+from latentlab.files import make_directory
+from latentlab.images import save_picture
+from latentlab.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+PAGE = "report.html"
+
+_LOCK = ".lock"
+_NOT_ON_PAGE = ["settings", "seconds", "sha256"]  # of the rows, as the section below them says it
+
+
+class Results:
+    """Tables, plots and pictures of one command, which also stand on its page where asked for.
+
+    Attributes:
+        folder: Where they go.
+        page: What ``report.html`` will hold.
+    """
+
+    def __init__(self, order: Order, title: str, files: Sequence[str]) -> None:
+        """Plan the results, and refuse those that are there already."""
+        self.folder, self._order = order.output, order
+        self.page = Page(title)
+        self._written: list[Path] = []
+        names = [order.report, *files, *([PAGE] if order.html else []), MANIFEST]
+        if len(set(names)) < len(names):
+            raise OutputError(
+                f"{order.report} is a name of another result; choose another --report"
+            )
+        refuse_existing([self.folder / name for name in names], order.overwrite)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder: a second process that wants to write there is refused."""
+        make_directory(self.folder)
+        if not distributed.is_main():
+            yield
+            return
+        with _locked(self.folder / _LOCK):
+            yield
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a table by the suffix of its name."""
+        write_table(frame, self._new(name))
+
+    def picture(self, name: str, picture: "Image.Image", caption: str) -> None:
+        """Write a picture as PNG, and show it on the page."""
+        save_picture(self._new(name), picture)
+        self.page.picture(self.folder / name, caption)
+
+    def figure(self, name: str, figure: "Figure", caption: str) -> None:
+        """Write a plot as PNG, and show it on the page."""
+        from cli.plots.style import save_figure
+
+        save_figure(self._new(name), figure)
+        self.page.picture(self.folder / name, caption)
+
+    def finish(self, rows: pd.DataFrame, settings: dict[str, Any]) -> None:
+        """Write the report, the page, and last the manifest; then drop the kept batches.
+
+        ``rows`` are Model.tidy's; ``settings`` stand in the manifest and at the end of the page.
+        """
+        self.table(self._order.report, rows)
+        if self._order.html:
+            self.page.section("Numbers")
+            self.page.table(rows.drop(columns=_NOT_ON_PAGE).dropna(axis=1, how="all"))
+            self.page.section("How it was measured")
+            facts = [(key.replace("_", " "), _plain(value)) for key, value in settings.items()]
+            self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))
+            self.page.write(self._new(PAGE), f"Made by latentlab {__version__}.")
+        write_manifest(self.folder, settings, self._written)
+        forget_work(self.folder)
+
+    def _new(self, name: str) -> Path:
+        self._written.append(self.folder / name)
+        return self._written[-1]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
+    return "none" if value is None else str(value)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock on a file, which ends with the process however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none; there is no lock there
+        yield
+        return
+    try:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{path.parent}: another latentlab is writing there; wait for it, or choose another "
+            "--output"
+        ) from error
