@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo
 from cli.generate import generate
@@ -62,5 +63,16 @@ def main() -> None:
     """
 
 
-for _command in (convert, demo, generate, info, mix, ppl, project, train, train_classifier):
+for _command in (
+    contributions,
+    convert,
+    demo,
+    generate,
+    info,
+    mix,
+    ppl,
+    project,
+    train,
+    train_classifier,
+):
     main.add_command(_command)

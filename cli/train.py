@@ -22,8 +22,6 @@ from cli.text import say
 if TYPE_CHECKING:
     from latentlab.training.trainer import Losses, Trainer
 
-_CONTRIBUTION_SAMPLES = 1024
-
 
 # fmt: off
 @click.command()
@@ -75,8 +73,8 @@ def train(
 
     The same command again continues where it stopped. DIR receives
     snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv
-    with the losses, and contributions.csv with the share of each resolution. Ctrl-C finishes
-    the step and saves.
+    with the losses, and contributions.csv and .png with the share of each resolution. Ctrl-C
+    finishes the step and saves.
 
     \b
     Examples:
@@ -88,6 +86,7 @@ def train(
       latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
           --snapshot-kimg 20 -o runs/digits
     """
+    from cli.contribution_log import log_contributions
     from latentlab.checkpoints import load
     from latentlab.training.data import open_dataset
     from latentlab.training.origin import config_from, origin_of
@@ -119,7 +118,7 @@ def train(
         def on_step(trainer: "Trainer", losses: "Losses") -> None:
             bar.move_to(trainer.images_seen, **losses)
 
-        last = run(trainer, settings, on_step, _log_contributions, stop)
+        last = run(trainer, settings, on_step, log_contributions, stop)
     if last is None:
         say(f"Nothing left to do: {output} has {trainer.images_seen / 1000:g} kimg already.")
     else:
@@ -127,31 +126,3 @@ def train(
     if stop():
         raise click.exceptions.Exit(stop.exit_code)
 # fmt: on
-
-
-def _log_contributions(trainer: "Trainer", snapshot: Path) -> None:
-    """Add the share of each resolution to contributions.csv (Fig. 8, Karras et al. 2020)."""
-    from latentlab.networks.config import StyleGAN2Config
-
-    generator = trainer.config.generator
-    if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
-        return
-    import pandas as pd
-
-    from cli.report import write_table
-    from latentlab import OutputError
-    from latentlab.files import sha256_of
-    from metrics import contributions
-
-    frame = contributions(trainer.ema_generator, _CONTRIBUTION_SAMPLES, trainer.seed).frame()
-    frame.insert(0, "images", trainer.images_seen)
-    frame["sha256"] = sha256_of(snapshot)
-    path = snapshot.with_name("contributions.csv")
-    if path.exists():  # a run continued from an earlier snapshot writes its rows anew
-        try:
-            before = pd.read_csv(path)
-            before = before[before["images"] < trainer.images_seen]
-        except (OSError, ValueError, KeyError) as error:
-            raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
-        frame = pd.concat([before, frame])
-    write_table(frame, path)

@@ -1,5 +1,6 @@
 """What an opened checkpoint is: networks, how they were described, and where they came from."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from torch import nn
 from latentlab.errors import CheckpointError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
+
+_SNAPSHOT_NAME = re.compile(r"network-(?:snapshot|final)-(\d{6})")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,19 @@ class Checkpoint:
         """The frozen description of the generator, or of the only network where it has none."""
         by_rank = sorted(self.networks, key=lambda name: name not in ("G_ema", "G"))
         return self.networks[by_rank[0]].config
+
+    @property
+    def images_shown(self) -> int | None:
+        """Real images shown in training until it was written, by its own word or its name's.
+
+        None if neither says so. StyleGAN's training scripts name snapshots by thousands.
+        """
+        training = self.metadata.get("training")
+        images = training.get("images") if isinstance(training, dict) else None
+        if type(images) is int:
+            return images
+        named = _SNAPSHOT_NAME.search(self.path.name)
+        return int(named[1]) * 1000 if named else None
 
     @property
     def generator(self) -> Generator:

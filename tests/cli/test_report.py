@@ -127,13 +127,13 @@ def test_text_comes_back(suffix, tmp_path):
     assert back == PLAIN
 
 
-def test_markdown_is_one_line_a_row_with_four_digits():
+def test_markdown_is_one_line_a_row_with_four_digits_or_all_before_the_point():
     frame = pd.DataFrame({"name|s": ["a|b", "two\nlines"], "x": [1 / 3, 123456.0], "n": [1, 2]})
     assert to_markdown(frame).splitlines() == [
         r"| name\|s | x | n |",
         "| --- | --- | --- |",
         r"| a\|b | 0.3333 | 1 |",
-        "| two lines | 1.235e+05 | 2 |",
+        "| two lines | 123,456 | 2 |",
     ]
 
 
