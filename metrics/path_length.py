@@ -303,7 +303,11 @@ def _checked(distances: ArrayLike) -> NDArray[np.float64]:
 
 def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
     value = filtered_mean(lengths)
-    return {"value": value, **bootstrap([lengths], _filtered_mean, seed).columns()}
+    return {
+        "better": "lower",
+        "value": value,
+        **bootstrap([lengths], _filtered_mean, seed).columns(),
+    }
 
 
 def _looks(num_samples: int, relative_width: float | None) -> list[int]:

@@ -21,7 +21,8 @@ class MetricResult:
         metric: Name of the metric.
         rows: One row a number, with a column ``value``, its ``standard_error`` and 95 % interval
             ``ci_low`` to ``ci_high`` where they are known, and columns that tell rows apart. The
-            first row is the metric's headline.
+            first row is the metric's headline. Where models can be compared by a row, ``better``
+            says which is: "lower" or "higher".
         settings: What decides the numbers: protocol, sample count ``n``, seed, and so on.
         samples: What the numbers were made from, one row a sample (of droplets: a detection).
         seconds: How long the measurement took.
