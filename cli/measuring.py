@@ -45,9 +45,20 @@ class Order:
 
 def measuring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an Order, which the command takes as ``order``."""
+    html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
+                        "and pictures in one file.")  # fmt: skip
+    return html(_with_order(command))
 
+
+def page_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of an Order whose page is always written."""
+    return _with_order(command)
+
+
+def _with_order(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def ordered(**arguments: Any) -> None:
+        arguments.setdefault("html", True)
         order = Order(**{each.name: arguments.pop(each.name) for each in fields(Order)})
         if "WORLD_SIZE" not in os.environ:  # torchrun sets it; torch is not imported without need
             command(order=order, **arguments)
@@ -64,8 +75,6 @@ def measuring_options(command: Callable[..., None]) -> Callable[..., None]:
         output_option,
         click.option("--report", type=TableName(), default="report.csv", show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
-        click.option("--html", is_flag=True,
-                     help="Also write DIR/report.html: tables, plots and pictures in one file."),
         overwrite_option,
         dry_run_option,
         device_option,

@@ -6,7 +6,7 @@ Nothing here imports torch: help and usage errors answer at once.
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -87,6 +87,30 @@ class FloatList(click.ParamType[list[float]]):
         if text.count(",") >= _MOST_FLOATS:
             self.fail(f"more than {_MOST_FLOATS} numbers", param, ctx)
         return [FiniteFloat().convert(part.strip(), param, ctx) for part in text.split(",")]
+
+
+class SampleCounts(click.ParamType[dict[str, int]]):
+    """Sample counts by metric, such as "ppl=5000,droplets=64"."""
+
+    name = "counts"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, int]:
+        """Parse the text; each name is known, and stands there once."""
+        if isinstance(value, dict):
+            return value
+        counts: dict[str, int] = {}
+        for part in str(value).split(","):
+            name, _, number = (text.strip() for text in part.partition("="))
+            if name not in self._names or name in counts:
+                known = ", ".join(self._names)
+                self.fail(f"{part[:80]!r}: give METRIC=N, each once, of {known}", param, ctx)
+            counts[name] = click.IntRange(1, 10_000_000).convert(number, param, ctx)
+        return counts
 
 
 class TableName(click.ParamType[str]):

@@ -86,7 +86,7 @@ def remove_all(parent: Path) -> None:
 
 def _read(file: Path) -> dict[range, Arrays]:
     parts: dict[range, Arrays] = {}
-    with np.load(file, allow_pickle=False) as arrays:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         for key in arrays.files:
             numbers, name = key.split("/", 1)
             start, stop = map(int, numbers.split("-"))

@@ -1,6 +1,6 @@
 """Sheets of pictures: rows and columns with captions, for looking at on a screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -13,6 +13,7 @@ _SMALLEST = 96  # pixels; smaller images are enlarged by whole factors
 _GAP = 4  # pixels between tiles
 _HEADER_GAP = 16  # pixels more behind a header
 _MARGIN = 8  # pixels around captions
+_BETWEEN = 24  # pixels between pictures that stand side by side
 _FONT = 15  # pixels, the height of captions
 
 
@@ -80,3 +81,30 @@ def _font_within(
     """Return the caption's font, smaller where a text would be wider than a tile."""
     widest = max(ink.textlength(text, _font(_FONT)) for text in texts)
     return _font(max(1, min(_FONT, int(_FONT * width / max(widest, 1)))))
+
+
+def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
+    """Lay out pictures side by side on white, each with its name above.
+
+    Small ones are enlarged by whole factors while they are at most ``widest`` pixels wide, large
+    ones reduced to it.
+    """
+    scaled = []
+    for picture in pictures.values():
+        factor = max(widest // picture.width, 1)
+        if picture.width > widest:
+            height = max(round(picture.height * widest / picture.width), 1)
+            scaled.append(picture.resize((widest, height), Image.Resampling.LANCZOS))
+        else:
+            size = (picture.width * factor, picture.height * factor)
+            scaled.append(picture.resize(size, Image.Resampling.NEAREST))
+    top = _FONT + 2 * _MARGIN
+    width = sum(each.width for each in scaled) + (len(scaled) - 1) * _BETWEEN + 2 * _MARGIN
+    page = Image.new("RGB", (width, max(each.height for each in scaled) + top + _MARGIN), "white")
+    ink, left = ImageDraw.Draw(page), _MARGIN
+    for name, picture in zip(pictures, scaled, strict=True):
+        font = _font_within(picture.width, [name], ink)
+        ink.text((left, top // 2), name, "black", font, anchor="lm")
+        page.paste(picture, (left, top))
+        left += picture.width + _BETWEEN
+    return page
