@@ -1,4 +1,4 @@
-"""Print the speed of synthesis, projection and training on this machine as JSON.
+"""Print the speed of synthesis, projection, path length and training on this machine as JSON.
 
     python benchmarks/speed.py [--resolution 256] [--repeats 5] [--threads N]
 
@@ -26,6 +26,8 @@ from latentlab.numerics import seeded_initialisation
 from latentlab.training.data import DigitsDataset
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.trainer import Trainer
+from metrics import perceptual_path_length
+from metrics.sampling import default_batch
 
 PROJECTOR_STEPS = 20
 TRAINING_STEPS = 16  # one full round of the lazy regularisers
@@ -97,6 +99,25 @@ def projector_speed(g: Generator, distance: Any, name: str, repeats: int) -> dic
     }
 
 
+def path_length_speed(g: Generator, distance: Any, name: str, repeats: int) -> dict[str, Any]:
+    """Paths a second, and the ratio of their time to that of their images' bare convolutions."""
+    batch = default_batch(g)
+    took = seconds(
+        {
+            "run": lambda: perceptual_path_length(g, distance, num_samples=batch),
+            "bare": lambda: bare_convolutions(g, 2 * batch),
+        },
+        repeats,
+    )
+    return {
+        "resolution": g.resolution,
+        "distance": name,
+        "batch": batch,
+        "paths_per_second": batch / took["run"],
+        "times_bare_convolutions": took["run"] / took["bare"],
+    }
+
+
 def training_speed(batch: int, repeats: int) -> dict[str, Any]:
     """Real images a second over a full round of the lazy regularisers."""
     config = replace(named_config("stylegan2-small", ImageFormat(32, 3, 0)), batch=batch)
@@ -140,6 +161,10 @@ def main(resolution: int, repeats: int, threads: int | None) -> None:
         "projector": [
             projector_speed(large, mean_square, "mean square", repeats),
             projector_speed(small, digits, "builtin:digits", repeats),
+        ],
+        "path_length": [
+            path_length_speed(large, mean_square, "mean square", repeats),
+            path_length_speed(small, digits, "builtin:digits", repeats),
         ],
         "training": training_speed(32, repeats),
     }
