@@ -56,7 +56,8 @@ def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0)
         )
         for i in indices
     ]
-    levels = torch.from_numpy(np.stack(rows)).split(sizes, dim=1)
+    values = np.array(rows, np.float32).reshape(len(rows), sum(sizes))
+    levels = torch.from_numpy(values).split(sizes, dim=1)
     return [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]
 
 

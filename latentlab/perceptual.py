@@ -4,9 +4,6 @@ LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a 
 Every distance splits into ``features`` (once an image) and ``compare`` (once a pair).
 """
 
-import http.client
-import logging
-import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,12 +17,12 @@ from latentlab.errors import CheckpointError, ImageError, SettingsError
 from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
+from latentlab.pretrained import hub_file, read_weights
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
 _LPIPS_NETS = {"lpips-vgg": "vgg", "lpips-alex": "alex", "lpips-squeeze": "squeeze"}
 _LPIPS_SMALLEST = 32  # pixels: the backbones halve their maps up to five times
-_logger = logging.getLogger(__name__)
 
 
 class PerceptualDistance(nn.Module, ABC):
@@ -192,8 +189,8 @@ def _lpips_model(name: str) -> Any:
         model = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     model.scaling_layer = lpips.ScalingLayer()  # constants, made again off the meta device
     file = _backbone_file(name, net)
-    backbone = _read_weights(file)
-    lins = _read_weights(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
+    backbone = read_weights(file)
+    lins = read_weights(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
     weights = {}
     for key in model.state_dict():
         if key.startswith("net."):  # net.slice2.5.weight is features.5.weight of the backbone
@@ -215,35 +212,8 @@ def _backbone_file(name: str, net: str) -> Path:
     from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
 
     published = {"vgg": VGG16_Weights, "alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights}
-    url = published[net].IMAGENET1K_V1.url
-    file = Path(torch.hub.get_dir(), "checkpoints", str(url).rsplit("/", 1)[1])
-    if is_file(file):
-        return file
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        digest = file.stem.rsplit("-", 1)[1]
-        _logger.info("fetching %s", url)
-        torch.hub.download_url_to_file(
-            url, str(file), hash_prefix=digest, progress=sys.stderr.isatty()
-        )
-    except (OSError, RuntimeError, http.client.HTTPException) as error:
-        raise CheckpointError(
-            f"{name}: the backbone weights {file.name} are not in {file.parent} and cannot be "
-            f"fetched from {url} ({error}). Put the file there, or set TORCH_HOME to the folder "
-            "that contains hub/, or choose another distance: a TorchScript vgg16.pt, or "
-            f"{BUILTIN_DIGITS}"
-        ) from error
-    return file
-
-
-def _read_weights(file: Path) -> dict[str, Tensor]:
-    try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch names a dozen types for a damaged file
-        reason = str(error).strip().splitlines()[0][:200]
-        raise CheckpointError(
-            f"{file}: damaged weights ({reason}); delete it to fetch it again"
-        ) from error
-    if not isinstance(weights, dict):
-        raise CheckpointError(f"{file}: holds a {type(weights).__name__}, expected weights by name")
-    return weights
+    return hub_file(
+        str(published[net].IMAGENET1K_V1.url),
+        f"{name}: the backbone weights",
+        f"choose another distance: a TorchScript vgg16.pt, or {BUILTIN_DIGITS}",
+    )

@@ -19,8 +19,8 @@ from metrics.sampling import (
     Arrays,
     Finished,
     Progress,
+    batch_size,
     check_counts,
-    default_batch,
     draw_samples,
     in_batches,
     whole_groups,
@@ -47,7 +47,7 @@ def contributions(
         g: A generator of the skip architecture.
         num_samples: Number of latents.
         seed: Of the latents, and of the labels of a conditional generator.
-        batch: Images at once, rounded up to whole groups of four.
+        batch: Images at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run, see ``in_batches``.
         progress: Called with the samples done and in all.
 
@@ -60,7 +60,7 @@ def contributions(
         SettingsError: If a count is below 1.
     """
     check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
-    images = len(whole_groups(range(batch or default_batch(g))))
+    images = batch_size(g, batch)
 
     def compute(samples: range) -> Arrays:
         z, c = draw_samples(g, whole_groups(samples), seed, Stream.CONTRIBUTIONS)

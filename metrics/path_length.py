@@ -26,8 +26,8 @@ from metrics.sampling import (
     Arrays,
     Finished,
     Progress,
+    batch_size,
     check_counts,
-    default_batch,
     draw_noise_maps,
     draw_samples,
     has_w,
@@ -121,7 +121,7 @@ def perceptual_path_length(
         noise: "random" or "const", see PathProtocol.
         relative_width: Stop early, once the 95 % interval is narrower than this share of the
             value; ``settings`` tell.
-        batch: Paths at once, rounded up to an even number.
+        batch: Paths at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run, see ``in_batches``.
         progress: Called with the paths done and in all.
 
@@ -137,7 +137,7 @@ def perceptual_path_length(
     check_counts(num_samples=num_samples, seed=seed, batch=2 if batch is None else batch)
     if relative_width is not None and not relative_width > 0:
         raise SettingsError(f"`relative_width` must be positive, but got {relative_width!r}")
-    pairs = -(-(batch or default_batch(g)) // 2) * 2
+    pairs = batch_size(g, batch)
     arrays: Arrays = {}
 
     def compute(samples: range) -> Arrays:
@@ -158,7 +158,7 @@ def perceptual_path_length(
             break
     settings = {
         "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
-        "distance": getattr(distance, "name", type(distance).__name__),
+        "distance": _name_of(distance),
         "stopped_early": start < num_samples, "relative_width": relative_width,
     }  # fmt: skip
     lengths = arrays["path_length"]
@@ -341,6 +341,10 @@ def _along(
     labels = None if c is None else torch.cat([c, c])
     w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
     return torch.cat([w0 + (w1 - w0) * place.to(w0)[:, None, None] for place in places])
+
+
+def _name_of(distance: Distance) -> str:
+    return str(getattr(distance, "name", getattr(distance, "__name__", type(distance).__name__)))
 
 
 def _for_both(level: Tensor, pairs: int) -> Tensor:

@@ -17,8 +17,7 @@ Finished = MutableMapping[range, Arrays]  # of earlier, by sample numbers: a dic
 Progress = Callable[[int, int], None]  # samples done, samples in all
 
 # Matrix products compute the rows left over from whole groups by another routine, whose rounding
-# differs. Batches of whole groups give the same images to the last bit on the CPU, whatever
-# their size.
+# differs; batches are therefore made of whole groups.
 GROUP = 4
 
 _PIXELS_AT_ONCE = {"cpu": 2**16}  # small maps stay in the cache, and large ones gain nothing
@@ -30,6 +29,18 @@ def default_batch(g: Generator) -> int:
     """Images that are rendered at once where nobody says how many: whole groups."""
     pixels = _PIXELS_AT_ONCE.get(device_of(g).type, _PIXELS_AT_ONCE_ELSEWHERE)
     return max(min(pixels // g.resolution**2, _MOST_AT_ONCE) // GROUP * GROUP, GROUP)
+
+
+def batch_size(g: Generator, batch: int | None = None) -> int:
+    """Samples at once, in whole groups: ``batch`` on a GPU; on the CPU always the default.
+
+    Convolutions choose their routine, and with it their rounding, by the number of images, and
+    differences over tiny steps magnify it. With one number for all, numbers from the CPU agree to
+    the last bit, whatever ``batch``.
+    """
+    if batch is None or device_of(g).type == "cpu":
+        return default_batch(g)
+    return -(-batch // GROUP) * GROUP
 
 
 def check_counts(**counts: int) -> None:
@@ -89,8 +100,14 @@ def whole_groups(samples: range) -> list[int]:
 def draw_samples(
     g: Generator, samples: Sequence[int], seed: int, stream: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Draw z [N,z_dim] and labels [N,c_dim] (None without labels) of numbered samples."""
-    z = draw_z(samples, g.z_dim, seed, stream).to(device_of(g))
+    """Draw z [N,z_dim] and labels [N,c_dim] (None without labels) of numbered samples.
+
+    They are float32, and float64 for a generator in float64.
+    """
+    z = draw_z(samples, g.z_dim, seed, stream)
+    weight = _a_weight(g)
+    if weight is not None:
+        z = z.to(weight.device, torch.promote_types(z.dtype, weight.dtype))
     c = draw_labels(samples, g.c_dim, seed, stream).to(z) if g.c_dim else None
     return z, c
 
@@ -128,7 +145,8 @@ def has_w(g: Generator) -> bool:
 
 def device_of(g: Generator) -> torch.device:
     """Return where a generator computes; one without weights is on the CPU."""
-    return next((weight.device for weight in g.parameters()), torch.device("cpu"))
+    weight = _a_weight(g)
+    return torch.device("cpu") if weight is None else weight.device
 
 
 def z_batches(
@@ -142,6 +160,12 @@ def z_batches(
     check_counts(num_samples=num_samples, batch=batch, seed=seed)
     for start in range(0, num_samples, batch):
         yield draw_samples(g, range(start, min(start + batch, num_samples)), seed, stream)
+
+
+def _a_weight(g: Generator) -> Tensor | None:
+    """Return one of the generator's weights; None where it has none, or is no module."""
+    parameters = getattr(g, "parameters", None)
+    return None if parameters is None else next(iter(parameters()), None)
 
 
 def _computed(compute: Callable[[range], Arrays], samples: range) -> Arrays:

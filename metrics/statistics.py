@@ -97,6 +97,9 @@ def bootstrap_rows(
     ``statistic`` takes means over samples [...], or a stack of them, and returns numbers [...,K]:
     what can be computed from sums needs no sample twice.
     """
+    if len(sums) < 2:
+        unknown = Uncertainty(math.nan, math.nan, math.nan)
+        return [unknown] * statistic(sums.mean(axis=0)).shape[-1]
     n, rng = len(sums), np.random.default_rng([seed, Stream.BOOTSTRAP])
     flat, replicates = sums.reshape(n, -1), []
     at_once = max(_VALUES_AT_ONCE // n, 1)

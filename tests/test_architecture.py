@@ -12,7 +12,7 @@ MODULES = sorted(
     file for name in ("latentlab", "metrics", "cli") for file in (ROOT / name).rglob("*.py")
 )
 FORBIDDEN = {"latentlab": {"metrics", "cli"}, "metrics": {"cli"}, "cli": set()}
-TORCH_LOAD = {"latentlab/perceptual.py"}  # published backbones, with weights_only=True
+TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only=True
 
 
 def name_of(file):

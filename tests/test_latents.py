@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from latentlab import Generator, latents
 from latentlab.errors import LatentError, SettingsError
-from tests.conftest import make_generator
+from tests.conftest import make_generator, make_stylegan3
 
 NUM_WS, W_DIM = 6, 5  # of make_generator()
 
@@ -107,6 +107,89 @@ def test_one_hot_marks_the_class() -> None:
 def test_a_class_that_the_generator_lacks_is_refused(label: int, c_dim: int, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         latents.one_hot(label, c_dim)
+
+
+# Noise maps.
+
+
+def test_noise_is_numpys_default_rng_keyed_and_split_in_layer_order(g: Generator) -> None:
+    maps = latents.draw_noise([4, 1], g, seed=3, stream=20)
+    sizes = [shape[-1] for shape in g.synthesis.noise_shapes]
+    assert [level.shape for level in maps] == [(2, 1, size, size) for size in sizes]
+    for row, index in enumerate((4, 1)):
+        rng = np.random.default_rng([3, 20 + 2000, index])
+        values = rng.standard_normal(sum(size**2 for size in sizes), dtype=np.float32)
+        found = np.concatenate([level[row].numpy().ravel() for level in maps])
+        np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 20])
+def test_noise_does_not_depend_on_the_batch_split(g: Generator, batch: int) -> None:
+    whole = latents.draw_noise(range(7), g, seed=1)
+    parts = [
+        latents.draw_noise(range(start, min(start + batch, 7)), g, seed=1)
+        for start in range(0, 7, batch)
+    ]
+    for level, pieces in zip(whole, zip(*parts, strict=True), strict=True):
+        assert torch.equal(level, torch.cat(pieces))
+
+
+def test_no_indices_and_no_noise_layers_give_no_noise(g: Generator) -> None:
+    assert [len(level) for level in latents.draw_noise([], g, seed=0)] == [0] * 5
+    assert latents.draw_noise([0, 1], make_stylegan3(), seed=0) == []
+
+
+# Interpolating.
+
+
+def directions(count: int, dims: int, seed: int = 0) -> NDArray[np.float64]:
+    x = np.random.default_rng(seed).standard_normal([count, dims])
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def slerped(a: NDArray[Any], b: NDArray[Any], t: float) -> NDArray[np.float64]:
+    places = torch.full([len(a)], t, dtype=torch.float64)
+    return latents.slerp(torch.from_numpy(a), torch.from_numpy(b), places).numpy()
+
+
+@pytest.mark.parametrize("dims", [2, 3, 512])
+@pytest.mark.parametrize("t", [0.0, 1e-4, 0.3, 0.9999, 1.0, 1.0001])
+def test_slerp_is_shoemakes_formula(dims: int, t: float) -> None:
+    a, b = directions(50, dims, seed=1), directions(50, dims, seed=2)
+    angle = np.arccos((a * b).sum(axis=1, keepdims=True))
+    expected = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+    # Shoemake's form loses digits where its sine is small: 1e-3 in two dimensions.
+    np.testing.assert_allclose(slerped(a, b, t), expected, atol=1e-10)
+
+
+def test_slerp_moves_along_the_sphere_at_constant_speed() -> None:
+    a, b = directions(50, 6, seed=1), directions(50, 6, seed=2)
+    angle = np.arccos((a * b).sum(axis=1))
+    for t in (0.0, 0.37, 0.9):
+        start, end = slerped(a, b, t), slerped(a, b, t + 1e-4)
+        np.testing.assert_allclose(np.linalg.norm(start, axis=1), 1, atol=1e-14)
+        chord = np.linalg.norm(end - start, axis=1)
+        np.testing.assert_allclose(chord, 2 * np.sin(1e-4 * angle / 2), rtol=1e-9)
+
+
+def test_slerp_takes_no_notice_of_length_and_keeps_float32_steps() -> None:
+    a, b = directions(5, 6, seed=1), directions(5, 6, seed=2)
+    np.testing.assert_allclose(slerped(a * 7, b / 9, 0.3), slerped(a, b, 0.3), atol=1e-14)
+    single = [torch.from_numpy(x).float() for x in (a, b)]
+    step = latents.slerp(*single, torch.full([5], 1e-4))
+    assert step.dtype == torch.float64
+    assert not torch.equal(step, latents.slerp(*single, torch.zeros(5)))
+
+
+@pytest.mark.parametrize("dims", [2, 6])
+def test_slerp_of_the_same_direction_stays_and_of_the_opposite_goes_round(dims: int) -> None:
+    a = directions(20, dims)
+    for t in (0.0, 0.25, 1.0):
+        np.testing.assert_allclose(slerped(a, 3 * a, t), a, atol=1e-7)
+        round_the_sphere = slerped(a, -a, t)
+        np.testing.assert_allclose(np.linalg.norm(round_the_sphere, axis=1), 1, atol=1e-14)
+        cosine = (round_the_sphere * a).sum(axis=1)
+        np.testing.assert_allclose(cosine, np.cos(t * np.pi), atol=1e-7)
 
 
 # Mixing.
