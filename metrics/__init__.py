@@ -3,5 +3,6 @@
 from metrics.contributions import contributions
 from metrics.path_length import perceptual_path_length
 from metrics.result import MetricResult
+from metrics.separability import linear_separability
 
-__all__ = ["MetricResult", "contributions", "perceptual_path_length"]
+__all__ = ["MetricResult", "contributions", "linear_separability", "perceptual_path_length"]
