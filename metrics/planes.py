@@ -23,6 +23,9 @@ from metrics.svm import separate
 
 OK, ONE_CLASS = "ok", "one class"  # an attribute's status
 
+# Planes are kept beside batches of samples, whose numbers are below; those of more samples are
+# other planes.
+_NUMBER_BITS = 32
 _TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
 
@@ -64,14 +67,15 @@ def fit_planes(
         num_keep: Samples that count for an attribute.
         dual: See ``metrics.svm.separate``.
         seed: Of the dual solver.
-        finished: Of an earlier run; planes are numbered from N on, after the samples.
+        finished: Of an earlier run, see ``in_batches``; planes have numbers of their own there.
         progress: Called with the planes fitted and in all.
     """
     (attributes, n), spaces = logits.shape, list(latents)
     opened: dict[str, NDArray[Any]] = {}
+    first = n << _NUMBER_BITS
 
     def compute(numbers: range) -> Arrays:
-        space, attribute = divmod(numbers[0] - n, attributes)
+        space, attribute = divmod(numbers[0] - first, attributes)
         if spaces[space] not in opened:
             opened.clear()
             opened[spaces[space]] = latents[spaces[space]]()
@@ -88,9 +92,10 @@ def fit_planes(
 
     def count(done: int, total: int) -> None:
         if progress is not None:
-            progress(done - n, total - n)
+            progress(done - first, total - first)
 
-    found = in_batches(compute, range(n, n + len(spaces) * attributes), 1, finished, count)
+    numbers = range(first, first + len(spaces) * attributes)
+    found = in_batches(compute, numbers, 1, finished, count)
     seconds = float(found.pop("seconds").sum())
     return Planes(spaces, found["cells"], found["converged"], found["iterations"], seconds)
 
@@ -98,7 +103,7 @@ def fit_planes(
 def summarise(
     planes: Planes, names: Sequence[str], seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a row a space with the score, and a row for each attribute and space.
+    """Return a row a space with its score, and a row for each attribute and space.
 
     The intervals draw samples again, all attributes together, and keep the planes.
 
@@ -122,6 +127,16 @@ def summarise(
         for i, space in enumerate(planes.spaces)
     ]
     return pd.DataFrame(rows), attributes
+
+
+def faults(attributes: pd.DataFrame) -> dict[str, int]:
+    """Count attributes, those of one class, and SVMs that did not converge."""
+    names = attributes[attributes["space"] == attributes["space"].iloc[0]]
+    return {
+        "attributes": len(names),
+        "one_class": int((names["status"] == ONE_CLASS).sum()),
+        "not_converged": int((~attributes["converged"]).sum()),
+    }
 
 
 def score(entropies: Any) -> Any:
@@ -154,9 +169,7 @@ def _score(attributes: pd.DataFrame, draws: NDArray[np.float64]) -> dict[str, An
     error, low, high = spread if measured else [math.nan] * 3
     return {
         "space": attributes["space"].iloc[0],
-        "attributes": len(attributes),
-        "one_class": int((attributes["status"] == ONE_CLASS).sum()),
-        "not_converged": int((~attributes["converged"]).sum()),
+        "better": "lower",
         "value": float(score(attributes["entropy"])),
         "standard_error": float(error),
         "ci_low": float(low),

@@ -22,7 +22,7 @@ from latentlab.numerics import Stream, full_precision
 from metrics.attributes import attribute_logits, attribute_names
 from metrics.classification import Classifier, class_names, classify, evaluating
 from metrics.labels import label_logits
-from metrics.planes import fit_planes, summarise
+from metrics.planes import faults, fit_planes, summarise
 from metrics.result import MetricResult
 from metrics.sampling import (
     GROUP,
@@ -88,7 +88,8 @@ def linear_separability(
     Returns:
         One row a space with the score; ``samples`` has a row for each attribute and space:
         entropy in bits with its interval, accuracy, ``balance`` (share of positives), whether the
-        SVM converged, how many samples were kept, and ``status``, "ok" or "one class".
+        SVM converged, how many samples were kept, and ``status``, "ok" or "one class". Attributes
+        of one class count as perfect, as published; ``settings`` tell how many there are.
 
     Raises:
         LatentError: If ``spaces`` has "w" and the generator has none, or a classifier takes larger
@@ -125,7 +126,7 @@ def linear_separability(
     rows, table = summarise(planes, attributes, seed)
     settings = {
         "protocol": PROTOCOL, "n": num_samples, "seed": seed, "num_keep": keep,
-        "classifiers": called, "outputs": outputs, "dual": dual,
+        "classifiers": called, "outputs": outputs, "dual": dual, **faults(table),
     }  # fmt: skip
     seconds = float(arrays["seconds"].sum()) + planes.seconds
     return MetricResult(METRIC, rows, settings, table, seconds)
@@ -213,6 +214,7 @@ def separability_from_labels(
     rows, table = summarise(planes, [str(name) for name in labels.columns], seed)
     settings = {
         "protocol": FROM_LABELS, "n": len(x), "seed": seed, "num_keep": num_keep, "dual": dual,
+        **faults(table),
     }  # fmt: skip
     table = table.assign(unknown=np.isnan(y).sum(axis=1))
     return MetricResult(METRIC, rows, settings, table, planes.seconds)

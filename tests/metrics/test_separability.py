@@ -9,6 +9,7 @@ from torch import nn
 import latentlab
 from latentlab import DataError, LatentError, NumericalError, SettingsError
 from metrics import linear_separability
+from metrics.comparison import compare
 from metrics.separability import separability_from_labels, separability_from_logits
 from tests.conftest import make_discriminator, make_generator, make_progan
 
@@ -83,18 +84,24 @@ class TestFromLogits:
         assert table["ci_high"][0] - table["ci_low"][0] == pytest.approx(width, rel=0.1)
         assert table["ci_low"][0] < binary < table["ci_high"][0]
 
-    def test_the_order_of_attributes_and_the_sign_of_logits_do_not_matter(self, reference):
+    def test_names_and_order_of_attributes_do_not_matter(self, reference):
         latents, logits = reference["dlatents"], reference["logits"]
-        score, table = separability_from_logits(latents, logits, 1000, names=["a", "b", "c"])
+        score, table = separability_from_logits(latents, logits, 1000)
         other, turned = separability_from_logits(
-            latents, -logits[[2, 0, 1]], 1000, names=["c", "a", "b"]
+            latents, logits[[2, 0, 1]], 1000, names=["c", "a", "b"]
         )
-        assert other == pytest.approx(score, rel=1e-3)
-        ours, theirs = (t.set_index("attribute").sort_index() for t in (table, turned))
-        # The plane's offset is penalised with its direction, and the solver stops near the
-        # optimum: classes the other way round may move a sample in a thousand.
-        np.testing.assert_allclose(ours["entropy"], theirs["entropy"], atol=5e-3)
-        np.testing.assert_allclose(ours["balance"], 1 - theirs["balance"])
+        assert other == pytest.approx(score, rel=1e-12)
+        turned = turned.set_index("attribute").loc[["a", "b", "c"]].reset_index()
+        turned["attribute"] = table["attribute"]
+        pd.testing.assert_frame_equal(turned, table)
+
+    def test_the_sign_of_logits_does_not_matter(self, reference):
+        latents, logits = reference["dlatents"], reference["logits"]
+        score, table = separability_from_logits(latents, logits, 1000)
+        other, turned = separability_from_logits(latents, -logits, 1000)
+        assert other == pytest.approx(score, rel=1e-12)
+        np.testing.assert_allclose(table["entropy"], turned["entropy"], rtol=1e-12)
+        np.testing.assert_allclose(table["balance"], 1 - turned["balance"])
 
     def test_one_class_is_perfect_and_shown_as_one_class(self):
         latents, rng = planted()
@@ -194,6 +201,21 @@ class TestOfAGenerator:
         for n, batch in ((22, 1), (22, 12), (22, 64), (21, 64), (9, None)):
             np.testing.assert_allclose(logits(n, batch), alone[:n], atol=1e-6)
 
+    def test_models_are_compared_by_their_scores(self):
+        clf = Counting()
+        results = {str(i): [linear_separability(make_generator(i), [clf], 60)] for i in (0, 1)}
+        table = compare(results)
+        assert table["quantity"].tolist() == ["z", "w"]
+        assert table["value_b"].tolist() == results["1"][0].rows["value"].tolist()
+
+    def test_more_samples_begin_with_those_of_fewer(self):
+        g, clf, finished = make_generator(), Counting(), {}
+        linear_separability(g, [clf], 16, batch=8, finished=finished)
+        calls = len(clf.sizes)
+        more = linear_separability(g, [clf], 24, batch=8, finished=finished)
+        assert len(clf.sizes) == calls + 1
+        pd.testing.assert_frame_equal(more.rows, linear_separability(g, [clf], 24).rows)
+
     def test_a_finished_part_is_not_computed_again(self):
         g, clf = make_generator(), Counting()
         whole = linear_separability(g, [clf], 40, 20, batch=8)
@@ -237,6 +259,8 @@ class TestOfAGenerator:
         assert frame["protocol"].tolist() == ["ls"]
         assert (frame["n"][0], frame["seed"][0], frame["space"][0]) == (40, 3, "w")
         assert result.settings["num_keep"] == 20
+        one_class = (result.samples["status"] == "one class").sum()
+        assert (result.settings["attributes"], result.settings["one_class"]) == (3, one_class)
         assert result.samples["attribute"].tolist() == ["digits 0", "digits 1", "digits 2"]
         assert result.seconds > 0
 
