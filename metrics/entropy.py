@@ -15,7 +15,7 @@ from metrics.statistics import RESAMPLES
 CELLS = 4  # of a joint table: 2 * output + class
 LEFT_OUT = -1  # the cell of a sample that a table does not count
 
-_WEIGHTS_AT_ONCE = 2**23  # resampled weights held in memory
+_WEIGHTS_AT_ONCE = 2**21  # resampled weights held in memory
 
 
 def entropy(probabilities: NDArray[Any], axis: int = -1) -> NDArray[np.float64]:
@@ -55,17 +55,19 @@ def resampled_entropies(cells: NDArray[np.int8], seed: int) -> NDArray[np.float6
         cells: Cell of each of N samples in each of M tables [M,N], LEFT_OUT where not counted.
         seed: Of the resampling.
     """
-    from scipy import sparse
-
-    (tables, n), (table, sample) = cells.shape, np.nonzero(cells != LEFT_OUT)
-    row = table * CELLS + cells[table, sample]
-    ones = np.ones(len(row), dtype=np.float32)  # counts stay whole up to 2^24
-    counted = sparse.csr_array((ones, (row, sample)), shape=(tables * CELLS, n))
-    rng = np.random.default_rng([seed, Stream.BOOTSTRAP])
-    at_once, parts = max(_WEIGHTS_AT_ONCE // n, 1), []
-    for start in range(0, RESAMPLES, at_once):
-        draws = [rng.integers(n, size=n) for _ in range(min(at_once, RESAMPLES - start))]
-        weights = np.stack([np.bincount(d, minlength=n) for d in draws], axis=1)  # [N,R]
-        counts = counted @ weights.astype(np.float32)  # [M*4,R]
-        parts.append(conditional_entropy(counts.T.reshape(len(draws), tables, 2, 2)))
-    return np.concatenate(parts)
+    (tables, n), rng = cells.shape, np.random.default_rng([seed, Stream.BOOTSTRAP])
+    width = max(_WEIGHTS_AT_ONCE // RESAMPLES, 1)
+    parts = np.split(cells, range(width, n, width), axis=1)
+    # How many of n draws fall into each part, and then where in it: n draws from all.
+    shares = np.array([part.shape[1] for part in parts]) / n
+    drawn = rng.multinomial(n, shares, size=RESAMPLES)  # [R,parts]
+    counts = np.zeros([RESAMPLES, tables * CELLS])
+    for part, falls in zip(parts, drawn.T, strict=True):
+        size = part.shape[1]
+        places = np.repeat(np.arange(RESAMPLES) * size, falls)
+        places += rng.integers(size, size=len(places))
+        weights = np.bincount(places, minlength=RESAMPLES * size).astype(np.float32)
+        is_in = part[:, None] == np.arange(CELLS, dtype=np.int8)[:, None]  # [M,4,size]
+        hits = is_in.reshape(-1, size).astype(np.float32)
+        counts += weights.reshape(RESAMPLES, size) @ hits.T
+    return conditional_entropy(counts.reshape(RESAMPLES, tables, 2, 2))

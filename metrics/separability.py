@@ -108,7 +108,8 @@ def linear_separability(
         group = range(samples.start, -(-samples.stop // GROUP) * GROUP)
         found = classify(classifiers, called, _images(g, group, seed))
         logits = [attribute_logits(part, outputs)[: len(samples)].float() for part in found]
-        return {f"logits_{i}": part.numpy() for i, part in enumerate(logits)}
+        # Copies, as small tensors among large ones would keep the memory between them.
+        return {f"logits_{i}": part.numpy().copy() for i, part in enumerate(logits)}
 
     with evaluating(classifiers):
         arrays = in_batches(compute, range(num_samples), images_at_once, finished, progress)

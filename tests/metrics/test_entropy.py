@@ -35,7 +35,10 @@ def test_resampling_keeps_what_attributes_have_in_common():
     assert abs(np.corrcoef(draws[:, 0], draws[:, 2])[0, 1]) < 0.1
 
 
-def test_resampling_equals_drawing_the_samples_themselves():
+@pytest.mark.parametrize("at_once", [2**21, 70_000])
+def test_resampling_equals_drawing_the_samples_themselves(at_once, monkeypatch):
+    """Also where the samples are taken in parts of 70."""
+    monkeypatch.setattr("metrics.entropy._WEIGHTS_AT_ONCE", at_once)
     rng = np.random.default_rng(1)
     cells = np.where(rng.random(300) < 0.5, -1, rng.choice(4, size=300, p=[0.4, 0.1, 0.1, 0.4]))
     cells = cells.astype(np.int8)[None]
@@ -48,8 +51,10 @@ def test_resampling_equals_drawing_the_samples_themselves():
     assert draws.std() == pytest.approx(np.std(by_hand), rel=0.1)
 
 
-def test_how_many_are_resampled_at_once_changes_nothing(monkeypatch):
-    cells = np.random.default_rng(0).integers(4, size=[2, 50]).astype(np.int8)
-    whole = resampled_entropies(cells, seed=0)
-    monkeypatch.setattr("metrics.entropy._WEIGHTS_AT_ONCE", 350)
-    np.testing.assert_array_equal(resampled_entropies(cells, seed=0), whole)
+def test_each_resampling_draws_as_many_as_there_are(monkeypatch):
+    monkeypatch.setattr("metrics.entropy._WEIGHTS_AT_ONCE", 1)
+    seen = []
+    monkeypatch.setattr("metrics.entropy.conditional_entropy", seen.append)
+    resampled_entropies(np.array([[0, 1, 2, 3, 3]], dtype=np.int8), seed=0)
+    assert (seen[0].sum(axis=(-2, -1)) == 5).all()
+    np.testing.assert_allclose(seen[0].mean(axis=(0, 1)), [[1, 1], [1, 2]], atol=0.15)

@@ -1,5 +1,8 @@
 """Linear separability against the published code's results, and against planted truths."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,14 +143,19 @@ class Curved(nn.Module):
     """A hand-made generator: w is z bent so that |z0| becomes a coordinate; pixels show w."""
 
     z_dim = w_dim = 4
-    c_dim, num_ws, resolution, channels = 0, 2, 4, 3
+    c_dim, num_ws, channels = 0, 2, 3
+
+    def __init__(self, resolution=4):
+        super().__init__()
+        self.resolution = resolution
 
     def mapping(self, z, c=None):
         w = torch.cat([z[:, :1].abs(), z[:, 1:]], dim=1)
         return torch.stack([torch.zeros_like(w), w], dim=1)  # the last row alone says anything
 
     def synthesis(self, ws, **_):
-        return ws[:, -1, :, None, None].expand(-1, -1, 4, 4)[:, :3].contiguous()
+        size = self.resolution
+        return ws[:, -1, :3, None, None].expand(-1, -1, size, size).contiguous()
 
 
 def brightness(images):
@@ -301,6 +309,24 @@ class TestOfAGenerator:
         settings = {"classifiers": [Counting()], "num_samples": 20, **changes}
         with pytest.raises(SettingsError, match=match):
             linear_separability(make_generator(), **settings)
+
+
+def test_images_are_not_kept():
+    """20,000 images of 64 pixels are 983 MB; what is kept of them is a few."""
+    code = (
+        "import resource\n"
+        "from metrics import linear_separability\n"
+        "from tests.metrics.test_separability import Curved, brightness\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "g = Curved(64)\n"
+        "linear_separability(g, [brightness], 200, outputs='attributes')\n"
+        "before = peak()\n"
+        "linear_separability(g, [brightness], 20_000, outputs='attributes')\n"
+        "print(peak() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 100
 
 
 class TestFromLabels:
