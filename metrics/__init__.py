@@ -1,15 +1,20 @@
 """Measurements of a generator: generator in, table of numbers out."""
 
+from metrics import path_length, separability
 from metrics.attribution import attribution
 from metrics.contributions import contributions
 from metrics.path_length import perceptual_path_length
 from metrics.result import MetricResult
+from metrics.separability import linear_separability
 from metrics.stochastic import stochastic_variation
 
 __all__ = [
     "MetricResult",
     "attribution",
     "contributions",
+    "linear_separability",
+    "path_length",
     "perceptual_path_length",
+    "separability",
     "stochastic_variation",
 ]
