@@ -19,6 +19,7 @@ STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES,
 
 _MOST_NUMBERS = 1_000_000
 _MOST_FLOATS = 100
+_MOST_SAMPLES = 10_000_000
 _DIGITS = re.compile("[0-9]{1,10}")
 
 
@@ -109,7 +110,9 @@ class SampleCounts(click.ParamType[dict[str, int]]):
             if name not in self._names or name in counts:
                 known = ", ".join(self._names)
                 self.fail(f"{part[:80]!r}: give METRIC=N, each once, of {known}", param, ctx)
-            counts[name] = click.IntRange(1, 10_000_000).convert(number, param, ctx)
+            if not _DIGITS.fullmatch(number) or not 1 <= int(number) <= _MOST_SAMPLES:
+                self.fail(f"{part[:80]!r}: N is 1 to {_MOST_SAMPLES:,}", param, ctx)
+            counts[name] = int(number)
         return counts
 
 

@@ -79,7 +79,8 @@ def ppl(
     from cli.plots.path_length import histogram
     from cli.results import Results
     from latentlab import distributed, perceptual_distance
-    from metrics.path_length import PROTOCOLS, perceptual_path_length
+    from metrics.path_length import perceptual_path_length
+    from metrics.paths import PROTOCOLS
 
     paths = PROTOCOLS[protocol]
     model = open_model(checkpoint, order.device)
@@ -128,7 +129,7 @@ def _extremes(g: "Generator", result: "MetricResult") -> "Figure":
     """Draw the pictures of the lowest and of the highest paths."""
     from cli.plots.tiles import tiles
     from cli.report import short
-    from metrics.path_length import PathProtocol, path_images
+    from metrics.paths import PathProtocol, path_images
 
     names = ("space", "sampling", "crop", "epsilon", "noise")
     protocol = PathProtocol(**{name: result.settings[name] for name in names})

@@ -5,9 +5,8 @@ perceptual distance of both ends of the step, divided by the squared step, avera
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from latentlab import Generator, LatentError, NumericalError, SettingsError
+from latentlab import Generator, NumericalError, SettingsError
 from latentlab.images import shrink
-from latentlab.latents import slerp
-from latentlab.numerics import Stream, check_shape, full_precision
+from latentlab.numerics import check_shape, full_precision
 from latentlab.perceptual import MAX_RESOLUTION
+from metrics.paths import EPSILON, PathProtocol, latents_along, paths
 from metrics.result import MetricResult
 from metrics.sampling import (
     Arrays,
@@ -28,9 +27,6 @@ from metrics.sampling import (
     Progress,
     batch_size,
     check_counts,
-    draw_noise_maps,
-    draw_samples,
-    has_w,
     in_batches,
     render,
     whole_groups,
@@ -39,55 +35,10 @@ from metrics.statistics import bootstrap
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
-EPSILON = 1e-4  # the step, as published
 PERCENTILES = (1, 99)  # distances outside of these are left out of the mean, as published
 
 _FIRST_LOOK = 500  # samples after which an early stop is first thought of
 _LOOK_GROWTH = 1.25  # from one look to the next
-
-
-@dataclass(frozen=True)
-class PathProtocol:
-    """What is measured along which paths; ``name`` is the published one where there is one.
-
-    Attributes:
-        space: "z" (spherical interpolation) or "w" (linear, of untruncated w).
-        sampling: "full" (steps anywhere on the path) or "end" (at its start alone).
-        crop: Whether images are cropped to the middle of a face first.
-        epsilon: Length of the step as a share of the path.
-        noise: "random" (new maps for each path, the same at both ends) or "const" (the stored).
-    """
-
-    space: str = "w"
-    sampling: str = "end"
-    crop: bool = False
-    epsilon: float = EPSILON
-    noise: str = "random"
-
-    def __post_init__(self) -> None:
-        choices = (("space", ("z", "w")), ("sampling", ("full", "end")))
-        for name, known in (*choices, ("noise", ("random", "const"))):
-            value = getattr(self, name)
-            if value not in known:
-                raise SettingsError(f"`{name}` must be {' or '.join(known)}, but got {value!r}")
-        if not 0 < self.epsilon < 1:  # also refuses NaN
-            raise SettingsError(f"`epsilon` must be above 0 and below 1, but got {self.epsilon!r}")
-
-    @property
-    def name(self) -> str:
-        """ppl_ with the face crop, ppl2_ without, then space and sampling: "ppl2_wend"."""
-        return f"{'ppl' if self.crop else 'ppl2'}_{self.space}{self.sampling}"
-
-
-# As the published metrics are named; StyleGAN2's README reports ppl_wend for faces, and ppl2_wend
-# for all other pictures.
-PROTOCOLS: Mapping[str, PathProtocol] = MappingProxyType({
-    "ppl_zfull": PathProtocol("z", "full", crop=True),
-    "ppl_wfull": PathProtocol("w", "full", crop=True),
-    "ppl_zend": PathProtocol("z", "end", crop=True),
-    "ppl_wend": PathProtocol("w", "end", crop=True),
-    "ppl2_wend": PathProtocol("w", "end", crop=False),
-})  # fmt: skip
 
 
 @full_precision()
@@ -169,28 +120,6 @@ def perceptual_path_length(
     return MetricResult("path_length", pd.DataFrame([row]), settings, samples, seconds)
 
 
-@dataclass(frozen=True)
-class Paths:
-    """Ends z0 and z1 [N,z_dim], places t [N], labels c [N,c_dim] and noise maps [N,1,h,w]."""
-
-    ends: tuple[Tensor, Tensor]
-    t: Tensor
-    c: Tensor | None
-    noise: list[Tensor] | None
-
-
-def paths(g: Generator, protocol: PathProtocol, samples: Sequence[int], seed: int) -> Paths:
-    """Draw numbered paths, each from (seed, its number) alone."""
-    z0, c = draw_samples(g, [2 * i for i in samples], seed, Stream.PATH_LENGTH)
-    z1, _ = draw_samples(g, [2 * i + 1 for i in samples], seed, Stream.PATH_LENGTH)
-    rngs = (np.random.default_rng([seed, Stream.PATH_LENGTH_PLACE, i]) for i in samples)
-    places = [rng.random() if protocol.sampling == "full" else 0.0 for rng in rngs]
-    noise = None
-    if protocol.noise == "random":
-        noise = draw_noise_maps(g, samples, seed, Stream.PATH_LENGTH)
-    return Paths((z0, z1), torch.tensor(places, dtype=torch.float64), c, noise)
-
-
 @torch.no_grad()
 def pair_distances(
     g: Generator,
@@ -225,29 +154,11 @@ def pair_distances(
     t = torch.as_tensor(t, dtype=torch.float64).expand(len(z0))
     steps = (t, t + epsilon)
     labels = None if c is None else torch.cat([c, c])
-    latents = _along(g, z0, z1, steps, space, c)
+    latents = latents_along(g, z0, z1, steps, space, c)
     maps = None if noise is None else [_for_both(level, len(z0)) for level in noise]
     images = render(g, latents, labels, maps)
     first, second = shrink(face_crop(images) if crop else images, MAX_RESOLUTION).chunk(2)
     return distance(first, second).reshape(len(z0)) / epsilon**2
-
-
-@torch.no_grad()
-@full_precision()
-def path_images(g: Generator, protocol: PathProtocol, samples: Sequence[int], seed: int) -> Tensor:
-    """Render the images [N,C,R,R] at the start of the steps of numbered paths, uncropped."""
-    path = paths(g, protocol, samples, seed)
-    latents = _along(g, *path.ends, [path.t], protocol.space, path.c)
-    one_by_one = [
-        render(
-            g,
-            latents[i : i + 1],
-            None if path.c is None else path.c[i : i + 1],
-            None if path.noise is None else [level[i : i + 1] for level in path.noise],
-        )
-        for i in range(len(samples))
-    ]
-    return torch.cat(one_by_one).cpu()
 
 
 def face_crop(images: Tensor) -> Tensor:
@@ -328,19 +239,6 @@ def _is_narrow(row: Mapping[str, float], relative_width: float) -> bool:
 
 def _towards(progress: Progress | None, total: int) -> Progress | None:
     return None if progress is None else lambda done, _: progress(done, total)
-
-
-def _along(
-    g: Generator, z0: Tensor, z1: Tensor, places: Sequence[Tensor], space: str, c: Tensor | None
-) -> Tensor:
-    """Return z [K*N,z_dim] or ws [K*N,num_ws,w_dim] at K places [N] along N paths."""
-    if space == "z":
-        return torch.cat([slerp(z0, z1, place) for place in places]).to(z0)
-    if not has_w(g):
-        raise LatentError("this generator has no W; measure the path length in Z: `space` z")
-    labels = None if c is None else torch.cat([c, c])
-    w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
-    return torch.cat([w0 + (w1 - w0) * place.to(w0)[:, None, None] for place in places])
 
 
 def _name_of(distance: Distance) -> str:

@@ -14,7 +14,7 @@ import latentlab
 from cli.main import main
 from cli.ppl import PROTOCOL_NAMES
 from metrics import perceptual_path_length
-from metrics.path_length import PROTOCOLS
+from metrics.paths import PROTOCOLS
 
 MODEL = "builtin:digits-stylegan2"
 FILES = {"report.csv", "path_lengths.csv", "histogram.png", "extremes.png", "manifest.json"}

@@ -10,15 +10,8 @@ from latentlab import LatentError, NumericalError, SettingsError
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
 from metrics import perceptual_path_length
-from metrics.path_length import (
-    PROTOCOLS,
-    PathProtocol,
-    face_crop,
-    filtered_mean,
-    kept,
-    pair_distances,
-    paths,
-)
+from metrics.path_length import face_crop, filtered_mean, kept, pair_distances
+from metrics.paths import PROTOCOLS, PathProtocol, paths
 from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
 from tests.metrics.doubles import (
     Counting,
