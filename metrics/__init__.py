@@ -3,6 +3,7 @@
 from metrics import path_length, separability
 from metrics.attribution import attribution
 from metrics.contributions import contributions
+from metrics.fidelity import fidelity
 from metrics.path_length import perceptual_path_length
 from metrics.result import MetricResult
 from metrics.separability import linear_separability
@@ -12,6 +13,7 @@ __all__ = [
     "MetricResult",
     "attribution",
     "contributions",
+    "fidelity",
     "linear_separability",
     "path_length",
     "perceptual_path_length",
