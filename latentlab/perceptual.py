@@ -18,6 +18,7 @@ from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
 from latentlab.pretrained import hub_file, read_weights
+from latentlab.torchscript import open_torchscript
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
@@ -87,15 +88,7 @@ class TorchScriptDistance(PerceptualDistance):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        if not is_file(path):
-            raise CheckpointError(f"{path}: no such file; expected a TorchScript network")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
-                self._network: nn.Module = torch.jit.load(path, map_location="cpu")
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"{path}: not a TorchScript network ({reason})") from error
+        self._network = open_torchscript(path)
         self.eval().requires_grad_(False)
 
     def _extract(self, images: Tensor) -> list[Tensor]:

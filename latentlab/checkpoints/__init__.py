@@ -20,6 +20,7 @@ from latentlab.errors import (
 )
 from latentlab.models import builtin_path
 from latentlab.networks.generator import Generator
+from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 
 _ENOUGH = 9  # bytes, to tell the format
 _TAR = slice(257, 262)  # where a tar archive says what it is
@@ -63,6 +64,9 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
 def load_classifier(path: Path | str) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
 
+    A TorchScript file is one as well; unlike a checkpoint it is a program, which runs when the
+    classifier is called.
+
     Those published for StyleGAN give one logit; its sign tells the class. They have a minibatch
     standard deviation, so that a logit depends a little on its batch: the published linear
     separability runs them on batches of 4.
@@ -70,6 +74,8 @@ def load_classifier(path: Path | str) -> nn.Module:
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.
     """
+    if not str(path).startswith("builtin:") and is_torchscript(Path(path)):
+        return TorchScriptClassifier(Path(path))
     return load(path).classifier
 
 

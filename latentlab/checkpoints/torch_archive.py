@@ -22,6 +22,7 @@ from latentlab.checkpoints.pickle_reader import Record, empty, text_set
 from latentlab.checkpoints.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.torch_storage import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
+from latentlab.torchscript import is_program
 
 ZIP_START = b"PK\x03\x04"
 STREAM_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9"  # torch.save's magic number as a pickle
@@ -104,7 +105,7 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
 def _root(names: list[str]) -> str:
     """Return the folder of a torch.save archive that all is in."""
     root = names[0].split("/")[0] if names else ""
-    if any(name.startswith((f"{root}/code/", f"{root}/constants.pkl")) for name in names):
+    if is_program(names):
         raise UnsupportedCheckpoint(
             "a TorchScript archive, which is a program; expected the weights as torch.save writes "
             "a state dict"

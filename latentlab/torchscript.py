@@ -1,0 +1,98 @@
+"""TorchScript files: programs, which run only where a user names one as a network of their own."""
+
+import warnings
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.errors import CheckpointError
+from latentlab.files import is_file
+
+
+def is_program(names: Sequence[str]) -> bool:
+    """Whether the members of a zip archive are those of TorchScript: code, or its constants."""
+    root = names[0].split("/")[0] if names else ""
+    return any(name.startswith((f"{root}/code/", f"{root}/constants.pkl")) for name in names)
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript archive, by its directory; nothing in it is run."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return is_program(archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def open_torchscript(path: Path) -> nn.Module:
+    """Open a TorchScript network on the CPU. Calling it runs the file's program.
+
+    Raises:
+        CheckpointError: If the file is missing or something else.
+    """
+    if not is_file(path):
+        raise CheckpointError(f"{path}: no such file; expected a TorchScript network")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
+            network: nn.Module = torch.jit.load(path, map_location="cpu")
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"{path}: not a TorchScript network ({reason})") from error
+    return network
+
+
+@dataclass(frozen=True)
+class ProgramConfig:
+    """What a TorchScript classifier says of its images and outputs, where it does."""
+
+    resolution: int | None
+    channels: int | None
+    classes: tuple[str, ...]  # name of each output
+
+
+class TorchScriptClassifier(nn.Module):
+    """A TorchScript network from images [N,C,R,R] in [-1,1] to logits [N,K].
+
+    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are heeded if it
+    has them. A TorchScript file is a program: use one whose origin you trust.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.name = str(path)
+        self._network = open_torchscript(path)
+        size, channels, classes = (
+            getattr(self._network, name, None) for name in ("resolution", "channels", "classes")
+        )
+        self.config = ProgramConfig(
+            size if isinstance(size, int) else None,
+            channels if isinstance(channels, int) else None,
+            tuple(map(str, classes)) if isinstance(classes, list | tuple) else (),
+        )
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits [N,K].
+
+        Raises:
+            CheckpointError: If the network cannot be called with images, or returns another shape.
+        """
+        try:
+            logits = self._network(images)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise CheckpointError(
+                f"{self.name}: cannot be called with images {list(images.shape)} ({reason})"
+            ) from error
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
+            found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise CheckpointError(
+                f"{self.name}: returned {found} for {len(images)} images; a classifier returns "
+                "logits [N,K]"
+            )
+        return logits
