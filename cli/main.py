@@ -14,6 +14,7 @@ from cli.info import info
 from cli.mix import mix
 from cli.ppl import ppl
 from cli.project import project
+from cli.separability import separability
 from cli.text import say
 from cli.train import train
 from cli.train_classifier import train_classifier
@@ -72,6 +73,7 @@ for _command in (
     mix,
     ppl,
     project,
+    separability,
     train,
     train_classifier,
 ):

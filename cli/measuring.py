@@ -160,7 +160,7 @@ def work_on(
         say(f"{label}: continuing where it was stopped.")
     with ProgressBar(total, label, unit, hidden=not distributed.is_main()) as bar:
         if begun:
-            bar.move_to(sum(map(len, finished)))
+            bar.move_to(min(sum(map(len, finished)), total))
         try:
             with unwind_on_sigterm():
                 yield {"finished": finished, "progress": lambda done, _: bar.move_to(done)}

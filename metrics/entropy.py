@@ -22,7 +22,7 @@ def entropy(probabilities: NDArray[Any], axis: int = -1) -> NDArray[np.float64]:
     """Return the entropy in bits of probabilities along an axis; 0 log 0 is 0."""
     p = np.asarray(probabilities, dtype=np.float64)
     logs = np.log2(p, out=np.zeros_like(p), where=p > 0)
-    return np.asarray(-(p * logs).sum(axis=axis))
+    return np.asarray(0 - (p * logs).sum(axis=axis))  # 0, and not -0, of one class
 
 
 def conditional_entropy(tables: NDArray[Any]) -> NDArray[np.float64]:

@@ -119,15 +119,16 @@ def linear_separability(
         latents, np.concatenate(logits, axis=1).T, keep,
         dual=dual, seed=seed, finished=finished, progress=fit_progress,
     )  # fmt: skip
-    attributes = [
-        name
-        for classifier, part, own in zip(classifiers, logits, called, strict=True)
-        for name in attribute_names(own, part.shape[1], class_names(classifier))
-    ]
+    attributes = []
+    for classifier, part, own in zip(classifiers, logits, called, strict=True):
+        before = f"{own} " if len(called) > 1 else ""
+        classes = [before + name for name in class_names(classifier)]
+        attributes += attribute_names(own, part.shape[1], classes)
     rows, table = summarise(planes, attributes, seed)
     settings = {
         "protocol": PROTOCOL, "n": num_samples, "seed": seed, "num_keep": keep,
-        "classifiers": called, "outputs": outputs, "dual": dual, **faults(table),
+        "classifiers": called, "outputs": outputs, "dual": dual,
+        "dimensions": {space: int(getattr(g, f"{space}_dim")) for space in spaces}, **faults(table),
     }  # fmt: skip
     seconds = float(arrays["seconds"].sum()) + planes.seconds
     return MetricResult(METRIC, rows, settings, table, seconds)
@@ -215,7 +216,7 @@ def separability_from_labels(
     rows, table = summarise(planes, [str(name) for name in labels.columns], seed)
     settings = {
         "protocol": FROM_LABELS, "n": len(x), "seed": seed, "num_keep": num_keep, "dual": dual,
-        **faults(table),
+        "dimensions": {space: x.shape[1]}, **faults(table),
     }  # fmt: skip
     table = table.assign(unknown=np.isnan(y).sum(axis=1))
     return MetricResult(METRIC, rows, settings, table, planes.seconds)
