@@ -35,8 +35,6 @@ _MOST = 1000.0  # strength of a spot on a flat map, which has no scale of its ow
 _ABOVE = 2.0  # times the hottest place outside of all spots
 _FIRST = 0.6  # of the threshold: a spot of the largest area has this much in its own scale
 _EDGE = 0.5  # share of its peak that every pixel of a spot has
-_FOOT = 0.3  # share of its peak at which a spot still is one: Gaussians have 1.7 times the area,
-_SPREAD = (4, 8)  # and this many times, and pixels more, are let pass for the noise
 _LARGEST = 0.1  # share of the map that a spot takes at most
 _EXTENT = 0.45  # share of its bounding box that a spot fills at least; a disc fills 0.79
 _REACH = 2.5  # radii of a spot within which a Gaussian falls below 1 % of its peak
@@ -179,10 +177,9 @@ def _candidates(heat: _Heat, level: float) -> Iterator[tuple[_Place, _Mask]]:
     while (peak := float(left.max())) > level:
         row, column = divmod(int(left.argmax()), left.shape[1])
         spot = _around(left, (row, column), _EDGE * peak)
-        foot = _around(left, (row, column), _FOOT * peak)
-        if _is_compact(spot) and foot.sum() <= _SPREAD[0] * spot.sum() + _SPREAD[1]:
+        if _is_compact(spot):
             yield (row, column), spot
-        left[_around(left, (row, column), min(level, _FOOT * peak))] = 0
+        left[spot | _around(left, (row, column), level)] = 0  # with what surrounds it
 
 
 def _around(heat: _Heat, place: _Place, level: float) -> _Mask:
