@@ -3,6 +3,7 @@
 from metrics import path_length, separability
 from metrics.attribution import attribution
 from metrics.contributions import contributions
+from metrics.droplets import droplets
 from metrics.fidelity import fidelity
 from metrics.path_length import perceptual_path_length
 from metrics.result import MetricResult
@@ -13,6 +14,7 @@ __all__ = [
     "MetricResult",
     "attribution",
     "contributions",
+    "droplets",
     "fidelity",
     "linear_separability",
     "path_length",

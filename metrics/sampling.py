@@ -92,7 +92,7 @@ def in_batches(
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def whole_groups(samples: range) -> list[int]:
+def whole_groups(samples: Sequence[int]) -> list[int]:
     """Return the numbers with the last one repeated up to whole groups."""
     return [*samples, *[samples[-1]] * (-len(samples) % GROUP)]
 
