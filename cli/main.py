@@ -12,6 +12,7 @@ from cli.demo import demo
 from cli.generate import generate
 from cli.info import info
 from cli.mix import mix
+from cli.noise import noise
 from cli.ppl import ppl
 from cli.project import project
 from cli.separability import separability
@@ -71,6 +72,7 @@ for _command in (
     generate,
     info,
     mix,
+    noise,
     ppl,
     project,
     separability,
