@@ -9,6 +9,7 @@ import click
 from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo
+from cli.fidelity import fidelity
 from cli.generate import generate
 from cli.info import info
 from cli.mix import mix
@@ -69,6 +70,7 @@ for _command in (
     contributions,
     convert,
     demo,
+    fidelity,
     generate,
     info,
     mix,

@@ -57,14 +57,30 @@ def open_extractors(
         SettingsError: If torch-fidelity is not installed, or a name is unknown.
         CheckpointError: If weights are missing, or not those of the network.
     """
+    files = find_weights(metrics, weights, vgg_weights, extractor)
     layers = _layers(metrics, extractor)
-    given = {INCEPTION: weights, VGG16: vgg_weights}
-    files = {name: _weight_file(name, given[name]) for name, _ in layers.values() if name in given}
     built = {
         (name, layer): _built(name, layer, files.get(name), device)
         for name, layer in dict.fromkeys(layers.values())
     }
     return {metric: built[layers[metric]] for metric in layers}
+
+
+def find_weights(
+    metrics: Sequence[str],
+    weights: Path | str | None = None,
+    vgg_weights: Path | str | None = None,
+    extractor: str | None = None,
+) -> dict[str, Path]:
+    """Return the files that ``open_extractors`` reads, by network; published ones are fetched.
+
+    Raises:
+        SettingsError: If torch-fidelity is not installed, or a name is unknown.
+        CheckpointError: If one is missing and cannot be fetched.
+    """
+    given = {INCEPTION: weights, VGG16: vgg_weights}
+    names = dict.fromkeys(name for name, _ in _layers(metrics, extractor).values())
+    return {name: _weight_file(name, given[name]) for name in names if name in given}
 
 
 def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[str, str]]:

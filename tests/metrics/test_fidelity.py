@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torch_fidelity
 from scipy import linalg
 from torch.utils.data import Dataset
 
@@ -23,8 +24,7 @@ from metrics.feature_scores import fid, kid, precision_recall, subset_size
 from metrics.fidelity import _real_pictures, generated_pictures
 from tests.conftest import make_generator, make_progan, make_stylegan3
 from tests.metrics.doubles import PlainGenerator
-
-torch_fidelity = pytest.importorskip("torch_fidelity")
+from tests.pooled import NAME, Pooled
 
 # Relative. The library's FID loses digits to the root of a product of two covariances, which
 # scipy takes of the matrix: measured 3e-7. Its features are float32.
@@ -32,37 +32,6 @@ FRECHET = 1e-5
 # Relative, the front door takes the mean of features in float32.
 FRONT_DOOR = 1e-4
 NOTHING = 1e-4  # absolute, FID of a set and itself: features have variances of about 0.1
-
-
-class Pooled(torch_fidelity.FeatureExtractorBase):
-    """A stand-in for Inception: each picture's mean colours in 4x4 parts, in 0..1."""
-
-    calls = 0
-
-    def __init__(self, name, features_list, **_):
-        super().__init__(name, features_list)
-
-    def forward(self, pixels):
-        assert pixels.dtype == torch.uint8
-        assert pixels.shape[1] == 3
-        Pooled.calls += 1
-        return (F.adaptive_avg_pool2d(pixels.float() / 255, 4).flatten(1),)
-
-    @staticmethod
-    def get_provided_features_list():
-        return ("pooled",)
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric):
-        return "pooled"
-
-    @staticmethod
-    def can_be_compiled():
-        return False
-
-
-NAME = "test-pooled"
-torch_fidelity.register_feature_extractor(NAME, Pooled)
 
 
 class Pictures:
