@@ -17,17 +17,19 @@ _MODEL = "builtin:digits-stylegan2"
 @overwrite_option
 @device_option
 def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
-    """Show the main job on bundled models.
+    """Show the main jobs on bundled models.
 
-    Generates digits, and projects ten real ones into W and W+.
+    Generates digits, projects ten real ones into W and W+, and compares a StyleGAN with a
+    StyleGAN2 on one page.
 
-    The models are a StyleGAN2 trained on scikit-learn's digits, and a classifier that
-    judges whether a digit is still read as what it is.
+    The models were trained on scikit-learn's digits; a classifier judges whether a digit is
+    still read as what it is, and gives the attributes of linear separability.
 
     \b
     Example:
       latentlab demo -o demo
     """
+    from cli.demo_comparison import PAGE, compare_models, planned_results
     from cli.demo_parts import (
         FIGURE,
         TABLE,
@@ -41,8 +43,10 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     from latentlab.files import make_directory
 
     opened = load(_MODEL)
-    g = opened.generator.to(resolve_device(device))
+    place = resolve_device(device)
+    g = opened.generator.to(place)
     refuse_existing(planned_files(g, output), overwrite)
+    results = planned_results(output, place, overwrite)
     folder = make_directory(output)
     table = folder / TABLE
     samples = draw_samples(g, folder)
@@ -50,8 +54,8 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": opened.sha256, "steps": steps}
     write_table(frame.assign(**facts), table)
     write_manifest(folder, facts, [samples, *files, table])
-    for line in summarise(frame):
+    for line in [*summarise(frame), *compare_models(results, place)]:
         say(line)
     say("Look at:")
-    for path in (samples, folder / FIGURE, table):
+    for path in (samples, folder / FIGURE, table, folder / PAGE):
         say(f"  {path}")

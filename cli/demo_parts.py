@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from cli.plots.style import save_figure
+from cli.plots.tiles import tiles
 from cli.projection_files import Target, project_targets
 from cli.report import MANIFEST
 from cli.text import say
@@ -18,8 +19,7 @@ from latentlab import (
     perceptual_distance,
 )
 from latentlab.digits import one_of_each
-from latentlab.files import atomic_write
-from latentlab.images import grid, pixels_to_tensor, save_image, tensor_to_picture
+from latentlab.images import grid, pixels_to_tensor, save_image
 from latentlab.latents import z_from_seeds
 from latentlab.numerics import full_precision
 
@@ -79,7 +79,8 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
             files += item.target.results
         shown[space.upper()] = [(item.image, f"{item.row['distance']:.3f}") for item in done]
     figure = folder / FIGURE
-    _draw(shown, figure)
+    title = "Held-out digits projected; below each, its perceptual distance to the target"
+    save_figure(figure, tiles(shown, title))
     return pd.DataFrame(rows).drop(columns=["picture", "status", "note"]), [*files, figure]
 
 
@@ -98,21 +99,3 @@ def summarise(frame: pd.DataFrame) -> list[str]:
 
 def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
     return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
-
-
-def _draw(rows: dict[str, list[tuple[Tensor, str]]], path: Path) -> None:
-    """Draw rows of images [C,H,W], each with a caption below."""
-    from matplotlib.figure import Figure
-
-    columns = len(next(iter(rows.values())))
-    figure = Figure(figsize=(1.1 * columns + 1, 1.35 * len(rows) + 0.5), dpi=100)
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (label, cells) in zip(axes, rows.items(), strict=True):
-        for axis, (image, caption) in zip(line, cells, strict=True):
-            axis.imshow(np.asarray(tensor_to_picture(image)), cmap="gray", vmin=0, vmax=255)
-            axis.set(xticks=[], yticks=[], xlabel=caption)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    figure.suptitle("Held-out digits projected; below each, its perceptual distance to the target")
-    figure.tight_layout()
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png")

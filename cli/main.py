@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from cli.compare import compare
 from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo
+from cli.droplets import droplets
 from cli.fidelity import fidelity
 from cli.generate import generate
 from cli.info import info
@@ -67,18 +69,7 @@ def main() -> None:
 
 
 for _command in (
-    contributions,
-    convert,
-    demo,
-    fidelity,
-    generate,
-    info,
-    mix,
-    noise,
-    ppl,
-    project,
-    separability,
-    train,
-    train_classifier,
-):
+    compare, contributions, convert, demo, droplets, fidelity, generate, info, mix, noise, ppl,
+    project, separability, train, train_classifier,
+):  # fmt: skip
     main.add_command(_command)

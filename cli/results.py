@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 
 _LOCK = ".lock"
-_NOT_ON_PAGE = ["settings", "seconds", "sha256"]  # of the rows, as the section below them says it
+# Columns of the rows that the page says elsewhere, or that are for programs.
+_NOT_ON_PAGE = ["metric", "better", "settings", "seconds", "sha256"]
 
 
 class Results:
@@ -79,7 +80,9 @@ class Results:
         self.table(self._order.report, rows)
         if self._order.html:
             self.page.section("Numbers")
-            self.page.table(rows.drop(columns=_NOT_ON_PAGE).dropna(axis=1, how="all"))
+            hidden = [*_NOT_ON_PAGE, *(["model"] if rows["model"].nunique() == 1 else [])]
+            shown = rows.drop(columns=hidden, errors="ignore").dropna(axis=1, how="all")
+            self.page.table(shown)
             self.page.section("How it was measured")
             facts = [(key.replace("_", " "), _plain(value)) for key, value in settings.items()]
             self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))

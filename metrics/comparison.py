@@ -35,7 +35,10 @@ def compare(results: Mapping[str, Iterable[MetricResult]]) -> pd.DataFrame:
         A row a quantity and pair, with COLUMNS: ``difference`` is b - a, ``better`` the name of
         the better model, or "neither". A difference whose interval is not known is missing both.
     """
-    values = {model: dict(_quantities(mine)) for model, mine in results.items()}
+    values = {
+        model: dict(pair for result in mine for pair in quantities(result))
+        for model, mine in results.items()
+    }
     known = list(dict.fromkeys(key for mine in values.values() for key in mine))
     rows = [
         _row(key, a, values[a][key], b, values[b][key])
@@ -46,20 +49,19 @@ def compare(results: Mapping[str, Iterable[MetricResult]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _quantities(results: Iterable[MetricResult]) -> Iterator[tuple[tuple[str, ...], pd.Series]]:
-    """Yield (metric, protocol, quantity) and the row of each number that can be compared."""
-    for result in results:
-        if "better" not in result.rows.columns:
-            continue
-        labels = [
-            name for name in result.rows.columns
-            if name not in ("value", "better", *UNCERTAINTY)
-            and not pd.api.types.is_float_dtype(result.rows[name])
-        ]  # fmt: skip
-        for _, row in result.rows[result.rows["better"].notna()].iterrows():
-            quantity = " ".join(str(row[name]) for name in labels if pd.notna(row[name]))
-            protocol = str(result.settings.get("protocol", result.metric))
-            yield (result.metric, protocol, quantity), row
+def quantities(result: MetricResult) -> Iterator[tuple[tuple[str, ...], pd.Series]]:
+    """Yield (metric, protocol, quantity) and the row of each number that models compare by."""
+    if "better" not in result.rows.columns:
+        return
+    labels = [
+        name for name in result.rows.columns
+        if name not in ("value", "better", *UNCERTAINTY)
+        and not pd.api.types.is_float_dtype(result.rows[name])
+    ]  # fmt: skip
+    for _, row in result.rows[result.rows["better"].notna()].iterrows():
+        quantity = " ".join(str(row[name]) for name in labels if pd.notna(row[name]))
+        protocol = str(result.settings.get("protocol", result.metric))
+        yield (result.metric, protocol, quantity), row
 
 
 def _row(

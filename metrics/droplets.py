@@ -24,8 +24,8 @@ from metrics.sampling import (
     Arrays,
     Finished,
     Progress,
+    batch_size,
     check_counts,
-    default_batch,
     draw_noise_maps,
     draw_samples,
     in_batches,
@@ -60,7 +60,7 @@ def droplets(
         threshold: See ``metrics.blobs.detect``.
         noise: "const" (the maps stored with the network, as pictures are usually made) or
             "random" (new ones for each image).
-        batch: Images at once, rounded up to whole groups of four.
+        batch: Images at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run, see ``in_batches``.
         progress: Called with the samples done and in all.
 
@@ -78,7 +78,7 @@ def droplets(
     check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
     check_threshold(threshold)
     names = list(feature_layers(g))
-    images = len(whole_groups(range(batch or default_batch(g))))
+    images = batch_size(g, batch)
 
     def compute(samples: range) -> Arrays:
         found: list[tuple[float, ...]] = []
@@ -174,7 +174,8 @@ def _detections(found: NDArray[np.float64], sizes: dict[str, int]) -> pd.DataFra
 def _row(layer: str, resolution: int, found: pd.DataFrame, total: int) -> dict[str, Any]:
     hits = found["sample"].nunique()
     return {
-        "layer": layer, "resolution": resolution, "value": hits / total,
+        "layer": layer, "resolution": resolution,
+        "better": "lower" if layer == ANY else None, "value": hits / total,
         **share_uncertainty(hits, total).columns(),
         "mean_strength": found["strength"].mean(), "detections": float(len(found)),
     }  # fmt: skip

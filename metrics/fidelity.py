@@ -34,6 +34,8 @@ from metrics.sampling import (
     whole_groups,
 )
 
+BETTER = {"fid": "lower", "kid": "lower"}  # of the others, more is better
+
 _FEWEST = NEIGHBOURS + 1  # pictures, so that each has as many neighbours
 # Real pictures are numbered from here in ``finished``: as many are never generated.
 _FIRST_REAL = 2**40
@@ -106,6 +108,7 @@ def fidelity(
     started = time.perf_counter()
     names = {metric: network.name for metric, network in chosen.items()}
     rows = [row for metric, n in names.items() for row in score(metric, f[n], r[n], seed)]
+    rows = [{"better": BETTER.get(row["measure"], "higher"), **row} for row in rows]
     seconds = float(f["seconds"].sum() + r["seconds"].sum()) + time.perf_counter() - started
     settings = {
         "n": num_samples, "seed": seed, "reals": count, "data": reals.fingerprint,

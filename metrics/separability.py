@@ -29,14 +29,13 @@ from metrics.sampling import (
     Arrays,
     Finished,
     Progress,
+    batch_size,
     check_counts,
-    default_batch,
     draw_noise_maps,
     draw_samples,
     has_w,
     in_batches,
     render,
-    whole_groups,
     z_batches,
 )
 
@@ -80,7 +79,7 @@ def linear_separability(
         names: Of the classifiers.
         outputs: What several outputs of one classifier are, see ``attribute_logits``.
         dual: Solve the SVM's dual problem, as published, see ``metrics.svm.separate``.
-        batch: Images at once, rounded up to whole groups of four.
+        batch: Images at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run with the same settings, see ``in_batches``.
         progress: Called with the samples classified and in all.
         fit_progress: Called after them with the SVMs fitted and in all.
@@ -102,7 +101,7 @@ def linear_separability(
     _check_spaces(spaces, g)
     called = _checked_names(classifiers, names)
     attribute_logits(torch.zeros(1, 1), outputs)  # checks the word
-    images_at_once = len(whole_groups(range(batch or default_batch(g))))
+    images_at_once = batch_size(g, batch)
 
     def compute(samples: range) -> Arrays:
         group = range(samples.start, -(-samples.stop // GROUP) * GROUP)

@@ -1,5 +1,7 @@
 """Plots of linear separability: what each attribute leaves open in Z and W."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -37,6 +39,39 @@ def bars(attributes: pd.DataFrame) -> Figure:
     handles, labels = axes.get_legend_handles_labels()  # the line comes first
     figure.legend(handles[1:] + handles[:1], labels[1:] + labels[:1], frameon=False,
                   loc="outside upper center", ncols=len(labels))  # fmt: skip
+    return figure
+
+
+def compared(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw the entropies of several models side by side, a panel a space.
+
+    ``tables`` are MetricResult.samples of linear separability by the model's name; attributes
+    that all of them have are drawn, the MOST that leave most open in the first.
+    """
+    first = next(iter(tables.values()))
+    common = [
+        name for name in first["attribute"].unique()
+        if all((table["attribute"] == name).any() for table in tables.values())
+    ]  # fmt: skip
+    hardest = first.groupby("attribute")["entropy"].max().reindex(common)
+    shown = [name for name in common if name in set(hardest.nlargest(MOST).index)]
+    spaces = list(dict.fromkeys(space for t in tables.values() for space in t["space"]))
+    figure = new_figure(1.3 + len(shown) * (0.1 + 0.15 * len(tables)))
+    panels = figure.subplots(1, len(spaces), sharey=True, squeeze=False)[0]
+    thickness = 0.8 / len(tables)
+    for axes, space in zip(panels, spaces, strict=True):
+        for i, (name, table) in enumerate(tables.items()):
+            rows = table[table["space"] == space].set_index("attribute").reindex(shown)
+            at = np.arange(len(shown)) + (i - (len(tables) - 1) / 2) * thickness
+            axes.barh(at, rows["entropy"], thickness, color=colour(i), label=shortened([name])[0])
+        axes.set_yticks(range(len(shown)), shortened([str(name) for name in shown], 32))
+        axes.set(xlabel="conditional entropy, bits", title=_NAMES.get(space, space))
+        axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].invert_yaxis()
+    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False,
+                  loc="outside upper center", ncols=2)  # fmt: skip
     return figure
 
 
