@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.attribution import attribution
 from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo
@@ -67,6 +68,7 @@ def main() -> None:
 
 
 for _command in (
+    attribution,
     contributions,
     convert,
     demo,
