@@ -6,7 +6,11 @@ from typing import Any
 
 import click
 
+<<<<<<< HEAD
 from cli.compare import compare
+=======
+from cli.attribution import attribution
+>>>>>>> attribution
 from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo
@@ -69,7 +73,7 @@ def main() -> None:
 
 
 for _command in (
-    compare, contributions, convert, demo, droplets, fidelity, generate, info, mix, noise, ppl,
-    project, separability, train, train_classifier,
+    attribution, compare, contributions, convert, demo, droplets, fidelity, generate, info, mix,
+    noise, ppl, project, separability, train, train_classifier,
 ):  # fmt: skip
     main.add_command(_command)

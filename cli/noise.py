@@ -17,6 +17,8 @@ from cli.options import FiniteFloat, checkpoint_argument
 from cli.text import counted, say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cli.plots.noise import Example
     from latentlab import Generator
     from metrics import MetricResult
@@ -93,7 +95,8 @@ def noise(
         results.page.lead.append(summary(result))
         results.table(LATENTS, result.samples)
         shown = _examples(model.g, result, sets, order.batch)
-        results.page.section("Where images vary")
+        results.page.section("Where images vary", *_caution(result))
+        results.page.table(_in_levels(result))
         results.figure(DEVIATION, plots.deviation(shown), f"One draw, and the standard deviation "
                        f"of each pixel over {draws} draws, in grey levels of 8 bits.")
         results.page.section("What varies")
@@ -113,11 +116,11 @@ def summary(result: "MetricResult") -> str:
     from metrics.stochastic import GREY_LEVELS
 
     rows = result.rows.set_index("layers")
+    levels, sizes = rows["grey_levels"], rows["resolutions"]
     low, high = result.ci_low * GREY_LEVELS, result.ci_high * GREY_LEVELS
     interval = "" if math.isnan(low) else f", 95 % interval {low:.3g} to {high:.3g}"
     alone = " and ".join(
-        f"{rows.loc[name, 'grey_levels']:.3g} from the {name} layers "
-        f"({rows.loc[name, 'resolutions']}) alone"
+        f"{levels[name]:.3g} from the {name} layers ({sizes[name]}) alone"
         for name in ("coarse", "fine")
     )
     latents = counted(result.settings["n"], "latent")
@@ -125,6 +128,25 @@ def summary(result: "MetricResult") -> str:
         f"Noise moves a pixel by {result.value * GREY_LEVELS:.3g} of 255 grey levels (standard "
         f"deviation{interval}), {alone}; {latents}, {result.settings['draws']:,} draws each."
     )
+
+
+def _in_levels(result: "MetricResult") -> "pd.DataFrame":
+    """Return the rows in grey levels, as the page shows them."""
+    from metrics.stochastic import GREY_LEVELS
+
+    ends = ["ci_low", "ci_high"]
+    names = {"grey_levels": "mean deviation, grey levels", "ci_low": "95 % from", "ci_high": "to"}
+    rows = result.rows.assign(**{end: result.rows[end] * GREY_LEVELS for end in ends})
+    rows = rows[["layers", "resolutions", "grey_levels", *ends]]
+    return rows.rename(columns=names).rename(columns=lambda name: name.replace("_", " "))
+
+
+def _caution(result: "MetricResult") -> list[str]:
+    """Say where the pictures cannot show what the maps do."""
+    if float(result.rows["grey_levels"].max()) >= 1:
+        return []
+    return ["The deviation is below one grey level on average: the maps show it, while pictures "
+            "of several draws look alike."]  # fmt: skip
 
 
 def _examples(

@@ -61,11 +61,7 @@ def deviation(shown: Sequence[Example]) -> Figure:
         _show(line[0], example.images[0])
         for axis, name in zip(line[1:], names, strict=True):
             drawn = axis.imshow(example.levels(name), cmap="magma", vmin=0, vmax=most or 1)
-    for axis, text in zip(
-        axes[0], ["one draw", *(f"noise: {name}" for name in names)], strict=True
-    ):
-        axis.set_title(text, fontsize=10)
-    _name_rows(axes, shown)
+    _name(axes, ["one draw", *(f"deviation, {name}" for name in names)], shown)
     figure.colorbar(drawn, ax=axes, label="standard deviation, grey levels", shrink=0.9, pad=0.02)
     return figure
 
@@ -78,11 +74,7 @@ def realisations(shown: Sequence[Example]) -> Figure:
         _show(line[0], example.images[0], example.square)
         for axis, image in zip(line[1:], example.images, strict=True):
             _show(axis, image[:, *example.square])
-    for axis, text in zip(
-        axes[0], ["draw 1", *(f"draw {i + 1}" for i in range(draws))], strict=True
-    ):
-        axis.set_title(text, fontsize=10)
-    _name_rows(axes, shown)
+    _name(axes, ["draw 1, whole", *(f"draw {i + 1}" for i in range(draws))], shown)
     return figure
 
 
@@ -95,9 +87,7 @@ def versions(shown: Sequence[Example]) -> Figure:
             image = example.versions[name]
             _show(line[i], image, example.square)
             _show(line[len(names) + i], image[:, *example.square])
-    for axis, text in zip(axes[0], [f"noise: {name}" for name in names] * 2, strict=True):
-        axis.set_title(text, fontsize=10)
-    _name_rows(axes, shown)
+    _name(axes, [f"noise: {name}" for name in names] * 2, shown)
     return figure
 
 
@@ -110,7 +100,10 @@ def _cells(rows: int, columns: int, extra: float = 0.0) -> tuple[Figure, NDArray
     return figure, axes
 
 
-def _name_rows(axes: NDArray[np.object_], shown: Sequence[Example]) -> None:
+def _name(axes: NDArray[np.object_], titles: Sequence[str], shown: Sequence[Example]) -> None:
+    """Write titles above the columns and the latents beside the rows."""
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=10)
     for line, example in zip(axes, shown, strict=True):
         text = f"latent {example.number}"
         line[0].set_ylabel(text, rotation=0, ha="right", va="center", fontsize=10)
