@@ -23,6 +23,7 @@ PATHS, SHARES, ATTRIBUTES = "path_lengths.png", "contributions.png", "separabili
 
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
+_HEATED = 4  # pictures of each model with their heat
 
 
 def planned_files(models: int) -> list[str]:
@@ -48,8 +49,6 @@ def write_comparison(
     verdict = verdicts(differences)
     results.page.lead += verdict
     _add_differences(results, differences, measured)
-    if with_published:
-        results.page.table(published(), SOURCE)
     results.page.section("Samples", "The same seeds in the same places, without truncation.")
     results.picture(
         SAMPLES, _samples(measured), f"Seeds 0 to {_COLUMNS * _ROWS - 1} of each model."
@@ -58,6 +57,9 @@ def write_comparison(
     _add_separability(results, measured)
     _add_contributions(results, measured)
     _add_droplets(results, measured)
+    if with_published:
+        results.page.section("Published figures, for orientation", SOURCE)
+        results.page.table(published())
     rows = pd.concat([each.model.tidy(r) for each in measured for r in each.results])
     results.finish(rows, {"models": [each.model.facts() for each in measured], **settings})
     return verdict
@@ -88,7 +90,19 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
 
 
 def _names(frame: pd.DataFrame) -> "pd.Series[str]":
-    return (frame["protocol"] + " " + frame["quantity"]).str.strip()
+    keys = zip(frame["metric"], frame["protocol"], frame["quantity"], strict=True)
+    return pd.Series([_in_words(*key) for key in keys], index=frame.index, dtype=object)
+
+
+def _in_words(metric: str, protocol: str, quantity: str) -> str:
+    """Return what a person calls a quantity."""
+    words = {
+        "path_length": f"path length ({protocol})",
+        "separability": f"separability in {quantity.upper()}",
+        "droplets": "pictures with droplets",
+        "fidelity": {"fid": "FID", "kid": "KID", "f_score": "F-score"}.get(quantity, quantity),
+    }
+    return words.get(metric, f"{protocol} {quantity}".strip())
 
 
 def _add_differences(
@@ -124,9 +138,7 @@ def _values(measured: Sequence[Measured]) -> pd.DataFrame:
         for result in each.results:
             for name, row in quantities(result):
                 ends = (row["value"], row.get("ci_low"), row.get("ci_high"))
-                columns.setdefault(each.model.name, {})[" ".join(name[1:]).strip()] = (
-                    _with_interval(*ends)
-                )
+                columns.setdefault(each.model.name, {})[_in_words(*name)] = _with_interval(*ends)
     frame = pd.DataFrame(columns).rename_axis("measure").reset_index()
     return frame.reindex(columns=["measure", *(each.model.name for each in measured)])
 
@@ -197,4 +209,4 @@ def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
     for i, (name, result) in enumerate(found.items()):
         results.page.text(f"{name}: {' '.join(summary(result))}")
         model = next(each.model for each in measured if each.model.name == name)
-        results.figure(heat_file(i), heat(model.g, result), f"{name}. {caption(result)}")
+        results.figure(heat_file(i), heat(model.g, result, _HEATED), f"{name}. {caption(result)}")

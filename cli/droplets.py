@@ -100,13 +100,13 @@ def caption(result: "MetricResult") -> str:
     return "Pictures with the strongest droplets; below each, the heat of its maps."
 
 
-def heat(g: "Generator", result: "MetricResult") -> "Figure":
+def heat(g: "Generator", result: "MetricResult", most: int = _SHOWN) -> "Figure":
     """Draw the pictures with the strongest droplets, or the first ones where there is none."""
     from cli.plots.droplets import overlays
     from metrics.droplets import images_and_heat
 
     settings, found = result.settings, result.samples
     strongest = found.sort_values("strength", ascending=False)["sample"].drop_duplicates()
-    chosen = strongest.head(_SHOWN).tolist() or list(range(min(_SHOWN, settings["n"])))
+    chosen = strongest.head(most).tolist() or list(range(min(most, settings["n"])))
     images, maps = images_and_heat(g, chosen, settings["seed"], noise=settings["noise"])
     return overlays(images, maps, chosen, found, settings["threshold"])

@@ -6,11 +6,8 @@ from typing import Any
 
 import click
 
-<<<<<<< HEAD
-from cli.compare import compare
-=======
 from cli.attribution import attribution
->>>>>>> attribution
+from cli.compare import compare
 from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo

@@ -55,8 +55,8 @@ def quantities(result: MetricResult) -> Iterator[tuple[tuple[str, ...], pd.Serie
         return
     labels = [
         name for name in result.rows.columns
-        if name not in ("value", "better", *UNCERTAINTY)
-        and not pd.api.types.is_float_dtype(result.rows[name])
+        if name not in ("better", *UNCERTAINTY)
+        and not pd.api.types.is_numeric_dtype(result.rows[name])
     ]  # fmt: skip
     for _, row in result.rows[result.rows["better"].notna()].iterrows():
         quantity = " ".join(str(row[name]) for name in labels if pd.notna(row[name]))
