@@ -134,8 +134,8 @@ def summary(result: "MetricResult") -> str:
     return (
         f"Area under the ROC curve {result.value:.3f}, 95 % interval {result.ci_low:.3f} to "
         f"{result.ci_high:.3f}, from {generated:,} generated and {real:,} real pictures; median "
-        f"distance {values['generated_median']:.4g} and {values['real_median']:.4g}. At the threshold "
-        f"{values['threshold']:.4g}, {values['true_positive_rate']:.0%} of the real and "
+        f"distance {values['generated_median']:.4g} and {values['real_median']:.4g}. At the "
+        f"threshold {values['threshold']:.4g}, {values['true_positive_rate']:.0%} of the real and "
         f"{values['false_positive_rate']:.0%} of the generated are taken for real."
     )
 
