@@ -122,6 +122,7 @@ def _add_differences(
     })  # fmt: skip
     if len(pairs) == 1:  # everything in one row a measure
         table = values.merge(table.drop(columns="pair"), on="measure", how="left")
+        table = table.rename(columns={"difference": "second - first"})
     else:
         results.page.table(values)
     results.page.table(table, "Value and 95 % interval. A difference is significant where its "

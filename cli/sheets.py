@@ -15,6 +15,7 @@ _HEADER_GAP = 16  # pixels more behind a header
 _MARGIN = 8  # pixels around captions
 _BETWEEN = 24  # pixels between pictures that stand side by side
 _FONT = 15  # pixels, the height of captions
+_NAME_FONT = 24  # pixels, of the names of large pictures
 
 
 def tile_size(resolution: int, count: int, largest: int | None = None) -> int:
@@ -71,18 +72,6 @@ def sheet(
     return page
 
 
-def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(height)
-
-
-def _font_within(
-    width: int, texts: Sequence[str], ink: ImageDraw.ImageDraw
-) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the caption's font, smaller where a text would be wider than a tile."""
-    widest = max(ink.textlength(text, _font(_FONT)) for text in texts)
-    return _font(max(1, min(_FONT, int(_FONT * width / max(widest, 1)))))
-
-
 def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
     """Lay out pictures side by side on white, each with its name above.
 
@@ -98,13 +87,25 @@ def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
         else:
             size = (picture.width * factor, picture.height * factor)
             scaled.append(picture.resize(size, Image.Resampling.NEAREST))
-    top = _FONT + 2 * _MARGIN
+    top = _NAME_FONT + 2 * _MARGIN
     width = sum(each.width for each in scaled) + (len(scaled) - 1) * _BETWEEN + 2 * _MARGIN
     page = Image.new("RGB", (width, max(each.height for each in scaled) + top + _MARGIN), "white")
     ink, left = ImageDraw.Draw(page), _MARGIN
     for name, picture in zip(pictures, scaled, strict=True):
-        font = _font_within(picture.width, [name], ink)
+        font = _font_within(picture.width, [name], ink, _NAME_FONT)
         ink.text((left, top // 2), name, "black", font, anchor="lm")
         page.paste(picture, (left, top))
         left += picture.width + _BETWEEN
     return page
+
+
+def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(height)
+
+
+def _font_within(
+    width: int, texts: Sequence[str], ink: ImageDraw.ImageDraw, height: int = _FONT
+) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the caption's font, smaller where a text would be wider than a tile."""
+    widest = max(ink.textlength(text, _font(height)) for text in texts)
+    return _font(max(1, min(height, int(height * width / max(widest, 1)))))

@@ -29,9 +29,10 @@ def histogram(results: Mapping[str, MetricResult]) -> Figure:
         axes.hist(values, edges, weights=share, histtype="stepfilled", alpha=0.25, color=colour(i))
         axes.hist(values, edges, weights=share, histtype="step", color=colour(i), label=label)
         axes.axvline(mean, color=colour(i), linestyle="--", linewidth=1)
-        axes.annotate(f"{mean:.4g}", (mean, 1), (3, -3 - 11 * i), color=colour(i),
+        axes.annotate(f"{mean:.4g}", (mean, 1), (3, -3 - 13 * i), color=colour(i),
                       xycoords=("data", "axes fraction"), textcoords="offset points",
-                      va="top", fontsize=9)  # fmt: skip
+                      va="top", fontsize=9, zorder=5,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlabel("path length (perceptual distance / epsilon²), logarithmic")
     axes.set_ylabel("share of paths, %")
