@@ -27,7 +27,7 @@ _READING = (
 )
 _NAMED = 5  # attributes in a sentence
 # Samples for each dimension below which a warning stands. A plane fitted to n coins in D dimensions
-# seems to explain about D / (2 n ln 2) bits of them: with 10 D, 0.07.
+# seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
 _FEW = 10
 
 

@@ -229,11 +229,13 @@ def _images(g: Generator, samples: range, seed: int) -> Tensor:
 
 def _latents(g: Generator, space: str, num_samples: int, seed: int) -> NDArray[np.float32]:
     """Draw the latents [N,D] of all samples again; of w, the last layer's."""
-    parts = []
+    dimensions = g.z_dim if space == "z" else g.w_dim
+    latents, done = np.empty([num_samples, dimensions], dtype=np.float32), 0
     for z, c in z_batches(g, num_samples, seed, Stream.SEPARABILITY, _MAPPED_AT_ONCE):
-        latents = z if space == "z" else g.mapping(z, c)[:, -1]
-        parts.append(latents.cpu().float().numpy())
-    return np.concatenate(parts)
+        rows = z if space == "z" else g.mapping(z, c)[:, -1]
+        latents[done : done + len(z)] = rows.cpu().float().numpy()
+        done += len(z)
+    return latents
 
 
 def _checked_latents(latents: Latents) -> NDArray[Any]:

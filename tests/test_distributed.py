@@ -15,7 +15,7 @@ from latentlab import distributed
 SCRIPT = """
 import json, pathlib, sys
 from latentlab import distributed
-from metrics import contributions, perceptual_path_length
+from metrics import contributions, linear_separability, perceptual_path_length
 from tests.conftest import make_generator
 from tests.metrics.doubles import Counting
 
@@ -25,8 +25,10 @@ def measure(finished):
     distance = Counting()
     length = perceptual_path_length(g, distance, "w", "full", 72, seed=1, finished=finished)
     share = contributions(g, 40, seed=1)
+    split = linear_separability(g, [lambda x: x[:, :, 0, 0]], 72, outputs="attributes")
     assert length.settings["n"] == len(length.samples) == 72
-    numbers = [length.value, length.ci_low, *length.samples["path_length"], *share.rows["value"]]
+    numbers = [length.value, length.ci_low, *length.samples["path_length"], *share.rows["value"],
+               *split.rows["value"], *split.samples["entropy"], *split.samples["ci_low"]]
     return [float(number).hex() for number in numbers], distance.calls
 
 alone, calls_alone = measure({})
