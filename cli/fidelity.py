@@ -28,7 +28,7 @@ PICTURES = "pictures.png"
 METRIC_NAMES = ("fid", "kid", "prc")
 
 _FEW = 10_000  # pictures, below which FID is mostly their number
-_SHOWN, _COLUMNS, _TILE, _WIDEST = 48, 6, 128, 460  # pictures of each kind; their pixels
+_SHOWN, _COLUMNS, _TILE, _WIDEST = 48, 6, 128, 660  # pictures of each kind; their pixels
 
 
 # fmt: off

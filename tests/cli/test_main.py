@@ -153,6 +153,11 @@ def test_the_version_is_the_packages(tmp_path):
         ("train-classifier", "OUT"),
         ("train-classifier c.safetensors --epochs 0", "--epochs"),
         ("demo --steps 0 -o out", "--steps"),
+        ("fidelity m -o out", "--data"),
+        ("fidelity m --data d", "--output"),
+        ("fidelity m --data d --metric isc -o out", "isc"),
+        ("fidelity m --data d --samples 0 -o out", "--samples"),
+        ("fidelity m --data d --weights none.pth -o out", "none.pth"),
     ],
 )
 def test_usage_errors_answer_at_once(line, words, tmp_path):
