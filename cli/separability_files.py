@@ -11,6 +11,7 @@ import pandas as pd
 from torch import nn
 
 from cli.projection_files import FILES as PROJECTION_FILES
+from cli.report import short
 from cli.results import Results
 from cli.text import counted, plain_text, say
 from latentlab import load_classifier
@@ -98,9 +99,9 @@ def summary(result: MetricResult) -> list[str]:
     """Say the scores, and what they are worth."""
     settings, table = result.settings, result.samples
     lines = [
-        f"Score in {row['space'].upper()}: {row['value']:.4g}"
+        f"Score in {row['space'].upper()}: {short(row['value'])}"
         + ("" if pd.isna(row["ci_low"]) else
-           f", 95 % interval {row['ci_low']:.4g} to {row['ci_high']:.4g}")
+           f", 95 % interval {short(row['ci_low'])} to {short(row['ci_high'])}")
         + "."
         for _, row in result.rows.iterrows()
     ]  # fmt: skip
