@@ -71,7 +71,7 @@ def _with_order(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         seed_option("Seed of latents, noise and resampling."),
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
-                     help="Samples at once; changes no number. Default: by the image size."),
+                     help="Samples at once on a GPU; default: by the size of the images."),
         output_option,
         click.option("--report", type=TableName(), default="report.csv", show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),

@@ -80,7 +80,8 @@ def in_batches(
     mine = distributed.share([part for part in batches if part not in known])
     for part in mine:
         started = time.perf_counter()
-        arrays = _computed(compute, part)
+        # Copies: arrays that share a tensor's memory keep the heap around it from being given back.
+        arrays = {name: np.array(rows) for name, rows in _computed(compute, part).items()}
         seconds = (time.perf_counter() - started) / len(part)
         parts[part] = finished[part] = {**arrays, "seconds": np.full(len(part), seconds)}
         done = min(done + len(part) * distributed.size(), samples.stop)

@@ -108,7 +108,7 @@ def linear_separability(
         found = classify(classifiers, called, _images(g, group, seed))
         logits = [attribute_logits(part, outputs)[: len(samples)].float() for part in found]
         # Copies, as small tensors among large ones would keep the memory between them.
-        return {f"logits_{i}": part.numpy().copy() for i, part in enumerate(logits)}
+        return {f"logits_{i}": part.numpy() for i, part in enumerate(logits)}
 
     with evaluating(classifiers):
         arrays = in_batches(compute, range(num_samples), images_at_once, finished, progress)

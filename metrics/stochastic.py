@@ -20,8 +20,8 @@ from metrics.sampling import (
     Arrays,
     Finished,
     Progress,
+    batch_size,
     check_counts,
-    default_batch,
     draw_noise_maps,
     draw_samples,
     in_batches,
@@ -59,7 +59,7 @@ def stochastic_variation(
         seed: Of latents, labels, noise and resampling.
         fine_from: The resolution from which noise layers are fine, see ``noise_sets``.
         truncation_psi: Of the latents.
-        batch: Images at once, rounded up to whole groups of four.
+        batch: Images at once on a GPU, see ``batch_size``.
         finished: Latents of an earlier run, see ``in_batches``.
         progress: Called with the latents done and in all.
 
@@ -75,7 +75,7 @@ def stochastic_variation(
     """
     check_counts(num_latents=num_latents)
     _check(num_draws, seed, batch)
-    sets, images = noise_sets(g, fine_from), batch or default_batch(g)
+    sets, images = noise_sets(g, fine_from), batch_size(g, batch)
 
     def compute(samples: range) -> Arrays:
         found = {name: np.empty(len(samples)) for name in sets}
@@ -152,7 +152,7 @@ def deviation_maps(
         num_draws: Draws of all noise maps, two at least.
         seed: Of the noise.
         numbers: Of the latents: each has noise of its own. None counts from 0.
-        batch: Images at once, rounded up to whole groups of four; changes no value on the CPU.
+        batch: Images at once on a GPU, see ``batch_size``.
 
     Returns:
         Maps [N,C,R,R] in float64.
@@ -164,7 +164,7 @@ def deviation_maps(
     if not set(chosen[""]) <= set(every):
         raise SettingsError(f"`layers` must be within 0..{every[-1]}, but got {chosen['']}")
     numbers = range(len(ws)) if numbers is None else numbers
-    images = batch or default_batch(g)
+    images = batch_size(g, batch)
     maps = [
         deviation
         for w, number in zip(ws.split(1), numbers, strict=True)
