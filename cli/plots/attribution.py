@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cli.plots.style import QUIET, colour, new_figure, quieten, shortened
 from cli.plots.tiles import Captioned, tiles
@@ -38,6 +39,9 @@ def histogram(result: MetricResult) -> Figure:
         axes.hist(shown, places, weights=share, histtype="stepfilled", alpha=0.25, color=colour(i))
         axes.hist(shown, places, weights=share, histtype="step", color=colour(i), label=label)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     threshold = max(_value(result, "threshold"), low)
     axes.axvline(threshold, color=QUIET, linestyle="--", linewidth=1)
     axes.annotate(f"threshold {threshold:.3g}", (threshold, 1), (4, -4), color=QUIET,
