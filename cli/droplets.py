@@ -96,16 +96,19 @@ def summary(result: "MetricResult") -> list[str]:
 def caption(result: "MetricResult") -> str:
     """Say what is seen on the picture of the heat."""
     if len(result.samples) == 0:
-        return "No droplet was found; the first pictures, and below each the heat of its maps."
-    return "Pictures with the strongest droplets; below each, the heat of its maps."
+        return "No droplet was found; the first pictures, and beside each the heat of its maps."
+    return (
+        "Pictures with the strongest droplets; beside each, the heat of its maps, the strength of "
+        "the strongest in it, and that one's layer."
+    )
 
 
 def heat(g: "Generator", result: "MetricResult", most: int = _SHOWN) -> "Figure":
     """Draw the pictures with the strongest droplets, or the first ones where there is none."""
     from cli.plots.droplets import overlays
-    from metrics.droplets import images_and_heat
+    from metrics.droplets import images_and_heat, in_picture
 
-    settings, found = result.settings, result.samples
+    settings, found = result.settings, in_picture(g, result.samples)
     strongest = found.sort_values("strength", ascending=False)["sample"].drop_duplicates()
     chosen = strongest.head(most).tolist() or list(range(min(most, settings["n"])))
     images, maps = images_and_heat(g, chosen, settings["seed"], noise=settings["noise"])

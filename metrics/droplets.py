@@ -136,6 +136,22 @@ def images_and_heat(
     return images[: len(samples)].cpu(), heat
 
 
+def in_picture(g: Generator, found: pd.DataFrame) -> pd.DataFrame:
+    """Return detections with row and column as fractions of the picture instead of the map.
+
+    They differ for StyleGAN3 alone, whose maps have a margin around the picture: places in it are
+    below 0 or above 1.
+    """
+    margins = {name: margin(layer) for name, layer in feature_layers(g).items()}
+    edge = found["layer"].map(margins).astype(float)
+    inner = 1 - 2 * edge
+    return found.assign(
+        row=(found["row"] - edge) / inner,
+        column=(found["column"] - edge) / inner,
+        area_share=found["area_share"] / inner**2,
+    )
+
+
 def _render(g: Generator, samples: Sequence[int], seed: int, noise: str, see: See) -> Tensor:
     """Render numbered samples in whole groups, and show the feature maps."""
     if noise not in NOISE:

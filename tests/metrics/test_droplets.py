@@ -8,7 +8,7 @@ import torch
 import latentlab
 from latentlab import NumericalError, SettingsError
 from metrics import droplets
-from metrics.droplets import images_and_heat
+from metrics.droplets import images_and_heat, in_picture
 from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
 
 FIXTURES = ("sg1_32.pkl", "sg2_skip_32.pkl", "sg2_resnet_32.pkl", "pgan_32.pkl")
@@ -170,6 +170,18 @@ def test_the_heat_over_an_image_is_hottest_at_the_droplet():
     assert (peaks % 32 - 24).abs().max() <= 2
     again, _ = images_and_heat(g, range(8))
     assert torch.equal(images, again[[3, 7, 5]])
+
+
+def test_places_are_brought_from_maps_with_a_margin_to_the_picture():
+    g = make_stylegan3()  # L1 has 16 samples a side and 4 on each side around, L3 no margin
+    found = pd.DataFrame({
+        "layer": ["L1_24_6", "L1_24_6", "L3_16_4"], "row": [4 / 24, 0.5, 0.3],
+        "column": [20 / 24, 0.0, 0.3], "area_share": [0.04, 0.04, 0.04],
+    })  # fmt: skip
+    placed = in_picture(g, found)
+    np.testing.assert_allclose(placed["row"], [0, 0.5, 0.3], atol=1e-12)
+    np.testing.assert_allclose(placed["column"], [1, -0.25, 0.3], atol=1e-12)
+    np.testing.assert_allclose(placed["area_share"], [0.09, 0.09, 0.04])
 
 
 def test_rows_carry_their_settings():
