@@ -12,8 +12,8 @@ from metrics.attributes import (
 
 
 @pytest.mark.parametrize("attribute", range(3))
-def test_the_samples_kept_are_the_published_ones(attribute, shared):
-    reference = np.load(shared / "ls_sg1_32_ref.npz")
+def test_the_samples_kept_are_the_published_ones(attribute, data):
+    reference = np.load(data / "ls_sg1_32_ref.npz")
     logits, kept = reference["logits"][attribute], reference["kept_indices"][attribute]
     found = most_confident(logits, int(reference["num_keep"]))
     assert np.array_equal(found, kept)
@@ -24,8 +24,8 @@ def test_the_samples_kept_are_the_published_ones(attribute, shared):
     )  # one unit in the last place
 
 
-def test_the_order_of_confidence_is_the_published_one_at_every_cut(shared):
-    reference = np.load(shared / "ls_sg1_32_ref.npz")
+def test_the_order_of_confidence_is_the_published_one_at_every_cut(data):
+    reference = np.load(data / "ls_sg1_32_ref.npz")
     for logits, theirs in zip(reference["logits"], reference["predictions"], strict=True):
         order = np.argsort(-theirs.max(axis=1), kind="stable")
         assert np.array_equal(most_confident(logits, len(logits)), order)

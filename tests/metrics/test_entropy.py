@@ -4,8 +4,8 @@ import pytest
 from metrics.entropy import conditional_entropy, entropy, joint_tables, resampled_entropies
 
 
-def test_joint_tables_and_entropies_equal_the_published_ones(shared):
-    reference = np.load(shared / "ls_sg1_32_ref.npz")
+def test_joint_tables_and_entropies_equal_the_published_ones(data):
+    reference = np.load(data / "ls_sg1_32_ref.npz")
     for i in range(3):
         for space in ("z", "w"):
             outputs, classes = reference[f"svm_outputs_{i}_{space}"], reference[f"svm_targets_{i}"]
