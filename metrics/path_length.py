@@ -151,7 +151,7 @@ def pair_distances(
     PathProtocol(space, crop=crop, epsilon=epsilon)  # checks them
     for name, z in (("z0", z0), ("z1", z1)):
         check_shape(z, [len(z0), g.z_dim], name)
-    t = torch.as_tensor(t, dtype=torch.float64).expand(len(z0))
+    t = torch.as_tensor(t, dtype=torch.float64).reshape(-1).expand(len(z0))
     steps = (t, t + epsilon)
     labels = None if c is None else torch.cat([c, c])
     latents = latents_along(g, z0, z1, steps, space, c)
