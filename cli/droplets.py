@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DETECTIONS, HEAT = "detections.csv", "heat.png"
 
 _THRESHOLD = 5.0  # as metrics.blobs.THRESHOLD, without torch
-_SHOWN = 8  # pictures
+_SHOWN = 9  # pictures
 
 
 # fmt: off

@@ -18,7 +18,7 @@ from latentlab.images import tensor_to_picture
 
 _MAP = "inferno"
 _INK = "#00FFFF"
-_COLUMNS = 4  # pairs of an image and its heat beside each other
+_COLUMNS = 3  # pairs of an image and its heat beside each other
 _RING_SIZE = 2.0  # radii of a spot
 _LEAST_RADIUS = 0.05  # of the image's side, so that a ring can be seen
 _FAINTEST = 0.5  # of the threshold, where heat begins to show
@@ -34,7 +34,7 @@ def overlays(
     the picture. Heat shows from half of the threshold, on a logarithmic scale.
     """
     lines = -(-len(names) // _COLUMNS)
-    figure = new_figure(1.25 * lines + 0.7)
+    figure = new_figure(1.6 * lines + 0.7)
     panels = figure.subplots(lines, 2 * _COLUMNS, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
