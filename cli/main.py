@@ -54,7 +54,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="latentlab", prog_name="latentlab")
 def main() -> None:
-    """Open a trained StyleGAN, project photographs into it, train one.
+    """Open trained StyleGANs, project photographs into them, measure, compare, train.
 
     CKPT is a checkpoint file, or the name of a bundled model.
     Talk goes to stderr, results go to files or stdout.
@@ -65,6 +65,8 @@ def main() -> None:
       latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
       latentlab mix builtin:digits-stylegan2 --rows 0-3 --cols 4-9 -o mix
       latentlab project model.safetensors photo.jpg -o out
+      latentlab ppl model.safetensors --html -o ppl
+      latentlab compare stylegan1.pkl stylegan2.pkl -o versus
       latentlab train --data photos.zip --config stylegan2-f -o runs/photos
     """
 

@@ -11,12 +11,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_python_examples_run_one_after_the_other(tmp_path, monkeypatch):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(code.replace("steps=300", "steps=20"), names)
+    exec(code.replace("steps=300", "steps=20").replace("num_samples=1000", "num_samples=8"), names)
+    assert names["r"].ci_low < names["r"].value < names["r"].ci_high
     with Image.open("projected.png") as picture:
         assert picture.size == (32, 32)
 

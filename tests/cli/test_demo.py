@@ -16,6 +16,11 @@ def test_the_demo_writes_pictures_and_a_table_and_names_them(tmp_path):
         assert str(folder / name) in done.stderr
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 400
+    page = folder / "comparison" / "report.html"
+    assert str(page) in done.stderr
+    assert "Which is better on what" in page.read_text(encoding="utf-8")
+    differences = pd.read_csv(folder / "comparison" / "differences.csv")
+    assert set(differences["metric"]) == {"path_length", "separability", "droplets"}
     table = pd.read_csv(folder / "projections.csv")
     assert sorted(zip(table["digit"], table["space"], strict=True)) == [
         (digit, space) for digit in range(10) for space in ("w", "w+")
