@@ -84,7 +84,7 @@ def compare(
     title = " and ".join(model.name for model in models)
     results = Results(order, title, planned_files(len(models)))
     plan = open_plan(
-        chosen, counts, order, models[0].place, protocols=protocols, distance=distance,
+        chosen, counts, order, models, protocols=protocols, distance=distance,
         classifiers=classifiers, outputs=outputs, data=data, weights=weights,
     )
     settings = {"metrics": chosen, "samples": counts, "protocols": protocols, **plan.identity()}

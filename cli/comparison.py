@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cli.measuring import Model, Order, work_on
+from cli.ppl import check_fit
 from latentlab import LatentError, load_classifier, perceptual_distance
 from latentlab.perceptual import PerceptualDistance
 from latentlab.training.data import open_dataset
@@ -65,7 +67,7 @@ def open_plan(
     metrics: Sequence[str],
     samples: Mapping[str, int],
     order: Order,
-    device: str,
+    models: Sequence[Model],
     *,
     protocols: Sequence[str],
     distance: str,
@@ -75,7 +77,12 @@ def open_plan(
     weights: str | None,
 ) -> Plan:
     """Open what the metrics need, so that what is missing is told before anything is measured."""
-    compare = perceptual_distance(distance, device) if "ppl" in metrics else None
+    device = models[0].place
+    compare = None
+    if "ppl" in metrics:
+        compare = perceptual_distance(distance, device)
+        for model, name in product(models, protocols):
+            check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = classifiers if "separability" in metrics else ()
     judges = {name: load_classifier(name).to(device) for name in named}
     if "fidelity" in metrics:

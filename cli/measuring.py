@@ -153,7 +153,8 @@ def work_on(
     from cli.progress import ProgressBar
     from latentlab import distributed
 
-    facts = {"version": latentlab.__version__, "device": model.place, "sha256": model.sha256}
+    place = model.place.split(":")[0]  # processes on several GPUs share what is finished
+    facts = {"version": latentlab.__version__, "device": place, "sha256": model.sha256}
     finished = PartialResults(folder, {**identity, **facts})
     begun = len(finished) > 0
     if begun and distributed.is_main():

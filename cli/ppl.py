@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from latentlab import Generator
+    from latentlab.perceptual import PerceptualDistance
     from metrics import MetricResult
 
 LENGTHS, HISTOGRAM, EXTREMES = "path_lengths.csv", "histogram.png", "extremes.png"
@@ -88,6 +89,7 @@ def ppl(
     results = Results(order, f"Perceptual path length of {model.name}",
                       [LENGTHS, HISTOGRAM, EXTREMES])
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise, "seed": order.seed}
+    check_fit(compare, model.g, paths.crop)
     if order.dry_run:
         tell_dry_run([model], {**settings, "samples": samples})
         return
@@ -113,6 +115,16 @@ def ppl(
                                             "seconds": round(result.seconds, 1)})
         say(f"See {order.output}")
 # fmt: on
+
+
+def check_fit(compare: "PerceptualDistance", g: "Generator", crop: bool) -> None:
+    """Let a distance that does not take the generator's pictures say so before any is made."""
+    import torch
+
+    from metrics.path_length import face_crop
+
+    picture = torch.zeros(1, g.channels, g.resolution, g.resolution)
+    compare.features(face_crop(picture) if crop else picture)
 
 
 def summary(result: "MetricResult") -> list[str]:

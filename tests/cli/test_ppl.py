@@ -93,6 +93,17 @@ def test_a_dry_run_measures_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("options", "words"), [
+    (("--protocol", "ppl_wend"), "32x32 images only"),  # what the face crop leaves is 16x16
+    (("--distance", "none.pt"), "no such file"),
+])  # fmt: skip
+def test_a_distance_that_does_not_fit_is_told_before_anything_is_made(tmp_path, options, words):
+    done = ppl(tmp_path / "out", *options)
+    assert done.exit_code in (3, 4)
+    assert words in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_results_are_not_replaced_without_a_word(tmp_path):
     assert ppl(tmp_path, "--samples", "8").exit_code == 0
     before = (tmp_path / "report.csv").read_bytes()
