@@ -74,14 +74,15 @@ def compare(
     chosen = _chosen_metrics(metrics, {"separability": classifiers, "fidelity": data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")
-    from cli.comparison import measure, open_plan
+    from cli.comparison import labels_of, measure, open_plan
     from cli.comparison_page import planned_files, write_comparison
     from cli.results import Results
     from latentlab import distributed
 
     models = [open_model(checkpoint, order.device) for checkpoint in checkpoints]
     counts = {name: samples.get(name, SAMPLES[name]) for name in chosen}
-    title = " and ".join(model.name for model in models)
+    labels = labels_of(models)
+    title = f"{', '.join(labels[:-1])} and {labels[-1]}"
     results = Results(order, title, planned_files(len(models)))
     plan = open_plan(
         chosen, counts, order, models, protocols=protocols, distance=distance,
@@ -92,7 +93,10 @@ def compare(
         tell_dry_run(models, settings)
         return
     with results.claimed():
-        measured = [measure(model, plan, order.output) for model in models]
+        measured = [
+            measure(model, label, plan, order.output)
+            for model, label in zip(models, labels, strict=True)
+        ]
         if distributed.is_main():
             for line in write_comparison(results, measured, settings, published):
                 say(line)

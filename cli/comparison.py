@@ -93,9 +93,13 @@ def open_plan(
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model, and what could not be, with the reason, by metric."""
+    """What was measured of one model, and what could not be, with the reason, by metric.
+
+    ``label`` is what the page calls it.
+    """
 
     model: Model
+    label: str
     results: list[MetricResult]
     refused: dict[str, str]
 
@@ -104,16 +108,22 @@ class Measured:
         return next((result for result in self.results if result.metric == metric), None)
 
 
-def measure(model: Model, plan: Plan, folder: Path) -> Measured:
+def labels_of(models: Sequence[Model]) -> list[str]:
+    """Return the models' file names, or their whole names where two would be alike."""
+    files = [Path(model.name).name for model in models]
+    return files if len(set(files)) == len(files) else [model.name for model in models]
+
+
+def measure(model: Model, label: str, plan: Plan, folder: Path) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
-    done = Measured(model, [], {})
+    done = Measured(model, label, [], {})
     for metric in plan.metrics:
         for name, run in _RUNS[metric](model, plan):
             count = plan.samples[metric]
             identity = {"metric": name, "samples": count, **plan.identity()}
-            label = f"{name} of {Path(model.name).name}"
+            title = f"{name} of {label}"
             try:
-                with work_on(folder, model, label, count, "sample", identity) as work:
+                with work_on(folder, model, title, count, "sample", identity) as work:
                     done.results.append(run(num_samples=count, seed=plan.seed, batch=plan.batch,
                                             **work))  # fmt: skip
             except LatentError as error:

@@ -23,7 +23,7 @@ PATHS, SHARES, ATTRIBUTES = "path_lengths.png", "contributions.png", "separabili
 
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
-_HEATED = 4  # pictures of each model with their heat
+_HEATED = 3  # pictures of each model with their heat
 
 
 def planned_files(models: int) -> list[str]:
@@ -44,8 +44,9 @@ def write_comparison(
     with_published: bool,
 ) -> list[str]:
     """Write tables, plots and page; returns what is to be said in a few lines."""
-    differences = compare({each.model.name: each.results for each in measured})
-    results.table(DIFFERENCES, differences)
+    by_name = {each.model.name: each.results for each in measured}
+    results.table(DIFFERENCES, compare(by_name))
+    differences = compare({each.label: each.results for each in measured})  # as the page says it
     verdict = verdicts(differences)
     results.page.lead += verdict
     _add_differences(results, differences, measured)
@@ -79,14 +80,18 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
                 f"{a} (than {b})" if many else a for a, b in zip(won["what"], other, strict=True)
             ]
             lines.append(f"{model} is better on {', '.join(what)}.")
-    open_ones = named[named["better"] == NEITHER]
-    if not open_ones.empty:
-        what = [
-            f"{row.what} ({row.model_a} and {row.model_b})" if many else row.what
-            for row in open_ones.itertuples()
-        ]
-        lines.append(f"No significant difference on {', '.join(what)}.")
+    undecided = []
+    for what, part in named.groupby("what", sort=False):
+        alike = part["better"] == NEITHER
+        if alike.any():
+            undecided.append(str(what) if alike.all() else f"{what} ({_pairs(part[alike])})")
+    if undecided:
+        lines.append(f"No significant difference on {', '.join(undecided)}.")
     return lines or ["Nothing was measured by which models can be ranked."]
+
+
+def _pairs(differences: pd.DataFrame) -> str:
+    return ", ".join((differences["model_a"] + " and " + differences["model_b"]).tolist())
 
 
 def _names(frame: pd.DataFrame) -> "pd.Series[str]":
@@ -129,7 +134,7 @@ def _add_differences(
                        "interval leaves out zero; one in twenty does so by chance.")  # fmt: skip
     for each in measured:
         for metric, reason in each.refused.items():
-            results.page.text(f"{each.model.name} has no {metric}: {reason}.")
+            results.page.text(f"{each.label} has no {metric}: {reason}.")
 
 
 def _values(measured: Sequence[Measured]) -> pd.DataFrame:
@@ -139,9 +144,9 @@ def _values(measured: Sequence[Measured]) -> pd.DataFrame:
         for result in each.results:
             for name, row in quantities(result):
                 ends = (row["value"], row.get("ci_low"), row.get("ci_high"))
-                columns.setdefault(each.model.name, {})[_in_words(*name)] = _with_interval(*ends)
+                columns.setdefault(each.label, {})[_in_words(*name)] = _with_interval(*ends)
     frame = pd.DataFrame(columns).rename_axis("measure").reset_index()
-    return frame.reindex(columns=["measure", *(each.model.name for each in measured)])
+    return frame.reindex(columns=["measure", *(each.label for each in measured)])
 
 
 def _with_interval(value: float, low: float | None, high: float | None) -> str:
@@ -161,12 +166,12 @@ def _samples(measured: Sequence[Measured]) -> Image.Image:
             c = draw_labels(seeds, g.c_dim, 0).to(g.device)
         images = [render_z(g, z[i : i + 1], None if c is None else c[i : i + 1]) for i in seeds]
         picture = tensor_to_picture(grid(torch.stack(images), _COLUMNS, gap=1))
-        grids[each.model.name] = picture.convert("RGB")
+        grids[each.label] = picture.convert("RGB")
     return abreast(grids, _COLUMNS * _LARGEST)
 
 
 def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, Any]:
-    found = {each.model.name: each.of(metric) for each in measured}
+    found = {each.label: each.of(metric) for each in measured}
     return {name: result for name, result in found.items() if result is not None}
 
 
@@ -209,5 +214,5 @@ def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
     results.page.section("Droplets")
     for i, (name, result) in enumerate(found.items()):
         results.page.text(f"{name}: {' '.join(summary(result))}")
-        model = next(each.model for each in measured if each.model.name == name)
+        model = next(each.model for each in measured if each.label == name)
         results.figure(heat_file(i), heat(model.g, result, _HEATED), f"{name}. {caption(result)}")

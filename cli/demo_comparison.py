@@ -31,5 +31,7 @@ def compare_models(results: Results, device: str) -> list[str]:
     )  # fmt: skip
     settings = {"samples": _SAMPLES, **plan.identity()}
     with results.claimed():
-        measured = [measure(open_model(name, device), plan, results.folder) for name in _MODELS]
+        measured = [
+            measure(open_model(name, device), name, plan, results.folder) for name in _MODELS
+        ]
         return write_comparison(results, measured, settings, with_published=False)

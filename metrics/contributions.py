@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import Generator
+from latentlab import Generator, LatentError
 from latentlab.numerics import Stream, full_precision
 from metrics.result import MetricResult
 from metrics.sampling import (
@@ -22,6 +22,7 @@ from metrics.sampling import (
     batch_size,
     check_counts,
     draw_samples,
+    has_w,
     in_batches,
     whole_groups,
 )
@@ -61,6 +62,11 @@ def contributions(
     """
     check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
     images = batch_size(g, batch)
+    if not has_w(g):
+        raise LatentError(
+            "only a skip generator of StyleGAN2 adds up an RGB output of every resolution; this "
+            "one, a Progressive GAN, makes its image from the last resolution alone"
+        )
 
     def compute(samples: range) -> Arrays:
         z, c = draw_samples(g, whole_groups(samples), seed, Stream.CONTRIBUTIONS)

@@ -5,7 +5,7 @@ import torch
 from latentlab import LatentError, NumericalError, SettingsError
 from metrics import MetricResult, contributions
 from metrics.contributions import contributions_of
-from tests.conftest import make_generator
+from tests.conftest import make_generator, make_progan
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,8 @@ def test_labels_are_drawn_for_a_conditional_generator():
 def test_other_architectures_and_empty_samples_are_refused(g):
     with pytest.raises(LatentError, match="skip"):
         contributions(make_generator(architecture="resnet"), num_samples=4)
+    with pytest.raises(LatentError, match="skip"):
+        contributions(make_progan(), num_samples=4)
     with pytest.raises(SettingsError, match="num_samples"):
         contributions(g, num_samples=0)
 
