@@ -81,10 +81,10 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
             ]
             lines.append(f"{model} is better on {', '.join(what)}.")
     undecided = []
-    for what, part in named.groupby("what", sort=False):
+    for measure, part in named.groupby("what", sort=False):
         alike = part["better"] == NEITHER
         if alike.any():
-            undecided.append(str(what) if alike.all() else f"{what} ({_pairs(part[alike])})")
+            undecided.append(str(measure) if alike.all() else f"{measure} ({_pairs(part[alike])})")
     if undecided:
         lines.append(f"No significant difference on {', '.join(undecided)}.")
     return lines or ["Nothing was measured by which models can be ranked."]
