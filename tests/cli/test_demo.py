@@ -6,8 +6,11 @@ from PIL import Image
 
 from cli.main import main
 
+FEW = {"ppl": 40, "separability": 200, "contributions": 32, "droplets": 8}
 
-def test_the_demo_writes_pictures_and_a_table_and_names_them(tmp_path):
+
+def test_the_demo_writes_pictures_and_a_table_and_names_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("cli.demo_comparison._SAMPLES", FEW)
     folder = tmp_path / "demo"
     command = ["demo", "-o", str(folder), "--steps", "20", "--device", "cpu"]
     done = CliRunner().invoke(main, command)
