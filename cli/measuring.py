@@ -140,7 +140,7 @@ def work_on(
     """Yield the arguments that let a metric show progress and continue where it was stopped.
 
     Args:
-        folder: Where batches are kept until ``forget_work``.
+        folder: Where batches are kept until the results are written.
         model: What is measured.
         label: Stands at the progress bar.
         total: Number of samples.
@@ -167,10 +167,3 @@ def work_on(
                 yield {"finished": finished, "progress": lambda done, _: bar.move_to(done)}
         finally:
             finished.write()
-
-
-def forget_work(folder: Path) -> None:
-    """Remove the batches kept in a folder, once the results are written."""
-    from cli.partial import remove_all
-
-    remove_all(folder)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cli.measuring import Order, forget_work
+from cli.measuring import Order
 from cli.page import Page
+from cli.partial import remove_all
 from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
 from latentlab import OutputError, distributed
 from latentlab.files import make_directory
@@ -88,7 +89,7 @@ class Results:
             self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))
             self.page.write(self._new(PAGE), f"Made by latentlab {__version__}.")
         write_manifest(self.folder, settings, self._written)
-        forget_work(self.folder)
+        remove_all(self.folder)
 
     def _new(self, name: str) -> Path:
         self._written.append(self.folder / name)
