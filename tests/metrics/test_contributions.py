@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+import latentlab
 from latentlab import LatentError, NumericalError, SettingsError
 from metrics import MetricResult, contributions
 from metrics.contributions import contributions_of
 from tests.conftest import make_generator, make_progan
+
+# Relative; measured 5e-8, from images that differ by 2e-5.
+PUBLISHED = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,20 @@ def test_shares_equal_a_float64_computation_on_all_pixels_at_once(g):
             assert rows.loc[size, "std"] == pytest.approx(std, rel=1e-5)
             share = 100 * std / sum(spread.values())
             assert rows.loc[size, "value"] == pytest.approx(share, rel=1e-5)
+
+
+def test_shares_are_those_of_the_published_generator(shared):
+    ref = np.load(shared / "sg2_skip_32_contrib_ref.npz")
+    g = latentlab.load(shared / "sg2_skip_32.pkl").generator
+    z = np.random.RandomState(int(ref["z_seed"])).randn(int(ref["num"]), g.z_dim)
+    with torch.no_grad():
+        ws = g.mapping(torch.from_numpy(z.astype(np.float32)))
+    frame = contributions_of(g, ws.split(64))
+    for measure in ("native", "upsampled"):
+        rows = frame[frame["measure"] == measure]
+        assert rows["resolution"].tolist() == ref["resolutions"].tolist()
+        np.testing.assert_allclose(rows["value"], ref[f"percent_{measure}"], rtol=PUBLISHED)
+        np.testing.assert_allclose(rows["std"], ref[f"std_{measure}"], rtol=PUBLISHED)
 
 
 def test_a_planted_contribution_is_found():
