@@ -21,6 +21,8 @@ from metrics.comparison import NEITHER, compare, quantities
 DIFFERENCES, SAMPLES = "differences.csv", "samples.png"
 PATHS, SHARES, ATTRIBUTES = "path_lengths.png", "contributions.png", "separability.png"
 
+UNKNOWN = "not known"  # which model is better, where a difference has no interval
+
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
 _HEATED = 3  # pictures of each model with their heat
@@ -46,7 +48,7 @@ def write_comparison(
     """Write tables, plots and page; returns what is to be said in a few lines."""
     by_name = {each.model.name: each.results for each in measured}
     results.table(DIFFERENCES, compare(by_name))
-    differences = compare({each.label: each.results for each in measured})  # as the page says it
+    differences = _told(compare({each.label: each.results for each in measured}))
     verdict = verdicts(differences)
     results.page.lead += verdict
     _add_differences(results, differences, measured)
@@ -87,7 +89,15 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
             undecided.append(str(measure) if alike.all() else f"{measure} ({_pairs(part[alike])})")
     if undecided:
         lines.append(f"No significant difference on {', '.join(undecided)}.")
+    if unknown := named.loc[named["better"] == UNKNOWN, "what"].unique().tolist():
+        lines.append(f"No interval is known, and so no verdict given, on {', '.join(unknown)}.")
     return lines or ["Nothing was measured by which models can be ranked."]
+
+
+def _told(differences: pd.DataFrame) -> pd.DataFrame:
+    """Tell differences that are not significant from those whose interval is not known."""
+    known = differences["ci_low"].notna()
+    return differences.assign(better=differences["better"].where(known, UNKNOWN))
 
 
 def _pairs(differences: pd.DataFrame) -> str:

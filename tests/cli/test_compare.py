@@ -7,9 +7,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
-from cli.comparison_page import planned_files
+from cli.comparison_page import _told, planned_files, verdicts
 from cli.main import main
-from metrics import perceptual_path_length
+from metrics import MetricResult, perceptual_path_length
+from metrics.comparison import compare as differences
 from tests.conftest import make_progan
 
 A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"
@@ -74,6 +75,15 @@ def test_one_page_holds_everything(compared):
     assert "not measured here" in page
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     assert {*planned_files(2), "report.csv", "report.html"} == set(listed)
+
+
+def test_a_difference_without_an_interval_has_no_verdict():
+    def fid(value):
+        rows = pd.DataFrame([{"measure": "fid", "better": "lower", "value": value}])
+        return [MetricResult("fidelity", rows, {})]
+
+    lines = verdicts(_told(differences({"a": fid(1.0), "b": fid(9.0)})))
+    assert lines == ["No interval is known, and so no verdict given, on FID."]
 
 
 def test_samples_stand_side_by_side(compared):
