@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.measuring import Order, measuring_options, open_model, tell_dry_run, work_on
-from cli.options import FiniteFloat, checkpoint_argument, distance_option, steps_option
+from cli.options import (
+    checkpoint_argument,
+    distance_option,
+    steps_option,
+)
 from cli.text import counted, say
+from cli.values import (
+    FiniteFloat,
+)
 
 if TYPE_CHECKING:
     from latentlab.images import Crop

@@ -5,9 +5,14 @@ from typing import Any
 import click
 
 from cli.measuring import Order, open_model, page_options, tell_dry_run
-from cli.options import SampleCounts, distance_option
+from cli.options import (
+    distance_option,
+)
 from cli.ppl import PROTOCOL_NAMES
 from cli.text import say
+from cli.values import (
+    SampleCounts,
+)
 
 # What is measured, and on how many samples unless told: as published where there is a custom.
 SAMPLES = {

@@ -12,8 +12,13 @@ from cli.measuring import (
     tell_dry_run,
     work_on,
 )
-from cli.options import FiniteFloat, checkpoint_argument
+from cli.options import (
+    checkpoint_argument,
+)
 from cli.text import say
+from cli.values import (
+    FiniteFloat,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

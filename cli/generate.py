@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from cli.options import (
-    FiniteFloat,
-    FloatList,
-    NumberList,
     checkpoint_argument,
     class_option,
     cutoff_option,
@@ -22,6 +19,11 @@ from cli.options import (
     resolve_device,
 )
 from cli.text import counted, plain_text, say
+from cli.values import (
+    FiniteFloat,
+    FloatList,
+    NumberList,
+)
 
 if TYPE_CHECKING:
     from PIL import Image

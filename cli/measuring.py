@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options import (
-    TableName,
     device_option,
     dry_run_option,
     output_option,
@@ -21,6 +20,9 @@ from cli.options import (
     seed_option,
 )
 from cli.text import plain_text, say
+from cli.values import (
+    TableName,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

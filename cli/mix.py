@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options import (
-    AnyFloat,
-    NumberList,
-    StyleLayers,
     checkpoint_argument,
     class_option,
     cutoff_option,
@@ -22,6 +19,11 @@ from cli.options import (
     resolve_device,
 )
 from cli.text import counted, number_ranges, plain_text, say
+from cli.values import (
+    AnyFloat,
+    NumberList,
+    StyleLayers,
+)
 
 if TYPE_CHECKING:
     from cli.mixing import Grid, Source

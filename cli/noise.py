@@ -13,8 +13,13 @@ from cli.measuring import (
     tell_dry_run,
     work_on,
 )
-from cli.options import FiniteFloat, checkpoint_argument
+from cli.options import (
+    checkpoint_argument,
+)
 from cli.text import counted, say
+from cli.values import (
+    FiniteFloat,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,14 @@ from cli.measuring import (
     tell_dry_run,
     work_on,
 )
-from cli.options import FiniteFloat, checkpoint_argument, distance_option
+from cli.options import (
+    checkpoint_argument,
+    distance_option,
+)
 from cli.text import say
+from cli.values import (
+    FiniteFloat,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import (
-    FiniteFloat,
     checkpoint_argument,
     class_option,
     device_option,
@@ -21,6 +20,9 @@ from cli.options import (
     steps_option,
 )
 from cli.text import counted, plain_text, say
+from cli.values import (
+    FiniteFloat,
+)
 
 if TYPE_CHECKING:
     from latentlab.images import Crop

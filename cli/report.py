@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from cli.options import TABLE_SUFFIXES
+from cli.values import (
+    TABLE_SUFFIXES,
+)
 from latentlab.errors import NumericalError, OutputError, SettingsError
 from latentlab.files import atomic_write, sha256_of
 

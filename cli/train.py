@@ -9,7 +9,6 @@ import click
 
 from cli.interrupt import stop_on_signals
 from cli.options import (
-    FiniteFloat,
     device_option,
     dry_run_option,
     output_option,
@@ -18,6 +17,9 @@ from cli.options import (
 )
 from cli.progress import ProgressBar
 from cli.text import say
+from cli.values import (
+    FiniteFloat,
+)
 
 if TYPE_CHECKING:
     from latentlab.training.trainer import Losses, Trainer

@@ -9,7 +9,11 @@ from click.testing import CliRunner
 
 import latentlab
 from cli.main import main
-from cli.options import FloatList, NumberList, StyleLayers
+from cli.values import (
+    FloatList,
+    NumberList,
+    StyleLayers,
+)
 from latentlab.latents import STYLE_RANGES
 
 COMMANDS = sorted(main.commands)
