@@ -45,7 +45,7 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     opened = load(_MODEL)
     place = resolve_device(device)
     g = opened.generator.to(place)
-    refuse_existing(planned_files(g, output), overwrite)
+    refuse_existing(planned_files(output), overwrite)
     results = planned_results(output, place, overwrite)
     folder = make_directory(output)
     table = folder / TABLE

@@ -8,17 +8,19 @@ from torch import Tensor
 
 from cli.plots.style import save_figure
 from cli.plots.tiles import tiles
-from cli.projection_files import Target, project_targets
+from cli.progress import ProgressBar
+from cli.projection_files import FILES, measured, write_files
 from cli.report import MANIFEST
 from cli.text import say
 from latentlab import (
     Generator,
-    NumericalError,
     ProjectorSettings,
     load_classifier,
     perceptual_distance,
+    project,
 )
 from latentlab.digits import one_of_each
+from latentlab.files import make_directory
 from latentlab.images import grid, pixels_to_tensor, save_image
 from latentlab.latents import z_from_seeds
 from latentlab.numerics import full_precision
@@ -30,20 +32,16 @@ SPACES = {"w": "w", "w+": "w-plus"}  # space -> folder
 _SAMPLES, _COLUMNS = 128, 16
 
 
-def digit_targets(g: Generator, space: str, folder: Path) -> list[Target]:
-    """Return one held-out digit of each kind, with the folders of their results."""
-    pixels = pixels_to_tensor(one_of_each("held-out"), g.channels)
-    return [
-        Target(Path(f"digit-{i}"), folder / SPACES[space] / f"digit-{i}", image)
-        for i, image in enumerate(pixels)
-    ]
+def digit_folders(folder: Path, space: str) -> list[Path]:
+    """Return the folders of the projected digits, 0 to 9."""
+    return [folder / SPACES[space] / f"digit-{digit}" for digit in range(10)]
 
 
-def planned_files(g: Generator, folder: Path) -> list[Path]:
+def planned_files(folder: Path) -> list[Path]:
     """Return all that the demo will write."""
-    targets = [target for space in SPACES for target in digit_targets(g, space, folder)]
+    places = [place for space in SPACES for place in digit_folders(folder, space)]
     names = (SAMPLES, FIGURE, TABLE, MANIFEST)
-    return [*(folder / name for name in names), *(f for t in targets for f in t.results)]
+    return [*(folder / name for name in names), *(p / name for p in places for name in FILES)]
 
 
 def draw_samples(g: Generator, folder: Path) -> Path:
@@ -65,23 +63,27 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
     """Project one held-out digit of each kind into W and W+; returns the table and the files."""
     distance = perceptual_distance(DISTANCE, g.device)
     classifier = load_classifier(CLASSIFIER)
-    rows, files, shown = [], [], {}
+    targets = pixels_to_tensor(one_of_each("held-out"), g.channels)
+    shown = {"target": [(target, "") for target in targets]}
+    rows, files = [], []
     for space in SPACES:
-        targets = digit_targets(g, space, folder)
-        shown["target"] = [(target.image, "") for target in targets]
         settings = ProjectorSettings(space=space, steps=steps)
-        done = project_targets(g, targets, distance, settings, label=f"projecting into {space}")
-        if len(done) < len(targets):  # rows and pictures would stand beside the wrong digit
-            raise NumericalError(f"projecting into {space} left the finite numbers")
-        read = classifier(torch.stack([item.image for item in done])).argmax(dim=1)
-        for digit, item in enumerate(done):
-            rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **item.row})
-            files += item.target.results
-        shown[space.upper()] = [(item.image, f"{item.row['distance']:.3f}") for item in done]
+        label = f"projecting into {space}"
+        with ProgressBar(len(targets) * steps, label, "step") as bar:
+            result = project(g, targets, distance, settings=settings, batch=1,
+                             progress=lambda *_: bar.advance())  # fmt: skip
+        read = classifier(result.images.cpu()).argmax(dim=1)
+        for digit, place in enumerate(digit_folders(folder, space)):
+            write_files(result, digit, targets[digit], make_directory(place))
+            files += [place / name for name in FILES]
+            numbers = measured(result, digit, targets[digit])
+            rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **numbers})
+        captions = [f"{float(distance):.3f}" for distance in result.distance]
+        shown[space.upper()] = list(zip(result.images.cpu(), captions, strict=True))
     figure = folder / FIGURE
     title = "Held-out digits projected; below each, its perceptual distance to the target"
     save_figure(figure, tiles(shown, title))
-    return pd.DataFrame(rows).drop(columns=["picture", "status", "note"]), [*files, figure]
+    return pd.DataFrame(rows), [*files, figure]
 
 
 def summarise(frame: pd.DataFrame) -> list[str]:

@@ -3,10 +3,12 @@
 Nothing here imports torch: help and usage errors answer at once.
 """
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -120,3 +122,44 @@ def resolve_device(name: str) -> str:
             f"{name!r} is no device of this machine; cpu always is", param_hint="--device"
         ) from error
     return name
+
+
+def grouped_options(
+    name: str, kind: Callable[..., Any], options: Sequence[Callable[[Any], Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds options and hands their values over as one dataclass.
+
+    Args:
+        name: The command's argument for it.
+        kind: The dataclass; its fields are the options' parameters.
+        options: Decorators, in the order of the help.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def grouped(**arguments: Any) -> None:
+            values = {each.name: arguments.pop(each.name) for each in fields(cast(Any, kind))}
+            command(**{name: kind(**values)}, **arguments)
+
+        wrapped: Callable[..., None] = grouped
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def joined_processes(command: Callable[..., None]) -> Callable[..., None]:
+    """Let the command work together with the other processes where torchrun started several."""
+
+    @functools.wraps(command)
+    def joined(**arguments: Any) -> None:
+        if "WORLD_SIZE" not in os.environ:  # torchrun sets it; torch is not imported without need
+            command(**arguments)
+            return
+        from latentlab import distributed
+
+        with distributed.joined():
+            command(**arguments)
+
+    return joined

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,61 +13,56 @@ from cli.options import (
     device_option,
     distance_option,
     dry_run_option,
+    joined_processes,
     output_option,
     overwrite_option,
     resolve_device,
-    seed_option,
-    steps_option,
 )
+from cli.picture_options import PictureOrder, picture_options
+from cli.projection_options import SearchOrder, search_options
 from cli.text import counted, plain_text, say
-from cli.values import (
-    FiniteFloat,
-)
+from cli.values import TableName
 
 if TYPE_CHECKING:
-    from latentlab.images import Crop
+    from cli.projection_plan import Plan
+    from cli.projection_report import ProjectionReport
+    from cli.target_reader import TargetReader
 
-_PARTLY_BAD, _DIVERGED = 4, 5  # exit codes
+_NAMED = 10  # pictures in the talk; the report names them all
 
 
 # fmt: off
 @click.command()
 @checkpoint_argument
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...",
-                type=click.Path(path_type=Path))
-@click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
-              help="w: one vector for all layers; w+: one a layer, closer and less editable.")
-@steps_option(1000)
-@seed_option("Seed of the noise.")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@search_options
 @distance_option
-@click.option("--crop", type=click.Choice(["center", "none"]), default="center",
-              show_default=True, help="Largest centred square, or square pictures only.")
-@click.option("--max-upscale", type=FiniteFloat(min=1), default=4.0, show_default=True,
-              metavar="FACTOR", help="Refuse pictures that would be enlarged more than this.")
-@click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=0.1,
-              show_default=True, metavar="RATE", help="Largest step of Adam.")
-@click.option("--noise-weight", type=FiniteFloat(min=0), default=1e5, show_default=True,
-              metavar="WEIGHT", help="Weight of the noise regularisation.")
+@picture_options
+@click.option("--limit", type=click.IntRange(min=1), metavar="N",
+              help="Take the first N pictures only.")
+@click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N",
               help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere.")
 @class_option("Class of a conditional generator; default: the mean of all.")
+@click.option("--latents", type=TableName((".safetensors", ".parquet")),
+              default="latents.safetensors", show_default=True, metavar="NAME",
+              help="File for the latents of all pictures: .safetensors or .parquet.")
 @dry_run_option
 @output_option
 @overwrite_option
 @device_option
+@joined_processes
 def project(
     checkpoint: str,
-    pictures: tuple[Path, ...],
-    space: str,
-    steps: int,
-    seed: int,
+    pictures: tuple[str, ...],
+    search: SearchOrder,
     distance: str,
-    crop: "Crop",
-    max_upscale: float,
-    learning_rate: float,
-    noise_weight: float,
+    reading: PictureOrder,
+    limit: int | None,
+    shuffle: bool,
     batch: int | None,
     label: int | None,
+    latents: str,
     dry_run: bool,
     output: Path,
     overwrite: bool,
@@ -75,9 +70,14 @@ def project(
 ) -> None:
     """Find the latents and noise of pictures.
 
-    One picture's files go into DIR itself, those of several into DIR/NAME each:
+    PICTURE is a file, a folder of pictures, or a pattern such as 'photos/*.jpg'. The files of
+    a picture that is named alone go into DIR itself, those of others into DIR/NAME each:
     projected_w.npz (key w), projected_noise.npz, target.png, projected.png, comparison.png
-    (target and projection side by side) and history.csv. DIR/report.csv has a row a picture.
+    (target and projection side by side), history.csv and projection.json (what they are).
+    DIR/report.csv has a row a picture, DIR/latents.safetensors the latents of all.
+
+    The same command again continues where it was stopped. A picture that cannot be used is
+    named in the report, and the others go on.
 
     \b
     Perceptual distances:
@@ -88,45 +88,82 @@ def project(
     \b
     Examples:
       latentlab project model.safetensors photo.jpg -o out
-      latentlab project model.safetensors photos/*.jpg --space w+ -o out
+      latentlab project model.safetensors photos --space w+ -o out
+      latentlab project ffhq.pkl photos --crop face --landmarks points.csv \\
+          -o out
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
-    from cli.projection_files import REPORT, project_and_report, read_targets, refuse_replacing
-    from latentlab import ProjectorSettings, load, perceptual_distance
+    from cli.picture_choice import choose
+    from cli.projection_files import REPORT
+    from cli.projection_plan import make_plan
+    from cli.projection_report import ProjectionReport
+    from cli.projection_run import Search, first_usable, run_projections
+    from cli.report import MANIFEST
+    from cli.target_reader import TargetReader
+    from latentlab import __version__, distributed, load, perceptual_distance
     from latentlab.latents import one_hot
     from latentlab.projector import default_batch
 
-    settings = ProjectorSettings(
-        space=space, steps=steps, seed=seed, learning_rate=learning_rate, noise_weight=noise_weight
-    )
+    settings = search.settings()
     opened = load(checkpoint)
     place = resolve_device(device)
     g = opened.generator.to(place)
     c = None if label is None else one_hot(label, g.c_dim)
-    targets, failures = read_targets(pictures, output, g, crop, max_upscale)
-    refuse_replacing(targets, output, pictures, overwrite)
+    reader = TargetReader(g, reading)
+    choice = choose(pictures, limit, search.seed if shuffle else None)
     compare = perceptual_distance(distance, place)
-    compare.features(targets[0].image[None].to(place))  # a distance for another size ends here
-    batch = batch or default_batch(g)
-    facts = {
-        "distance_name": compare.name, "crop": crop, "max_upscale": max_upscale, "batch": batch,
-        "class": label, "device": place, **asdict(settings), "checkpoint": plain_text(checkpoint),
-        "sha256": opened.sha256,
+    identity = {
+        "latentlab": __version__, "sha256": opened.sha256, "distance_name": compare.name,
+        "class": label, **reading.facts(), **asdict(settings),
     }
+    facts = {
+        **identity, "batch": batch or default_batch(g), "device": place,
+        "checkpoint": plain_text(checkpoint),
+    }
+    together = None if choice.alone else latents
+    reports = [output / name for name in (REPORT, MANIFEST, together) if name]
+    plan = distributed.from_main(lambda: make_plan(choice, output, identity, overwrite, reports))
+    report = ProjectionReport(output, choice, plan, facts)
+    first = first_usable(reader, plan, report)
+    if first is not None:
+        compare.features(first.image[None].to(place))  # a distance for another size ends here
     if dry_run:
-        names = [plain_text(target.path) for target in targets]
-        click.echo(json.dumps({"pictures": names, **facts}, indent=1))
-        rows = failures
+        _tell_plan(plan, reader, report, facts)
     else:
-        rows = project_and_report(g, targets, failures, compare, settings, facts, output, c)
-        done = sum(row["status"] == "ok" for row in rows)
-        say(f"{done} of {counted(len(pictures), 'picture')} projected; see {output / REPORT}")
-    for row in rows:
-        if row["status"] != "ok":
-            say(f"Left out: {row['note']}")
-    statuses = {row["status"] for row in rows}
-    code = _DIVERGED if "diverged" in statuses else _PARTLY_BAD if "refused" in statuses else 0
-    if code:
+        run_projections(
+            Search(g, compare, settings, c, facts["batch"], identity),
+            reader, plan, report, output, together,
+        )
+        if distributed.is_main():
+            say(f"{report.told()}; see {output / REPORT}")
+    if distributed.is_main():
+        _tell_left_out(report)
+    if code := report.exit_code:
         raise click.exceptions.Exit(code)
 # fmt: on
+
+
+def _tell_plan(
+    plan: "Plan", reader: "TargetReader", report: "ProjectionReport", facts: dict[str, Any]
+) -> None:
+    """Print which pictures would be projected, and the settings, as JSON."""
+    from latentlab import ImageError
+
+    usable = []
+    for job in plan.left:
+        try:
+            reader(job.picture)
+            usable.append(plain_text(job.picture))
+        except ImageError as error:
+            report.refuse(job.picture, error)
+    done = len(plan.jobs) - len(plan.left)
+    click.echo(json.dumps({"pictures": usable, "done": done, **facts}, indent=1))
+
+
+def _tell_left_out(report: "ProjectionReport") -> None:
+    notes = report.left_out
+    for note in notes[:_NAMED]:
+        say(f"Left out: {note}")
+    if len(notes) > _NAMED:
+        say(f"Left out: {counted(len(notes) - _NAMED, 'picture')} more, named in the report.")

@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +65,27 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write_manifest(folder: Path, settings: dict[str, Any], files: list[Path]) -> Path:
-    """Write manifest.json last: versions, settings, and the SHA-256 of each result."""
+def write_manifest(
+    folder: Path, settings: dict[str, Any], files: Sequence[Path] | Mapping[str, str]
+) -> Path:
+    """Write manifest.json last: versions, settings, and the SHA-256 of each result.
+
+    ``files`` are the results, or the known SHA-256 of each by its path within ``folder``.
+    """
     import torch
 
     import latentlab
 
+    if isinstance(files, Mapping):
+        digests = dict(files)
+    else:
+        digests = {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
     manifest = {
         "latentlab": latentlab.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "settings": settings,
-        "files": {str(file.relative_to(folder)): sha256_of(file) for file in files},
+        "files": digests,
     }
     path = folder / MANIFEST
     with atomic_write(path) as temporary:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cli.folder_lock import claimed
 from cli.measuring import Order
 from cli.page import Page
 from cli.partial import remove_all
 from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
-from latentlab import OutputError, distributed
-from latentlab.files import make_directory
+from latentlab import OutputError
 from latentlab.images import save_picture
 from latentlab.version import __version__
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 
-_LOCK = ".lock"
 # Columns of the rows that the page says elsewhere, or that are for programs.
 _NOT_ON_PAGE = ["metric", "better", "settings", "seconds", "sha256"]
 
@@ -50,11 +49,7 @@ class Results:
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Hold the folder: a second process that wants to write there is refused."""
-        make_directory(self.folder)
-        if not distributed.is_main():
-            yield
-            return
-        with _locked(self.folder / _LOCK):
+        with claimed(self.folder):
             yield
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
@@ -104,25 +99,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
     return "none" if value is None else str(value)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock on a file, which ends with the process however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has none; there is no lock there
-        yield
-        return
-    try:
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"{path.parent}: another latentlab is writing there; wait for it, or choose another "
-            "--output"
-        ) from error

@@ -17,6 +17,7 @@ STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES,
 _MOST_NUMBERS = 1_000_000
 _MOST_FLOATS = 100
 _MOST_SAMPLES = 10_000_000
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 _DIGITS = re.compile("[0-9]{1,10}")
 
 
@@ -113,15 +114,35 @@ class SampleCounts(click.ParamType[dict[str, int]]):
         return counts
 
 
+class Colour(click.ParamType[tuple[int, int, int]]):
+    """A colour such as "#ffffff"."""
+
+    name = "colour"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int]:
+        """Parse the text; returns red, green and blue in 0..255."""
+        if isinstance(value, tuple):
+            return value
+        if not _COLOUR.fullmatch(str(value)):
+            self.fail(f"{value[:80]!r} is no colour such as #ffffff", param, ctx)
+        red, green, blue = bytes.fromhex(str(value)[1:])
+        return red, green, blue
+
+
 class TableName(click.ParamType[str]):
     """Name of a table file, whose suffix says how it is written."""
 
     name = "file"
 
+    def __init__(self, suffixes: Sequence[str] = TABLE_SUFFIXES) -> None:
+        self._suffixes = suffixes
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse names with folders, and suffixes that no table has."""
-        if PurePath(value).name != value or PurePath(value).suffix not in TABLE_SUFFIXES:
-            known = ", ".join(TABLE_SUFFIXES)
+        """Refuse names with folders, and suffixes that no such table has."""
+        if PurePath(value).name != value or PurePath(value).suffix not in self._suffixes:
+            known = ", ".join(self._suffixes)
             self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
         return str(value)
 

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     CLASSIFIER_BATCH = 31
     PROJECTION_NOISE = 40
     PROJECTION_W = 41
+    PICTURE_ORDER = 45
     RENDERED_NOISE = 50
     FILE_W_MEAN = 60  # of a checkpoint that has none
     FILE_NOISE = 61

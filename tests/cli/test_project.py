@@ -20,7 +20,9 @@ FILES = {
     "projected_w.npz", "projected_noise.npz", "target.png", "projected.png", "comparison.png",
     "history.csv",
 }  # fmt: skip
+ALL = FILES | {"projection.json"}
 REPORTS = {"report.csv", "manifest.json"}
+SEVERAL = REPORTS | {"latents.safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def to_bytes(image):
 
 def test_one_pictures_files_go_into_the_folder_itself(model, photo, tmp_path):
     projected(model, photo("a.png"), "-o", tmp_path / "out")
-    assert names(tmp_path / "out") == FILES | REPORTS
+    assert names(tmp_path / "out") == ALL | REPORTS
 
 
 def test_saved_latents_fit_the_generator(model, photo, tmp_path):
@@ -166,7 +168,7 @@ def test_the_manifest_holds_the_digest_of_each_file(model, photo, tmp_path):
     out = tmp_path / "out"
     projected(model, photo("a.png"), "-o", out)
     manifest = json.loads((out / "manifest.json").read_text())
-    assert set(manifest["files"]) == FILES | {"report.csv"}
+    assert set(manifest["files"]) == ALL | {"report.csv"}
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
     assert manifest["settings"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
@@ -225,14 +227,15 @@ def test_several_pictures_get_a_folder_each(model, photo, tmp_path):
     out = tmp_path / "out"
     pictures = [photo("a.png"), photo("b.png"), photo("other/a.png")]
     projected(model, *pictures, "-o", out)
-    assert names(out) == {"a", "b", "a-2"} | REPORTS
+    assert names(out) == {"a", "b", "a-2"} | SEVERAL
     for folder, path in zip(("a", "b", "a-2"), pictures, strict=True):
-        assert names(out / folder) == FILES
+        assert names(out / folder) == ALL
         target = to_bytes(load_image(path, 32))
         assert np.abs(pixels(out / folder / "target.png").astype(int) - target).max() <= 1
     assert [row["picture"] for row in rows(out / "report.csv")] == [str(p) for p in pictures]
     listed = json.loads((out / "manifest.json").read_text())["files"]
-    assert set(listed) == {f"{f}/{n}" for f in ("a", "b", "a-2") for n in FILES} | {"report.csv"}
+    files = {f"{folder}/{name}" for folder in ("a", "b", "a-2") for name in ALL}
+    assert set(listed) == files | {"report.csv", "latents.safetensors"}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +258,7 @@ def test_no_pictures_files_are_lost(files, model, photo, tmp_path):
     assert names(tmp_path / "below") == {"out"}
     folders = [path for path in out.iterdir() if path.is_dir()]
     assert len(folders) == len(files)
-    assert all(names(folder) == FILES for folder in folders)
+    assert all(names(folder) == ALL for folder in folders)
     assert len({(folder / "target.png").read_bytes() for folder in folders}) == len(files)
 
 
@@ -319,7 +322,7 @@ def test_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_p
     assert result.exit_code == 4
     assert "2 of 3 pictures" in result.stderr
     assert str(path) in result.stderr.splitlines()[-1]
-    assert names(out) == {"a", "b"} | REPORTS
+    assert names(out) == {"a", "b"} | SEVERAL
     report = {row["picture"]: row for row in rows(out / "report.csv")}
     assert len(report) == 3
     assert report[str(path)]["status"] == "refused"
@@ -330,7 +333,7 @@ def test_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_p
 
 def test_a_bad_picture_does_not_move_the_others_files(bad, model, photo, tmp_path):
     project(model, photo("a.png"), bad("text"), "-o", tmp_path / "out")
-    assert names(tmp_path / "out") == {"a"} | REPORTS
+    assert names(tmp_path / "out") == {"a"} | SEVERAL
 
 
 def test_a_picture_that_diverges_does_not_stop_the_others(model, photo, tmp_path, monkeypatch):
@@ -344,12 +347,12 @@ def test_a_picture_that_diverges_does_not_stop_the_others(model, photo, tmp_path
         return original(g, images, *arguments, **options)
 
     breaks_once.calls = 0
-    monkeypatch.setattr("cli.projection_files.project", breaks_once)
+    monkeypatch.setattr("cli.projection_run.project", breaks_once)
     out, pictures = tmp_path / "out", [photo(f"{i}.png") for i in range(3)]
     result = project(model, *pictures, "--batch", 1, "-o", out)
     assert result.exit_code == 5
     assert [row["status"] for row in rows(out / "report.csv")] == ["ok", "diverged", "ok"]
-    assert names(out) == {"0", "2"} | REPORTS
+    assert names(out) == {"0", "2"} | SEVERAL
 
 
 def test_a_picture_that_is_not_square_is_refused_when_asked(model, photo, tmp_path):
@@ -452,7 +455,7 @@ def test_an_existing_report_is_kept_without_overwrite(model, photo, tmp_path):
     assert rows(out / "report.csv")[0]["picture"] == str(tmp_path / "b.png")
 
 
-@pytest.mark.parametrize("name", sorted(FILES | REPORTS))
+@pytest.mark.parametrize("name", sorted(ALL | REPORTS))
 def test_any_existing_result_is_kept_without_overwrite(name, model, photo, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

@@ -1,0 +1,42 @@
+"""The options that say how a projection searches."""
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import grouped_options, seed_option, steps_option
+from cli.values import FiniteFloat
+
+if TYPE_CHECKING:
+    from latentlab import ProjectorSettings
+
+
+@dataclass(frozen=True)
+class SearchOrder:
+    """How latents are to be searched; the names are those of ProjectorSettings."""
+
+    space: str
+    steps: int
+    seed: int
+    learning_rate: float
+    noise_weight: float
+
+    def settings(self) -> "ProjectorSettings":
+        """Return the constants of the optimisation."""
+        from latentlab import ProjectorSettings
+
+        return ProjectorSettings(**{each.name: getattr(self, each.name) for each in fields(self)})
+
+
+search_options = grouped_options("search", SearchOrder, (
+click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
+             help="w: one vector for all layers; w+: one a layer, closer and less "
+             "editable."),
+steps_option(1000),
+seed_option("Seed of the noise, and of --shuffle."),
+click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=0.1,
+             show_default=True, metavar="RATE", help="Largest step of Adam."),
+click.option("--noise-weight", type=FiniteFloat(min=0), default=1e5, show_default=True,
+             metavar="WEIGHT", help="Weight of the noise regularisation."),
+))  # fmt: skip

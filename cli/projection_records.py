@@ -1,0 +1,87 @@
+"""What a projection's folder says of itself, by which a later run knows that it is done."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from latentlab.files import atomic_write, sha256_of
+
+RECORD = "projection.json"
+
+_FORMAT = 1
+_MOST_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture file as it was when it was read."""
+
+    path: str
+    size: int
+    modified: int  # nanoseconds
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Source":
+        """Look at a file; raises OSError if it cannot be read."""
+        facts = path.stat()
+        return cls(str(path), facts.st_size, facts.st_mtime_ns, sha256_of(path))
+
+    def is_still(self, path: Path) -> bool:
+        """Whether the file is as it was; one that is gone counts as unchanged."""
+        try:
+            facts = path.stat()
+            if (facts.st_size, facts.st_mtime_ns) == (self.size, self.modified):
+                return True
+            return facts.st_size == self.size and sha256_of(path) == self.sha256
+        except OSError:
+            return True
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished projection.
+
+    Attributes:
+        identity: All that decides its numbers besides the picture and the device.
+        source: The picture.
+        row: Its row of the report.
+        files: SHA-256 by name of the files beside the record.
+    """
+
+    identity: dict[str, Any]
+    source: Source
+    row: dict[str, Any]
+    files: dict[str, str]
+
+    def is_complete(self, folder: Path) -> bool:
+        """Whether all its files are there."""
+        return all((folder / name).is_file() for name in self.files)
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, whole."""
+        facts = {"format": _FORMAT, **asdict(self)}
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
+
+
+def read_record(path: Path) -> Record | None:
+    """Read a record; None if there is none, or what is there is no record."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] != _FORMAT:
+            return None
+        record = Record(facts["identity"], Source(**facts["source"]), facts["row"], facts["files"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    kinds = (record.identity, record.row, record.files)
+    if not all(isinstance(each, dict) for each in kinds) or not _are_names(record.files):
+        return None
+    return record
+
+
+def _are_names(files: dict[str, str]) -> bool:
+    return all(Path(name).name == name for name in files)
