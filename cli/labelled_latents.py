@@ -167,7 +167,8 @@ def _partners(
     strays = []
     for row, picture in enumerate(pictures.fillna("").astype(str)):
         path = PurePath(picture.strip())
-        name = next((name for name in (path.name, path.stem) if name in known), None)
+        inside = "-".join(path.with_suffix("").parts)  # as project calls those of inner folders
+        name = next((name for name in (path.name, path.stem, inside) if name in known), None)
         if name in rows:
             raise DataError(f"{where}: two rows are of the picture {plain_text(name)}; keep one")
         if name is None:

@@ -1,7 +1,7 @@
 """Which folder each picture's projection goes into, and what is done already."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,11 @@ def make_plan(
         _refuse_replacing(jobs, choice, reports, overwrite)
         return Plan(jobs, {})
     _refuse_mixing(jobs, found, identity, output)
-    ours = {folder: record for folder, record in found.items() if record.identity == identity}
+    ours = {  # with one identity for all, as there may be many
+        folder: replace(record, identity=identity)
+        for folder, record in found.items()
+        if record.identity == identity
+    }
     new = [job for job in jobs if job.folder not in ours]
     _refuse_replacing(new, choice, [] if ours else reports, overwrite)
     known = {job.folder for job in jobs}

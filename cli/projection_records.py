@@ -1,6 +1,7 @@
 """What a projection's folder says of itself, by which a later run knows that it is done."""
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def read_record(path: Path) -> Record | None:
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_interned)
         if facts["format"] != _FORMAT:
             return None
         record = Record(facts["identity"], Source(**facts["source"]), facts["row"], facts["files"])
@@ -81,6 +82,14 @@ def read_record(path: Path) -> Record | None:
     if not all(isinstance(each, dict) for each in kinds) or not _are_names(record.files):
         return None
     return record
+
+
+def _interned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Keep equal text once: the records of a large folder say the same, but for numbers."""
+    return {
+        sys.intern(key): sys.intern(value) if isinstance(value, str) else value
+        for key, value in pairs
+    }
 
 
 def _are_names(files: dict[str, str]) -> bool:
