@@ -21,6 +21,7 @@ _ROWS = {4: (0, 1, 2, 3), 5: (0, 1, 3, 4)}  # of five points the third is the no
 
 _BY_EYES, _BY_MOUTH = 2.0, 1.8  # half the square's side is the larger of these multiples
 _DOWN = 0.1  # of the way from the eyes to the mouth lies the centre
+_FARTHEST = 1e7  # pixels
 _COINCIDE = 0.02  # of the distance from eyes to mouth
 
 
@@ -84,8 +85,8 @@ def face_quad(points: FacePoints) -> Quad:
         ImageError: If the points are not those of a face.
     """
     left, right, *mouth = points.array()
-    if not np.isfinite(points.array()).all():
-        raise ImageError("the face's points hold NaN or infinity")
+    if not (np.abs(points.array()) < _FARTHEST).all():
+        raise ImageError("the face's points hold NaN, infinity, or places no picture has")
     middle = (left + right) / 2
     across, down = right - left, np.mean(mouth, axis=0) - middle
     _check_face(across, down)
