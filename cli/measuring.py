@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from cli.options import (
     resolve_device,
     seed_option,
 )
+from cli.processes import joined_processes
 from cli.text import plain_text, say
 from cli.values import (
     TableName,
@@ -58,17 +58,12 @@ def page_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _with_order(command: Callable[..., None]) -> Callable[..., None]:
+    @joined_processes
     @functools.wraps(command)
     def ordered(**arguments: Any) -> None:
         arguments.setdefault("html", True)
         order = Order(**{each.name: arguments.pop(each.name) for each in fields(Order)})
-        if "WORLD_SIZE" not in os.environ:  # torchrun sets it; torch is not imported without need
-            command(order=order, **arguments)
-            return
-        from latentlab import distributed
-
-        with distributed.joined():
-            command(order=order, **arguments)
+        command(order=order, **arguments)
 
     options = (
         seed_option("Seed of latents, noise and resampling."),
@@ -131,8 +126,11 @@ def open_model(checkpoint: str, device: str) -> Model:
 
 def tell_dry_run(models: list[Model], settings: dict[str, Any]) -> None:
     """Print what would be measured, as JSON."""
+    from latentlab import distributed
+
     facts = [model.facts() for model in models]
-    click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
+    if distributed.is_main():
+        click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
 
 
 @contextmanager
@@ -150,7 +148,7 @@ def work_on(
         identity: All that decides the numbers, besides the model, the device and the count.
     """
     import latentlab
-    from cli.interrupt import unwind_on_sigterm
+    from cli.interrupt import sigterm_waits, unwind_on_sigterm
     from cli.partial import PartialResults
     from cli.progress import ProgressBar
     from latentlab import distributed
@@ -168,4 +166,5 @@ def work_on(
             with unwind_on_sigterm():
                 yield {"finished": finished, "progress": lambda done, _: bar.move_to(done)}
         finally:
-            finished.write()
+            with sigterm_waits():
+                finished.write()

@@ -109,8 +109,9 @@ def resolve_device(name: str) -> str:
     """Turn "auto" into a device, and refuse one that this machine lacks."""
     import torch
 
-    if name == "auto" and torch.cuda.is_available():
-        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # torchrun's processes have one each
+    alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
+    if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if name == "auto":
         return "cpu"
     try:

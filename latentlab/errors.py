@@ -62,3 +62,15 @@ class OutputError(LatentlabError):
     """A result cannot be written where it was asked for."""
 
     exit_code = 6
+
+
+class ProcessError(LatentlabError):
+    """Another process of the job has ended, or cannot be reached."""
+
+
+class StoppedElsewhere(ProcessError):
+    """Another process of the job has failed, and says why itself."""
+
+    def __init__(self, process: int, exit_code: int) -> None:
+        super().__init__(f"process {process} has failed, and says why")
+        self.exit_code = exit_code
