@@ -40,6 +40,10 @@ class ImageError(LatentlabError):
     exit_code = 4
 
 
+class NoFaceError(ImageError):
+    """A picture has no face, or not the one that was asked for."""
+
+
 class DataError(LatentlabError):
     """A training set is missing, empty, or inconsistent."""
 
