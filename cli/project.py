@@ -13,12 +13,12 @@ from cli.options import (
     device_option,
     distance_option,
     dry_run_option,
-    joined_processes,
     output_option,
     overwrite_option,
     resolve_device,
 )
 from cli.picture_options import PictureOrder, picture_options
+from cli.processes import joined_processes
 from cli.projection_options import SearchOrder, search_options
 from cli.text import counted, plain_text, say
 from cli.values import TableName

@@ -87,7 +87,7 @@ def run_projections(
     with claimed(output), unwind_on_sigterm():
         if distributed.is_main():
             remove_stages(output)
-        distributed.gather(None)  # nobody makes a stage before the old ones are gone
+        distributed.barrier()  # nobody makes a stage before the old ones are gone
         try:
             _Worker(search, reader, report, output).work_on(plan.batches(search.batch))
         except BaseException:
