@@ -81,5 +81,5 @@ def test_every_cut_is_refused(path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing.json: cannot be read"):
+    with pytest.raises(DataError, match=r"nothing\.json: cannot be read"):
         load_alignment(tmp_path / "nothing.json")
