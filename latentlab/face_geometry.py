@@ -84,22 +84,33 @@ def face_quad(points: FacePoints) -> Quad:
     Raises:
         ImageError: If the points are not those of a face.
     """
-    left, right, *mouth = points.array()
     if not (np.abs(points.array()) < _FARTHEST).all():
         raise ImageError("the face's points hold NaN, infinity, or places no picture has")
-    middle = (left + right) / 2
-    across, down = right - left, np.mean(mouth, axis=0) - middle
+    middle, across, down = _directions(points)
     _check_face(across, down)
     x = across + np.array([down[1], -down[0]])
-    x *= max(_BY_EYES * np.hypot(*across), _BY_MOUTH * np.hypot(*down)) / np.hypot(*x)
+    x *= face_size(points) / 2 / np.hypot(*x)
     y = np.array([-x[1], x[0]])
     centre = middle + _DOWN * down
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
 
 
+def face_size(points: FacePoints) -> float:
+    """Return the side of a face's square in pixels, even where the points are no face's."""
+    _, across, down = _directions(points)
+    return 2 * float(max(_BY_EYES * np.hypot(*across), _BY_MOUTH * np.hypot(*down)))
+
+
 def side_of(quad: Quad) -> float:
     """Return the side of a square in pixels."""
     return float(np.hypot(*(quad[3] - quad[0])))
+
+
+def _directions(points: FacePoints) -> tuple[NDArray[np.float64], ...]:
+    """The middle of the eyes, the way between them, and the way from there to the mouth's."""
+    left, right, *mouth = points.array()
+    middle = (left + right) / 2
+    return middle, right - left, np.mean(mouth, axis=0) - middle
 
 
 def _check_face(across: NDArray[np.float64], down: NDArray[np.float64]) -> None:
