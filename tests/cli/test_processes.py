@@ -1,8 +1,6 @@
 """Commands in two processes that torchrun starts: the results of one, or one error."""
 
 import json
-import os
-import time
 
 import numpy as np
 import pandas as pd
@@ -11,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli.main import main
-from tests.processes import command_together, together
+from tests.processes import together
 
 MODEL, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
 PPL = ["ppl", MODEL, "--distance", "builtin:digits", "--samples", "130", "--device", "cpu"]
