@@ -19,7 +19,7 @@ from latentlab.errors import CheckpointError, LatentError, SettingsError
 from latentlab.numerics import check_shape
 
 METHODS = ("pca", "sefa", "svm")
-FORMAT, FORMAT_VERSION = "latentlab-directions", "1"
+HEADER, VERSION = "latentlab-directions", 1  # the entry of the file's header, and its version
 
 _UNIT = 1e-4  # what the length of a unit vector in float32 may be off
 _MOST = 100_000  # directions, or layers, that a file may hold
@@ -162,6 +162,7 @@ def save_directions(path: Path | str, directions: Directions) -> None:
         for name in ("vectors", "deviations", "origins")
     }
     about = {
+        "version": VERSION,
         "names": list(directions.names),
         "method": directions.method,
         "layers": None if directions.layers is None else list(directions.layers),
@@ -169,10 +170,8 @@ def save_directions(path: Path | str, directions: Directions) -> None:
         "facts": {name: list(values) for name, values in directions.facts.items()},
         "settings": dict(directions.settings),
     }
-    header = {
-        "format": FORMAT, "format_version": FORMAT_VERSION, "directions": json.dumps(about),
-    }  # fmt: skip
-    write_safetensors(tensors, Path(path), header)
+    # One entry: safetensors writes several in an order that changes from run to run.
+    write_safetensors(tensors, Path(path), {HEADER: json.dumps(about)})
 
 
 def load_directions(path: Path | str, w_dim: int) -> Directions:
@@ -185,15 +184,15 @@ def load_directions(path: Path | str, w_dim: int) -> Directions:
         header, tensors = read_safetensors(Path(path))
     except CheckpointError as error:
         raise LatentError(str(error)) from error
-    if header.get("format") != FORMAT:
+    if HEADER not in header:
         raise LatentError(f"{path}: holds no directions; expected a file of `latentlab directions`")
-    if header.get("format_version") != FORMAT_VERSION:
-        raise LatentError(
-            f"{path}: format version {header.get('format_version')}, this latentlab reads "
-            f"{FORMAT_VERSION}; update it"
-        )
     try:
-        about = json.loads(header["directions"])
+        about = json.loads(header[HEADER])
+        if about["version"] != VERSION:
+            raise LatentError(
+                f"directions of version {about['version']!r}, this latentlab reads {VERSION}; "
+                "update it"
+            )
         found = Directions(
             _texts(about["names"]),
             tensors["vectors"].float(),
