@@ -47,9 +47,18 @@ class Order:
 
 def measuring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an Order, which the command takes as ``order``."""
-    html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
-                        "and pictures in one file.")  # fmt: skip
-    return html(_with_order(command))
+    return reporting_options("report.csv")(command)
+
+
+def reporting_options(report: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return measuring_options with another name for the table."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, "
+                            "plots and pictures in one file.")  # fmt: skip
+        return html(_with_order(command, report))
+
+    return add
 
 
 def page_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -57,7 +66,7 @@ def page_options(command: Callable[..., None]) -> Callable[..., None]:
     return _with_order(command)
 
 
-def _with_order(command: Callable[..., None]) -> Callable[..., None]:
+def _with_order(command: Callable[..., None], report: str = "report.csv") -> Callable[..., None]:
     @functools.wraps(command)
     def ordered(**arguments: Any) -> None:
         arguments.setdefault("html", True)
@@ -75,7 +84,7 @@ def _with_order(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Samples at once on a GPU; default: by the size of the images."),
         output_option,
-        click.option("--report", type=TableName(), default="report.csv", show_default=True,
+        click.option("--report", type=TableName(), default=report, show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
         overwrite_option,
         dry_run_option,
