@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cli.interrupt import unwind_on_sigterm
 from cli.progress import ProgressBar
 from cli.rendering import render_ws
 from cli.report import write_table
@@ -84,7 +85,8 @@ def draw(g: Generator, plan: Plan) -> None:
     size = tile_size(g.resolution, strip, SCREEN)
     moves = len(sweep(plan)) if plan.video else 0
     total = len(plan.pictures) * (strip + moves * len(plan.directions))
-    with ProgressBar(total, "editing", unit="frame") as bar:
+    # Unwound, no half of a video stays behind.
+    with unwind_on_sigterm(), ProgressBar(total, "editing", unit="frame") as bar:
         for picture in plan.pictures:
             noise = picture.noise(g)
             lines = []

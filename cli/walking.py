@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cli.interrupt import unwind_on_sigterm
 from cli.progress import ProgressBar
 from cli.rendering import render_ws
 from cli.report import write_table
@@ -90,6 +91,7 @@ def draw(g: Generator, walk: Walk) -> None:
     tiles: dict[int, Image.Image] = {}
     latents = []
     with ExitStack() as stack:
+        stack.enter_context(unwind_on_sigterm())  # so that no half of a video stays behind
         bar = stack.enter_context(ProgressBar(len(walk.places), "walking", unit="frame"))
         write = None
         if walk.video:

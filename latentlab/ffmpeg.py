@@ -21,7 +21,16 @@ _COLOURS = (
     "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
 )  # fmt: skip
 # No versions and dates inside; the table of frames in front, so that players begin at once.
-_CONTAINER = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-movflags", "+faststart")
+_CONTAINER = (
+    "-fflags",
+    "+bitexact",
+    "-flags:v",
+    "+bitexact",
+    "-movflags",
+    "+faststart",
+    "-f",
+    "mp4",
+)
 
 
 def ffmpeg_program() -> str:
@@ -92,9 +101,10 @@ class FfmpegWriter:
     def _start(self, height: int, width: int) -> "subprocess.Popen[bytes]":
         rate = str(Fraction(self._fps).limit_denominator(_FINEST))
         pixels = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate)
+        target = f"file:{self._file.absolute()}"  # else a:b.mp4 is protocol a, and -b an option
         command = [
             ffmpeg_program(), "-y", "-v", "error", *pixels, "-i", "pipe:", *_COLOURS, *_X264,
-            *_CONTAINER, str(self._file),
+            *_CONTAINER, target,
         ]  # fmt: skip
         try:
             # In a session of its own Ctrl-C does not reach it, and we decide what becomes of it.

@@ -136,6 +136,14 @@ def test_the_same_frames_give_the_same_bytes(tmp_path, suffix):
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["a:b.mp4", "-y.mp4", "%d ä.MP4", "a b.GIF"])
+def test_names_are_names_alone(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    written(name, [flat(1)])
+    assert os.listdir() == [name]
+    assert (read_mp4 if name.lower().endswith("4") else read_gif)(tmp_path / name)[1][0].any()
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
 @pytest.mark.parametrize(("frames", "error", "words"), [
     ([], OutputError, "a video needs a frame"),
