@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see report.write_table
+VIDEO_SUFFIXES = (".mp4", ".gif")  # as latentlab.video.SUFFIXES
 STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
 
 _MOST_NUMBERS = 1_000_000
@@ -143,6 +144,19 @@ class TableName(click.ParamType[str]):
         """Refuse names with folders, and suffixes that no such table has."""
         if PurePath(value).name != value or PurePath(value).suffix not in self._suffixes:
             known = ", ".join(self._suffixes)
+            self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
+        return str(value)
+
+
+class VideoName(click.ParamType[str]):
+    """Name of a video file, whose suffix says how it is written."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse names with folders, and suffixes that no video has."""
+        if PurePath(value).name != value or PurePath(value).suffix.lower() not in VIDEO_SUFFIXES:
+            known = ", ".join(VIDEO_SUFFIXES)
             self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
         return str(value)
 
