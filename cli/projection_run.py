@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from latentlab.alignment import save_alignment
 from torch import Tensor
 
 from cli.folder_lock import claimed
@@ -35,7 +36,6 @@ from latentlab import (
     distributed,
     project,
 )
-from latentlab.alignment import save_alignment
 from latentlab.perceptual import PerceptualDistance
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latentlab.alignment import Alignment, align, face_quad
 from PIL import Image
 from torch import Tensor
 
 from cli.picture_options import PictureOrder
 from cli.projection_records import Source
 from latentlab import Generator, ImageError
-from latentlab.alignment import Alignment, align, face_quad
 from latentlab.images import decode, fit, picture_to_tensor
 
 

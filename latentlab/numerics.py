@@ -23,6 +23,8 @@ class Stream(IntEnum):
     CLASSIFIER_BATCH = 31
     PROJECTION_NOISE = 40
     PROJECTION_W = 41
+    PROJECTION_START = 42
+    TUNING = 43
     PICTURE_ORDER = 45
     RENDERED_NOISE = 50
     FILE_W_MEAN = 60  # of a checkpoint that has none
