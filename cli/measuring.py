@@ -20,7 +20,7 @@ from cli.options import (
 )
 from cli.processes import joined_processes
 from cli.text import plain_text, say
-from cli.values import TableName
+from cli.values import TABLE_SUFFIXES, FileName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def _order_options(
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Samples at once on a GPU; default: by the size of the images."),
         output_option,
-        click.option("--report", type=TableName(), default=report, show_default=True,
+        click.option("--report", type=FileName(TABLE_SUFFIXES), default=report, show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
         overwrite_option,
         dry_run_option,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from cli.values import AnyFloat, FiniteFloat, VideoName
+from cli.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -91,7 +91,7 @@ def video_options(text: str) -> Callable[[Command], Command]:
             help="Frames a second of the video; a .gif has 50 at most.",
         )(command)  # fmt: skip
         return click.option(
-            "--video", type=VideoName(), metavar="NAME",
+            "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
             help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`.",
         )(command)  # fmt: skip
 

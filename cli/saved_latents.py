@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from cli.picture_choice import distinct
 from cli.projection_files import FILES
 from cli.text import plain_text
 from latentlab import Generator, LatentError
@@ -74,7 +74,8 @@ def read_saved(
         for folder in _projections(path):
             name = folder.resolve().name or "picture"
             found += _of_file(folder / PROJECTED_W, folder / PROJECTED_NOISE, name, g)
-    return _named_apart(found)
+    names = distinct([latent.name for latent in found], _RESERVED)
+    return [replace(latent, name=name) for latent, name in zip(found, names, strict=True)]
 
 
 @torch.no_grad()
@@ -108,15 +109,3 @@ def _of_file(path: Path, noise_file: Path | None, name: str, g: Generator) -> li
     stem = plain_text(name if name.strip(". ") else "picture")
     names = [stem] if len(rows) == 1 else [f"{stem}-{i:02d}" for i in range(len(rows))]
     return [SavedLatent(names[i], ws, noise_file, i) for i, ws in enumerate(rows)]
-
-
-def _named_apart(latents: Sequence[SavedLatent]) -> list[SavedLatent]:
-    """Number the later ones of those with one name, or names that differ in case alone."""
-    taken = set(_RESERVED)
-    found = []
-    for latent in latents:
-        names = (latent.name if i == 1 else f"{latent.name}-{i}" for i in count(1))
-        name = next(name for name in names if name.casefold() not in taken)
-        taken.add(name.casefold())
-        found.append(replace(latent, name=name))
-    return found

@@ -132,31 +132,18 @@ class Colour(click.ParamType[tuple[int, int, int]]):
         return red, green, blue
 
 
-class TableName(click.ParamType[str]):
-    """Name of a table file, whose suffix says how it is written."""
+class FileName(click.ParamType[str]):
+    """Name of a file in the output folder, whose suffix says how it is written."""
 
     name = "file"
 
-    def __init__(self, suffixes: Sequence[str] = TABLE_SUFFIXES) -> None:
+    def __init__(self, suffixes: Sequence[str]) -> None:
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse names with folders, and suffixes that no such table has."""
+        """Refuse names with folders, and other suffixes."""
         if PurePath(value).name != value or PurePath(value).suffix not in self._suffixes:
             known = ", ".join(self._suffixes)
-            self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
-        return str(value)
-
-
-class VideoName(click.ParamType[str]):
-    """Name of a video file, whose suffix says how it is written."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse names with folders, and suffixes that no video has."""
-        if PurePath(value).name != value or PurePath(value).suffix.lower() not in VIDEO_SUFFIXES:
-            known = ", ".join(VIDEO_SUFFIXES)
             self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
         return str(value)
 
