@@ -20,9 +20,7 @@ from cli.options import (
 )
 from cli.processes import joined_processes
 from cli.text import plain_text, say
-from cli.values import (
-    TableName,
-)
+from cli.values import TABLE_SUFFIXES, FileName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,30 +43,40 @@ class Order:
     html: bool = True
 
 
-_ORDER_OPTIONS = (
-    seed_option("Seed of latents, noise and resampling."),
-    click.option("--batch", type=click.IntRange(min=1), metavar="N",
-                 help="Samples at once on a GPU; default: by the size of the images."),
-    output_option,
-    click.option("--report", type=TableName(), default="report.csv", show_default=True,
-                 metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
-    overwrite_option,
-    dry_run_option,
-    device_option,
-)  # fmt: skip
-
-
 def measuring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an Order, which the command takes as ``order``."""
+    return reporting_options("report.csv")(command)
+
+
+def reporting_options(report: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return measuring_options with another name for the table."""
     html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
                         "and pictures in one file.")  # fmt: skip
-    options = (html, *_ORDER_OPTIONS)
-    return grouped_options("order", Order, options)(joined_processes(command))
+    return _order_options(report, html)
 
 
 def page_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an Order whose page is always written."""
-    return grouped_options("order", Order, _ORDER_OPTIONS)(joined_processes(command))
+    return _order_options("report.csv")(command)
+
+
+def _order_options(
+    report: str, *more: Callable[[Any], Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    options = (
+        *more,
+        seed_option("Seed of latents, noise and resampling."),
+        click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                     help="Samples at once on a GPU; default: by the size of the images."),
+        output_option,
+        click.option("--report", type=FileName(TABLE_SUFFIXES), default=report, show_default=True,
+                     metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
+        overwrite_option,
+        dry_run_option,
+        device_option,
+    )  # fmt: skip
+    group = grouped_options("order", Order, options)
+    return lambda command: group(joined_processes(command))
 
 
 def samples_option(default: int, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from cli.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -78,6 +80,30 @@ def dry_run_option(command: Command) -> Command:
     return click.option(
         "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
     )(command)
+
+
+def video_options(text: str) -> Callable[[Command], Command]:
+    """--video and --fps; ``text`` says what the video shows."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
+            help="Frames a second of the video; a .gif has 50 at most.",
+        )(command)  # fmt: skip
+        return click.option(
+            "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
+            help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`.",
+        )(command)  # fmt: skip
+
+    return add
+
+
+def truncation_option(command: Command) -> Command:
+    """--truncation-psi, of seeds."""
+    return click.option(
+        "--truncation-psi", type=AnyFloat(), default=1.0, show_default=True, metavar="PSI",
+        help="Pull the w of seeds towards the mean w.",
+    )(command)  # fmt: skip
 
 
 def distance_option(command: Command) -> Command:

@@ -20,9 +20,11 @@ from latentlab.errors import (
     UnsafeCheckpoint,
     UnsupportedCheckpoint,
 )
+from latentlab.masks import load_mask
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import perceptual_distance
 from latentlab.projection import Projection, ProjectorSettings
+from latentlab.projection_start import ProjectionStart, StartSearch
 from latentlab.projector import project
 from latentlab.version import __version__
 
@@ -39,8 +41,10 @@ __all__ = [
     "OutputError",
     "ProcessError",
     "Projection",
+    "ProjectionStart",
     "ProjectorSettings",
     "SettingsError",
+    "StartSearch",
     "TruncatedCheckpoint",
     "UnsafeCheckpoint",
     "UnsupportedCheckpoint",
@@ -48,6 +52,7 @@ __all__ = [
     "images",
     "load",
     "load_classifier",
+    "load_mask",
     "perceptual_distance",
     "project",
     "save",

@@ -50,8 +50,9 @@ _SUFFIXES_OF = {
     "BMP": (".bmp",), "TIFF": (".tif", ".tiff"), "GIF": (".gif",), "HEIF": (".heic", ".heif"),
 }  # fmt: skip
 _DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError, RuntimeError,
-    OverflowError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+    OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError,
+    RuntimeError, OverflowError, MemoryError, struct.error, zlib.error,
+    Image.DecompressionBombError,
 )  # fmt: skip
 _pillow_globals = threading.Lock()
 

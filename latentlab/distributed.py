@@ -77,14 +77,15 @@ def any_of(fact: bool) -> bool:
     return bool(flag)
 
 
-def add_up(numbers: Tensor) -> Tensor:
-    """Return the sum of every process's tensor, the same bits on all; all must call it."""
-    if not _is_joined():
-        return numbers
-    total = numbers.detach().clone(memory_format=torch.contiguous_format)
-    with _exchange():
-        dist.all_reduce(total)
-    return total
+def add_up_(numbers: Tensor) -> Tensor:
+    """Replace a contiguous tensor by the sum of every process's; all must call it.
+
+    All get the same bits. Returns the tensor.
+    """
+    if _is_joined():
+        with _exchange():
+            dist.all_reduce(numbers)
+    return numbers
 
 
 def from_main(make: Callable[[], T]) -> T:

@@ -23,6 +23,8 @@ class Stream(IntEnum):
     CLASSIFIER_BATCH = 31
     PROJECTION_NOISE = 40
     PROJECTION_W = 41
+    PROJECTION_START = 42
+    TUNING = 43
     PICTURE_ORDER = 45
     RENDERED_NOISE = 50
     FILE_W_MEAN = 60  # of a checkpoint that has none
@@ -36,6 +38,7 @@ class Stream(IntEnum):
     ATTRIBUTION = 150
     FIDELITY = 160
     BOOTSTRAP = 170
+    DIRECTIONS = 180
     LABELS = 1000  # added to the stream of the z that the labels go with
     NOISE_MAPS = 2000  # added to the stream of the z that the noise maps go with
 

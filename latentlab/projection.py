@@ -31,13 +31,15 @@ class ProjectorSettings:
     w_noise: float = 0.05  # noise added to w, in deviations of w
     w_noise_ramp: float = 0.75  # share of the steps until it has vanished
     noise_weight: float = 1e5  # of the noise regulariser
+    start_samples: int = 0  # starts from the closest of so many sampled w; 0: from the mean
+    w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
             raise SettingsError(
                 f"`space` must be one of {', '.join(SPACES)}, but got {self.space!r}"
             )
-        for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0)):
+        for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise SettingsError(f"`{name}` must be a whole number >= {least}, got {value!r}")
@@ -45,10 +47,12 @@ class ProjectorSettings:
             if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
                 value = getattr(self, name)
                 raise SettingsError(f"`{name}` must be a positive number, but got {value!r}")
-        for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight"):
+        for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight", "w_plus_pull"):
             if not (_is_number(getattr(self, name)) and getattr(self, name) >= 0):
                 value = getattr(self, name)
                 raise SettingsError(f"`{name}` must be zero or a positive number, got {value!r}")
+        if self.w_plus_pull and self.space == "w":
+            raise SettingsError("`w_plus_pull` pulls W+ towards W; give it with space w+")
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step: linear rise, then flat, then a cosine fall."""
@@ -75,9 +79,12 @@ class Projection:
         noise: Optimised noise maps, one [N,1,h,w] a noise layer.
         images: The images rendered from them, [N,C,R,R].
         distance: Perceptual distance of each rendered image to its target [N].
-        start_distance: The same for the image of the mean w, where the optimisation starts [N].
+        start_distance: The same for the image of the w where the optimisation starts [N], with
+            the generator's own noise maps, or those that it went on from.
         history: One row an image and step: distance, noise penalty, loss, learning rate.
         settings: The constants used.
+        diverged: Whether an image's loss left the finite numbers, so that its latents are the
+            best until then [N]; all False unless that was asked for.
     """
 
     ws: Tensor
@@ -87,6 +94,7 @@ class Projection:
     start_distance: Tensor
     history: "pd.DataFrame"
     settings: ProjectorSettings
+    diverged: Tensor
 
 
 def joined(parts: Sequence[Projection]) -> Projection:
@@ -106,6 +114,7 @@ def joined(parts: Sequence[Projection]) -> Projection:
         torch.cat([part.start_distance for part in parts]),
         pd.concat(histories, ignore_index=True),
         parts[0].settings,
+        torch.cat([part.diverged for part in parts]),
     )
 
 

@@ -4,56 +4,25 @@ Adam moves w and the noise maps so that the rendered image comes close to the ta
 perceptual distance, while a regulariser keeps the noise maps from carrying the picture.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from latentlab.errors import ImageError, LatentError, NumericalError, SettingsError
-from latentlab.latents import w_statistics
+from latentlab.comparison import Comparison, Distance
+from latentlab.draws import Draws, SeededDraws
+from latentlab.errors import ImageError, LatentError, SettingsError
+from latentlab.masks import check_masks
 from latentlab.networks.generator import Generator
-from latentlab.noise import noise_penalty, normalise_noise
-from latentlab.numerics import Stream, full_precision, keyed_generator
-from latentlab.perceptual import PerceptualDistance
-from latentlab.projection import Projection, ProjectorSettings, history_frame, joined
+from latentlab.numerics import full_precision
+from latentlab.projection import Projection, ProjectorSettings, joined
+from latentlab.projection_search import Observer, OnDivergence, Search, Task, render
+from latentlab.projection_start import ProjectionStart, StartSearch
 
-Distance = Callable[[Tensor, Tensor], Tensor]
+__all__ = ["Distance", "Draws", "SeededDraws", "default_batch", "project", "render"]
+
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
-
-
-class Draws(Protocol):
-    """Source of the random numbers of a projection; the same for every image."""
-
-    def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
-        """Return the starting noise map of a layer."""
-        ...
-
-    def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
-        """Return the standard normal noise added to w at a step."""
-        ...
-
-
-class SeededDraws:
-    """Draws from (seed, layer) and (seed, step), on the CPU, so that devices agree.
-
-    Images get equal numbers: a projection depends on its image, not on its neighbours.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
-        """Return the starting noise map of a layer."""
-        return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_NOISE, layer)
-        )
-
-    def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
-        """Return the standard normal noise added to w at a step."""
-        return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_W, step)
-        )
 
 
 def project(
@@ -69,6 +38,11 @@ def project(
     c: Tensor | None = None,
     draws: Draws | None = None,
     progress: Progress | None = None,
+    starts: StartSearch | None = None,
+    start: ProjectionStart | None = None,
+    masks: Tensor | None = None,
+    observer: Observer | None = None,
+    on_divergence: OnDivergence = "raise",
 ) -> Projection:
     """Find latents and noise whose images come close to the given ones.
 
@@ -89,105 +63,63 @@ def project(
         c: Label [1,c_dim] for the statistics of w in a conditional generator.
         draws: Random numbers given by hand.
         progress: Called after every step with its number and the distances before it [batch].
+        starts: Statistics of w, and sampled w to start from, made once for many calls; it must
+            have been made with the same generator, distance, label and settings.
+        start: Latents to go on from, in place of the mean w or a sampled one.
+        masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target takes
+            the place of the rendered image before they are compared.
+        observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
+        on_divergence: "raise" ends with an error where a loss leaves the finite numbers; "keep"
+            keeps the best latents of that image until then, marks it, and goes on with the others.
 
     Raises:
         SettingsError: If a setting is out of range, or the distance gives no number an image.
-        ImageError: If the images do not fit the generator or hold NaN.
+        ImageError: If the images or masks do not fit the generator, hold NaN, or a mask is empty.
+        LatentError: If ``start`` does not fit.
         NumericalError: If the optimisation leaves the finite numbers; names the step and image.
     """
     settings = settings or ProjectorSettings(space=space, steps=steps, seed=seed)
     if c is not None and g.c_dim == 0:
         raise LatentError("`c` was given, but this generator has no labels; leave it out")
+    if on_divergence not in get_args(OnDivergence):
+        raise SettingsError(f"`on_divergence` must be raise or keep, but got {on_divergence!r}")
     batch = default_batch(g) if batch is None else batch
     if batch < 1:
         raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
     images = _checked_images(g, images)
-    statistics = w_statistics(g, settings.w_samples, c)
+    if masks is not None:
+        masks = check_masks(masks, images)
+    if start is not None:
+        start = _checked_start(start, g, len(images), settings)
     draws = draws or SeededDraws(settings.seed)
+    if starts is None:
+        starts = StartSearch(g, distance, settings, c, draws)
+    else:
+        starts.check(g, distance, settings, c)
+    task = Task(g, settings, starts, draws, on_divergence, observer)
     parts = []
     with full_precision(), torch.enable_grad():
-        for targets in images.split(batch):
-            search = _Search(g, targets, distance, settings, statistics, draws)
-            for step in range(settings.steps):
-                distances = search.run_step(step)
-                if progress is not None:
-                    progress(step, distances)
-            parts.append(search.result())
+        for first in range(0, len(images), batch):
+            rows = slice(first, first + batch)
+            comparison = Comparison(distance, images[rows], None if masks is None else masks[rows])
+            search = Search(task, comparison, None if start is None else start.rows(rows))
+            parts.append(_run(search, settings.steps, progress))
     return joined(parts)
+
+
+def _run(search: Search, steps: int, progress: Progress | None) -> Projection:
+    for step in range(steps):
+        distances = search.run_step(step)
+        if progress is not None:
+            progress(step, distances)
+        if search.all_diverged:
+            break
+    return search.result()
 
 
 def default_batch(g: Generator) -> int:
     """Images that ``project`` optimises at once where nobody says how many."""
     return 1 if g.device.type == "cpu" else 8
-
-
-class _Search:
-    """The state of an optimisation: w, noise maps, Adam, and the losses so far."""
-
-    def __init__(
-        self,
-        g: Generator,
-        targets: Tensor,
-        distance: Distance,
-        settings: ProjectorSettings,
-        statistics: tuple[Tensor, Tensor],  # mean and deviation of w
-        draws: Draws,
-    ) -> None:
-        self._g, self._settings, self._draws = g, settings, draws
-        self._compare = _comparison(distance, targets)
-        mean, self._deviation = statistics
-        rows = g.num_ws if settings.space == "w+" else 1
-        self._w = mean.expand(len(targets), rows, -1).clone().requires_grad_(True)
-        maps = [draws.noise(i, shape) for i, shape in enumerate(g.synthesis.noise_shapes)]
-        self._noise = [
-            level.to(mean).repeat(len(targets), 1, 1, 1).requires_grad_(True) for level in maps
-        ]
-        self._adam = torch.optim.Adam([self._w, *self._noise], betas=(0.9, 0.999))
-        self._trace: list[Tensor] = []
-        with torch.no_grad():
-            self._start = self._compare(g.synthesis(self._w.expand(-1, g.num_ws, -1)))
-
-    def run_step(self, step: int) -> Tensor:
-        """Move w and noise once; returns the distances [N] before the move."""
-        g, settings, w, noise = self._g, self._settings, self._w, self._noise
-        spread = self._deviation * settings.w_noise_at(step)
-        jitter = self._draws.w(step, (1, *w.shape[1:])).to(w) * spread
-        rendered = g.synthesis((w + jitter).expand(-1, g.num_ws, -1), noise=noise)
-        distances = self._compare(rendered)
-        penalty = noise_penalty(noise) if noise else torch.zeros_like(distances)
-        loss = distances + settings.noise_weight * penalty
-        _check_losses(loss, step)
-        self._adam.param_groups[0]["lr"] = settings.learning_rate_at(step)
-        self._adam.zero_grad(set_to_none=True)
-        loss.sum().backward(inputs=[w, *noise])
-        self._adam.step()
-        normalise_noise(noise)
-        self._trace.append(torch.stack([distances, penalty, loss]).detach().cpu())
-        return distances.detach()
-
-    def result(self) -> Projection:
-        """Render the final latents with the final noise and compare once more."""
-        ws = self._w.detach().expand(-1, self._g.num_ws, -1).contiguous()
-        noise = [level.detach() for level in self._noise]
-        images = render(self._g, ws, noise)
-        with torch.no_grad():
-            distance = self._compare(images)
-        _check_losses(distance, self._settings.steps)
-        history = history_frame(torch.stack(self._trace), self._settings)
-        return Projection(ws, noise, images, distance, self._start, history, self._settings)
-
-
-@torch.no_grad()
-def render(g: Generator, ws: Tensor, noise: Sequence[Tensor]) -> Tensor:
-    """Render latents [N,num_ws,w_dim] with noise maps [N,1,h,w], one image at a time.
-
-    Image by image, so that a saved latent gives its saved image again to the last bit.
-    """
-    one_by_one = [
-        g.synthesis(ws[i : i + 1], noise=[level[i : i + 1] for level in noise])
-        for i in range(len(ws))
-    ]
-    return torch.cat(one_by_one)
 
 
 def _checked_images(g: Generator, images: Tensor) -> Tensor:
@@ -203,28 +135,9 @@ def _checked_images(g: Generator, images: Tensor) -> Tensor:
     return images.detach().to(g.device, g.w_mean.dtype)
 
 
-def _comparison(distance: Distance, targets: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return the distance to fixed targets, whose features are computed once."""
-    if not isinstance(distance, PerceptualDistance):
-        return lambda images: _one_each(distance(targets, images), len(targets))
-    with torch.no_grad():
-        wanted = distance.features(targets)
-    return lambda images: distance.compare(distance.features(images), wanted)
-
-
-def _one_each(distances: Tensor, count: int) -> Tensor:
-    """Bring a foreign distance's result to [N], as lpips gives [N,1,1,1]."""
-    if distances.numel() != count:
-        raise SettingsError(
-            f"`distance` must give a number an image, but gave {list(distances.shape)} for {count}"
-        )
-    return distances.reshape(count)
-
-
-def _check_losses(loss: Tensor, step: int) -> None:
-    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
-    if bad:
-        raise NumericalError(
-            f"projection step {step}: the loss of image {bad[0]} is {loss[bad[0]].item()}; "
-            "lower the learning rate"
-        )
+def _checked_start(
+    start: ProjectionStart, g: Generator, count: int, settings: ProjectorSettings
+) -> ProjectionStart:
+    if settings.start_samples:
+        raise SettingsError("give either `start` or `start_samples`: both say where to start")
+    return start.checked(g, count, settings.space)

@@ -1,0 +1,65 @@
+"""How a projection compares images with its targets: perceptually, and within a mask."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from latentlab.errors import SettingsError
+from latentlab.perceptual import PerceptualDistance
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+class Comparison:
+    """Distances to fixed targets, whose features are computed once."""
+
+    def __init__(self, distance: Distance, targets: Tensor, masks: Tensor | None = None) -> None:
+        """Take targets [N,C,R,R] in [-1,1], and masks [N,1,R,R] in [0,1] of what counts."""
+        self.targets, self.masks = targets, masks
+        self._distance = distance
+        with torch.no_grad():
+            self._wanted = features_of(distance, targets)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the distance [N] of each image [N,C,R,R] to its own target."""
+        if self.masks is not None:
+            images = self.targets.lerp(images, self.masks)
+        return compared(self._distance, features_of(self._distance, images), self._wanted)
+
+    def to_one(self, index: int, images: Tensor) -> Tensor:
+        """Return the distances [K] of images [K,C,R,R] to one of the targets."""
+        if self.masks is not None:
+            images = self.targets[index].lerp(images, self.masks[index])
+        return self.features_to_one(index, features_of(self._distance, images))
+
+    def features_to_one(self, index: int, features: Sequence[Tensor]) -> Tensor:
+        """Return the distances [K] of images, given by their features, to one of the targets."""
+        one = [stage[index : index + 1] for stage in self._wanted]
+        return compared(self._distance, features, one)
+
+
+def features_of(distance: Distance, images: Tensor) -> list[Tensor]:
+    """Return what images are compared by: a foreign distance takes the images themselves."""
+    return distance.features(images) if isinstance(distance, PerceptualDistance) else [images]
+
+
+def compared(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Return distances [N] between features; a single wanted row is compared with every other.
+
+    Raises:
+        SettingsError: If the distance gives no number an image.
+    """
+    if isinstance(distance, PerceptualDistance):
+        return distance.compare(found, wanted)
+    (images,), (targets,) = found, wanted
+    return _one_each(distance(targets.expand_as(images), images), len(images))
+
+
+def _one_each(distances: Tensor, count: int) -> Tensor:
+    """Bring a foreign distance's result to [N], as lpips gives [N,1,1,1]."""
+    if distances.numel() != count:
+        raise SettingsError(
+            f"`distance` must give a number an image, but gave {list(distances.shape)} for {count}"
+        )
+    return distances.reshape(count)

@@ -1,0 +1,58 @@
+"""Masks: what of a picture counts in a projection."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from latentlab.errors import ImageError
+from latentlab.images import MAX_UPSCALE, Crop, fit, picture_to_tensor, read_picture
+
+
+def load_mask(
+    path: Path | str, resolution: int, crop: Crop = "center", max_upscale: float = MAX_UPSCALE
+) -> Tensor:
+    """Read a mask from a picture file: white counts, black does not, grey counts in part.
+
+    It is cropped and resized as its picture is, and clipped to [0,1] where the resize overshoots.
+
+    Returns:
+        The mask [1,resolution,resolution] in [0,1].
+
+    Raises:
+        ImageError: If the file cannot be read or used, or is black all over.
+    """
+    return mask_from(fit(read_picture(path), resolution, crop, max_upscale, str(path)), str(path))
+
+
+def mask_from(picture: Image.Image, where: str = "mask") -> Tensor:
+    """Convert a picture to a mask [1,H,W] in [0,1]: white counts, black does not.
+
+    Raises:
+        ImageError: If it is black all over.
+    """
+    mask = ((picture_to_tensor(picture, channels=1) + 1) / 2).clamp(0, 1)
+    if not bool((mask > 0).any()):
+        raise ImageError(f"{where}: the mask is black all over; paint white what counts")
+    return mask
+
+
+def check_masks(masks: Tensor, images: Tensor) -> Tensor:
+    """Return masks [N,1,R,R] on the device and in the dtype of their images [N,C,R,R].
+
+    Raises:
+        ImageError: If they have another shape, values outside [0,1], or one is zero all over.
+    """
+    wanted = [len(images), 1, *images.shape[2:]]
+    if list(masks.shape) != wanted:
+        raise ImageError(f"`masks` must have shape {wanted}, but got {list(masks.shape)}")
+    if not masks.is_floating_point():
+        raise ImageError(f"`masks` must be floats in [0,1], but got {masks.dtype}")
+    masks = masks.detach().to(images)
+    for i, mask in enumerate(masks):
+        if not bool(((mask >= 0) & (mask <= 1)).all()):
+            raise ImageError(f"`masks`: mask {i} has values outside [0,1]")
+        if not bool(torch.any(mask > 0)):
+            raise ImageError(f"`masks`: mask {i} is zero all over, so that nothing counts")
+    return masks
