@@ -38,7 +38,7 @@ def test_faces_are_found_the_largest_first(model: Path, capfd: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("size", "face"),
     [
-        ((1500, 900), DrawnFace(700, 400, 80, 25)),
+        ((1500, 900), DrawnFace(560, 400, 80, 25)),
         ((90, 70), DrawnFace(25, 22, 9)),
         ((333, 1111), DrawnFace(100, 500, 40)),
     ],
