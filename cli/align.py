@@ -73,18 +73,20 @@ def align(
     policy = DecodePolicy(background=background, first_frame=first_frame)
     cutting = Cutting(faces.open(), policy, size, max_upscale)
     choice = choose(pictures, limit)
-    identity = {
+    facts = {
         "latentlab": __version__, "size": size, "max_upscale": max_upscale,
         "background": "#{:02x}{:02x}{:02x}".format(*background), "first_frame": first_frame,
         **faces.facts(),
     }
-    plan = make_plan(choice, output, identity, overwrite)
+    # Landmarks may grow and be corrected: photos whose own are the same stay as they are.
+    identity = {name: facts[name] for name in facts if not name.startswith("landmarks")}
+    plan = make_plan(choice, output, identity, overwrite, cutting.is_current)
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
         done = len(plan.jobs) - len(left)
-        click.echo(json.dumps({"pictures": left, "done": done, **identity}, indent=1))
+        click.echo(json.dumps({"pictures": left, "done": done, **facts}, indent=1))
         return
-    run = AlignmentRun(plan, cutting, identity, choice.failures)
+    run = AlignmentRun(plan, cutting, identity, facts, choice.failures)
     run()
     left_out = run.left_out
     total = counted(len(run.rows), "picture")

@@ -1,5 +1,6 @@
 """Which file each aligned face goes into, and what is done already."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,32 @@ class Plan:
         """The photos that are not done."""
         return [job for job in self.jobs if job.done is None]
 
+    def file(self, job: Job) -> Path:
+        """Return the place of a job's aligned face."""
+        return self.output / job.file
+
     def record(self, job: Job) -> Path:
         """Return the place of a job's record."""
-        return make_directory(self.output / RECORDS) / f"{job.name}.json"
+        return self.output / RECORDS / f"{job.name}.json"
+
+    def begin(self) -> None:
+        """Make the folders."""
+        make_directory(self.output / RECORDS)
+
+    def withdraw(self, job: Job) -> None:
+        """Remove what an earlier run has made of a job, if it was one."""
+        if self.record(job).exists():
+            self.file(job).unlink(missing_ok=True)
+            self.record(job).unlink()
 
 
-def make_plan(choice: Choice, output: Path, identity: dict[str, Any], overwrite: bool) -> Plan:
+def make_plan(
+    choice: Choice,
+    output: Path,
+    identity: dict[str, Any],
+    overwrite: bool,
+    is_current: Callable[[Record], bool] = lambda record: True,
+) -> Plan:
     """Give every photo its file, the same in every run, and find what is done.
 
     Args:
@@ -56,6 +77,7 @@ def make_plan(choice: Choice, output: Path, identity: dict[str, Any], overwrite:
         output: Where all results go.
         identity: All that decides the pixels besides the photo.
         overwrite: Begin anew, and replace what is there.
+        is_current: Whether what a record says of its photo's face still holds.
 
     Raises:
         OutputError: If something foreign, or of other settings, is in the way.
@@ -70,17 +92,15 @@ def make_plan(choice: Choice, output: Path, identity: dict[str, Any], overwrite:
     new = dict(zip(new, distinct(new.values(), taken), strict=True))
     jobs = [Job(path, new[path] if path in new else named[str(path)]) for path in pictures]
     results = [output / job.file for job in jobs if job.name not in known]
-    reports = [] if known else [output / REPORT, output / MANIFEST]
+    reports = [] if known or (output / RECORDS).is_dir() else [output / REPORT, output / MANIFEST]
     refuse_existing([*reports, *results], overwrite, keep=list(pictures))
     for job in jobs:
         _refuse_mixing(output, job, known.get(job.name), identity)
     names = {job.name for job in jobs}
     others = [each for name, each in known.items() if name not in names]
-    return Plan(
-        output,
-        [_checked(output, job, known.get(job.name)) for job in jobs],
-        [record for record in others if record.identity == identity],
-    )
+    current = {name: each for name, each in known.items() if is_current(each)}
+    jobs = [_checked(output, job, current.get(job.name)) for job in jobs]
+    return Plan(output, jobs, [each for each in others if each.identity == identity])
 
 
 def _records(output: Path) -> dict[str, Record]:

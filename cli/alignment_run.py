@@ -40,6 +40,17 @@ class Cutting:
     size: int
     max_upscale: float
 
+    def is_current(self, record: Record) -> bool:
+        """Whether landmarks still say of a photo what its record says; models say the same."""
+        try:
+            found = self.faces.recall(Path(record.source.path))
+        except ImageError:
+            return False
+        row = record.row
+        return found is None or found.points.array().ravel().tolist() == [
+            row.get(name) for name in _POINTS
+        ]
+
 
 class AlignmentRun:
     """Aligns pictures one by one, and keeps a row of each.
@@ -53,10 +64,20 @@ class AlignmentRun:
         plan: Plan,
         cutting: Cutting,
         identity: dict[str, Any],
+        facts: dict[str, Any],
         failures: Mapping[str, ImageError],
     ) -> None:
-        """Begin with what is done, and the sources that hold no pictures."""
-        self._plan, self._cutting, self._identity = plan, cutting, identity
+        """Begin with what is done.
+
+        Args:
+            plan: What there is to do.
+            cutting: How.
+            identity: What records say of it.
+            facts: What the manifest says of it.
+            failures: Sources that hold no pictures.
+        """
+        self._plan, self._cutting = plan, cutting
+        self._identity, self._facts = identity, facts
         self._records = {job.name: job.done for job in plan.jobs if job.done is not None}
         self.rows: dict[str, dict[str, Any]] = {}
         self._order = [str(job.picture) for job in plan.jobs]
@@ -71,6 +92,7 @@ class AlignmentRun:
         """Align what is left, and write the report and the manifest."""
         left = self._plan.left
         with claimed(self._plan.output), unwind_on_sigterm():
+            self._plan.begin()
             written = time.monotonic()
             try:
                 with ProgressBar(len(left), "aligning", "picture") as bar:
@@ -93,6 +115,7 @@ class AlignmentRun:
             decoded = decode(path, policy=how.policy)
             face = cut_face(decoded.picture, path, how.faces, how.size, how.max_upscale)
         except ImageError as error:
+            self._plan.withdraw(job)
             status = "skipped" if isinstance(error, NoFaceError) else "refused"
             self.rows[str(path)] = _row(path, status, str(error))
             return
@@ -106,7 +129,7 @@ class AlignmentRun:
         picture.save(content, format="PNG")
         digest = hashlib.sha256(content.getvalue()).hexdigest()
         record = Record(self._identity, source, row, {job.file: digest})
-        file = self._plan.output / job.file
+        file = self._plan.file(job)
         file.unlink(missing_ok=True)
         record.write(self._plan.record(job))
         with atomic_write(file) as temporary:
@@ -130,7 +153,7 @@ class AlignmentRun:
         files = {REPORT: sha256_of(self._write())}
         for record in (*self._records.values(), *self._plan.others):
             files |= record.files
-        write_manifest(self._plan.output, self._identity, files)
+        write_manifest(self._plan.output, self._facts, files)
 
 
 def _source(path: Path) -> Source:
