@@ -91,7 +91,7 @@ def tune(
     if batch < 1:
         raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
     images = check_targets(g, images)
-    pivots = ProjectionStart(ws, noise).checked(g, len(images), "w+")
+    pivots = ProjectionStart(ws, noise).checked(g, len(images), "w+", prefix="")
     tuned = copy.deepcopy(g).requires_grad_(False)
     with full_precision(), torch.enable_grad():
         weights = list(tuned.synthesis.requires_grad_(True).parameters())
@@ -169,7 +169,10 @@ class _Locality:
         if g.c_dim and c is None:
             c = torch.eye(g.c_dim)[[step % g.c_dim]]
         towards = g.mapping(z, None if c is None else c.to(pivot)) - pivot
-        return pivot + towards * (self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8))
+        near: Tensor = pivot + towards * (
+            self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
+        )
+        return near
 
 
 def _check(loss: Tensor, step: int, first: int) -> None:

@@ -81,7 +81,7 @@ def apply_tuning(g: Generator, tuning: Tuning, base_sha256: str) -> Generator:
         if weight is None or change.shape != weight.shape or scale.shape != (_rows(change),):
             raise CheckpointError(f"the tuning changes {name[:80]!r}, which this generator lacks")
         with torch.no_grad():
-            weight += _from_bytes(change, scale).to(weight)
+            weight.add_(_from_bytes(change, scale).to(weight))
     return tuned
 
 
