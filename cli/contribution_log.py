@@ -7,7 +7,7 @@ import pandas as pd
 from cli.plots.contributions import over_training
 from cli.plots.style import save_figure
 from cli.report import write_table
-from latentlab import OutputError
+from latentlab import OutputError, distributed
 from latentlab.files import sha256_of
 from latentlab.networks.config import StyleGAN2Config
 from latentlab.training.trainer import Trainer
@@ -19,11 +19,16 @@ _SAMPLES = 1024
 
 
 def log_contributions(trainer: Trainer, snapshot: Path) -> None:
-    """Measure a snapshot: add to contributions.csv and draw contributions.png, if it has a skip."""
+    """Measure a snapshot: add to contributions.csv and draw contributions.png, if it has a skip.
+
+    Processes share the measuring, and the main one writes.
+    """
     generator = trainer.config.generator
     if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
         return
     frame = contributions(trainer.ema_generator, _SAMPLES, trainer.seed).frame()
+    if not distributed.is_main():
+        return
     frame.insert(0, "images", trainer.images_seen)
     frame["sha256"] = sha256_of(snapshot)
     path = snapshot.with_name(TABLE)

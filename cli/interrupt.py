@@ -1,5 +1,6 @@
 """Ending long work in good order on Ctrl-C and SIGTERM."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def ask(number: int, _: FrameType | None) -> None:
         request.exit_code = _SIGNAL_EXIT + number
-        say("Finishing the step and saving; once more to end at once.")
+        if os.environ.get("RANK", "0") == "0":  # torchrun's, where it started several processes
+            say("Finishing the step and saving; once more to end at once.")
         for sign, handler in before.items():
             signal.signal(sign, handler)
 
@@ -54,3 +56,16 @@ def unwind_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def sigterm_waits() -> Iterator[None]:
+    """Finish the block before SIGTERM acts; torchrun sends it to all where one process fails."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)

@@ -26,8 +26,8 @@ def write_latents(path: Path, files: Mapping[str, Path], facts: Mapping[str, Any
     """Collect the latents of projected pictures, whole or not at all.
 
     ``.safetensors`` has an array ``w`` and, in its metadata's ``latentlab`` (JSON), the list of
-    ``pictures``; ``.parquet`` has a row a picture, with columns ``picture`` and ``w``, flattened. In space "w"
-    a picture has one w [w_dim], in "w+" one a layer [num_ws,w_dim].
+    ``pictures``; ``.parquet`` has a row a picture, with columns ``picture`` and ``w``, flattened.
+    In space "w" a picture has one w [w_dim], in "w+" one a layer [num_ws,w_dim].
 
     Args:
         path: The file to write.

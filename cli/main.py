@@ -11,10 +11,13 @@ from cli.compare import compare
 from cli.contributions import contributions
 from cli.convert import convert
 from cli.demo import demo
+from cli.directions import directions
 from cli.droplets import droplets
+from cli.edit import edit
 from cli.fidelity import fidelity
 from cli.generate import generate
 from cli.info import info
+from cli.interpolate import interpolate
 from cli.mix import mix
 from cli.noise import noise
 from cli.ppl import ppl
@@ -72,7 +75,7 @@ def main() -> None:
 
 
 for _command in (
-    attribution, compare, contributions, convert, demo, droplets, fidelity, generate, info, mix,
-    noise, ppl, project, separability, train, train_classifier,
+    attribution, compare, contributions, convert, demo, directions, droplets, edit, fidelity,
+    generate, info, interpolate, mix, noise, ppl, project, separability, train, train_classifier,
 ):  # fmt: skip
     main.add_command(_command)

@@ -1,11 +1,9 @@
 """What the measuring commands share: options, the opened model, work that can be continued."""
 
-import functools
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +12,15 @@ import click
 from cli.options import (
     device_option,
     dry_run_option,
+    grouped_options,
     output_option,
     overwrite_option,
     resolve_device,
     seed_option,
 )
+from cli.processes import joined_processes
 from cli.text import plain_text, say
-from cli.values import (
-    TableName,
-)
+from cli.values import TABLE_SUFFIXES, FileName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,54 +35,48 @@ class Order:
 
     output: Path
     report: str
-    html: bool
     overwrite: bool
     seed: int
     batch: int | None
     device: str
     dry_run: bool
+    html: bool = True
 
 
 def measuring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an Order, which the command takes as ``order``."""
+    return reporting_options("report.csv")(command)
+
+
+def reporting_options(report: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return measuring_options with another name for the table."""
     html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
                         "and pictures in one file.")  # fmt: skip
-    return html(_with_order(command))
+    return _order_options(report, html)
 
 
 def page_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an Order whose page is always written."""
-    return _with_order(command)
+    return _order_options("report.csv")(command)
 
 
-def _with_order(command: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(command)
-    def ordered(**arguments: Any) -> None:
-        arguments.setdefault("html", True)
-        order = Order(**{each.name: arguments.pop(each.name) for each in fields(Order)})
-        if "WORLD_SIZE" not in os.environ:  # torchrun sets it; torch is not imported without need
-            command(order=order, **arguments)
-            return
-        from latentlab import distributed
-
-        with distributed.joined():
-            command(order=order, **arguments)
-
+def _order_options(
+    report: str, *more: Callable[[Any], Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     options = (
+        *more,
         seed_option("Seed of latents, noise and resampling."),
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Samples at once on a GPU; default: by the size of the images."),
         output_option,
-        click.option("--report", type=TableName(), default="report.csv", show_default=True,
+        click.option("--report", type=FileName(TABLE_SUFFIXES), default=report, show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
         overwrite_option,
         dry_run_option,
         device_option,
     )  # fmt: skip
-    wrapped: Callable[..., None] = ordered
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    group = grouped_options("order", Order, options)
+    return lambda command: group(joined_processes(command))
 
 
 def samples_option(default: int, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -131,8 +123,11 @@ def open_model(checkpoint: str, device: str) -> Model:
 
 def tell_dry_run(models: list[Model], settings: dict[str, Any]) -> None:
     """Print what would be measured, as JSON."""
+    from latentlab import distributed
+
     facts = [model.facts() for model in models]
-    click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
+    if distributed.is_main():
+        click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
 
 
 @contextmanager
@@ -150,7 +145,7 @@ def work_on(
         identity: All that decides the numbers, besides the model, the device and the count.
     """
     import latentlab
-    from cli.interrupt import unwind_on_sigterm
+    from cli.interrupt import sigterm_waits, unwind_on_sigterm
     from cli.partial import PartialResults
     from cli.progress import ProgressBar
     from latentlab import distributed
@@ -168,4 +163,5 @@ def work_on(
             with unwind_on_sigterm():
                 yield {"finished": finished, "progress": lambda done, _: bar.move_to(done)}
         finally:
-            finished.write()
+            with sigterm_waits():
+                finished.write()

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from cli.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -80,6 +82,30 @@ def dry_run_option(command: Command) -> Command:
     )(command)
 
 
+def video_options(text: str) -> Callable[[Command], Command]:
+    """--video and --fps; ``text`` says what the video shows."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
+            help="Frames a second of the video; a .gif has 50 at most.",
+        )(command)  # fmt: skip
+        return click.option(
+            "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
+            help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`.",
+        )(command)  # fmt: skip
+
+    return add
+
+
+def truncation_option(command: Command) -> Command:
+    """--truncation-psi, of seeds."""
+    return click.option(
+        "--truncation-psi", type=AnyFloat(), default=1.0, show_default=True, metavar="PSI",
+        help="Pull the w of seeds towards the mean w.",
+    )(command)  # fmt: skip
+
+
 def distance_option(command: Command) -> Command:
     """--distance: the perceptual distance."""
     return click.option(
@@ -109,8 +135,9 @@ def resolve_device(name: str) -> str:
     """Turn "auto" into a device, and refuse one that this machine lacks."""
     import torch
 
-    if name == "auto" and torch.cuda.is_available():
-        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # torchrun's processes have one each
+    alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
+    if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if name == "auto":
         return "cpu"
     try:
@@ -131,14 +158,15 @@ def grouped_options(
 
     Args:
         name: The command's argument for it.
-        kind: The dataclass; its fields are the options' parameters.
+        kind: The dataclass; its fields are the options' parameters, or have defaults.
         options: Decorators, in the order of the help.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def grouped(**arguments: Any) -> None:
-            values = {each.name: arguments.pop(each.name) for each in fields(cast(Any, kind))}
+            names = {each.name for each in fields(cast(Any, kind))} & set(arguments)
+            values = {each: arguments.pop(each) for each in names}
             command(**{name: kind(**values)}, **arguments)
 
         wrapped: Callable[..., None] = grouped
@@ -147,19 +175,3 @@ def grouped_options(
         return wrapped
 
     return decorate
-
-
-def joined_processes(command: Callable[..., None]) -> Callable[..., None]:
-    """Let the command work together with the other processes where torchrun started several."""
-
-    @functools.wraps(command)
-    def joined(**arguments: Any) -> None:
-        if "WORLD_SIZE" not in os.environ:  # torchrun sets it; torch is not imported without need
-            command(**arguments)
-            return
-        from latentlab import distributed
-
-        with distributed.joined():
-            command(**arguments)
-
-    return joined

@@ -13,15 +13,16 @@ from cli.options import (
     device_option,
     distance_option,
     dry_run_option,
-    joined_processes,
     output_option,
     overwrite_option,
     resolve_device,
+    video_options,
 )
 from cli.picture_options import PictureOrder, picture_options
+from cli.processes import joined_processes
 from cli.projection_options import SearchOrder, search_options
 from cli.text import counted, plain_text, say
-from cli.values import TableName
+from cli.values import FileName
 
 if TYPE_CHECKING:
     from cli.projection_plan import Plan
@@ -38,13 +39,19 @@ _NAMED = 10  # pictures in the talk; the report names them all
 @search_options
 @distance_option
 @picture_options
+@click.option("--mask", type=click.Path(exists=True, path_type=Path), metavar="FILE|DIR",
+              help="What counts: white in a picture of the same size, one for all pictures or "
+              "one of each one's name.")
+@click.option("--start", type=click.Path(exists=True, path_type=Path), metavar="FILE|DIR",
+              help="Go on from saved latents: a file, or a folder of an earlier projection.")
+@video_options("A video of each projection")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
               help="Take the first N pictures only.")
 @click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N",
               help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere.")
 @class_option("Class of a conditional generator; default: the mean of all.")
-@click.option("--latents", type=TableName((".safetensors", ".parquet")),
+@click.option("--latents", type=FileName((".safetensors", ".parquet")),
               default="latents.safetensors", show_default=True, metavar="NAME",
               help="File for the latents of all pictures: .safetensors or .parquet.")
 @dry_run_option
@@ -58,6 +65,10 @@ def project(
     search: SearchOrder,
     distance: str,
     reading: PictureOrder,
+    mask: Path | None,
+    start: Path | None,
+    video: str | None,
+    fps: float,
     limit: int | None,
     shuffle: bool,
     batch: int | None,
@@ -98,24 +109,31 @@ def project(
     from cli.projection_files import REPORT
     from cli.projection_plan import make_plan
     from cli.projection_report import ProjectionReport
-    from cli.projection_run import Search, first_usable, run_projections
+    from cli.projection_run import Method, first_usable, run_projections
+    from cli.projection_starts import SavedStarts
+    from cli.projection_video import VideoOrder
     from cli.report import MANIFEST
     from cli.target_reader import TargetReader
     from latentlab import __version__, distributed, load, perceptual_distance
     from latentlab.latents import one_hot
     from latentlab.projector import default_batch
+    from latentlab.video import check_video
 
+    if video is not None:
+        check_video(video, fps)
     settings = search.settings()
     opened = load(checkpoint)
     place = resolve_device(device)
     g = opened.generator.to(place)
     c = None if label is None else one_hot(label, g.c_dim)
-    reader = TargetReader(g, reading)
+    reader = TargetReader(g, reading, mask)
+    saved = None if start is None else SavedStarts(start, g)
     choice = choose(pictures, limit, search.seed if shuffle else None)
     compare = perceptual_distance(distance, place)
     identity = {
         "latentlab": __version__, "sha256": opened.sha256, "distance_name": compare.name,
         "class": label, **reading.facts(), **asdict(settings),
+        "mask": mask and plain_text(mask), "start": start and plain_text(start),
     }
     facts = {
         **identity, "batch": batch or default_batch(g), "device": place,
@@ -131,10 +149,9 @@ def project(
     if dry_run:
         _tell_plan(plan, reader, report, facts)
     else:
-        run_projections(
-            Search(g, compare, settings, c, facts["batch"], identity),
-            reader, plan, report, output, together,
-        )
+        shown = None if video is None else VideoOrder(video, fps)
+        method = Method(g, compare, settings, c, facts["batch"], identity, saved, shown)
+        run_projections(method, reader, plan, report, output, together)
         if distributed.is_main():
             say(f"{report.told()}; see {output / REPORT}")
     if distributed.is_main():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from cli.projection_records import RECORD, Record, read_record
@@ -28,6 +29,7 @@ FILES = (
     "history.csv",
 )
 ALIGNMENT = "alignment.json"  # of a face
+MASK = "mask.png"
 
 _GAP = 2  # pixels between target and projection
 _STAGE = ".tmp-"
@@ -43,7 +45,8 @@ def write_files(result: Projection, index: int, target: Tensor, folder: Path) ->
     save_image(projected, image)
     save_image(comparison, grid([target, image], 2, _GAP))
     steps = result.history[result.history["image"] == index]
-    write_table(steps.drop(columns="image"), history)
+    # Losses that have left the finite numbers become empty cells.
+    write_table(steps.drop(columns="image").replace([np.inf, -np.inf], np.nan), history)
 
 
 def measured(result: Projection, index: int, target: Tensor) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class SearchOrder:
     seed: int
     learning_rate: float
     noise_weight: float
+    start_samples: int
+    w_plus_pull: float
 
     def settings(self) -> "ProjectorSettings":
         """Return the constants of the optimisation."""

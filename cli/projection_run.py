@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from latentlab.alignment import save_alignment
 from torch import Tensor
 
 from cli.folder_lock import claimed
@@ -16,6 +15,7 @@ from cli.interrupt import unwind_on_sigterm
 from cli.progress import ProgressBar
 from cli.projection_files import (
     ALIGNMENT,
+    MASK,
     digests,
     measured,
     publish,
@@ -26,6 +26,8 @@ from cli.projection_files import (
 from cli.projection_plan import Job, Plan
 from cli.projection_records import Record
 from cli.projection_report import ProjectionReport
+from cli.projection_starts import SavedStarts, together
+from cli.projection_video import VideoOrder, projection_videos
 from cli.target_reader import Target, TargetReader
 from latentlab import (
     Generator,
@@ -36,12 +38,15 @@ from latentlab import (
     distributed,
     project,
 )
+from latentlab.alignment import save_alignment
+from latentlab.images import save_image
 from latentlab.perceptual import PerceptualDistance
+from latentlab.projection_start import ProjectionStart, StartSearch
 
 
 @dataclass(frozen=True)
-class Search:
-    """How a batch is projected, and what in it decides the numbers."""
+class Method:
+    """How pictures are projected, and what of it decides the numbers."""
 
     g: Generator
     distance: PerceptualDistance
@@ -49,6 +54,8 @@ class Search:
     c: Tensor | None
     batch: int
     identity: dict[str, Any]
+    saved: SavedStarts | None = None
+    video: VideoOrder | None = None
 
 
 def first_usable(reader: TargetReader, plan: Plan, report: ProjectionReport) -> Target | None:
@@ -67,7 +74,7 @@ def first_usable(reader: TargetReader, plan: Plan, report: ProjectionReport) -> 
 
 
 def run_projections(
-    search: Search,
+    method: Method,
     reader: TargetReader,
     plan: Plan,
     report: ProjectionReport,
@@ -77,7 +84,7 @@ def run_projections(
     """Project what is left, and write reports; a run that is stopped keeps what is done.
 
     Args:
-        search: How a batch is projected.
+        method: How pictures are projected.
         reader: Reads the pictures.
         plan: What there is to do.
         report: What has been done.
@@ -87,9 +94,9 @@ def run_projections(
     with claimed(output), unwind_on_sigterm():
         if distributed.is_main():
             remove_stages(output)
-        distributed.gather(None)  # nobody makes a stage before the old ones are gone
+        distributed.barrier()  # nobody makes a stage before the old ones are gone
         try:
-            _Worker(search, reader, report, output).work_on(plan.batches(search.batch))
+            _Worker(method, reader, report, output).work_on(plan.batches(method.batch))
         except BaseException:
             if distributed.is_main() and report.has_results:
                 report.write()
@@ -104,62 +111,98 @@ class _Worker:
     """One process's part of a run."""
 
     def __init__(
-        self, search: Search, reader: TargetReader, report: ProjectionReport, output: Path
+        self, method: Method, reader: TargetReader, report: ProjectionReport, output: Path
     ) -> None:
-        self._search, self._reader = search, reader
+        self._method, self._reader = method, reader
         self._report, self._output = report, output
+        self._starts = StartSearch(method.g, method.distance, method.settings, method.c)
 
     def work_on(self, batches: Sequence[Sequence[Job]]) -> None:
         """Project the pictures of this process's share of the batches."""
-        steps = self._search.settings.steps
+        steps = self._method.settings.steps
         hidden = not distributed.is_main()
         with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
             for i, batch in enumerate(distributed.share(batches)):
-                self._project(batch, bar)
+                with ExitStack() as stages:
+                    pieces = [self._read(job, stages) for job in batch]
+                    self._project([piece for piece in pieces if piece is not None], bar)
                 # The other processes are about as far as the one that shows it.
                 bar.move_to(min((i + 1) * distributed.size(), len(batches)) * steps)
 
-    def _project(self, batch: Sequence[Job], bar: ProgressBar) -> None:
-        targets: dict[Path, tuple[Job, Target]] = {}
-        with ExitStack() as stages:
-            for job in batch:
-                try:
-                    target = self._reader(job.picture)
-                except ImageError as error:
-                    self._report.refuse(job.picture, error)
-                else:
-                    targets[stages.enter_context(staged(self._output))] = job, target
-            if not targets:
-                return
-            started = time.perf_counter()
-            try:
-                result = self._search_for([target for _, target in targets.values()], bar)
-            except NumericalError as error:
-                for job, _ in targets.values():
-                    self._report.diverge(job.picture, error)
-                return
-            seconds = (time.perf_counter() - started) / len(targets)
-            for i, (stage, (job, target)) in enumerate(targets.items()):
-                write_files(result, i, target.image, stage)
-                numbers = {**measured(result, i, target.image), "seconds": seconds}
-                self._finish(job, target, numbers, stage)
+    def _read(self, job: Job, stages: ExitStack) -> "_Piece | None":
+        """Read a picture and what goes with it; None if it cannot be used, which is reported."""
+        try:
+            target = self._reader(job.picture)
+            saved = self._method.saved
+            start = None if saved is None else saved.of(job.folder.name)
+        except ImageError as error:
+            self._report.refuse(job.picture, error)
+            return None
+        return _Piece(job, target, start, stages.enter_context(staged(self._output)))
 
-    def _search_for(self, targets: Sequence[Target], bar: ProgressBar) -> Projection:
+    def _project(self, pieces: Sequence["_Piece"], bar: ProgressBar) -> None:
+        if not pieces:
+            return
+        started = time.perf_counter()
+        try:
+            result = self._search(pieces, bar)
+        except NumericalError as error:
+            for piece in pieces:
+                self._report.diverge(piece.job.picture, error)
+            return
+        seconds = (time.perf_counter() - started) / len(pieces)
+        for i, piece in enumerate(pieces):
+            self._finish(piece, result, i, seconds)
+
+    def _search(self, pieces: Sequence["_Piece"], bar: ProgressBar) -> Projection:
         def show(_: int, distances: Tensor) -> None:
             bar.advance(distributed.size(), distance=float(distances.mean()))
 
-        search = self._search
-        images = torch.stack([target.image for target in targets])
-        return project(
-            search.g, images, search.distance, settings=search.settings, batch=len(images),
-            c=search.c, progress=show,
-        )  # fmt: skip
+        method = self._method
+        images = torch.stack([piece.target.image for piece in pieces])
+        masks = [piece.target.mask for piece in pieces if piece.target.mask is not None]
+        starts = [piece.start for piece in pieces if piece.start is not None]
+        with ExitStack() as videos:
+            observe, close = None, None
+            if method.video is not None:
+                stages = [piece.stage for piece in pieces]
+                observe, close = videos.enter_context(
+                    projection_videos(method.video, stages, images, method.settings.steps)
+                )
+            result = project(
+                method.g, images, method.distance, settings=method.settings, batch=len(images),
+                c=method.c, progress=show, starts=self._starts, observer=observe,
+                masks=torch.stack(masks) if masks else None,
+                start=together(starts) if starts else None, on_divergence="keep",
+            )  # fmt: skip
+            if close is not None:
+                close(result.images)
+        return result
 
-    def _finish(self, job: Job, target: Target, numbers: dict[str, Any], stage: Path) -> None:
-        """Add what is known of the picture to its files, and let them appear."""
+    def _finish(self, piece: "_Piece", result: Projection, index: int, seconds: float) -> None:
+        """Write a picture's files, let them appear, and report it."""
+        job, target, stage = piece.job, piece.target, piece.stage
+        write_files(result, index, target.image, stage)
         if target.alignment is not None:
             save_alignment(stage / ALIGNMENT, target.alignment)
-        row = self._report.row(job.picture, "ok", target.note, **target.facts, **numbers)
-        record = Record(self._search.identity, target.source, row, digests(stage))
+        if target.mask is not None:
+            save_image(stage / MASK, target.mask * 2 - 1)
+        numbers = {**measured(result, index, target.image), "seconds": seconds}
+        status, note = "ok", target.note
+        if bool(result.diverged[index]):
+            status = "diverged"
+            note = f"{job.picture}: the loss left the finite numbers; what is saved was best before"
+        row = self._report.row(job.picture, status, note, **target.facts, **numbers)
+        record = Record(self._method.identity, target.source, row, digests(stage))
         publish(stage, record, job.folder)
         self._report.add(job, record)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A picture that is being projected, and the folder for its files in the making."""
+
+    job: Job
+    target: Target
+    start: ProjectionStart | None
+    stage: Path

@@ -52,6 +52,10 @@ class Results:
         with claimed(self.folder):
             yield
 
+    def file(self, name: str) -> Path:
+        """Return the path of a result that the caller writes."""
+        return self._new(name)
+
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table by the suffix of its name."""
         write_table(frame, self._new(name))

@@ -15,6 +15,7 @@ from cli.options import (
     resolve_device,
     seed_option,
 )
+from cli.processes import joined_processes
 from cli.progress import ProgressBar
 from cli.text import say
 from cli.values import (
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @output_option
 @device_option
+@joined_processes
 def train(
     data: str,
     config_name: str,
@@ -89,6 +91,7 @@ def train(
           --snapshot-kimg 20 -o runs/digits
     """
     from cli.contribution_log import log_contributions
+    from latentlab import distributed
     from latentlab.checkpoints import load
     from latentlab.training.data import open_dataset
     from latentlab.training.origin import config_from, origin_of
@@ -108,23 +111,23 @@ def train(
         config = config_from(origin, config, images)
     if dry_run:
         facts = {"pictures": len(dataset), "seed": seed, "from": origin and origin.sha256}
-        click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
+        if distributed.is_main():
+            click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
         return
     trainer = Trainer(config, dataset, seed, place, origin)
     settings = RunSettings(output, round(kimg * 1000), max(round(snapshot_kimg * 1000), 1))
     with (
         stop_on_signals() as stop,
-        ProgressBar(settings.total_images, "training", unit="img") as bar,
+        ProgressBar(settings.total_images, "training", "img", not distributed.is_main()) as bar,
     ):
 
         def on_step(trainer: "Trainer", losses: "Losses") -> None:
             bar.move_to(trainer.images_seen, **losses)
 
         last = run(trainer, settings, on_step, log_contributions, stop)
-    if last is None:
-        say(f"Nothing left to do: {output} has {trainer.images_seen / 1000:g} kimg already.")
-    else:
-        say(f"Saved {last}")
+    if distributed.is_main():
+        done = f"{output} has {trainer.images_seen / 1000:g} kimg already."
+        say(f"Nothing left to do: {done}" if last is None else f"Saved {last}")
     if stop():
         raise click.exceptions.Exit(stop.exit_code)
 # fmt: on

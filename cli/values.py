@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see report.write_table
+VIDEO_SUFFIXES = (".mp4", ".gif")  # as latentlab.video.SUFFIXES
 STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
 
 _MOST_NUMBERS = 1_000_000
@@ -131,16 +132,16 @@ class Colour(click.ParamType[tuple[int, int, int]]):
         return red, green, blue
 
 
-class TableName(click.ParamType[str]):
-    """Name of a table file, whose suffix says how it is written."""
+class FileName(click.ParamType[str]):
+    """Name of a file in the output folder, whose suffix says how it is written."""
 
     name = "file"
 
-    def __init__(self, suffixes: Sequence[str] = TABLE_SUFFIXES) -> None:
+    def __init__(self, suffixes: Sequence[str]) -> None:
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse names with folders, and suffixes that no such table has."""
+        """Refuse names with folders, and other suffixes."""
         if PurePath(value).name != value or PurePath(value).suffix not in self._suffixes:
             known = ", ".join(self._suffixes)
             self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)

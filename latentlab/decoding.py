@@ -50,8 +50,9 @@ _SUFFIXES_OF = {
     "BMP": (".bmp",), "TIFF": (".tif", ".tiff"), "GIF": (".gif",), "HEIF": (".heic", ".heif"),
 }  # fmt: skip
 _DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, RuntimeError,
-    OverflowError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+    OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError,
+    RuntimeError, OverflowError, MemoryError, struct.error, zlib.error,
+    Image.DecompressionBombError,
 )  # fmt: skip
 _pillow_globals = threading.Lock()
 
@@ -161,6 +162,9 @@ class _Decoding:
     def _upright(self, picture: Image.Image) -> Image.Image:
         try:
             orientation = picture.getexif().get(_ORIENTATION_TAG)
+            block = (picture.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+            if block and not block.startswith((b"II*\0", b"MM\0*")):
+                raise ValueError("no TIFF header")  # Pillow passes over it
         except _DECODE_ERRORS:  # EXIF is advice: a corrupt block leaves the picture as it is
             self._notes.append("corrupt EXIF ignored")
             return picture

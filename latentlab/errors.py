@@ -40,6 +40,10 @@ class ImageError(LatentlabError):
     exit_code = 4
 
 
+class NoFaceError(ImageError):
+    """A picture has no face, or not the one that was asked for."""
+
+
 class DataError(LatentlabError):
     """A training set is missing, empty, or inconsistent."""
 
@@ -62,3 +66,15 @@ class OutputError(LatentlabError):
     """A result cannot be written where it was asked for."""
 
     exit_code = 6
+
+
+class ProcessError(LatentlabError):
+    """Another process of the job has ended, or cannot be reached."""
+
+
+class StoppedElsewhere(ProcessError):
+    """Another process of the job has failed, and says why itself."""
+
+    def __init__(self, process: int, exit_code: int) -> None:
+        super().__init__(f"process {process} has failed, and says why")
+        self.exit_code = exit_code

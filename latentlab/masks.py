@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from latentlab.errors import ImageError
@@ -22,10 +23,18 @@ def load_mask(
     Raises:
         ImageError: If the file cannot be read or used, or is black all over.
     """
-    picture = fit(read_picture(path), resolution, crop, max_upscale, str(path))
+    return mask_from(fit(read_picture(path), resolution, crop, max_upscale, str(path)), str(path))
+
+
+def mask_from(picture: Image.Image, where: str = "mask") -> Tensor:
+    """Convert a picture to a mask [1,H,W] in [0,1]: white counts, black does not.
+
+    Raises:
+        ImageError: If it is black all over.
+    """
     mask = ((picture_to_tensor(picture, channels=1) + 1) / 2).clamp(0, 1)
     if not bool((mask > 0).any()):
-        raise ImageError(f"{path}: the mask is black all over; paint white what counts")
+        raise ImageError(f"{where}: the mask is black all over; paint white what counts")
     return mask
 
 

@@ -38,6 +38,7 @@ class Stream(IntEnum):
     ATTRIBUTION = 150
     FIDELITY = 160
     BOOTSTRAP = 170
+    DIRECTIONS = 180
     LABELS = 1000  # added to the stream of the z that the labels go with
     NOISE_MAPS = 2000  # added to the stream of the z that the noise maps go with
 

@@ -60,36 +60,44 @@ def _under(folder: Path, recursive: bool) -> Iterator[Path]:
     plain: list[str] = []
     links: list[str] = []
     visited: set[str] = set()
-    waiting = [str(folder)]
-    while waiting:
-        place = waiting.pop()
+    folders, linked_folders = [str(folder)], list[str]()
+    while folders or linked_folders:
+        place = (folders or linked_folders).pop()
         real = os.path.realpath(place)
         if real in visited:  # a link leads back
             continue
         visited.add(real)
         for entry in _entries(place):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                waiting += [entry.path] if recursive else []
+            if _is_folder(entry):
+                (linked_folders if entry.is_symlink() else folders).append(entry.path)
             elif _is_picture(entry.name) and entry.is_file():
                 (links if entry.is_symlink() else plain).append(entry.path)
+        if not recursive:
+            break
     yield from map(Path, plain)
-    if links:
-        known = {os.path.realpath(path) for path in plain}
-        for path in sorted(links):
-            target = os.path.realpath(path)
-            if target not in known:
-                known.add(target)
-                yield Path(path)
+    known = {os.path.realpath(path) for path in plain} if links else set()
+    for path in sorted(links):
+        target = os.path.realpath(path)
+        if target not in known:
+            known.add(target)
+            yield Path(path)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, without hidden ones, in a fixed order."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise ImageError(f"{folder}: cannot be listed ({error.strerror})") from error
+    return sorted(shown, key=lambda entry: entry.name, reverse=True)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _is_picture(name: str) -> bool:

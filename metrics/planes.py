@@ -48,6 +48,12 @@ class Planes:
     seconds: float
 
 
+def plane_numbers(samples: int, planes: int) -> range:
+    """Return the numbers under which planes of that many samples are kept."""
+    first = samples << _NUMBER_BITS
+    return range(first, first + planes)
+
+
 def fit_planes(
     latents: Mapping[str, Callable[[], NDArray[Any]]],
     logits: NDArray[Any],
@@ -72,10 +78,11 @@ def fit_planes(
     """
     (attributes, n), spaces = logits.shape, list(latents)
     opened: dict[str, NDArray[Any]] = {}
-    first = n << _NUMBER_BITS
+    numbers = plane_numbers(n, len(spaces) * attributes)
+    first = numbers.start
 
-    def compute(numbers: range) -> Arrays:
-        space, attribute = divmod(numbers[0] - first, attributes)
+    def compute(plane: range) -> Arrays:
+        space, attribute = divmod(plane[0] - first, attributes)
         if spaces[space] not in opened:
             opened.clear()
             opened[spaces[space]] = latents[spaces[space]]()
@@ -94,7 +101,6 @@ def fit_planes(
         if progress is not None:
             progress(done - first, total - first)
 
-    numbers = range(first, first + len(spaces) * attributes)
     found = in_batches(compute, numbers, 1, finished, count)
     seconds = float(found.pop("seconds").sum())
     return Planes(spaces, found["cells"], found["converged"], found["iterations"], seconds)

@@ -18,33 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import DataError, Generator, LatentError, NumericalError, SettingsError
-from latentlab.numerics import Stream, full_precision
-from metrics.attributes import attribute_logits, attribute_names
-from metrics.classification import Classifier, class_names, classify, evaluating
+from latentlab.numerics import full_precision
+from metrics.classification import Classifier
+from metrics.classified import classify_samples, draw_latents
 from metrics.labels import label_logits
 from metrics.planes import faults, fit_planes, summarise
 from metrics.result import MetricResult
-from metrics.sampling import (
-    GROUP,
-    Arrays,
-    Finished,
-    Progress,
-    batch_size,
-    check_counts,
-    draw_noise_maps,
-    draw_samples,
-    has_w,
-    in_batches,
-    render,
-    z_batches,
-)
+from metrics.sampling import Finished, Progress, check_counts, has_w
 
 SPACES = ("z", "w")
 METRIC, PROTOCOL, FROM_LABELS = "separability", "ls", "ls_labels"
 
 Latents = Tensor | NDArray[Any]
-
-_MAPPED_AT_ONCE = 1000  # of z to w, whatever the batch
 
 
 @full_precision()
@@ -99,38 +84,22 @@ def linear_separability(
     check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
     keep = _checked_keep(num_keep, num_samples)
     _check_spaces(spaces, g)
-    called = _checked_names(classifiers, names)
-    attribute_logits(torch.zeros(1, 1), outputs)  # checks the word
-    images_at_once = batch_size(g, batch)
-
-    def compute(samples: range) -> Arrays:
-        group = range(samples.start, -(-samples.stop // GROUP) * GROUP)
-        found = classify(classifiers, called, _images(g, group, seed))
-        logits = [attribute_logits(part, outputs)[: len(samples)].float() for part in found]
-        # Copies, as small tensors among large ones would keep the memory between them.
-        return {f"logits_{i}": part.numpy() for i, part in enumerate(logits)}
-
-    with evaluating(classifiers):
-        arrays = in_batches(compute, range(num_samples), images_at_once, finished, progress)
-    logits = [arrays[f"logits_{i}"] for i in range(len(classifiers))]
-    latents = {space: partial(_latents, g, space, num_samples, seed) for space in spaces}
+    found = classify_samples(
+        g, classifiers, num_samples, seed,
+        names=names, outputs=outputs, batch=batch, finished=finished, progress=progress,
+    )  # fmt: skip
+    latents = {space: partial(draw_latents, g, space, num_samples, seed) for space in spaces}
     planes = fit_planes(
-        latents, np.concatenate(logits, axis=1).T, keep,
+        latents, found.logits, keep,
         dual=dual, seed=seed, finished=finished, progress=fit_progress,
     )  # fmt: skip
-    attributes = []
-    for classifier, part, own in zip(classifiers, logits, called, strict=True):
-        before = f"{own} " if len(called) > 1 else ""
-        classes = [before + name for name in class_names(classifier)]
-        attributes += attribute_names(own, part.shape[1], classes)
-    rows, table = summarise(planes, attributes, seed)
+    rows, table = summarise(planes, found.names, seed)
     settings = {
         "protocol": PROTOCOL, "n": num_samples, "seed": seed, "num_keep": keep,
-        "classifiers": called, "outputs": outputs, "dual": dual,
+        "classifiers": found.classifiers, "outputs": outputs, "dual": dual,
         "dimensions": {space: int(getattr(g, f"{space}_dim")) for space in spaces}, **faults(table),
     }  # fmt: skip
-    seconds = float(arrays["seconds"].sum()) + planes.seconds
-    return MetricResult(METRIC, rows, settings, table, seconds)
+    return MetricResult(METRIC, rows, settings, table, found.seconds + planes.seconds)
 
 
 def separability_from_logits(
@@ -221,23 +190,6 @@ def separability_from_labels(
     return MetricResult(METRIC, rows, settings, table, planes.seconds)
 
 
-def _images(g: Generator, samples: range, seed: int) -> Tensor:
-    """Render numbered samples with random noise."""
-    z, c = draw_samples(g, samples, seed, Stream.SEPARABILITY)
-    return render(g, z, c, draw_noise_maps(g, samples, seed, Stream.SEPARABILITY))
-
-
-def _latents(g: Generator, space: str, num_samples: int, seed: int) -> NDArray[np.float32]:
-    """Draw the latents [N,D] of all samples again; of w, the last layer's."""
-    dimensions = g.z_dim if space == "z" else g.w_dim
-    latents, done = np.empty([num_samples, dimensions], dtype=np.float32), 0
-    for z, c in z_batches(g, num_samples, seed, Stream.SEPARABILITY, _MAPPED_AT_ONCE):
-        rows = z if space == "z" else g.mapping(z, c)[:, -1]
-        latents[done : done + len(z)] = rows.cpu().float().numpy()
-        done += len(z)
-    return latents
-
-
 def _checked_latents(latents: Latents) -> NDArray[Any]:
     x = _array(latents)
     if x.ndim != 2 or 0 in x.shape:
@@ -268,13 +220,3 @@ def _check_spaces(spaces: Sequence[str], g: Generator) -> None:
         raise SettingsError(f"`spaces` must be some of {', '.join(SPACES)}, but got {spaces!r}")
     if "w" in spaces and not has_w(g):
         raise LatentError("this generator has no W; measure separability in Z: `spaces` (z,)")
-
-
-def _checked_names(classifiers: Sequence[Classifier], names: Sequence[str] | None) -> list[str]:
-    if callable(classifiers) or not all(callable(one) for one in classifiers) or not classifiers:
-        raise SettingsError("`classifiers` must be a list of one or more, from images to logits")
-    if names is None:
-        return [f"classifier {i}" for i in range(len(classifiers))]
-    if len(names) != len(classifiers):
-        raise SettingsError(f"`names` must be {len(classifiers)}, but got {len(names)}")
-    return [str(name) for name in names]

@@ -22,11 +22,15 @@ class Separation:
         outputs: Class 0 or 1 of each sample [N].
         converged: Whether the solver reached its tolerance.
         iterations: Of the solver; 0 where there was nothing to fit.
+        normal: Of the hyperplane, towards class 1 [D], of any length; None where there is none.
+        offset: Class 1 is where the product with the normal is above minus this.
     """
 
     outputs: NDArray[np.int8]
     converged: bool
     iterations: int
+    normal: NDArray[np.float64] | None = None
+    offset: float = 0.0
 
 
 def separate(
@@ -55,4 +59,10 @@ def separate(
         warnings.simplefilter("always", ConvergenceWarning)
         machine.fit(latents, targets)
     converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return Separation(machine.predict(latents).astype(np.int8), converged, int(machine.n_iter_))
+    return Separation(
+        machine.predict(latents).astype(np.int8),
+        converged,
+        int(machine.n_iter_),
+        np.asarray(machine.coef_[0], dtype=np.float64),
+        float(machine.intercept_[0]),
+    )

@@ -73,6 +73,14 @@ class TrainingConfig:
         rate = dict(self.growth.learning_rates).get(resolution, self.learning_rate)
         return Phase(lod, batch, rate)
 
+    def batches(self) -> set[int]:
+        """Return the batches of the whole schedule."""
+        if self.growth is None:
+            return {self.batch}
+        full, levels = self.generator.resolution, self.growth.levels(self.generator.resolution)
+        by_resolution = dict(self.growth.batches)
+        return {by_resolution.get(full >> level, self.batch) for level in range(levels + 1)}
+
     def changed(
         self,
         batch: int | None = None,

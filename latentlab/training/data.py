@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import images
+from latentlab import distributed, images
 from latentlab.digits import CLASSES, RESOLUTION, Split, digits
 from latentlab.errors import DataError
 from latentlab.numerics import Stream
@@ -148,8 +148,11 @@ class RealSampler:
         self._order: tuple[int, NDArray[np.int64]] | None = None
 
     def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
-        """Return images [count,C,R,R] and labels [count,c_dim] from position ``start`` on."""
-        places = range(start, start + count)
+        """Return images [N,C,R,R] and labels [N,c_dim] from position ``start`` on.
+
+        N is ``count``, or this process's share of it.
+        """
+        places = distributed.share(range(start, start + count))
         indices = [self._index(place) for place in places]
         pictures = [self._dataset.image(index) for index in indices]
         if self._mirror:

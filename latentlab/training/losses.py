@@ -74,7 +74,7 @@ def path_lengths(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
 
 
 def path_length_penalty(
-    lengths: Tensor, mean_length: Tensor, decay: float = 0.01
+    lengths: Tensor, mean_length: Tensor, decay: float = 0.01, batch_mean: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Squared deviation of lengths from their running mean (Eq. 4, Karras et al. 2020).
 
@@ -82,9 +82,11 @@ def path_length_penalty(
         lengths: Lengths [N] of this batch.
         mean_length: Running mean before this batch, a scalar.
         decay: Weight of this batch in the running mean.
+        batch_mean: Mean of its lengths, where they are only some of them; differentiable.
 
     Returns:
         Penalties [N], and the running mean after this batch, which the penalties already use.
     """
-    mean_length = mean_length.lerp(lengths.mean(), decay)
+    batch_mean = lengths.mean() if batch_mean is None else batch_mean
+    mean_length = mean_length.lerp(batch_mean, decay)
     return (lengths - mean_length).square(), mean_length.detach()

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentlab import distributed
 from latentlab.networks.discriminators import Discriminator
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
+from latentlab.training.exchange import Rows
 
 Losses = dict[str, float]  # of one iteration, by name; regularisers only where they were due
 
@@ -67,7 +69,8 @@ def _gradient_penalty(
 ) -> Tensor:
     """Mean penalty of images at random places between a real and a generated one."""
     first, second = reals.images, fakes.images
-    shape = [len(first), 1, 1, 1]
+    rows = Rows(len(first) * distributed.size())
+    shape = [rows.count, 1, 1, 1]
     share = torch.rand(shape, generator=rng, device=first.device, dtype=first.dtype)
-    between = first.lerp(second, share).requires_grad_(True)
+    between = first.lerp(second, rows.of(share)).requires_grad_(True)
     return losses.gradient_penalty(discriminator(between, reals.labels), between).mean()

@@ -1,5 +1,7 @@
 """A training run in a folder: log, image grids, snapshots, and continuing where it stopped."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +9,19 @@ from pathlib import Path
 
 import torch
 
-from latentlab import images
-from latentlab.errors import DataError, ImageError
+from latentlab import distributed, images
+from latentlab.errors import DataError, ImageError, SettingsError
 from latentlab.files import make_directory
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
 from latentlab.training.log import TrainingLog
-from latentlab.training.snapshots import resume, save_networks, save_optimizer
+from latentlab.training.snapshots import (
+    describe,
+    networks_path,
+    resume,
+    save_networks,
+    save_optimizer,
+)
 from latentlab.training.trainer import Losses, Trainer
 
 _GRID_SIDE = 8
@@ -42,19 +50,23 @@ def train(
 ) -> Path | None:
     """Train until ``total_images`` were shown, continuing from the newest snapshot in the folder.
 
+    Several processes train together, and the main one writes; all must see the folder.
+
     Args:
         trainer: A fresh trainer; its state is replaced where the folder has a snapshot.
         settings: Folder and lengths.
         on_step: Called after every iteration, as for a progress bar.
-        on_snapshot: Called with the checkpoint's path after every snapshot.
-        should_stop: Asked after every iteration; true saves a snapshot and ends the run.
+        on_snapshot: Called with the checkpoint's path after every snapshot, on every process.
+        should_stop: Asked after every iteration; true on any process saves a snapshot and ends
+            the run.
 
     Returns:
         The path of the last snapshot written, or None if there was nothing left to do.
     """
     folder = make_directory(settings.folder)
     log = resume(trainer, folder) or TrainingLog(_LOG_SPAN)
-    if not trainer.step:
+    _check_alike(trainer, folder)
+    if not trainer.step and distributed.is_main():
         _save_reals(trainer, folder)
     written = None
     while trainer.images_seen < settings.total_images:
@@ -66,11 +78,12 @@ def train(
             raise
         seconds = time.perf_counter() - started
         lod = trainer.lod if trainer.discriminator.growing else None
-        if log.add(trainer.step, trainer.images_seen, losses, seconds, lod):
+        row = log.add(trainer.step, trainer.images_seen, losses, seconds, lod)
+        if row and distributed.is_main():
             log.write(folder)
         if on_step is not None:
             on_step(trainer, losses)
-        stopping = should_stop() or trainer.images_seen >= settings.total_images
+        stopping = distributed.any_of(should_stop()) or trainer.images_seen >= settings.total_images
         spans = [seen // settings.snapshot_images for seen in (before, trainer.images_seen)]
         if stopping or spans[0] < spans[1]:
             written = _save(trainer, log, folder, on_snapshot)
@@ -81,12 +94,34 @@ def train(
 
 def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnapshot | None) -> Path:
     """Write checkpoint, images and what the callback adds; the optimiser last, as commit point."""
-    path = save_networks(trainer, folder)
-    _save_fakes(trainer, folder)
+    path = networks_path(trainer, folder)
+    if distributed.is_main():
+        save_networks(trainer, folder)
+        _save_fakes(trainer, folder)
     if on_snapshot is not None:
         on_snapshot(trainer, path)
-    save_optimizer(trainer, log, path)
+    if distributed.is_main():
+        save_optimizer(trainer, log, path)
+    distributed.barrier()  # nobody ends, and with it torchrun the others, before all is saved
     return path
+
+
+def _check_alike(trainer: Trainer, folder: Path) -> None:
+    """Raise SettingsError unless all processes start from the same place and weights."""
+    if distributed.size() == 1:
+        return
+    digest = hashlib.sha256(json.dumps(describe(trainer), sort_keys=True).encode())
+    for network in (trainer.generator, trainer.discriminator, trainer.ema_generator):
+        for value in network.state_dict().values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+    starts = distributed.gather((trainer.images_seen, digest.hexdigest()))
+    for number, start in enumerate(starts):
+        if start != starts[0]:
+            raise SettingsError(
+                f"{folder}: process {number} starts from {start[0]} images and process 0 from "
+                f"{starts[0][0]}, or with other data or weights; all machines must see the same "
+                "folder and data, and have the same latentlab and PyTorch"
+            )
 
 
 def _save_fakes(trainer: Trainer, folder: Path) -> None:

@@ -30,9 +30,14 @@ _KEPT_OPTIMIZERS = 2  # the newest, and one to fall back on
 _logger = logging.getLogger(__name__)
 
 
+def networks_path(trainer: Trainer, folder: Path) -> Path:
+    """Return where ``save_networks`` writes."""
+    return folder / f"snapshot-{trainer.images_seen:09d}.safetensors"
+
+
 def save_networks(trainer: Trainer, folder: Path) -> Path:
     """Write the networks as a checkpoint that every command opens; returns its path."""
-    path = folder / f"snapshot-{trainer.images_seen:09d}.safetensors"
+    path = networks_path(trainer, folder)
     networks: dict[str, nn.Module] = {
         "G_ema": trainer.ema_generator,
         "G": trainer.generator,

@@ -12,14 +12,16 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from latentlab import distributed
 from latentlab.checkpoints.assemble import build_network
-from latentlab.errors import NumericalError
+from latentlab.errors import DataError, ImageError, NumericalError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
 from latentlab.training.data import Dataset, RealSampler
+from latentlab.training.exchange import Rows, add_up_gradients, add_up_numbers, check_batches
 from latentlab.training.fakes import FakeSampler
 from latentlab.training.growth import Phase, faded
 from latentlab.training.objective import (
@@ -40,6 +42,8 @@ class Trainer:
     All randomness of an iteration derives from (seed, step), so the position is the whole
     random state: a run continued from a snapshot equals an uninterrupted one.
 
+    Several processes have the same networks, and share every batch; all must call ``run_step``.
+
     Attributes:
         step: Iterations done.
         images_seen: Real images shown to the discriminator.
@@ -53,6 +57,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         origin: Origin | None = None,
     ) -> None:
+        check_batches(config)
         self.config, self.dataset, self.seed = config, dataset, seed
         self.device = torch.device(device)
         self.origin_sha256 = None if origin is None else origin.sha256
@@ -86,7 +91,8 @@ class Trainer:
             The mean of each loss, before weights and intervals.
 
         Raises:
-            ImageError, DataError: If a picture cannot be read; nothing has been changed then.
+            ImageError, DataError: If a picture cannot be read, by any process; nothing has been
+                changed then.
             NumericalError: If a loss or gradient is not finite; its update was not made.
         """
         phase = self.config.phase(self.images_seen)
@@ -95,19 +101,20 @@ class Trainer:
         self._enter(phase)
         seen: Losses = {}
         if self.config.discriminator_first:
-            self._train_discriminator(reals, rng, seen)
+            self._train_discriminator(phase, reals, rng, seen)
             self._average_generator(phase)
             self._train_generator(phase, rng, seen)
         else:
             self._train_generator(phase, rng, seen)
-            self._train_discriminator(reals, rng, seen)
+            self._train_discriminator(phase, reals, rng, seen)
             self._average_generator(phase)
         self.step += 1
         self.images_seen += phase.batch
-        return seen
+        return add_up_numbers(seen)
 
     def _reals(self, phase: Phase) -> Batch:
-        images, labels = self.reals.batch(self.images_seen, phase.batch)
+        with distributed.failing_together(ImageError, DataError):
+            images, labels = self.reals.batch(self.images_seen, phase.batch)
         return Batch(faded(images.to(self.device), phase.lod), labels.to(self.device))
 
     def _enter(self, phase: Phase) -> None:
@@ -132,10 +139,11 @@ class Trainer:
                 group["lr"] = phase.learning_rate * share
 
     def _train_generator(self, phase: Phase, rng: torch.Generator, seen: Losses) -> None:
-        fakes, labels = self.fakes.images(phase.batch, rng)
+        rows = Rows(phase.batch)
+        fakes, labels = self.fakes.images(rows.count, rng)
         with _frozen(self.discriminator):
             scores = self.discriminator(fakes, labels)
-        loss = generator_objective(self.config, scores)
+        loss = rows.part(generator_objective(self.config, scores))
         self._update(self.g_optimizer, loss, "g_loss")
         seen["g_loss"] = loss.item()
         if self.config.path_length_weight > 0 and self._due(self.config.path_length_interval):
@@ -143,36 +151,40 @@ class Trainer:
 
     def _regularise_path_length(self, phase: Phase, rng: torch.Generator, seen: Losses) -> None:
         config = self.config
-        ws, _ = self.fakes.ws(max(phase.batch // config.path_length_batch_shrink, 1), rng)
-        fakes = self.generator.synthesis(ws, "random", rng=rng)
-        noise = torch.randn(fakes.shape, generator=rng, device=self.device)
+        rows = Rows(max(phase.batch // config.path_length_batch_shrink, 1))
+        ws, _ = self.fakes.ws(rows.count, rng)
+        fakes = self.fakes.synthesise(ws, rows, rng)
+        shape = [rows.count, *fakes.shape[1:]]
+        noise = rows.of(torch.randn(shape, generator=rng, device=self.device))
         lengths = losses.path_lengths(fakes, ws, noise)
         penalty, mean_length = losses.path_length_penalty(
-            lengths, self.mean_path_length, config.path_length_decay
+            lengths, self.mean_path_length, config.path_length_decay, rows.mean(lengths)
         )
         loss = penalty.mean() * config.path_length_weight * config.path_length_interval
-        self._update(self.g_optimizer, loss, "path_length_penalty")
+        self._update(self.g_optimizer, rows.part(loss), "path_length_penalty")
         self.mean_path_length = mean_length
-        seen["path_length"] = lengths.mean().item()
-        seen["path_length_penalty"] = penalty.mean().item()
+        seen["path_length"] = rows.part(lengths.mean()).item()
+        seen["path_length_penalty"] = rows.part(penalty.mean()).item()
 
-    def _train_discriminator(self, reals: Batch, rng: torch.Generator, seen: Losses) -> None:
-        config = self.config
+    def _train_discriminator(
+        self, phase: Phase, reals: Batch, rng: torch.Generator, seen: Losses
+    ) -> None:
+        config, rows = self.config, Rows(phase.batch)
         labels = reals.labels if config.loss == "wgan-gp" else None
         with torch.no_grad():
-            fakes = Batch(*self.fakes.images(len(reals.images), rng, labels))
+            fakes = Batch(*self.fakes.images(rows.count, rng, labels))
         loss, terms = discriminator_objective(config, self.discriminator, reals, fakes, rng)
-        self._update(self.d_optimizer, loss, "d_loss")
-        seen.update(terms)
+        self._update(self.d_optimizer, rows.part(loss), "d_loss")
+        seen.update({name: term * rows.weight for name, term in terms.items()})
         if self._d_share < 1 and self._due(config.r1_interval):
-            self._regularise_r1(reals, seen)
+            self._regularise_r1(rows, reals, seen)
 
-    def _regularise_r1(self, reals: Batch, seen: Losses) -> None:
+    def _regularise_r1(self, rows: Rows, reals: Batch, seen: Losses) -> None:
         images = reals.images.detach().requires_grad_(True)
         penalty = losses.r1_penalty(self.discriminator(images, reals.labels), images)
         loss = penalty.mean() * (self.config.r1_gamma / 2) * self.config.r1_interval
-        self._update(self.d_optimizer, loss, "r1_penalty")
-        seen["r1_penalty"] = penalty.mean().item()
+        self._update(self.d_optimizer, rows.part(loss), "r1_penalty")
+        seen["r1_penalty"] = rows.part(penalty.mean()).item()
 
     def _due(self, interval: int) -> bool:
         return self.step % interval == 0
@@ -188,10 +200,12 @@ class Trainer:
         return _main_share(self.config.r1_interval if lazy else 0)
 
     def _update(self, optimizer: torch.optim.Adam, loss: Tensor, name: str) -> None:
+        """Make an update from this process's part of a loss, and all the others' parts."""
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
+        loss = add_up_gradients(gradients, loss)
         size = torch.nn.utils.get_total_norm(gradients)
         if not bool(torch.isfinite(loss) & torch.isfinite(size)):
             raise NumericalError(

@@ -135,7 +135,7 @@ def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, sign, code):
     process = start(folder)
     while not (folder / ".lock").exists() and process.poll() is None:
         time.sleep(0.05)
-    time.sleep(1)
+    time.sleep(3)  # a batch or more
     process.send_signal(sign)
     _, talk = process.communicate(timeout=60)
     assert process.returncode == code, talk

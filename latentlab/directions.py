@@ -1,0 +1,229 @@
+"""Directions in W: along which a latent is moved to edit its picture, and files of them.
+
+All share one unit, the standard deviation of w along the direction, and one way to say where a
+latent is: how many of these it is away from the direction's origin.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentlab.checkpoints.native import read_safetensors, write_safetensors
+from latentlab.errors import CheckpointError, LatentError, SettingsError
+from latentlab.numerics import check_shape
+
+METHODS = ("pca", "sefa", "svm")
+HEADER, VERSION = "latentlab-directions", 1  # the entry of the file's header, and its version
+
+_UNIT = 1e-4  # what the length of a unit vector in float32 may be off
+_MOST = 100_000  # directions, or layers, that a file may hold
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction.
+
+    Attributes:
+        name: What it is called.
+        vector: Of length 1 [w_dim], float32.
+        deviation: Standard deviation of w along it, the unit of strengths.
+        origin: Where w is at position 0, as its product with the vector: the mean of w, or, for a
+            boundary, what lies on it.
+    """
+
+    name: str
+    vector: Tensor
+    deviation: float
+    origin: float
+
+    def positions(self, ws: Tensor) -> Tensor:
+        """Return where latents [N,num_ws,w_dim] are: deviations from the origin [N,num_ws]."""
+        along = ws.double().cpu() @ self.vector.double().cpu()
+        return (along - self.origin) / self.deviation
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions that were found together.
+
+    Attributes:
+        names: One each, none twice.
+        vectors: Of length 1 [K,w_dim], float32.
+        deviations: Of w along each [K], float64.
+        origins: Of each [K], float64, see ``Direction``.
+        method: "pca", "sefa" or "svm".
+        layers: Layers to move where nobody names others; None: all.
+        sha256: Of the generator's file; "" where there is none.
+        facts: What was measured of each, by name: ``explained_variance``, ``accuracy``, ...
+        settings: How they were found: samples, seed.
+    """
+
+    names: tuple[str, ...]
+    vectors: Tensor
+    deviations: Tensor
+    origins: Tensor
+    method: str
+    layers: tuple[int, ...] | None = None
+    sha256: str = ""
+    facts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        check_shape(self.vectors, [count, None], "vectors")
+        for name in ("deviations", "origins"):
+            check_shape(getattr(self, name), [count], name)
+        if count == 0 or len(set(self.names)) < count:
+            raise LatentError("directions must be one at least, each with a name of its own")
+        if self.method not in METHODS:
+            raise LatentError(f"`method` must be among {', '.join(METHODS)}, got {self.method!r}")
+        if not bool(((self.vectors.double().norm(dim=1) - 1).abs() < _UNIT).all()):
+            raise LatentError("`vectors` must be of length 1")
+        if not bool((torch.isfinite(self.deviations) & (self.deviations > 0)).all()):
+            raise LatentError("`deviations` must be positive: along the others w does not vary")
+        if not bool(torch.isfinite(self.origins).all()):
+            raise LatentError("`origins` must be finite")
+        if any(len(values) != count for values in self.facts.values()):
+            raise LatentError(f"`facts` must have a number for each of {count} directions")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def w_dim(self) -> int:
+        """Length of the vectors."""
+        return self.vectors.shape[1]
+
+    def __getitem__(self, index: int) -> Direction:
+        """Return a direction by its number."""
+        place = range(len(self))[index]
+        return Direction(
+            self.names[place],
+            self.vectors[place],
+            float(self.deviations[place]),
+            float(self.origins[place]),
+        )
+
+    def find(self, wanted: str) -> Direction:
+        """Return a direction by its name, or else by its number from 0.
+
+        Raises:
+            SettingsError: If there is none.
+        """
+        if wanted in self.names:
+            return self[self.names.index(wanted)]
+        if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 and int(wanted) < len(self):
+            return self[int(wanted)]
+        known = ", ".join(self.names[:8]) + (", ..." if len(self) > 8 else "")
+        raise SettingsError(
+            f"no direction {wanted!r}; there are {known} (numbers 0..{len(self) - 1})"
+        )
+
+
+def move(
+    ws: Tensor, direction: Direction, strength: float, layers: Iterable[int] | None = None
+) -> Tensor:
+    """Move latents [N,num_ws,w_dim] along a direction, in the given layers or in all.
+
+    A strength of 0 returns the same numbers.
+
+    Args:
+        ws: The latents.
+        direction: Where to.
+        strength: How far, in deviations of w along the direction.
+        layers: Numbers of layers.
+
+    Raises:
+        LatentError: If the direction has another length than w.
+        SettingsError: If the strength is not finite, or there is no such layer.
+    """
+    check_shape(ws, [None, None, len(direction.vector)], "ws")
+    if not math.isfinite(strength):
+        raise SettingsError(f"`strength` must be a finite number, but got {strength}")
+    chosen = list(range(ws.shape[1])) if layers is None else sorted(set(layers))
+    if chosen and not (chosen[0] >= 0 and chosen[-1] < ws.shape[1]):
+        raise SettingsError(f"`layers` must be within 0..{ws.shape[1] - 1}, but got {chosen}")
+    moved = ws.clone()
+    if strength != 0:
+        moved[:, chosen] += (strength * direction.deviation) * direction.vector.to(ws)
+    return moved
+
+
+def save_directions(path: Path | str, directions: Directions) -> None:
+    """Write directions as safetensors, with what is not numbers as JSON in the header."""
+    tensors = {
+        name: getattr(directions, name).detach().cpu().contiguous()
+        for name in ("vectors", "deviations", "origins")
+    }
+    about = {
+        "version": VERSION,
+        "names": list(directions.names),
+        "method": directions.method,
+        "layers": None if directions.layers is None else list(directions.layers),
+        "sha256": directions.sha256,
+        "facts": {name: list(values) for name, values in directions.facts.items()},
+        "settings": dict(directions.settings),
+    }
+    # One entry: safetensors writes several in an order that changes from run to run.
+    write_safetensors(tensors, Path(path), {HEADER: json.dumps(about)})
+
+
+def load_directions(path: Path | str, w_dim: int) -> Directions:
+    """Read directions for a generator whose w has the length ``w_dim``.
+
+    Raises:
+        LatentError: If the file is missing, damaged or none of directions, or does not fit.
+    """
+    try:
+        header, tensors = read_safetensors(Path(path))
+    except CheckpointError as error:
+        raise LatentError(str(error)) from error
+    if HEADER not in header:
+        raise LatentError(f"{path}: holds no directions; expected a file of `latentlab directions`")
+    try:
+        about = json.loads(header[HEADER])
+        if about["version"] != VERSION:
+            raise LatentError(
+                f"directions of version {about['version']!r}, this latentlab reads {VERSION}; "
+                "update it"
+            )
+        found = Directions(
+            _texts(about["names"]),
+            tensors["vectors"].float(),
+            tensors["deviations"].double(),
+            tensors["origins"].double(),
+            str(about["method"]),
+            None if about["layers"] is None else _numbers(about["layers"]),
+            str(about["sha256"]),
+            {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
+            dict(about["settings"]),
+        )
+    except LatentError as error:
+        raise LatentError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise LatentError(
+            f"{path}: damaged directions ({type(error).__name__}: {error})"
+        ) from error
+    if found.w_dim != w_dim:
+        raise LatentError(
+            f"{path}: directions for a w of {found.w_dim} numbers, but this generator's has {w_dim}"
+        )
+    return found
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("names are no list of texts")
+    return tuple(values)
+
+
+def _numbers(values: list[Any]) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(each) is int and each >= 0 for each in values):
+        raise TypeError("layers are no list of numbers")
+    return tuple(values)

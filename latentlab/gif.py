@@ -1,0 +1,72 @@
+"""Writing animated GIFs frame by frame (GIF89a, with Netscape's extension for looping).
+
+Pillow keeps all frames of an animation in memory. Here each one is compressed by Pillow as a
+picture of its own, and its blocks are put into the animation.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+UNITS = 100  # of a delay, in a second
+
+_TABLE, _TABLE_SIZE = 0x80, 0x07  # bits that tell of a colour table
+_EXTENSION, _PICTURE, _END = 0x21, 0x2C, 0x3B
+_LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # for ever
+_HEADER, _DESCRIPTOR = 13, 10  # bytes
+
+
+class GifWriter:
+    """Appends pictures of one size to a file; each has 256 colours of its own, without dither.
+
+    The delays are whole hundredths of a second that add up to the true time of each frame.
+    """
+
+    def __init__(self, file: IO[bytes], fps: float) -> None:
+        self._file, self._fps, self._count = file, fps, 0
+
+    def append(self, picture: Image.Image) -> None:
+        """Write a picture, grey (exactly) or RGB (by its 256 colours of the median cut)."""
+        if self._count == 0:
+            size = struct.pack("<HH", *picture.size)
+            self._file.write(b"GIF89a" + size + bytes(3) + _LOOP)
+        at = [round((self._count + i) * UNITS / self._fps) for i in (0, 1)]
+        self._file.write(struct.pack("<BBBBHBB", _EXTENSION, 0xF9, 4, 4, at[1] - at[0], 0, 0))
+        self._file.write(_frame(picture))
+        self._count += 1
+
+    def finish(self) -> None:
+        """Write the end."""
+        self._file.write(bytes([_END]))
+
+
+@contextmanager
+def gif_writer(path: Path, fps: float) -> Iterator[GifWriter]:
+    """Yield a GifWriter to a new file, which is whole afterwards."""
+    with path.open("wb") as file:
+        writer = GifWriter(file, fps)
+        yield writer
+        writer.finish()
+
+
+def _frame(picture: Image.Image) -> bytes:
+    """Return descriptor, colours and compressed pixels of a picture, as a frame has them."""
+    buffer = io.BytesIO()
+    indexed = picture if picture.mode == "L" else picture.quantize(256, dither=Image.Dither.NONE)
+    indexed.save(buffer, format="GIF", optimize=False, interlace=0)
+    content = buffer.getvalue()
+    bits = content[10] & _TABLE_SIZE  # a table of 2^(bits + 1) colours stands behind the header
+    place = _HEADER + 3 * 2 ** (bits + 1)
+    colours = content[_HEADER:place]
+    while content[place] == _EXTENSION:
+        place += 2
+        while content[place]:
+            place += 1 + content[place]
+        place += 1
+    descriptor = content[place : place + _DESCRIPTOR - 1] + bytes([_TABLE | bits])
+    return descriptor + colours + content[place + _DESCRIPTOR : -1]
