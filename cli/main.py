@@ -26,6 +26,7 @@ from cli.separability import separability
 from cli.text import say
 from cli.train import train
 from cli.train_classifier import train_classifier
+from cli.tune import tune
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
@@ -77,5 +78,6 @@ def main() -> None:
 for _command in (
     attribution, compare, contributions, convert, demo, directions, droplets, edit, fidelity,
     generate, info, interpolate, mix, noise, ppl, project, separability, train, train_classifier,
+    tune,
 ):  # fmt: skip
     main.add_command(_command)
