@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+import torch
+import torch.distributed as dist
 
+from cli.options import resolve_device
 from latentlab import distributed
 
 # Every process measures alone first, then with the other. A second measurement has batches of the
@@ -98,3 +102,32 @@ def test_only_batches_that_every_process_kept_are_left_out(facts):
     for each in facts:
         assert each["resumed"] == each["alone"]
     assert [each["calls"][2] for each in facts] == [3, 2]
+
+
+@pytest.mark.parametrize(("gpus", "processes", "expected"), [(0, 2, False), (1, 2, False),
+                                                             (2, 2, True), (2, 1, True)])  # fmt: skip
+def test_nccl_is_for_processes_with_a_gpu_each(monkeypatch, gpus, processes, expected):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
+    assert distributed._on_gpus() == expected
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_a_process_takes_its_gpu_and_is_refused_one_that_is_not_there(monkeypatch, name):
+    made = []
+
+    def empty(_, device):
+        if device == "cuda:2":
+            raise RuntimeError("invalid device ordinal")
+        made.append(device)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert resolve_device(name) == "cuda:1"
+    assert made == ["cuda:1"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(click.BadParameter, match="'cuda:2' is no device of this machine"):
+        resolve_device(name)
