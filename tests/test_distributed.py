@@ -104,8 +104,10 @@ def test_only_batches_that_every_process_kept_are_left_out(facts):
     assert [each["calls"][2] for each in facts] == [3, 2]
 
 
-@pytest.mark.parametrize(("gpus", "processes", "expected"), [(0, 2, False), (1, 2, False),
-                                                             (2, 2, True), (2, 1, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("gpus", "processes", "expected"),
+    [(0, 2, False), (1, 2, False), (2, 2, True), (2, 1, True)],
+)
 def test_nccl_is_for_processes_with_a_gpu_each(monkeypatch, gpus, processes, expected):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
