@@ -1,11 +1,5 @@
 """One process, and two that torchrun starts: the same numbers."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import click
 import pytest
 import torch
@@ -13,6 +7,7 @@ import torch.distributed as dist
 
 from cli.options import resolve_device
 from latentlab import distributed
+from tests.torchrun import facts_of_two
 
 # Every process measures alone first, then with the other. A second measurement has batches of the
 # first that only one of them kept.
@@ -62,22 +57,7 @@ def test_one_process_is_a_group_of_one():
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
     """What two processes found, by rank."""
-    folder = tmp_path_factory.mktemp("two")
-    script = folder / "measure.py"
-    script.write_text(SCRIPT)
-    run = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
-        "--nproc-per-node", "2", str(script), str(folder),
-    ]  # fmt: skip
-    root = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(run, cwd=root, env=environment)
-    try:
-        assert process.wait(timeout=120) == 0
-    finally:
-        process.terminate()  # torchrun ends its processes, which are groups of their own
-        process.wait(timeout=30)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return facts_of_two(SCRIPT, tmp_path_factory.mktemp("two"))
 
 
 def test_two_processes_know_each_other(facts):
