@@ -79,6 +79,7 @@ def project(
         observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
         on_divergence: "raise" ends with an error where a loss leaves the finite numbers; "keep"
             keeps the best latents of that image until then, marks it, and goes on with the others.
+            An image that is no closer than its start at the end gets its best latents as well.
 
     Raises:
         SettingsError: If a setting is out of range, or the distance gives no number an image.
