@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from latentlab.face_geometry import FacePoints
+    from latentlab.landmarks import Landmarks
 
 _COUNT = re.compile("[1-9][0-9]{0,3}")
 _HINT = (
@@ -53,12 +54,21 @@ class FaceSource:
 
     def __init__(
         self,
-        faces: "Callable[[Path, Image.Image], Sequence[FacePoints]]",
+        find: "Callable[[Path, Image.Image], Sequence[FacePoints]]",
         nothing: str,
         choice: Literal["largest"] | int,
+        landmarks: "Landmarks | None" = None,
     ) -> None:
-        """Take what lists faces, what to say where there are none, and which one is wanted."""
-        self._faces, self._nothing, self._choice = faces, nothing, choice
+        """Take what finds faces, or landmarks.
+
+        Args:
+            find: Lists the faces of a picture.
+            nothing: What to say where there are none.
+            choice: Which one is wanted.
+            landmarks: Where ``find`` has them from, if it does not look at the picture.
+        """
+        self._find, self._nothing, self._choice = find, nothing, choice
+        self._landmarks = landmarks
 
     def find(self, path: Path, picture: "Image.Image") -> Found:
         """Return the chosen face.
@@ -71,10 +81,22 @@ class FaceSource:
             NoFaceError: If there is none, or fewer than the number asked for.
             DataError: If it is unclear which landmarks are the picture's.
         """
+        return self._chosen(path, self._find(path, picture))
+
+    def recall(self, path: Path) -> Found | None:
+        """Return the chosen face without looking at the picture; None where a model has to look.
+
+        Raises:
+            NoFaceError, DataError: As ``find``.
+        """
+        if self._landmarks is None:
+            return None
+        return self._chosen(path, self._landmarks.faces(path))
+
+    def _chosen(self, path: Path, faces: "Sequence[FacePoints]") -> Found:
         from latentlab.errors import NoFaceError
         from latentlab.face_geometry import face_size
 
-        faces = self._faces(path, picture)
         several = len(faces) > 1
         if not faces:
             raise NoFaceError(f"{path}: {self._nothing}")
@@ -122,7 +144,7 @@ class FaceOrder:
 
             known = read_landmarks(self.landmarks)
             nothing = f"no face of it in {self.landmarks}"
-            return FaceSource(lambda path, _: known.faces(path), nothing, self.face)
+            return FaceSource(lambda path, _: known.faces(path), nothing, self.face, known)
         if self.face_model is None:
             raise click.UsageError(f"to align faces, {_HINT}")
         from latentlab.face_detection import FaceDetector

@@ -37,6 +37,12 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            # What torchrun's processes all find before they join is said by the main one; an
+            # error with a note is of one of them.
+            if os.environ.get("RANK", "0") != "0" and not hasattr(error, "__notes__"):
+                ctx.exit(error.exit_code)
+            raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:

@@ -41,15 +41,21 @@ class PictureOrder:
         return facts | self.faces.facts() if self.crop == "face" else facts
 
 
+max_upscale_option = click.option(
+    "--max-upscale", type=FiniteFloat(min=1), default=4.0, show_default=True, metavar="FACTOR",
+    help="Refuse pictures that would be enlarged more.",
+)  # fmt: skip
+background_option = click.option(
+    "--background", type=Colour(), default="#ffffff", show_default=True, metavar="#RRGGBB",
+    help="Colour behind transparent parts.",
+)  # fmt: skip
+first_frame_option = click.option(
+    "--first-frame", is_flag=True,
+    help="Take the first frame of animated pictures, which are refused else.",
+)  # fmt: skip
 picture_options = grouped_options("reading", PictureOrder, (
     click.option("--crop", type=click.Choice(["center", "none", "face"]), default="center",
                  show_default=True, help="Largest centred square; square pictures only; or "
                  "the face, aligned as in FFHQ."),
-    face_options,
-    click.option("--max-upscale", type=FiniteFloat(min=1), default=4.0, show_default=True,
-                 metavar="FACTOR", help="Refuse pictures that would be enlarged more."),
-    click.option("--background", type=Colour(), default="#ffffff", show_default=True,
-                 metavar="#RRGGBB", help="Colour behind transparent parts."),
-    click.option("--first-frame", is_flag=True,
-                 help="Take the first frame of animated pictures, which are refused else."),
+    face_options, max_upscale_option, background_option, first_frame_option,
     ))  # fmt: skip

@@ -5,6 +5,7 @@ to 300 pixels, so that large photos are looked at in a smaller size.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from latentlab.files import is_file
 CONFIDENCE = 0.7  # at least, of a face
 _OVERLAP = 0.3  # of two boxes that are one face, at least
 _MOST = 5000  # boxes before overlapping ones are joined
-_SIDES = (1024, 512, 2048)  # of the longer side in pixels, tried in turn until a face is found
+# Longer sides in pixels in which a picture is looked at, for small faces and for large ones; and
+# whether only if nothing was found.
+_SIDES = {1024: False, 320: False, 2048: True}
+_LARGEST_SCALE = 2.0
 _LEAST = 32  # pixels of the shorter side, below which YuNet's grid has no cells
 _LANDMARKS = slice(4, 14)  # of a row: box (4), five points, confidence
 
@@ -37,9 +41,10 @@ class FaceDetector:
         if not is_file(model):
             raise SettingsError(f"{model}: no such file; YuNet's model is in OpenCV's model zoo")
         try:
-            self._yunet = self._cv2.FaceDetectorYN.create(
-                str(model), "", (320, 320), confidence, _OVERLAP, _MOST
-            )
+            with _quiet(self._cv2):
+                self._yunet = self._cv2.FaceDetectorYN.create(
+                    str(model), "", (320, 320), confidence, _OVERLAP, _MOST
+                )
         except self._cv2.error as error:
             raise SettingsError(
                 f"{model}: OpenCV cannot load it as YuNet ({_reason(error)}); it is an ONNX file "
@@ -53,20 +58,29 @@ class FaceDetector:
         Raises:
             SettingsError: If the model cannot be run on it.
         """
-        for size in _sizes(picture.size):
-            rows = self._rows(picture, size)
-            if len(rows):
-                ratio = np.array(picture.size) / size
-                faces = [self._points(row[_LANDMARKS].reshape(5, 2), ratio) for row in rows]
-                return sorted(faces, key=face_size, reverse=True)
-        return []
+        faces: list[FacePoints] = []
+        for side, is_last_resort in _SIDES.items():
+            if not (faces and is_last_resort):
+                found = self._found(picture, _size(picture.size, side))
+                faces += [face for face in found if not any(_same(face, one) for one in faces)]
+        return sorted(faces, key=face_size, reverse=True)
+
+    def _found(self, picture: Image.Image, size: tuple[int, int]) -> Iterator[FacePoints]:
+        """Yield what is found in a size (width, height), in the picture's pixels.
+
+        Of the five points the first, which YuNet calls the right eye, the person's, is at the left.
+        """
+        ratio = np.array(picture.size) / size
+        for row in self._rows(picture, size):
+            yield face_points((row[_LANDMARKS].reshape(5, 2) + 0.5) * ratio - 0.5)
 
     def _rows(self, picture: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
         resized = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         pixels = np.ascontiguousarray(np.asarray(resized.convert("RGB"))[:, :, ::-1])  # BGR
         try:
-            self._yunet.setInputSize(size)
-            _, rows = self._yunet.detect(pixels)
+            with _quiet(self._cv2):
+                self._yunet.setInputSize(size)
+                _, rows = self._yunet.detect(pixels)
         except self._cv2.error as error:
             raise SettingsError(
                 f"{self._model}: fails on a picture of {size[0]}x{size[1]} ({_reason(error)}); "
@@ -75,21 +89,30 @@ class FaceDetector:
         found = np.empty((0, 15), np.float32) if rows is None else np.asarray(rows)
         return found[np.isfinite(found).all(axis=1)]
 
-    @staticmethod
-    def _points(landmarks: NDArray[np.float32], ratio: NDArray[np.float64]) -> FacePoints:
-        """Undo the scaling of pixel centres; YuNet's right eye, the person's, is at the left."""
-        return face_points((landmarks + 0.5) * ratio - 0.5)
+
+def _size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Scale a size to a longer side; small pictures become twice as large at most."""
+    scale = min(side / max(size), _LARGEST_SCALE)
+    width, height = (max(round(length * scale), _LEAST) for length in size)
+    return width, height
 
 
-def _sizes(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield the sizes (width, height) to look at a picture in."""
-    tried = set()
-    for side in _SIDES:
-        scale = min(side / max(size), 1.0 if side == _SIDES[0] else 2.0)
-        wanted = max(round(size[0] * scale), _LEAST), max(round(size[1] * scale), _LEAST)
-        if wanted not in tried:
-            tried.add(wanted)
-            yield wanted
+def _same(first: FacePoints, second: FacePoints) -> bool:
+    """Whether two are one face, found in two sizes: about as large, and at about the same place."""
+    sizes = face_size(first), face_size(second)
+    away = np.hypot(*(first.array() - second.array()).mean(0))
+    return min(sizes) > max(sizes) / 2 and away < max(sizes) / 4
+
+
+@contextmanager
+def _quiet(cv2: Any) -> Iterator[None]:
+    """Keep OpenCV's own warnings off the terminal."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(0)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _opencv() -> Any:

@@ -140,7 +140,9 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
                     raise DataError(f"{where}: has not as many cells as the first line")
                 yield where, row
         except csv.Error as error:
-            raise DataError(f"{path}, line {reader.line_num}: is not CSV ({error})") from error
+            raise DataError(
+                f"{path}, after line {reader.line_num}: is not CSV ({error})"
+            ) from error
 
 
 def _check_columns(columns: Sequence[str], path: Path) -> None:
