@@ -45,7 +45,7 @@ class Search:
     ) -> None:
         """Place w and noise where they start."""
         g, settings = task.g, task.settings
-        self._task, self._compare = task, comparison
+        self._task, self._compare, self._goes_on = task, comparison, start is not None
         count, rows = len(comparison.targets), g.num_ws if settings.space == "w+" else 1
         if start is None:
             self._index = task.starts.closest_index(comparison)
@@ -70,7 +70,8 @@ class Search:
     def run_step(self, step: int) -> Tensor:
         """Move w and noise once; returns the distances [N] before the move."""
         task, settings, w, noise = self._task, self._task.settings, self._w, self._noise
-        spread = task.starts.deviation * settings.w_noise_at(step)
+        # Noise helps to leave a far start; of latents that are close already it undoes much.
+        spread = task.starts.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
         jittered = w + task.draws.w(step, (1, *w.shape[1:])).to(w) * spread
         rendered = task.g.synthesis(self._all_rows(jittered), noise=noise)
         distances = self._compare(rendered)

@@ -47,6 +47,17 @@ def test_given_latents():
     torch.testing.assert_close(again.start_distance, first.distance)
 
 
+def test_going_on_adds_no_noise_to_w():
+    first = project(G, targets(1), squared, steps=5)
+    start = ProjectionStart(first.ws, first.noise)
+    with_noise, without = (
+        project(G, targets(1), squared, start=start, settings=ProjectorSettings(steps=5, w_noise=w))
+        for w in (0.5, 0.0)
+    )
+    assert torch.equal(with_noise.ws, without.ws)
+    assert with_noise.history["distance"][0] == pytest.approx(first.distance.item(), rel=1e-5)
+
+
 def test_with_a_mask_the_distance_of_the_whole_is_told_too():
     mask = torch.zeros(2, 1, 16, 16)
     mask[..., :8] = 1
