@@ -7,6 +7,7 @@ import click
 
 from cli.options import checkpoint_argument
 from cli.text import say
+from cli.tuned import open_tuned, tuning_option
 
 
 # fmt: off
@@ -16,8 +17,11 @@ from cli.text import say
 @click.option("--only", metavar="NAME", help="One network: G_ema, G, D or classifier.")
 @click.option("--rgb", is_flag=True,
               help="Give grey generators three equal channels; other networks are left out.")
+@tuning_option
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
-def convert(checkpoint: str, out: Path, only: str | None, rgb: bool, overwrite: bool) -> None:
+def convert(
+    checkpoint: str, out: Path, only: str | None, rgb: bool, tuning: Path | None, overwrite: bool
+) -> None:
     """Write a checkpoint in latentlab's own format.
 
     The new file holds plain weights, and in its header the settings, the kind and SHA-256 of the
@@ -27,13 +31,15 @@ def convert(checkpoint: str, out: Path, only: str | None, rgb: bool, overwrite: 
     Examples:
       latentlab convert network-snapshot.pkl model.safetensors
       latentlab convert snapshot.safetensors generator.safetensors --only G_ema
+      latentlab convert model.safetensors tuned.safetensors \\
+          --tuning tuned/tuning.safetensors
     """
     from cli.report import refuse_existing
-    from latentlab import Generator, SettingsError, load, save
+    from latentlab import Generator, SettingsError, save
     from latentlab.checkpoints.colour import in_colour
 
     refuse_existing([out], overwrite)
-    opened = load(checkpoint)
+    opened = open_tuned(checkpoint, tuning)
     if only is not None:
         if only not in opened.networks:
             raise SettingsError(f"{checkpoint} holds {', '.join(opened.networks)}, but no {only}")

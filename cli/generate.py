@@ -19,6 +19,7 @@ from cli.options import (
     resolve_device,
 )
 from cli.text import counted, plain_text, say
+from cli.tuned import open_tuned, tuning_option
 from cli.values import (
     FiniteFloat,
     FloatList,
@@ -61,6 +62,7 @@ _SEEDS_ONLY = {
 @click.option("--lod", type=FiniteFloat(min=0), metavar="LOD",
               help="Of a growing generator: 0 is fully grown, 1 half the resolution, and so on.")
 @class_option("Class of a conditional generator.")
+@tuning_option
 @dry_run_option
 @output_option
 @overwrite_option
@@ -75,6 +77,7 @@ def generate(
     noise_mode: "NoiseMode | Literal['seed']",
     lod: float | None,
     label: int | None,
+    tuning: Path | None,
     dry_run: bool,
     output: Path,
     overwrite: bool,
@@ -98,9 +101,8 @@ def generate(
     _refuse_conflicts(click.get_current_context(), projected_w, noise_file)
     from cli.rendering import cutoff_of, renders_of_latents, renders_of_seeds
     from cli.report import refuse_existing
-    from latentlab import load
 
-    opened = load(checkpoint)
+    opened = open_tuned(checkpoint, tuning)
     g = opened.generator.to(resolve_device(device))
     if lod is not None:
         g.synthesis.set_lod(lod)
@@ -118,6 +120,7 @@ def generate(
             "truncation_psi": truncation_psi, "truncation_cutoff": cutoff,
             "noise_mode": noise_mode, "lod": lod, "class": label, "device": str(g.device),
             "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
+            "tuning": opened.metadata.get("tuning"),
         }, indent=1))
     elif strips:
         _draw_strips(pictures, seeds or [], truncation_psi, files)

@@ -26,6 +26,7 @@ from cli.separability import separability
 from cli.text import say
 from cli.train import train
 from cli.train_classifier import train_classifier
+from cli.tune import tune
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
@@ -36,6 +37,12 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            # What torchrun's processes all find before they join is said by the main one; an
+            # error with a note is of one of them.
+            if os.environ.get("RANK", "0") != "0" and not hasattr(error, "__notes__"):
+                ctx.exit(error.exit_code)
+            raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -77,5 +84,6 @@ def main() -> None:
 for _command in (
     attribution, compare, contributions, convert, demo, directions, droplets, edit, fidelity,
     generate, info, interpolate, mix, noise, ppl, project, separability, train, train_classifier,
+    tune,
 ):  # fmt: skip
     main.add_command(_command)

@@ -137,7 +137,7 @@ def resolve_device(name: str) -> str:
 
     alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
     if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
-        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if name == "auto":
         return "cpu"
     try:

@@ -32,13 +32,17 @@ class SearchOrder:
 
 
 search_options = grouped_options("search", SearchOrder, (
-click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
-             help="w: one vector for all layers; w+: one a layer, closer and less "
-             "editable."),
-steps_option(1000),
-seed_option("Seed of the noise, and of --shuffle."),
-click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=0.1,
-             show_default=True, metavar="RATE", help="Largest step of Adam."),
-click.option("--noise-weight", type=FiniteFloat(min=0), default=1e5, show_default=True,
-             metavar="WEIGHT", help="Weight of the noise regularisation."),
+    click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
+                 help="w: one vector for all layers; w+: one a layer, closer and less editable."),
+    steps_option(1000),
+    seed_option("Seed of the noise, of --start-samples and --shuffle."),
+    click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=0.1,
+                 show_default=True, metavar="RATE", help="Largest step of Adam."),
+    click.option("--noise-weight", type=FiniteFloat(min=0), default=1e5, show_default=True,
+                 metavar="WEIGHT", help="Weight of the noise regularisation."),
+    click.option("--start-samples", type=click.IntRange(0, 1_000_000), default=0,
+                 show_default=True, metavar="N",
+                 help="Start from the closest of N random pictures; 0: from the mean w."),
+    click.option("--w-plus-pull", type=FiniteFloat(min=0), default=0.0, show_default=True,
+                 metavar="WEIGHT", help="Pull the rows of W+ towards each other."),
 ))  # fmt: skip

@@ -26,6 +26,14 @@ from latentlab.perceptual import perceptual_distance
 from latentlab.projection import Projection, ProjectorSettings
 from latentlab.projection_start import ProjectionStart, StartSearch
 from latentlab.projector import project
+from latentlab.tuning import (
+    Tuning,
+    TuningSettings,
+    apply_tuning,
+    load_tuning,
+    save_tuning,
+    tune,
+)
 from latentlab.version import __version__
 
 __all__ = [
@@ -46,14 +54,20 @@ __all__ = [
     "SettingsError",
     "StartSearch",
     "TruncatedCheckpoint",
+    "Tuning",
+    "TuningSettings",
     "UnsafeCheckpoint",
     "UnsupportedCheckpoint",
     "__version__",
+    "apply_tuning",
     "images",
     "load",
     "load_classifier",
     "load_mask",
+    "load_tuning",
     "perceptual_distance",
     "project",
     "save",
+    "save_tuning",
+    "tune",
 ]

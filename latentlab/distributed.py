@@ -182,7 +182,10 @@ def _join() -> "Store":
 
 
 def _on_gpus() -> bool:
-    return torch.cuda.is_available() and dist.is_nccl_available()
+    """Whether every process of this machine can have a GPU of its own, as nccl wants it."""
+    if not (torch.cuda.is_available() and dist.is_nccl_available()):
+        return False
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= torch.cuda.device_count()
 
 
 def _sign(error: BaseException) -> None:

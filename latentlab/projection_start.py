@@ -32,24 +32,26 @@ class ProjectionStart:
     ws: Tensor
     noise: Sequence[Tensor] | None = None
 
-    def checked(self, g: Generator, count: int, space: str) -> "ProjectionStart":
-        """Return it on the generator's device, in its dtype.
+    def checked(
+        self, g: Generator, count: int, space: str, prefix: str = "start."
+    ) -> "ProjectionStart":
+        """Return it on the generator's device, in its dtype; errors name it with the prefix.
 
         Raises:
             LatentError: If it does not fit the generator, the images or the space.
         """
-        check_shape(self.ws, [count, g.num_ws, g.w_dim], "start.ws")
+        check_shape(self.ws, [count, g.num_ws, g.w_dim], f"{prefix}ws")
         shapes = g.synthesis.noise_shapes
         noise = self.noise
         if noise is not None and len(noise) != len(shapes):
-            raise LatentError(f"`start.noise` must be {len(shapes)} maps, but got {len(noise)}")
+            raise LatentError(f"`{prefix}noise` must be {len(shapes)} maps, but got {len(noise)}")
         for i, (level, shape) in enumerate(zip(noise or [], shapes, strict=noise is not None)):
-            check_shape(level, [count, *shape[1:]], f"start.noise[{i}]")
+            check_shape(level, [count, *shape[1:]], f"{prefix}noise[{i}]")
         for name, values in (("ws", [self.ws]), ("noise", noise or [])):
             if not all(bool(torch.isfinite(value).all()) for value in values):
-                raise LatentError(f"`start.{name}` holds NaN or infinity")
+                raise LatentError(f"`{prefix}{name}` holds NaN or infinity")
         if space == "w" and not torch.equal(self.ws, self.ws[:, :1].expand_as(self.ws)):
-            raise LatentError("`start.ws` has rows that differ: that is W+; use space w+")
+            raise LatentError(f"`{prefix}ws` has rows that differ: that is W+; use space w+")
         return ProjectionStart(
             self.ws.detach().to(g.w_mean),
             noise and [level.detach().to(g.w_mean) for level in noise],

@@ -20,7 +20,15 @@ from latentlab.projection import Projection, ProjectorSettings, joined
 from latentlab.projection_search import Observer, OnDivergence, Search, Task, render
 from latentlab.projection_start import ProjectionStart, StartSearch
 
-__all__ = ["Distance", "Draws", "SeededDraws", "default_batch", "project", "render"]
+__all__ = [
+    "Distance",
+    "Draws",
+    "SeededDraws",
+    "check_targets",
+    "default_batch",
+    "project",
+    "render",
+]
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -86,7 +94,7 @@ def project(
     batch = default_batch(g) if batch is None else batch
     if batch < 1:
         raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
-    images = _checked_images(g, images)
+    images = check_targets(g, images)
     if masks is not None:
         masks = check_masks(masks, images)
     if start is not None:
@@ -122,7 +130,12 @@ def default_batch(g: Generator) -> int:
     return 1 if g.device.type == "cpu" else 8
 
 
-def _checked_images(g: Generator, images: Tensor) -> Tensor:
+def check_targets(g: Generator, images: Tensor) -> Tensor:
+    """Return images [N,C,R,R] in [-1,1] on the generator's device and in its dtype.
+
+    Raises:
+        ImageError: If they do not fit the generator or hold NaN.
+    """
     wanted = [g.channels, g.resolution, g.resolution]
     if images.ndim != 4 or list(images.shape[1:]) != wanted or len(images) == 0:
         shape = ", ".join(str(size) for size in ["N", *wanted])

@@ -1,14 +1,13 @@
 """One process, and two that torchrun starts: the same numbers."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+import click
 import pytest
+import torch
+import torch.distributed as dist
 
+from cli.options import resolve_device
 from latentlab import distributed
+from tests.torchrun import facts_of_two
 
 # Every process measures alone first, then with the other. A second measurement has batches of the
 # first that only one of them kept.
@@ -58,22 +57,7 @@ def test_one_process_is_a_group_of_one():
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
     """What two processes found, by rank."""
-    folder = tmp_path_factory.mktemp("two")
-    script = folder / "measure.py"
-    script.write_text(SCRIPT)
-    run = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
-        "--nproc-per-node", "2", str(script), str(folder),
-    ]  # fmt: skip
-    root = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(run, cwd=root, env=environment)
-    try:
-        assert process.wait(timeout=120) == 0
-    finally:
-        process.terminate()  # torchrun ends its processes, which are groups of their own
-        process.wait(timeout=30)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return facts_of_two(SCRIPT, tmp_path_factory.mktemp("two"))
 
 
 def test_two_processes_know_each_other(facts):
@@ -98,3 +82,34 @@ def test_only_batches_that_every_process_kept_are_left_out(facts):
     for each in facts:
         assert each["resumed"] == each["alone"]
     assert [each["calls"][2] for each in facts] == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes", "expected"),
+    [(0, 2, False), (1, 2, False), (2, 2, True), (2, 1, True)],
+)
+def test_nccl_is_for_processes_with_a_gpu_each(monkeypatch, gpus, processes, expected):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
+    assert distributed._on_gpus() == expected
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_a_process_takes_its_gpu_and_is_refused_one_that_is_not_there(monkeypatch, name):
+    made = []
+
+    def empty(_, device):
+        if device == "cuda:2":
+            raise RuntimeError("invalid device ordinal")
+        made.append(device)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert resolve_device(name) == "cuda:1"
+    assert made == ["cuda:1"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(click.BadParameter, match="'cuda:2' is no device of this machine"):
+        resolve_device(name)

@@ -206,6 +206,12 @@ def modulated_conv(
     return x
 
 
+def minibatch_group(n: int, group_size: int | None) -> int:
+    """Return how many of ``n`` samples ``minibatch_std`` puts in a group."""
+    limit = n if group_size is None else min(group_size, n)
+    return next(size for size in range(limit, 0, -1) if n % size == 0)
+
+
 def minibatch_std(x: Tensor, group_size: int | None, num_features: int = 1) -> Tensor:
     """Append the standard deviation over groups of samples as ``num_features`` channels.
 
@@ -213,8 +219,7 @@ def minibatch_std(x: Tensor, group_size: int | None, num_features: int = 1) -> T
     published code needs N to be a multiple of the group size; other N use the largest divisor.
     """
     n, channels, height, width = x.shape
-    limit = n if group_size is None else min(group_size, n)
-    group = next(size for size in range(limit, 0, -1) if n % size == 0)
+    group = minibatch_group(n, group_size)
     y = x.reshape(group, -1, num_features, channels // num_features, height, width)  # [G,n,F,c,H,W]
     y = (y - y.mean(dim=0)).square().mean(dim=0)  # [n,F,c,H,W]
     y = (y + 1e-8).sqrt().mean(dim=[2, 3, 4])  # [n,F]

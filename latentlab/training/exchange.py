@@ -13,6 +13,7 @@ from torch import Tensor
 
 from latentlab import distributed
 from latentlab.errors import SettingsError
+from latentlab.networks.ops import minibatch_group
 from latentlab.training.config import TrainingConfig
 
 
@@ -20,7 +21,7 @@ class Rows:
     """This process's rows of a batch: every n-th one of n processes.
 
     The groups of minibatch standard deviation are strided as well, so that a process has whole
-    ones wherever its rows are a multiple of the group. A process without rows of its own works on
+    ones (see ``check_batches``). A process without rows of its own works on
     the first one, with a weight of 0.
 
     Attributes:
@@ -72,8 +73,8 @@ def add_up_numbers(numbers: dict[str, float]) -> dict[str, float]:
 
 
 def check_batches(config: TrainingConfig) -> None:
-    """Raise SettingsError if a batch of the schedule cannot be dealt out evenly."""
-    count = distributed.size()
+    """Raise SettingsError if a batch cannot be dealt out without changing what is trained."""
+    count, discriminator = distributed.size(), config.discriminator
     odd = sorted({batch for batch in config.batches() if batch % count})
     if odd:
         fitting = sorted({max(batch // count, 1) * count for batch in odd})
@@ -81,6 +82,16 @@ def check_batches(config: TrainingConfig) -> None:
             f"`batch` {', '.join(map(str, odd))} cannot be dealt out to {count} processes evenly; "
             f"take --batch {fitting[-1]}, or another multiple of {count}"
         )
+    size = discriminator.mbstd_group_size
+    for batch in sorted(config.batches()) if discriminator.mbstd_num_channels else []:
+        whole, dealt = (minibatch_group(n, size) for n in (batch, batch // count))
+        if dealt != whole:
+            advice = "" if size is None else f", or --batch {count * size}"
+            raise SettingsError(
+                f"`batch` {batch} dealt out to {count} processes would let the discriminator "
+                f"compare {dealt} pictures with each other in the place of {whole}; take fewer "
+                f"processes{advice}"
+            )
 
 
 class _Sum(torch.autograd.Function):

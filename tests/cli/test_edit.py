@@ -13,9 +13,11 @@ from PIL import Image
 
 import latentlab
 from cli.edit import edit
+from cli.values import VIDEO_SUFFIXES
 from latentlab.directions import move, save_directions
 from latentlab.images import to_uint8
 from latentlab.latents import load_ws, z_from_seeds
+from latentlab.video import SUFFIXES
 from tests.cli.conftest import pixels
 
 
@@ -186,3 +188,7 @@ def test_results_are_replaced_only_when_asked(saved, tmp_path):
     edited(saved, *arguments)
     assert "use --overwrite" in str(run(saved, *arguments).exception)
     edited(saved, *arguments, "--overwrite")
+
+
+def test_the_options_know_the_librarys_videos():
+    assert VIDEO_SUFFIXES == SUFFIXES

@@ -306,3 +306,23 @@ def test_a_mistake_of_our_own_is_not_hidden(monkeypatch, tmp_path):
     monkeypatch.setattr(latentlab, "load", fail)
     result = CliRunner().invoke(main, ["generate", "m", "--seeds", "0", "-o", str(tmp_path / "o")])
     assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(("rank", "said"), [("0", True), ("1", False)])
+def test_a_usage_error_of_all_processes_is_said_by_the_main_one(monkeypatch, rank, said):
+    monkeypatch.setenv("RANK", rank)
+    done = CliRunner().invoke(main, ["ppl", "x.pkl", "--samples", "many"])
+    assert done.exit_code == 2
+    assert ("many" in done.stderr) == said
+
+
+def test_a_usage_error_of_one_process_is_said_by_it(monkeypatch):
+    def refuse(_):
+        error = click.BadParameter("no such device")
+        error.add_note("process 1 of 2")
+        raise error
+
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("cli.ppl.open_model", lambda *_: refuse(_))
+    done = CliRunner().invoke(main, ["ppl", "x.pkl", "-o", "out"])
+    assert (done.exit_code, "no such device" in done.stderr) == (2, True)
