@@ -21,6 +21,7 @@ from cli.info import info
 from cli.interpolate import interpolate
 from cli.mix import mix
 from cli.noise import noise
+from cli.paste_back import paste_back
 from cli.ppl import ppl
 from cli.project import project
 from cli.separability import separability
@@ -87,7 +88,7 @@ def main() -> None:
 
 for _command in (
     align, attribution, compare, contributions, convert, demo, directions, droplets, edit,
-    fidelity, generate, info, interpolate, mix, noise, ppl, project, separability, train,
-    train_classifier, tune,
+    fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project, separability,
+    train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(_command)

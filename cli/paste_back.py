@@ -1,34 +1,22 @@
 """latentlab paste-back: projected or edited faces, back in the photos they came from."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cli.options import output_option, overwrite_option
 from cli.picture_options import background_option, first_frame_option
-from cli.text import counted, say
-from cli.values import FiniteFloat
+from cli.text import counted, say, say_left_out
+from cli.values import FileName, FiniteFloat
 
 _PARTLY_BAD = 4  # exit code
-
-
-class _FileName(click.ParamType[str]):
-    """Name of a file, without folders."""
-
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if Path(value).name != value:
-            self.fail(f"{value!r} is no name of a file in a projection's folder", param, ctx)
-        return str(value)
 
 
 # fmt: off
 @click.command("paste-back")
 @click.argument("folders", nargs=-1, required=True, metavar="PROJECTION...",
                 type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--face", type=_FileName(), default="projected.png", show_default=True,
+@click.option("--face", type=FileName(), default="projected.png", show_default=True,
               metavar="NAME", help="Which file of a projection is the face, of any size.")
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path),
               metavar="DIR", help="Where the photos are now, if they have moved.")
@@ -77,8 +65,7 @@ def paste_back(
         except (ImageError, DataError) as error:
             failures.append(str(error))
     say(f"{counted(len(found) - len(failures), 'photo')} of {len(found)} written to {output}")
-    for failure in failures:
-        say(f"Left out: {failure}")
+    say_left_out(failures)
     if failures:
         raise click.exceptions.Exit(_PARTLY_BAD)
 # fmt: on
