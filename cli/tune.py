@@ -24,7 +24,7 @@ from cli.values import FiniteFloat
 @click.command()
 @checkpoint_argument
 @click.argument("folders", nargs=-1, required=True, metavar="PROJECTION_DIR...",
-                type=click.Path(exists=True, file_okay=False, path_type=Path))
+                type=click.Path(path_type=Path))
 @click.option("--steps", type=click.IntRange(min=1), default=350, show_default=True, metavar="N",
               help="Iterations; each looks at every picture.")
 @click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=3e-4,
@@ -61,13 +61,13 @@ def tune(
     overwrite: bool,
     device: str,
 ) -> None:
-    """Fine-tune the generator around projected pictures (pivotal tuning, Roich et al. 2021).
+    """Fine-tune the generator around projected pictures (pivotal tuning).
 
     PROJECTION_DIR is a folder that `latentlab project` wrote, for one picture or for many; all
-    pictures are tuned to together. Latents and noise stay as they are, the weights of the
-    synthesis network change. DIR receives tuning.safetensors, a small file of the differences;
-    report.csv, with each picture's distance, PSNR and SSIM before and after; and for each picture
-    NAME/tuned.png and NAME/comparison.png (target, projection, tuned).
+    pictures are tuned to together (Roich et al. 2021). Latents and noise stay as they are, the
+    weights of the synthesis network change. DIR receives tuning.safetensors, a small file of the
+    differences; report.csv, with each picture's distance, PSNR and SSIM before and after; and for
+    each picture NAME/tuned.png and NAME/comparison.png (target, projection, tuned).
 
     generate and convert take the file as --tuning, with the checkpoint that it was made for.
 
@@ -81,7 +81,7 @@ def tune(
     Examples:
       latentlab tune model.safetensors out -o tuned
       latentlab generate model.safetensors --tuning tuned/tuning.safetensors \\
-          --projected-w out/projected_w.npz --noise out/projected_noise.npz -o again
+          --projected-w out/projected_w.npz -o again
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
     """

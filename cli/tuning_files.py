@@ -57,6 +57,9 @@ def read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivo
         LatentError: If something is missing, or was projected with another checkpoint.
         ImageError: If a target cannot be read at the generator's size.
     """
+    for folder in folders:
+        if not folder.is_dir():
+            raise LatentError(f"{folder}: no such folder; give one that `latentlab project` wrote")
     pivots = []
     for latent in read_saved(folders, g):
         folder = (latent.noise_file or Path()).parent

@@ -189,6 +189,9 @@ class TestRefused:
     def test_folders_that_hold_no_projection(self, model, projections, tmp_path):
         refused(latentlab.LatentError, "holds neither", tune, model, tmp_path, *TUNING,
                 "-o", tmp_path / "o")  # fmt: skip
+        for missing in (tmp_path / "none", projections / "anna" / "projected_w.npz"):
+            refused(latentlab.LatentError, "no such folder", tune, model, missing, *TUNING,
+                    "-o", tmp_path / "o")  # fmt: skip
         folder = tmp_path / "anna"
         folder.mkdir()
         for name in ("projected_w.npz", "projected_noise.npz"):
