@@ -15,8 +15,8 @@ from cli.projection_records import Source
 from latentlab import DataError, Generator, ImageError
 from latentlab.alignment import Alignment, align, face_quad, load_alignment
 from latentlab.face_geometry import side_of
-from latentlab.images import SUFFIXES, Crop, decode, fit, picture_to_tensor
-from latentlab.masks import mask_from
+from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
+from latentlab.masks import BLACK, mask_from
 
 _Cut = Callable[[Image.Image], Image.Image]
 
@@ -123,7 +123,7 @@ class TargetReader:
         if file.is_dir():
             files = [file / f"{path.stem}{suffix}" for suffix in (path.suffix, *SUFFIXES)]
             file = next((each for each in files if each.is_file()), files[0])
-        mask = decode(file).picture
+        mask = decode(file, policy=DecodePolicy(background=BLACK)).picture
         if mask.size != picture.size:
             raise ImageError(
                 f"{file}: {mask.width}x{mask.height}, but {path} is "

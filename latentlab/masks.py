@@ -7,7 +7,16 @@ from PIL import Image
 from torch import Tensor
 
 from latentlab.errors import ImageError
-from latentlab.images import MAX_UPSCALE, Crop, fit, picture_to_tensor, read_picture
+from latentlab.images import (
+    MAX_UPSCALE,
+    Crop,
+    DecodePolicy,
+    fit,
+    picture_to_tensor,
+    read_picture,
+)
+
+BLACK = (0, 0, 0)  # what is transparent in a mask does not count
 
 
 def load_mask(
@@ -23,7 +32,8 @@ def load_mask(
     Raises:
         ImageError: If the file cannot be read or used, or is black all over.
     """
-    return mask_from(fit(read_picture(path), resolution, crop, max_upscale, str(path)), str(path))
+    picture = read_picture(path, policy=DecodePolicy(background=BLACK))
+    return mask_from(fit(picture, resolution, crop, max_upscale, str(path)), str(path))
 
 
 def mask_from(picture: Image.Image, where: str = "mask") -> Tensor:

@@ -37,7 +37,8 @@ class Linear(nn.Module):
         self.activate, self.negative_slope = activate, negative_slope
         self.lr_multiplier, self.gain_in_weight = lr_multiplier, gain_in_weight
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        # In place: out of place, the meta device imports torch._dynamo, for more than a second.
+        self.weight = nn.Parameter(torch.randn(out_features, in_features).div_(lr_multiplier))
         self.bias = nn.Parameter(torch.full((out_features,), bias_init))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,9 +34,10 @@ def leaky_relu_(x: Tensor, clamp: float | None = None, slope: float = LEAKY_SLOP
 
 def fir_kernel(taps: Sequence[float]) -> Tensor:
     """Outer product of 1-D ``taps`` with themselves, normalised to sum 1: [k,k]."""
-    line = torch.tensor(taps, dtype=torch.float32)
-    kernel = torch.outer(line, line)
-    return kernel / kernel.sum()
+    # In numpy: on the meta device, torch's own functions import torch._dynamo, for over a second.
+    line = np.array(taps, dtype=np.float32)
+    kernel = np.outer(line, line)
+    return torch.tensor(kernel / kernel.sum())
 
 
 def fir(
