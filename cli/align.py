@@ -81,6 +81,7 @@ def align(
     # Landmarks may grow and be corrected: photos whose own are the same stay as they are.
     identity = {name: facts[name] for name in facts if not name.startswith("landmarks")}
     plan = make_plan(choice, output, identity, overwrite, cutting.is_current)
+    cutting.faces.check(job.picture for job in plan.jobs)
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
         done = len(plan.jobs) - len(left)
