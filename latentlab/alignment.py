@@ -3,6 +3,8 @@
 Published aligned pictures come from the same geometry; see ``face_geometry``.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -25,13 +27,13 @@ __all__ = [
 ]
 
 _SMALLEST, _LARGEST = 16.0, 8.0  # a side in pixels; a side in multiples of the picture's
-_FINER, _FINEST = 4, 4096  # the warp is computed so much finer than wanted, and at most so large
+_FINER, _FINEST = 4, 4096  # the warp is so much finer than wanted; nothing is larger than that
 _CLOSE = 4  # pixels between the square and the picture's border that need no padding
 _BORDER, _LEAST_BORDER = 0.1, 3  # kept around the square: share of its side, and pixels
 _MARGIN = 0.3  # of the side, at least, is padded
 _BLUR = 0.02  # of the side: standard deviation of the padding's blur
 _REACH = 3.0  # the blur reaches a third of the padding into the picture
-_CHANNELS = 3
+_BAND = 64  # rows that are blended at once
 
 
 def align(picture: Image.Image, points: FacePoints, size: int) -> Image.Image:
@@ -117,7 +119,8 @@ def paste_back(
 
 
 def _shrink(picture: Image.Image, corners: Quad, size: int) -> tuple[Image.Image, Quad]:
-    factor = int(side_of(corners) / size * 0.5)
+    side = side_of(corners)
+    factor = max(int(side / size * 0.5), math.ceil(side / _FINEST))
     if factor <= 1:
         return picture, corners
     width, height = (max(round(length / factor), 1) for length in picture.size)
@@ -154,16 +157,39 @@ def _pad(picture: Image.Image, corners: Quad) -> tuple[Image.Image, Quad]:
     margins = _margins(corners, picture.size)
     if margins is None:
         return picture, corners
-    left, top, right, bottom = margins.tolist()
-    wide = np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="reflect")
-    blurred = Image.fromarray(wide).filter(ImageFilter.GaussianBlur(_BLUR * side_of(corners)))
-    beyond = _beyond(wide.shape[1], left, right)[None, :]  # 0 at the picture's border, 1 at ours
-    beyond = np.maximum(beyond, _beyond(wide.shape[0], top, bottom)[:, None])[:, :, None]
-    pixels = wide.astype(np.float32)
-    pixels += (np.asarray(blurred, np.float32) - pixels) * np.clip(_REACH * beyond + 1, 0, 1)
-    median = np.median(pixels.reshape(-1, _CHANNELS), axis=0)
-    pixels += (median - pixels) * np.clip(beyond, 0, 1)
-    return Image.fromarray(np.rint(pixels).astype(np.uint8)), corners + np.array([left, top])
+    sigma = _BLUR * side_of(corners)
+    # One by one, and in bytes: as floats all channels of a large face would take gigabytes.
+    planes = [_padded(plane, margins.tolist(), sigma) for plane in picture.split()]
+    return Image.merge("RGB", planes), corners + margins[:2]
+
+
+def _padded(plane: Image.Image, margins: list[int], sigma: float) -> Image.Image:
+    """Mirror a channel beyond its borders, where it blurs and fades to its median."""
+    left, top, right, bottom = margins
+    wide = np.pad(np.asarray(plane), ((top, bottom), (left, right)), mode="reflect")
+    blurred = np.asarray(Image.fromarray(wide).filter(ImageFilter.GaussianBlur(sigma)))
+    across = _beyond(wide.shape[1], left, right)  # 0 at the picture's border, 1 at ours
+    along = _beyond(wide.shape[0], top, bottom)
+    _blend(wide, blurred, _REACH * across + 1, _REACH * along + 1)
+    counts = np.cumsum(Image.fromarray(wide).histogram())
+    median = np.searchsorted(counts, wide.size / 2).astype(np.uint8)
+    _blend(wide, np.broadcast_to(median, wide.shape), across, along)
+    return Image.fromarray(wide)
+
+
+def _blend(
+    pixels: NDArray[np.uint8],
+    other: NDArray[np.uint8],
+    across: NDArray[np.float32],
+    along: NDArray[np.float32],
+) -> None:
+    """Take others for the pixels [H,W] by the larger weight of column [W] and row [H]."""
+    for start in range(0, len(pixels), _BAND):
+        rows = slice(start, start + _BAND)
+        weight = np.clip(np.maximum(across[None, :], along[rows, None]), 0, 1)
+        mixed = pixels[rows].astype(np.float32)
+        mixed += weight * (other[rows] - mixed)
+        pixels[rows] = np.rint(mixed)
 
 
 def _beyond(length: int, before: int, after: int) -> NDArray[np.float32]:

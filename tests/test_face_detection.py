@@ -70,8 +70,11 @@ def test_pictures_without_faces_say_so(model: Path) -> None:
 class Scripted:
     """In the model's place: finds given faces by the longer side of what it is shown."""
 
-    def __init__(self, found: dict[int, list[DrawnFace]], whole: int) -> None:
+    def __init__(
+        self, found: dict[int, list[DrawnFace]], whole: int, sure: dict[int, float] | None = None
+    ) -> None:
         self.found, self.whole, self.shown = found, whole, list[int]()
+        self.sure = sure or {}
 
     def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802 - OpenCV's name
         self.shown.append(max(size))
@@ -81,7 +84,7 @@ class Scripted:
         rows = []
         for face in self.found.get(side, []):
             points = (np.insert(face.points(), 2, 0, axis=0) + 0.5) * side / self.whole - 0.5
-            rows.append([0, 0, 1, 1, *points.ravel(), 0.9])
+            rows.append([0, 0, 1, 1, *points.ravel(), self.sure.get(side, 0.9)])
         return 1, np.array(rows, np.float32) if rows else None
 
 
@@ -91,10 +94,10 @@ CLOSE_UP, BEHIND = DrawnFace(1000, 800, 300), DrawnFace(1800, 200, 20)
 @pytest.mark.parametrize(
     ("found", "faces", "shown"),
     [
-        ({1024: [BEHIND], 320: [CLOSE_UP]}, [CLOSE_UP, BEHIND], [1024, 320]),
-        ({1024: [CLOSE_UP], 320: [DrawnFace(1004, 803, 297)]}, [CLOSE_UP], [1024, 320]),
-        ({2048: [BEHIND]}, [BEHIND], [1024, 320, 2048]),
-        ({}, [], [1024, 320, 2048]),
+        ({1024: [BEHIND], 320: [CLOSE_UP]}, [CLOSE_UP, BEHIND], [1024, 640, 320]),
+        ({1024: [CLOSE_UP], 320: [DrawnFace(1004, 803, 297)]}, [CLOSE_UP], [1024, 640, 320]),
+        ({2048: [BEHIND]}, [BEHIND], [1024, 640, 320, 2048]),
+        ({}, [], [1024, 640, 320, 2048]),
     ],
 )
 def test_small_and_large_faces_are_looked_for(
@@ -106,6 +109,15 @@ def test_small_and_large_faces_are_looked_for(
     assert detector._yunet.shown == shown
     for one, face in zip(result, faces, strict=True):
         np.testing.assert_allclose(one.array(), face.points(), atol=0.01)
+
+
+@pytest.mark.parametrize("best", [1024, 640, 320])
+def test_of_one_face_in_several_sizes_the_most_confident_counts(model: Path, best: int) -> None:
+    shifted = {side: [DrawnFace(1000 + side / 100, 800, 300)] for side in (1024, 640, 320)}
+    detector: Any = FaceDetector(model)
+    detector._yunet = Scripted(shifted, 2048, dict.fromkeys(shifted, 0.82) | {best: 0.95})
+    (found,) = detector(Image.new("RGB", (2048, 2048)))
+    np.testing.assert_allclose(found.array(), shifted[best][0].points(), atol=0.01)
 
 
 def test_other_models_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
