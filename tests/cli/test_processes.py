@@ -175,7 +175,7 @@ def test_a_bad_picture_ends_the_job_soon_and_once(tmp_path):
     code, said = finish(process)
     assert time.monotonic() - begun < 60
     assert code == 1  # torchrun's own
-    assert said.count("Error: ") == said.count(f"{bad:02d}.png") == 1, said
+    assert said.count("\nError: ") == said.count(f"{bad:02d}.png") == 1, said
     assert "(process 1 of 2)" in said
     assert (tmp_path / "run" / "snapshot-000000008.optimizer.safetensors").exists()
     assert "exitcode  : 4" in said
