@@ -21,6 +21,7 @@ SEPARABILITY = ["separability", "builtin:digits-stylegan2", "--samples", "160",
                 "--classifier", "builtin:digits-classifier"]  # fmt: skip
 TRAIN = ["train", "--data", "builtin:digits", "--config", "stylegan2-small", "--channels", "1",
          "--batch", "8", "--device", "cpu"]  # fmt: skip
+QUICK = [*TRAIN, "--config", "stylegan1-small"]  # small pictures to begin with
 UNEQUAL = ["seconds", "images_per_second"]
 
 # The last command fails in the second process, in its second batch of two.
@@ -179,23 +180,23 @@ def test_a_bad_picture_ends_the_job_soon_and_once(tmp_path):
     """The picture is the second process's in the second step, and not in the grid of reals."""
     photos = tmp_path / "photos"
     photos.mkdir()
-    for i, pixels in enumerate(digits("held-out")[0][:99]):
-        Image.fromarray(pixels).save(photos / f"{i:02d}.png")
+    for i, pixels in enumerate(digits("held-out")[0]):
+        Image.fromarray(pixels).save(photos / f"{i:03d}.png")
     order = RealSampler(PictureDataset(photos, channels=1), 0, False)
     bad = next(order._index(place) for place in (9, 11, 13, 15) if order._index(place) >= 64)
-    (photos / f"{bad:02d}.png").write_bytes(b"no picture")
-    process = start("-m", "cli", *TRAIN, "--data", photos, "--kimg", "1000", "-o", tmp_path / "run",
+    (photos / f"{bad:03d}.png").write_bytes(b"no picture")
+    process = start("-m", "cli", *QUICK, "--data", photos, "--kimg", "1000", "-o", tmp_path / "run",
                     stderr=-1)  # fmt: skip
     code, said = finish(process)
     assert code == 1  # torchrun's own
-    assert said.count(f"{bad:02d}.png") == 1, said
+    assert said.count(f"{bad:03d}.png") == 1, said
     assert "(process 1 of 2)\n" in said
     assert (tmp_path / "run" / "snapshot-000000008.optimizer.safetensors").exists()
     assert "exitcode  : 4" in said
 
 
 def test_a_signal_stops_both_at_one_step(tmp_path):
-    process = start("-m", "cli", *TRAIN, "--kimg", "1000", "-o", tmp_path, stderr=-1)
+    process = start("-m", "cli", *QUICK, "--kimg", "1000", "-o", tmp_path, stderr=-1)
     deadline = time.monotonic() + 60
     while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
