@@ -8,11 +8,15 @@ from cli.interrupt import sigterm_waits, unwind_on_sigterm
 
 def test_sigterm_waits_for_the_end_of_the_block():
     done = []
-    with pytest.raises(SystemExit) as stopped, unwind_on_sigterm():
+
+    def work():
         with sigterm_waits():
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("block")
         done.append("after")
+
+    with unwind_on_sigterm(), pytest.raises(SystemExit) as stopped:
+        work()
     assert stopped.value.code == 143
     assert done == ["block"]
 
