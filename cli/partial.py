@@ -38,7 +38,8 @@ class PartialResults(MutableMapping[range, Arrays]):
             try:
                 self._parts.update(_read(file))
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-                say(f"{file} is damaged and left out ({error})")
+                if distributed.is_main():
+                    say(f"{file} is damaged and left out ({error})")
 
     def __getitem__(self, samples: range) -> Arrays:
         return self._parts[samples]

@@ -162,9 +162,12 @@ def _wanted() -> int:
 
 def _join() -> "Store":
     """Join the group; returns the store through which processes can talk even if it breaks."""
+    import torch.distributed.nn  # noqa: F401
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
+    # torch.distributed.nn, which torchvision imports, keeps the group that it finds for good: its
+    # connections would outlast it, and others would wait for a process that has failed.
     # Objects and flags go over gloo wherever the work is done; tensors of GPUs go over nccl.
     try:
         store, number, count = next(rendezvous("env://"))

@@ -1,19 +1,18 @@
 """One process, and two that torchrun starts: the same numbers."""
 
-import click
 import pytest
 import torch
 import torch.distributed as dist
 
-from cli.options import resolve_device
-from latentlab import distributed
+from latentlab import ImageError, SettingsError, distributed
 from tests.torchrun import facts_of_two
 
 # Every process measures alone first, then with the other. A second measurement has batches of the
 # first that only one of them kept.
 SCRIPT = """
-import json, pathlib, sys
-from latentlab import distributed
+import json, pathlib, sys, time
+import torch
+from latentlab import ImageError, distributed
 from metrics import contributions, linear_separability, perceptual_path_length
 from tests.conftest import make_generator
 from tests.metrics.doubles import Counting
@@ -41,7 +40,50 @@ with distributed.joined():
         "main": distributed.is_main(), "share": list(distributed.share(range(7))),
         "gathered": distributed.gather({"rank": rank}),
     }
+    facts["sum"] = distributed.add_up_(torch.tensor([rank + 1.0, 5.0])).tolist()
+    facts["any"] = distributed.any_of(rank == 1), distributed.any_of(False)
+    facts["from_main"] = distributed.from_main(lambda: {"made by": rank})
+    try:
+        with distributed.failing_together(ImageError):
+            if rank == 1:
+                raise ImageError("bad picture")
+    except ImageError as error:
+        facts["caught"] = str(error), error.__notes__
 facts["left"] = distributed.size()
+
+def ending(fail):
+    started = time.monotonic()
+    try:
+        with distributed.joined():
+            fail()
+    except BaseException as error:
+        return type(error).__name__, str(error), getattr(error, "exit_code", None)
+    finally:
+        assert distributed.size() == 1
+        assert time.monotonic() - started < 60
+
+def one_fails():
+    distributed.barrier()
+    if rank == 1:
+        raise ImageError("bad picture")
+    distributed.gather("the other has gone")
+
+def main_fails():
+    def make():
+        raise ImageError("bad plan")
+    distributed.from_main(make)
+
+def late_failure():
+    if rank == 1:
+        time.sleep(0.5)
+        raise ImageError("after the work of the other")
+
+def interrupted():
+    if rank == 0:
+        raise KeyboardInterrupt
+    distributed.barrier()
+
+facts["endings"] = [ending(each) for each in (one_fails, main_fails, late_failure, interrupted)]
 pathlib.Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(facts))
 """
 
@@ -52,6 +94,25 @@ def test_one_process_is_a_group_of_one():
         assert distributed.is_main()
         assert distributed.share([5, 6, 7]) == [5, 6, 7]
         assert distributed.gather("item") == ["item"]
+
+
+def test_one_process_exchanges_with_itself():
+    assert distributed.from_main(lambda: "made") == "made"
+    assert distributed.add_up_(torch.tensor([1.0, 2.0])).tolist() == [1, 2]
+    assert (distributed.any_of(True), distributed.any_of(False)) == (True, False)
+    distributed.barrier()
+    with pytest.raises(ImageError, match="bad"), distributed.failing_together(ImageError):
+        raise ImageError("bad")
+
+
+@pytest.mark.parametrize(("size", "said"), [("two", "is no number"), ("2", "MASTER_ADDR")])
+def test_processes_that_torchrun_did_not_start_are_refused(size, said, monkeypatch):
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(SettingsError, match=f"{said}.*torchrun"), distributed.joined():
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +145,31 @@ def test_only_batches_that_every_process_kept_are_left_out(facts):
     assert [each["calls"][2] for each in facts] == [3, 2]
 
 
+def test_two_processes_exchange(facts):
+    for each in facts:
+        assert each["sum"] == [3, 10]
+        assert each["any"] == [True, False]
+        assert each["from_main"] == {"made by": 0}
+
+
+def test_an_error_can_end_both_in_good_order(facts):
+    for each in facts:
+        assert each["caught"] == ["bad picture", ["process 1 of 2"]]
+
+
+def test_the_first_error_is_told_once_and_ends_both(facts):
+    endings = list(zip(*(each["endings"] for each in facts), strict=True))
+    told = [["ImageError", "bad picture", 4], ["ImageError", "bad plan", 4],
+            ["ImageError", "after the work of the other", 4],
+            ["KeyboardInterrupt", "", None]]  # fmt: skip
+    for pair, error, code in zip(endings, told, [4, 4, 4, 130], strict=True):
+        assert sum(each == error for each in pair) == 1
+        (other,) = [each for each in pair if each != error]
+        assert other[0] == "StoppedElsewhere"
+        assert other[2] == code
+    assert endings[0][1] == told[0], "the error is the second process's"
+
+
 @pytest.mark.parametrize(
     ("gpus", "processes", "expected"),
     [(0, 2, False), (1, 2, False), (2, 2, True), (2, 1, True)],
@@ -94,22 +180,3 @@ def test_nccl_is_for_processes_with_a_gpu_each(monkeypatch, gpus, processes, exp
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
     assert distributed._on_gpus() == expected
-
-
-@pytest.mark.parametrize("name", ["auto", "cuda"])
-def test_a_process_takes_its_gpu_and_is_refused_one_that_is_not_there(monkeypatch, name):
-    made = []
-
-    def empty(_, device):
-        if device == "cuda:2":
-            raise RuntimeError("invalid device ordinal")
-        made.append(device)
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch, "empty", empty)
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    assert resolve_device(name) == "cuda:1"
-    assert made == ["cuda:1"]
-    monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(click.BadParameter, match="'cuda:2' is no device of this machine"):
-        resolve_device(name)

@@ -20,7 +20,7 @@ def start(*arguments, **options):
     return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **options)
 
 
-def finish(process, timeout=120):
+def finish(process, timeout=300):
     """Wait for torchrun; returns its exit code and what was said on stderr, if that is a pipe."""
     try:
         _, said = process.communicate(timeout=timeout)
@@ -36,4 +36,9 @@ def facts_of_two(script, folder):
     file.write_text(script)
     code, _ = finish(start(file, folder))
     assert code == 0
+    return facts_in(folder)
+
+
+def facts_in(folder):
+    """Return what two processes have left in FOLDER/RANK.json."""
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]

@@ -40,7 +40,7 @@ def test_a_killed_process_ends_the_job_and_one_process_can_do_it_again(tmp_path)
     assert "SIGKILL" in said
     assert said.count("Traceback") == 1, "torchrun's"
     # The other one tells where it noticed before torchrun ended it.
-    assert said.count("Error: ") == said.count("process 1 of 2 has lost the others") <= 1
+    assert said.count("\nError: ") == said.count("process 1 of 2 has lost the others") <= 1
     left = {file.name for file in out.iterdir()}
     assert {name for name in left if not name.startswith(".partial-")} <= {".lock"}
     again = CliRunner().invoke(main, [*PPL, "-o", str(out)])

@@ -13,51 +13,53 @@ import latentlab
 from cli.main import main
 from latentlab.digits import digits
 from latentlab.training.data import PictureDataset, RealSampler
-from tests.torchrun import facts_of_two, finish, start
+from metrics import sampling
+from tests.torchrun import facts_in, finish, start
 
 PPL = ["ppl", "builtin:digits-stylegan2", "--distance", "builtin:digits", "--samples", "256"]
 SEPARABILITY = ["separability", "builtin:digits-stylegan2", "--samples", "160",
                 "--classifier", "builtin:digits-classifier"]  # fmt: skip
 TRAIN = ["train", "--data", "builtin:digits", "--config", "stylegan2-small", "--channels", "1",
          "--batch", "8", "--device", "cpu"]  # fmt: skip
+QUICK = [*TRAIN, "--config", "stylegan1-small"]  # small pictures to begin with
 UNEQUAL = ["seconds", "images_per_second"]
 
+# The first command fails in the second process, in its second batch of two, while both live on:
+# the first must not wait for a group that is no more. The last one fails again, and ends the job.
 SCRIPT = f"""
-import json, pathlib, sys
+import json, os, pathlib, sys
 from click.testing import CliRunner
 from cli.main import main
-from latentlab import NumericalError, distributed
+from latentlab import NumericalError
 from metrics import sampling
 
-folder, computed, calls = pathlib.Path(sys.argv[1]), sampling._computed, []
+folder, computed = pathlib.Path(sys.argv[1]), sampling._computed
 
 def run(*arguments):
-    calls.clear()
     done = CliRunner().invoke(main, [str(each) for each in arguments])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    with distributed.joined():
-        rank = distributed.rank()  # both are done
-    return done.exit_code, done.stderr, rank, len(calls)
+    return done.exit_code, done.stderr
 
-def count(compute, samples):
-    calls.append(samples)
-    if calls[-1].start == 192 and not (folder / "broken").exists():
-        (folder / "broken").touch()
+def fail(compute, samples):
+    if samples.start == 192:
         raise NumericalError("planted")
     return computed(compute, samples)
 
-sampling._computed = count
-facts = {{"missing": run("ppl", folder / "missing.pkl", "-o", folder / "missing")}}
-facts["failed"] = run(*{PPL}, "-o", folder / "ppl")
-facts["left"] = sorted(file.name for file in (folder / "ppl").iterdir())
-facts["ppl"] = run(*{PPL}, "-o", folder / "ppl")
-facts["separability"] = run(*{SEPARABILITY}, "-o", folder / "separability")
-facts["dry"] = run(*{TRAIN}, "--dry-run", "-o", folder / "dry")
-facts["odd"] = run(*{TRAIN}, "--batch", 9, "-o", folder / "odd")
-facts["train"] = run(*{TRAIN}, "--kimg", 0.016, "-o", folder / "train")
-facts["continued"] = run(*{TRAIN}, "--kimg", 0.016, "-o", folder / "begun")
-rank = facts["train"][2]
-(folder / f"{{rank}}.json").write_text(json.dumps(facts))
+sampling._computed = fail
+facts = {{"living": run(*{PPL}, "-o", folder / "living")}}
+sampling._computed = computed
+facts |= {{
+    "missing": run("ppl", folder / "missing.pkl", "-o", folder / "missing"),
+    "ppl": run(*{PPL}, "-o", folder / "ppl"),
+    "separability": run(*{SEPARABILITY}, "-o", folder / "separability"),
+    "dry": run(*{TRAIN}, "--dry-run", "-o", folder / "dry"),
+    "odd": run(*{TRAIN}, "--batch", 9, "-o", folder / "odd"),
+    "train": run(*{TRAIN}, "--kimg", 0.016, "-o", folder / "train"),
+    "continued": run(*{TRAIN}, "--kimg", 0.016, "-o", folder / "begun"),
+}}
+(folder / f"{{os.environ['RANK']}}.json").write_text(json.dumps(facts))
+sampling._computed = fail
+main([*{PPL}, "-o", str(folder / "failed")])
 """
 
 
@@ -76,9 +78,17 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def facts(folder):
-    """What two processes did, by rank: exit code, stderr, rank, batches computed."""
-    return facts_of_two(SCRIPT, folder)
+def failure(folder):
+    """Exit code and stderr of all that two processes did."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    return finish(start(script, folder, stderr=-1))
+
+
+@pytest.fixture(scope="module")
+def facts(failure, folder):
+    """What each command of two processes did, by rank: exit code and stderr."""
+    return facts_in(folder)
 
 
 def weights(path):
@@ -120,17 +130,31 @@ def test_an_error_of_all_is_told_once(facts):
     assert (said.count("\n"), said.count("no such file")) == (1, 1)
 
 
-def test_an_error_of_one_process_ends_both_and_keeps_what_is_done(facts):
-    assert [each["failed"][0] for each in facts] == [5, 5]
-    said = "".join(each["failed"][1] for each in facts)
-    assert said.count("Error: planted (process 1 of 2)") == 1
-    assert "Traceback" not in said
-    for each in facts:
-        assert [name for name in each["left"] if not name.startswith(".partial-")] in (
-            [],
-            [".lock"],
-        )
-    assert sum(each["ppl"][3] for each in facts) == 1, "of four batches, three were kept"
+def test_an_error_of_one_process_is_noticed_while_it_lives(facts):
+    assert [each["living"][0] for each in facts] == [5, 5]
+    said = "".join(each["living"][1] for each in facts)
+    assert said.count("Error: ") == said.count("Error: planted (process 1 of 2)\n") == 1
+
+
+def test_an_error_of_one_process_ends_both_and_keeps_what_is_done(failure, folder, monkeypatch):
+    code, said = failure
+    assert code == 1  # torchrun's own
+    assert said.count("Error: ") == said.count("Error: planted (process 1 of 2)\n") + 1, said
+    assert said.count("ChildFailedError: ") == 1
+    assert "exitcode  : 5" in said
+    left = sorted(file.name for file in (folder / "failed").iterdir())
+    assert [name for name in left if name != ".lock"] == [left[-1]]
+    assert left[-1].startswith(".partial-")
+    assert not list((folder / "failed" / left[-1]).glob(".tmp-*"))
+
+    calls, computed = [], sampling._computed
+    monkeypatch.setattr(
+        sampling, "_computed", lambda c, samples: calls.append(samples) or computed(c, samples)
+    )
+    assert run(*PPL, "-o", folder / "failed").exit_code == 0
+    assert calls == [range(192, 256)], "three of four batches were kept"
+    reports = [pd.read_csv(folder / name / "report.csv") for name in ("one/ppl", "failed")]
+    pd.testing.assert_frame_equal(*(frame.drop(columns="seconds") for frame in reports))
 
 
 def test_the_settings_are_printed_once_and_bad_ones_refused(facts, folder):
@@ -162,27 +186,26 @@ def test_one_process_continues_what_two_began(facts, folder):
 
 
 def test_a_bad_picture_ends_the_job_soon_and_once(tmp_path):
-    """The picture is the second process's in the second step."""
+    """The picture is the second process's in the second step, and not in the grid of reals."""
     photos = tmp_path / "photos"
     photos.mkdir()
-    for i, pixels in enumerate(digits("held-out")[0][:40]):
-        Image.fromarray(pixels).save(photos / f"{i:02d}.png")
-    bad = RealSampler(PictureDataset(photos, channels=1), 0, False)._index(8 + 3)
-    (photos / f"{bad:02d}.png").write_bytes(b"no picture")
-    begun = time.monotonic()
-    process = start("-m", "cli", *TRAIN, "--data", photos, "--kimg", "1", "-o", tmp_path / "run",
+    for i, pixels in enumerate(digits("held-out")[0]):
+        Image.fromarray(pixels).save(photos / f"{i:03d}.png")
+    order = RealSampler(PictureDataset(photos, channels=1), 0, False)
+    bad = next(order._index(place) for place in (9, 11, 13, 15) if order._index(place) >= 64)
+    (photos / f"{bad:03d}.png").write_bytes(b"no picture")
+    process = start("-m", "cli", *QUICK, "--data", photos, "--kimg", "1000", "-o", tmp_path / "run",
                     stderr=-1)  # fmt: skip
     code, said = finish(process)
-    assert time.monotonic() - begun < 60
     assert code == 1  # torchrun's own
-    assert said.count("Error: ") == said.count(f"{bad:02d}.png") == 1, said
-    assert "(process 1 of 2)" in said
+    assert said.count(f"{bad:03d}.png") == 1, said
+    assert "(process 1 of 2)\n" in said
     assert (tmp_path / "run" / "snapshot-000000008.optimizer.safetensors").exists()
     assert "exitcode  : 4" in said
 
 
 def test_a_signal_stops_both_at_one_step(tmp_path):
-    process = start("-m", "cli", *TRAIN, "--kimg", "1000", "-o", tmp_path, stderr=-1)
+    process = start("-m", "cli", *QUICK, "--kimg", "1000", "-o", tmp_path, stderr=-1)
     deadline = time.monotonic() + 60
     while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
