@@ -8,9 +8,8 @@ import click
 from cli.face_source import FaceOrder, face_options
 from cli.options import dry_run_option, output_option, overwrite_option
 from cli.picture_options import background_option, first_frame_option, max_upscale_option
-from cli.text import counted, plain_text, say
+from cli.text import counted, plain_text, say, say_left_out
 
-_NAMED = 10  # pictures in the talk; the report names them all
 _PARTLY_BAD = 4  # exit code
 
 
@@ -81,6 +80,7 @@ def align(
     # Landmarks may grow and be corrected: photos whose own are the same stay as they are.
     identity = {name: facts[name] for name in facts if not name.startswith("landmarks")}
     plan = make_plan(choice, output, identity, overwrite, cutting.is_current)
+    cutting.faces.check(job.picture for job in plan.jobs)
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
         done = len(plan.jobs) - len(left)
@@ -91,10 +91,7 @@ def align(
     left_out = run.left_out
     total = counted(len(run.rows), "picture")
     say(f"{len(run.rows) - len(left_out)} of {total} aligned; see {output / REPORT}")
-    for note in left_out[:_NAMED]:
-        say(f"Left out: {note}")
-    if len(left_out) > _NAMED:
-        say(f"Left out: {counted(len(left_out) - _NAMED, 'picture')} more, named in the report.")
+    say_left_out(left_out)
     if left_out:
         raise click.exceptions.Exit(_PARTLY_BAD)
 # fmt: on

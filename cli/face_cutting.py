@@ -41,15 +41,12 @@ def cut_face(
         ImageError: If its face cannot be aligned.
     """
     found = faces.find(path, picture)
-    try:
-        quad = face_quad(found.points)
-        scale = size / side_of(quad)
-        if scale > max_upscale:
-            raise ImageError(
-                f"the face would be enlarged {scale:.1f} times; take a larger picture, or allow "
-                f"more than {max_upscale:g}"
-            )
-        face = align(picture, found.points, size)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+    quad = face_quad(found.points)
+    scale = size / side_of(quad)
+    if scale > max_upscale:
+        raise ImageError(
+            f"{path}: the face would be enlarged {scale:.1f} times; take a larger picture, or "
+            f"allow more than {max_upscale:g}"
+        )
+    face = align(picture, found.points, size)
     return CutFace(face, Alignment(str(path), found.points, quad, size), found.note)

@@ -11,7 +11,7 @@ from cli.options import grouped_options
 from cli.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from PIL import Image
 
@@ -79,9 +79,28 @@ class FaceSource:
 
         Raises:
             NoFaceError: If there is none, or fewer than the number asked for.
+            ImageError: If it cannot be aligned.
             DataError: If it is unclear which landmarks are the picture's.
         """
-        return self._chosen(path, self._find(path, picture))
+        from latentlab.alignment import check_quad, face_quad
+        from latentlab.errors import ImageError
+
+        found = self._chosen(path, self._find(path, picture))
+        try:
+            check_quad(face_quad(found.points), picture.size)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from error
+        return found
+
+    def check(self, pictures: "Iterable[Path]") -> None:
+        """Refuse landmarks that could be of several of these pictures, before any is used.
+
+        Raises:
+            DataError: If it is unclear which landmarks are a picture's.
+        """
+        if self._landmarks is not None:
+            for path in pictures:
+                self._landmarks.faces(path)
 
     def recall(self, path: Path) -> Found | None:
         """Return the chosen face without looking at the picture; None where a model has to look.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.align import align
 from cli.attribution import attribution
 from cli.compare import compare
 from cli.contributions import contributions
@@ -20,6 +21,7 @@ from cli.info import info
 from cli.interpolate import interpolate
 from cli.mix import mix
 from cli.noise import noise
+from cli.paste_back import paste_back
 from cli.ppl import ppl
 from cli.project import project
 from cli.separability import separability
@@ -75,6 +77,9 @@ def main() -> None:
       latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
       latentlab mix builtin:digits-stylegan2 --rows 0-3 --cols 4-9 -o mix
       latentlab project model.safetensors photo.jpg -o out
+      latentlab project model.safetensors photos --space w+ -o projections
+      latentlab edit model.safetensors --projected-w projections \\
+          --directions directions/directions.safetensors --direction pca0 -o edit
       latentlab ppl model.safetensors --html -o ppl
       latentlab compare stylegan1.pkl stylegan2.pkl -o versus
       latentlab train --data photos.zip --config stylegan2-f -o runs/photos
@@ -82,8 +87,8 @@ def main() -> None:
 
 
 for _command in (
-    attribution, compare, contributions, convert, demo, directions, droplets, edit, fidelity,
-    generate, info, interpolate, mix, noise, ppl, project, separability, train, train_classifier,
-    tune,
+    align, attribution, compare, contributions, convert, demo, directions, droplets, edit,
+    fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project, separability,
+    train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(_command)

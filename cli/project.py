@@ -21,15 +21,13 @@ from cli.options import (
 from cli.picture_options import PictureOrder, picture_options
 from cli.processes import joined_processes
 from cli.projection_options import SearchOrder, search_options
-from cli.text import counted, plain_text, say
+from cli.text import plain_text, say, say_left_out
 from cli.values import FileName
 
 if TYPE_CHECKING:
     from cli.projection_plan import Plan
     from cli.projection_report import ProjectionReport
     from cli.target_reader import TargetReader
-
-_NAMED = 10  # pictures in the talk; the report names them all
 
 
 # fmt: off
@@ -155,7 +153,7 @@ def project(
         if distributed.is_main():
             say(f"{report.told()}; see {output / REPORT}")
     if distributed.is_main():
-        _tell_left_out(report)
+        say_left_out(report.left_out)
     if code := report.exit_code:
         raise click.exceptions.Exit(code)
 # fmt: on
@@ -176,11 +174,3 @@ def _tell_plan(
             report.refuse(job.picture, error)
     done = len(plan.jobs) - len(plan.left)
     click.echo(json.dumps({"pictures": usable, "done": done, **facts}, indent=1))
-
-
-def _tell_left_out(report: "ProjectionReport") -> None:
-    notes = report.left_out
-    for note in notes[:_NAMED]:
-        say(f"Left out: {note}")
-    if len(notes) > _NAMED:
-        say(f"Left out: {counted(len(notes) - _NAMED, 'picture')} more, named in the report.")

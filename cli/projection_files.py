@@ -53,7 +53,9 @@ def measured(result: Projection, index: int, target: Tensor) -> dict[str, Any]:
     """Return the numbers of one projected picture for its row of a report."""
     return {
         "distance": float(result.distance[index]),
-        "mean_image_distance": float(result.start_distance[index]),
+        "whole_distance": float(result.plain_distance[index]),
+        "start_distance": float(result.start_distance[index]),
+        "mean_image_distance": float(result.mean_distance[index]),
         **pixel_quality(target, result.images[index].cpu()),
     }
 

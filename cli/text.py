@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+_NAMED = 10  # of those left out
+
 
 def say(text: str) -> None:
     """Print a line on stderr."""
@@ -26,6 +28,14 @@ def one_line(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Put a number before a noun: "1 picture", "3 pictures"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def say_left_out(notes: Sequence[str]) -> None:
+    """Say why pictures were left out: the first ones, as there may be thousands."""
+    for note in notes[:_NAMED]:
+        say(f"Left out: {note}")
+    if len(notes) > _NAMED:
+        say(f"Left out: {counted(len(notes) - _NAMED, 'picture')} more, named in the report.")
 
 
 def plain_text(value: object) -> str:

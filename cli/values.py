@@ -133,18 +133,19 @@ class Colour(click.ParamType[tuple[int, int, int]]):
 
 
 class FileName(click.ParamType[str]):
-    """Name of a file in the output folder, whose suffix says how it is written."""
+    """Name of a file without folders, whose suffix says what it is; () takes every suffix."""
 
     name = "file"
 
-    def __init__(self, suffixes: Sequence[str]) -> None:
+    def __init__(self, suffixes: Sequence[str] = ()) -> None:
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse names with folders, and other suffixes."""
-        if PurePath(value).name != value or PurePath(value).suffix not in self._suffixes:
-            known = ", ".join(self._suffixes)
-            self.fail(f"{value!r} is no file name that ends in {known}", param, ctx)
+        fits = not self._suffixes or PurePath(value).suffix in self._suffixes
+        if PurePath(value).name != value or not fits:
+            ending = f" that ends in {', '.join(self._suffixes)}" if self._suffixes else ""
+            self.fail(f"{value!r} is no file name{ending}", param, ctx)
         return str(value)
 
 

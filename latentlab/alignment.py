@@ -185,8 +185,7 @@ def _feathered(
     x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
     place = np.tensordot(to_face, np.stack([x, y, np.ones_like(x)]), axes=1)  # [2,H,W]
     depth = np.minimum(place, 1 - place).min(axis=0)
-    share = np.clip(depth / feather, 0, 1) if feather else (depth >= 0).astype(np.float64)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)  # level at both ends
+    return _rise(depth / feather) if feather else (depth >= 0).astype(np.float32)
 
 
 def _unblurred(
@@ -200,4 +199,10 @@ def _unblurred(
     x, y = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
     across = np.minimum(x * left, x[::-1] * right)[None, box[0] : box[2]]
     along = np.minimum(y * top, y[::-1] * bottom)[box[1] : box[3], None]
-    return np.asarray(np.clip(_REACH * np.minimum(across, along), 0, 1), np.float32)
+    return _rise(_REACH * np.minimum(across, along))
+
+
+def _rise(share: NDArray[np.float64]) -> NDArray[np.float32]:
+    """From 0 to 1, level at both ends."""
+    share = np.clip(share, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)

@@ -25,6 +25,10 @@ class Comparison:
         """Return the distance [N] of each image [N,C,R,R] to its own target."""
         if self.masks is not None:
             images = self.targets.lerp(images, self.masks)
+        return self.whole(images)
+
+    def whole(self, images: Tensor) -> Tensor:
+        """Return the distance [N] of each image to its own target, whatever the masks."""
         return compared(self._distance, features_of(self._distance, images), self._wanted)
 
     def to_one(self, index: int, images: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPACES = ("w", "w+")
+MEAN_W, GIVEN = -1, -2  # start_index where no sample won
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,18 @@ class Projection:
         ws: Latents [N,num_ws,w_dim]; in space "w" all rows of an image are equal.
         noise: Optimised noise maps, one [N,1,h,w] a noise layer.
         images: The images rendered from them, [N,C,R,R].
-        distance: Perceptual distance of each rendered image to its target [N].
+        distance: Perceptual distance of each rendered image to its target [N]; with masks, of
+            the image that has the target's pixels where the mask is 0.
         start_distance: The same for the image of the w where the optimisation starts [N], with
             the generator's own noise maps, or those that it went on from.
         history: One row an image and step: distance, noise penalty, loss, learning rate.
         settings: The constants used.
         diverged: Whether an image's loss left the finite numbers, so that its latents are the
             best until then [N]; all False unless that was asked for.
+        mean_distance: As ``start_distance``, for the image of the mean w [N].
+        start_index: Number of the sampled w that an image started from [N], or ``MEAN_W``, or
+            ``GIVEN`` where it went on from given latents.
+        plain_distance: Distance of the whole image to its target, whatever the masks [N].
     """
 
     ws: Tensor
@@ -95,6 +101,14 @@ class Projection:
     history: "pd.DataFrame"
     settings: ProjectorSettings
     diverged: Tensor
+    mean_distance: Tensor
+    start_index: Tensor
+    plain_distance: Tensor
+
+    @property
+    def improved(self) -> Tensor:
+        """Whether each image has come closer to its target than the start [N]."""
+        return self.distance < self.start_distance
 
 
 def joined(parts: Sequence[Projection]) -> Projection:
@@ -115,6 +129,9 @@ def joined(parts: Sequence[Projection]) -> Projection:
         pd.concat(histories, ignore_index=True),
         parts[0].settings,
         torch.cat([part.diverged for part in parts]),
+        torch.cat([part.mean_distance for part in parts]),
+        torch.cat([part.start_index for part in parts]),
+        torch.cat([part.plain_distance for part in parts]),
     )
 
 

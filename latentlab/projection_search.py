@@ -12,7 +12,13 @@ from latentlab.draws import Draws
 from latentlab.errors import NumericalError
 from latentlab.networks.generator import Generator
 from latentlab.noise import noise_penalty, normalise_noise
-from latentlab.projection import Projection, ProjectorSettings, history_frame
+from latentlab.projection import (
+    GIVEN,
+    MEAN_W,
+    Projection,
+    ProjectorSettings,
+    history_frame,
+)
 from latentlab.projection_start import ProjectionStart, StartSearch
 
 Observer = Callable[[int, Tensor], None]  # a step, and the images [N,C,R,R] rendered at it
@@ -39,12 +45,14 @@ class Search:
     ) -> None:
         """Place w and noise where they start."""
         g, settings = task.g, task.settings
-        self._task, self._compare = task, comparison
+        self._task, self._compare, self._goes_on = task, comparison, start is not None
         count, rows = len(comparison.targets), g.num_ws if settings.space == "w+" else 1
         if start is None:
-            first = task.starts.closest(comparison)[:, None].expand(-1, rows, -1)
+            self._index = task.starts.closest_index(comparison)
+            first = task.starts.w(self._index)[:, None].expand(-1, rows, -1)
             given = None
         else:
+            self._index = torch.full([count], GIVEN, device=start.ws.device)
             first, given = start.ws[:, :rows], start.noise
         maps = given or [level.expand(count, -1, -1, -1) for level in task.starts.noise]
         self._w = first.clone().requires_grad_(True)
@@ -53,12 +61,17 @@ class Search:
         self._trace: list[Tensor] = []
         with torch.no_grad():
             self._start = self._compare(g.synthesis(self._all_rows(self._w), noise=given))
+            self._mean = self._start
+            if bool((self._index != MEAN_W).any()):
+                mean = task.starts.mean.expand(count, 1, -1)
+                self._mean = self._compare(g.synthesis(self._all_rows(mean)))
         self._best = _Best(self._w, self._noise) if task.on_divergence == "keep" else None
 
     def run_step(self, step: int) -> Tensor:
         """Move w and noise once; returns the distances [N] before the move."""
         task, settings, w, noise = self._task, self._task.settings, self._w, self._noise
-        spread = task.starts.deviation * settings.w_noise_at(step)
+        # Noise helps to leave a far start; of latents that are close already it undoes much.
+        spread = task.starts.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
         jittered = w + task.draws.w(step, (1, *w.shape[1:])).to(w) * spread
         rendered = task.g.synthesis(self._all_rows(jittered), noise=noise)
         distances = self._compare(rendered)
@@ -79,7 +92,7 @@ class Search:
         self._adam.step()
         normalise_noise(noise)
         if self._best is not None:
-            self._best.restore(w, noise)
+            self._best.restore(w, noise, self._best.diverged)
         self._trace.append(numbers.cpu())
         return numbers[0]
 
@@ -93,16 +106,40 @@ class Search:
         ws, noise, images, distance = self._rendered()
         diverged = torch.zeros_like(distance, dtype=torch.bool)
         if self._best is not None:
-            if self._best.leaves(distance):  # the last step was one too many
-                self._best.restore(self._w, self._noise)
-                ws, noise, images, distance = self._rendered()
+            self._best.leaves(distance)  # the last step may be one too many
             diverged = self._best.diverged
+            poor = diverged | ~(distance < self._start)
+            if bool(poor.any()):
+                ws, noise, images, distance = self._better_of_both(poor, distance)
         else:
             _check_losses(distance, self._task.settings.steps)
         history = history_frame(torch.stack(self._trace), self._task.settings)
+        plain = distance
+        if self._compare.masks is not None:
+            with torch.no_grad():
+                plain = self._compare.whole(images)
         return Projection(
-            ws, noise, images, distance, self._start, history, self._task.settings, diverged
-        )
+            ws, noise, images, distance, self._start, history, self._task.settings, diverged,
+            self._mean, self._index, plain,
+        )  # fmt: skip
+
+    def _better_of_both(
+        self, poor: Tensor, distance: Tensor
+    ) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+        """Put images that came no closer than their start back to their best, if that is better."""
+        if self._best is None:
+            return self._rendered()
+        state = [self._w, *self._noise]
+        last = [level.detach().clone() for level in state]
+        self._best.restore(self._w, self._noise, poor)
+        best = self._rendered()
+        worse = poor & (best[-1] > distance)
+        if not bool(worse.any()):
+            return best
+        with torch.no_grad():
+            for now, before in zip(state, last, strict=True):
+                now[worse] = before[worse]
+        return self._rendered()
 
     @torch.no_grad()
     def _rendered(self) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
@@ -116,7 +153,7 @@ class Search:
 
 
 class _Best:
-    """The latents of each image with the lowest loss so far, for those that leave the numbers."""
+    """The latents of each image with the lowest loss so far, for those that get no closer."""
 
     def __init__(self, w: Tensor, noise: Sequence[Tensor]) -> None:
         self._values = [level.detach().clone() for level in (w, *noise)]
@@ -140,10 +177,10 @@ class _Best:
         return not torch.equal(before, self.diverged)
 
     @torch.no_grad()
-    def restore(self, w: Tensor, noise: Sequence[Tensor]) -> None:
-        """Put diverged images back to their best; rows are apart, so others do not notice."""
+    def restore(self, w: Tensor, noise: Sequence[Tensor], rows: Tensor) -> None:
+        """Put ``rows`` [N] back to their best; rows are apart, so others do not notice."""
         for kept, now in zip(self._values, (w, *noise), strict=True):
-            now[self.diverged] = kept[self.diverged]
+            now[rows] = kept[rows]
 
 
 def row_spread(w: Tensor, deviation: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from latentlab.errors import LatentError, SettingsError
 from latentlab.latents import draw_z, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, check_shape, full_precision
-from latentlab.projection import ProjectorSettings
+from latentlab.projection import MEAN_W, ProjectorSettings
 
 FEATURE_BYTES = 2**29  # of features that a search keeps; more are computed again when needed
 
@@ -119,21 +119,29 @@ class StartSearch:
             if here != there:
                 raise SettingsError(f"`starts` was made with `{name}` {there}, not {here}")
 
-    @torch.no_grad()
     def closest(self, comparison: Comparison) -> Tensor:
-        """Return for each target the w [N,w_dim] whose image is closest; the mean wins a tie.
+        """Return for each target the w [N,w_dim] whose image is closest; the mean wins a tie."""
+        return self.w(self.closest_index(comparison))
+
+    def w(self, index: Tensor) -> Tensor:
+        """Return the sampled w [N,w_dim] of these numbers [N], or the mean for ``MEAN_W``."""
+        return self._candidates[index - MEAN_W]
+
+    @torch.no_grad()
+    def closest_index(self, comparison: Comparison) -> Tensor:
+        """Return for each target the number of the closest sample, or ``MEAN_W`` [N].
 
         A candidate whose distance is not finite is passed over.
         """
         count = len(comparison.targets)
         if len(self._candidates) == 1:
-            return self.mean.expand(count, -1)
+            return torch.full([count], MEAN_W, device=self.mean.device)
         parts = []
         with full_precision():
             for number, ws in enumerate(self._candidates.split(_CANDIDATES_AT_ONCE)):
                 parts.append(torch.stack(list(self._distances(comparison, number, ws))))
         distances = torch.cat(parts, dim=1).nan_to_num(nan=torch.inf)
-        return self._candidates[distances.argmin(dim=1)]
+        return distances.argmin(dim=1) + MEAN_W
 
     def _distances(self, comparison: Comparison, number: int, ws: Tensor) -> Iterator[Tensor]:
         """Yield for each target the distances [K] of one batch of candidates."""

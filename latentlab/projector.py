@@ -73,12 +73,14 @@ def project(
         progress: Called after every step with its number and the distances before it [batch].
         starts: Statistics of w, and sampled w to start from, made once for many calls; it must
             have been made with the same generator, distance, label and settings.
-        start: Latents to go on from, in place of the mean w or a sampled one.
+        start: Latents to go on from, in place of the mean w or a sampled one. No noise is added to
+            w then.
         masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target takes
             the place of the rendered image before they are compared.
         observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
         on_divergence: "raise" ends with an error where a loss leaves the finite numbers; "keep"
             keeps the best latents of that image until then, marks it, and goes on with the others.
+            An image that is no closer than its start at the end gets its best latents as well.
 
     Raises:
         SettingsError: If a setting is out of range, or the distance gives no number an image.

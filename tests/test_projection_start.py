@@ -91,8 +91,8 @@ class TestSearch:
         search = StartSearch(self.g, distance, settings())
         for _ in range(3):
             project(self.g, targets(1), distance, settings=settings(), starts=search)
-        # Each projection looks at its target, the start, two steps, and the result.
-        assert distance.seen == 1 + SAMPLES + 3 * 5
+        # Each projection looks at its target, the start, the mean image, two steps, and the result.
+        assert distance.seen == 1 + SAMPLES + 3 * 6
 
     def test_features_beyond_the_memory_are_not_kept(self):
         distance = Counting()

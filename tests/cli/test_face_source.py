@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli.face_source import FaceOrder, face_options
-from latentlab import DataError, NoFaceError, SettingsError
+from latentlab import DataError, ImageError, NoFaceError, SettingsError
 from latentlab.files import sha256_of
 from tests.faces import DrawnFace
 
@@ -67,6 +67,24 @@ def test_a_missing_face_is_its_own_error(
     with pytest.raises(NoFaceError) as caught:
         source.find(Path(name), PICTURE)
     assert reason in str(caught.value)
+
+
+def test_faces_that_cannot_be_aligned_are_named(landmarks: Path) -> None:
+    far = DrawnFace(500, 9, 20).points().tolist()
+    points = {"same.png": [[9, 9], [9, 9], [9, 30], [9, 30]], "far.png": far}
+    landmarks.write_text(json.dumps(points))
+    source = FaceOrder(landmarks, None, "largest").open()
+    with pytest.raises(ImageError, match=r"^x/same\.png: the eyes coincide"):
+        source.find(Path("x/same.png"), PICTURE)
+    with pytest.raises(ImageError, match=r"^far\.png: the face lies at .* outside the 200x200"):
+        source.find(Path("far.png"), PICTURE)
+
+
+def test_unclear_landmarks_are_refused_beforehand(landmarks: Path) -> None:
+    source = FaceOrder(landmarks, None, "largest").open()
+    source.check([Path("x/one.png"), Path("x/three.png"), Path("x/unknown.png")])
+    with pytest.raises(DataError, match=r"one\.png fits both"):
+        source.check([Path("y/one.png")])
 
 
 def test_exactly_one_source_is_wanted(landmarks: Path) -> None:
