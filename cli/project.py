@@ -128,18 +128,21 @@ def project(
     saved = None if start is None else SavedStarts(start, g)
     choice = choose(pictures, limit, search.seed if shuffle else None)
     compare = perceptual_distance(distance, place)
-    identity = {
+    decisive = {
         "latentlab": __version__, "sha256": opened.sha256, "distance_name": compare.name,
         "class": label, **reading.facts(), **asdict(settings),
         "mask": mask and plain_text(mask), "start": start and plain_text(start),
     }
+    # Landmarks may grow and be corrected: pictures whose own are the same stay as they are.
+    identity = {name: decisive[name] for name in decisive if not name.startswith("landmarks")}
     facts = {
-        **identity, "batch": batch or default_batch(g), "device": place,
+        **decisive, "batch": batch or default_batch(g), "device": place,
         "checkpoint": plain_text(checkpoint),
     }
     together = None if choice.alone else latents
     reports = [output / name for name in (REPORT, MANIFEST, together) if name]
-    plan = distributed.from_main(lambda: make_plan(choice, output, identity, overwrite, reports))
+    plan = distributed.from_main(lambda: make_plan(
+        choice, output, identity, overwrite, reports, reader.is_current))
     report = ProjectionReport(output, choice, plan, facts)
     first = first_usable(reader, plan, report)
     if first is not None:

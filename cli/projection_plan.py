@@ -1,6 +1,7 @@
 """Which folder each picture's projection goes into, and what is done already."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def make_plan(
     identity: dict[str, Any],
     overwrite: bool,
     reports: Sequence[Path],
+    is_current: Callable[[Path, Path], bool] = lambda picture, folder: True,
 ) -> Plan:
     """Give every picture its folder, and find what is done.
 
@@ -64,10 +66,12 @@ def make_plan(
         identity: All that decides the numbers besides the picture and the device.
         overwrite: Begin anew, and replace what is there.
         reports: Files that the run writes besides those of the pictures.
+        is_current: Tells of a picture and its folder whether what is there can stay.
 
     Raises:
         OutputError: If something of another run, or foreign, is in the way.
     """
+    identity = json.loads(json.dumps(identity))  # as it comes back from a record
     refuse_existing([output / RECORD], overwrite=True)  # an ``output`` that is no folder
     found = _records(output, choice.alone)
     jobs = _assigned(choice, output, {} if overwrite else found, [*reports, output / RECORD])
@@ -84,7 +88,7 @@ def make_plan(
     _refuse_replacing(new, choice, [] if ours else reports, overwrite)
     known = {job.folder for job in jobs}
     others = {folder: record for folder, record in ours.items() if folder not in known}
-    return Plan([_checked(job, ours.get(job.folder)) for job in jobs], others)
+    return Plan([_checked(job, ours.get(job.folder), is_current) for job in jobs], others)
 
 
 def _records(output: Path, alone: bool) -> dict[Path, Record]:
@@ -142,8 +146,9 @@ def _refuse_replacing(
     refuse_existing([*reports, *results], overwrite, keep=list(choice.names))
 
 
-def _checked(job: Job, record: Record | None) -> Job:
-    """Return the job with its record if all files are there, and its picture has not changed."""
+def _checked(job: Job, record: Record | None, is_current: Callable[[Path, Path], bool]) -> Job:
+    """Return the job with its record if all files are there, and nothing has changed since."""
     if record is None or not record.is_complete(job.folder):
         return job
-    return Job(job.picture, job.folder, record) if record.source.is_still(job.picture) else job
+    stays = record.source.is_still(job.picture) and is_current(job.picture, job.folder)
+    return replace(job, done=record) if stays else job

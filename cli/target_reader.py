@@ -1,6 +1,6 @@
 """Reading a picture, and its mask, as a generator should see it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from cli.picture_options import PictureOrder
+from cli.projection_files import ALIGNMENT
 from cli.projection_records import Source
 from latentlab import DataError, Generator, ImageError
-from latentlab.alignment import Alignment, align, face_quad
+from latentlab.alignment import Alignment, align, face_quad, load_alignment
 from latentlab.face_geometry import side_of
 from latentlab.images import SUFFIXES, Crop, decode, fit, picture_to_tensor
 from latentlab.masks import mask_from
@@ -80,6 +81,19 @@ class TargetReader:
             source, image, "; ".join([*decoded.notes, *notes]), {"width": width, "height": height},
             alignment, self._mask(path, decoded.picture, cut),
         )  # fmt: skip
+
+    def check(self, pictures: Iterable[Path]) -> None:
+        """Raise DataError where landmarks could be of several of these pictures."""
+        if self._faces is not None:
+            self._faces.check(pictures)
+
+    def is_current(self, picture: Path, folder: Path) -> bool:
+        """Whether a picture's face is still where it was when it was projected."""
+        try:
+            found = None if self._faces is None else self._faces.recall(picture)
+            return found is None or load_alignment(folder / ALIGNMENT).points == found.points
+        except (DataError, ImageError):
+            return False
 
     def _cut(self, picture: Image.Image, path: Path) -> tuple[_Cut, Alignment | None, list[str]]:
         """Return what cuts out the part that counts, and scales it."""
