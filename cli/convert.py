@@ -25,7 +25,8 @@ def convert(
     """Write a checkpoint in latentlab's own format.
 
     The new file holds plain weights, and in its header the settings, the kind and SHA-256 of the
-    old one, and a note on the licence of its weights. It gives the same images to the last bit.
+    old one, and a note on the licence of its weights. It gives the same images to the last
+    bit; with --tuning, those of the tuned generator.
 
     \b
     Examples:

@@ -126,8 +126,8 @@ def load_tuning(path: Path | str) -> Tuning:
     for name, (change, scale) in changes.items():
         if change.dtype != torch.int8 or scale.dtype != torch.float32:
             raise CheckpointError(f"{path}: {name} is of another type than a tuning's")
-        if not bool(torch.isfinite(scale).all()):
-            raise CheckpointError(f"{path}: {name} holds NaN or infinity")
+        if not bool(torch.isfinite(scale * _LARGEST).all()):
+            raise CheckpointError(f"{path}: {name} holds NaN, infinity, or values beyond float32")
     return Tuning(changes, header["base_sha256"], _settings(header, path))
 
 

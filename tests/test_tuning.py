@@ -219,6 +219,7 @@ class TestFile:
         refused(CheckpointError, "no counterpart", {**good, "b": torch.zeros(1)})
         refused(CheckpointError, "another type", {**good, "a.change": torch.zeros(2, 2)})
         refused(CheckpointError, "NaN", {**good, "a.scale": torch.full([2], torch.nan)})
+        refused(CheckpointError, "float32", {**good, "a.scale": torch.full([2], 3e38)})
         refused(CheckpointError, "JSON", settings="{")
         refused(CheckpointError, "JSON object", settings=json.dumps([1]))
         path.write_bytes(path.read_bytes()[:-3])

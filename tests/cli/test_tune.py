@@ -9,11 +9,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
-from cli.convert import convert
-from cli.generate import generate
+from cli.main import main
 from cli.projection_files import write_files
 from cli.projection_records import RECORD, Record, Source
-from cli.tune import tune
 from tests.conftest import make_generator
 from tests.test_projector import targets
 
@@ -47,19 +45,24 @@ def projections(model, tmp_path_factory):
 def tuned(model, projections, tmp_path_factory):
     """The result of tuning to both."""
     out = tmp_path_factory.mktemp("tuned") / "out"
-    result = run(tune, model, projections, *TUNING, "-o", out)
+    result = run("tune", model, projections, *TUNING, "-o", out)
     assert result.exit_code == 0, result.stderr
     return out
 
 
 def run(command, *arguments):
-    return CliRunner().invoke(command, list(map(str, arguments)))
+    result = CliRunner().invoke(main, list(map(str, (command, *arguments))))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
 
 
-def refused(error, named, command, *arguments):
-    result = run(command, *arguments)
-    assert isinstance(result.exception, error), result.exception
-    assert named in str(result.exception)
+def refused(code, named, *arguments):
+    """Run a command that must end in one line and an exit code."""
+    result = run(*arguments)
+    assert result.exit_code == code, result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert named in result.stderr
 
 
 def pixels(path):
@@ -111,7 +114,7 @@ def test_the_comparison_shows_target_projection_and_tuned(tuned, projections):
 def test_generate_gives_the_tuned_picture_again(tuned, model, projections, tmp_path):
     for name in NAMES:
         result = run(
-            generate, model, "--tuning", tuned / "tuning.safetensors", *again(projections / name),
+            "generate", model, "--tuning", tuned / "tuning.safetensors", *again(projections / name),
             "-o", tmp_path / name,
         )  # fmt: skip
         assert result.exit_code == 0, result.stderr
@@ -122,11 +125,11 @@ def test_generate_gives_the_tuned_picture_again(tuned, model, projections, tmp_p
 def test_a_converted_checkpoint_is_the_tuned_one_and_says_so(tuned, model, projections, tmp_path):
     file = tuned / "tuning.safetensors"
     out = tmp_path / "tuned.safetensors"
-    assert run(convert, model, out, "--tuning", file).exit_code == 0
+    assert run("convert", model, out, "--tuning", file).exit_code == 0
     facts = latentlab.load(out).metadata["tuning"]
     assert facts["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert facts["settings"]["steps"] == 20
-    result = run(generate, out, *again(projections / "ben"), "-o", tmp_path / "again")
+    result = run("generate", out, *again(projections / "ben"), "-o", tmp_path / "again")
     assert result.exit_code == 0, result.stderr
     saved = (tuned / "ben" / "tuned.png").read_bytes()
     assert (tmp_path / "again" / "proj00.png").read_bytes() == saved
@@ -138,7 +141,14 @@ def test_a_single_folder_and_several(model, projections, tmp_path):
         ([projections / "ben", projections / "anna"], ["ben", "anna"]),
     ):
         result = run(
-            tune, model, *folders, "--distance", "builtin:digits", "--dry-run", "-o", tmp_path / "x"
+            "tune",
+            model,
+            *folders,
+            "--distance",
+            "builtin:digits",
+            "--dry-run",
+            "-o",
+            tmp_path / "x",
         )
         assert json.loads(result.stdout)["pictures"] == names
         assert not (tmp_path / "x").exists()
@@ -154,9 +164,9 @@ def test_generators_without_noise_and_in_grey(tmp_path):
     )  # fmt: skip
     (tmp_path / "one").mkdir()
     write_files(found, 0, images[0], tmp_path / "one")
-    result = run(tune, tmp_path / "model.safetensors", tmp_path / "one", *TUNING,
+    result = run("tune", tmp_path / "model.safetensors", tmp_path / "one", *TUNING,
                  "-o", tmp_path / "out")  # fmt: skip
-    assert result.exit_code == 0, result.exception
+    assert result.exit_code == 0, result.stderr
     assert pixels(tmp_path / "out" / "one" / "tuned.png").shape == (32, 32)
 
 
@@ -166,9 +176,9 @@ class TestRefused:
         latentlab.save(make_generator(1, resolution=32), other)
         file = tuned / "tuning.safetensors"
         for command, last in (
-            (generate, ("--seeds", 1, "-o", tmp_path / "o")), (convert, (tmp_path / "o",)),
+            ("generate", ("--seeds", 1, "-o", tmp_path / "o")), ("convert", (tmp_path / "o",)),
         ):  # fmt: skip
-            refused(latentlab.CheckpointError, "the tuning was made for", command, other,
+            refused(3, "the tuning was made for", command, other,
                     "--tuning", file, *last)  # fmt: skip
         assert not (tmp_path / "o").exists()
 
@@ -179,28 +189,28 @@ class TestRefused:
             (folder / file.name).write_bytes(file.read_bytes())
         record = Record({"sha256": "00"}, Source("a.png", 1, 1, "00"), {}, {})
         record.write(folder / RECORD)
-        refused(latentlab.LatentError, "another checkpoint", tune, model, folder, *TUNING,
+        refused(4, "another checkpoint", "tune", model, folder, *TUNING,
                 "-o", tmp_path / "o")  # fmt: skip
         own = hashlib.sha256(model.read_bytes()).hexdigest()
         replace(record, identity={"sha256": own}).write(folder / RECORD)
-        result = run(tune, model, folder, *TUNING, "--dry-run", "-o", tmp_path / "o")
-        assert result.exit_code == 0, result.exception
+        result = run("tune", model, folder, *TUNING, "--dry-run", "-o", tmp_path / "o")
+        assert result.exit_code == 0, result.stderr
 
     def test_folders_that_hold_no_projection(self, model, projections, tmp_path):
-        refused(latentlab.LatentError, "holds neither", tune, model, tmp_path, *TUNING,
+        refused(4, "holds neither", "tune", model, tmp_path, *TUNING,
                 "-o", tmp_path / "o")  # fmt: skip
         for missing in (tmp_path / "none", projections / "anna" / "projected_w.npz"):
-            refused(latentlab.LatentError, "no such folder", tune, model, missing, *TUNING,
+            refused(4, "no such folder", "tune", model, missing, *TUNING,
                     "-o", tmp_path / "o")  # fmt: skip
         folder = tmp_path / "anna"
         folder.mkdir()
         for name in ("projected_w.npz", "projected_noise.npz"):
             (folder / name).write_bytes((projections / "anna" / name).read_bytes())
-        refused(latentlab.ImageError, "target.png: no such file", tune, model, folder, *TUNING,
+        refused(4, "target.png: no such file", "tune", model, folder, *TUNING,
                 "-o", tmp_path / "o")  # fmt: skip
 
     def test_results_that_are_there_and_inputs(self, model, projections, tuned):
-        refused(latentlab.OutputError, "use --overwrite", tune, model, projections, *TUNING,
+        refused(6, "use --overwrite", "tune", model, projections, *TUNING,
                 "-o", tuned)  # fmt: skip
-        refused(latentlab.OutputError, "is an input", tune, model, projections, *TUNING,
+        refused(6, "is an input", "tune", model, projections, *TUNING,
                 "--overwrite", "-o", projections)  # fmt: skip
