@@ -10,7 +10,8 @@ from torch import Tensor
 from cli.text import plain_text
 from latentlab import Generator, ImageError, LatentlabError
 from latentlab.digits import RESOLUTION, digits
-from latentlab.images import SUFFIXES, Crop, from_uint8, load_image, pixels_to_tensor, to_uint8
+from latentlab.images import Crop, from_uint8, load_image, pixels_to_tensor, to_uint8
+from latentlab.picture_files import find_pictures
 
 DIGITS = "builtin:digits"
 
@@ -54,7 +55,7 @@ def read_real(
     """Read pictures at a generator's size, the first ``most`` that can be used.
 
     Args:
-        sources: Picture files, folders of them (with the folders inside, in sorted order), or
+        sources: Picture files, folders and patterns as of ``find_pictures``, or
             ``builtin:digits``, the digits that the bundled models were not trained on.
         g: The generator.
         most: Pictures at most; None takes all.
@@ -88,10 +89,11 @@ def _pictures(
         yield from _digits(g)
         return
     path = Path(source)
-    files = _files_under(path) if path.is_dir() else [path]
-    if not files:
-        suffixes = ", ".join(SUFFIXES)
-        yield source, ImageError(f"{source}: no pictures in this folder (looked for {suffixes})")
+    try:
+        files = find_pictures([source])
+    except ImageError as error:
+        yield source, error
+        return
     for file in files:
         name = plain_text(file.relative_to(path) if path.is_dir() else file)
         try:
@@ -113,14 +115,3 @@ def _digits(g: Generator) -> Iterator[tuple[str, Tensor | LatentlabError]]:
     images = pixels_to_tensor(pictures, g.channels)
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         yield f"scan {i} ({label})", image
-
-
-def _files_under(folder: Path) -> list[Path]:
-    """Return the pictures in a folder and those inside it, without hidden ones, sorted."""
-    files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    shown = (
-        file
-        for file in files
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
-    return sorted(file for file in shown if file.is_file())

@@ -1,22 +1,10 @@
 """Every way a picture enters or leaves: decoding, cropping, resizing, value ranges, saving.
 
-Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1]. The decode policy is our own, so
-that no picture is read by a library's silent default:
-
-* the format is decided by content (PNG, JPEG, WebP, BMP, TIFF), the size limit by the header;
-* EXIF orientation is applied; a corrupt EXIF block is ignored;
-* transparency is flattened on white;
-* 16-bit grey is scaled by 1/257 and rounded, 16-bit colour keeps its high bytes;
-* of a phone's multi-picture JPEG the photo itself is read;
-* truncated, animated, floating-point and 32-bit integer pictures are refused.
+Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1]. How files are decoded stands in
+``latentlab.decoding``, whose names are offered here too.
 """
 
-import struct
-import threading
-import warnings
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal, get_args
 
@@ -24,35 +12,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from latentlab.decoding import BACKGROUND as BACKGROUND
+from latentlab.decoding import FORMATS as FORMATS
+from latentlab.decoding import MAX_PIXELS as MAX_PIXELS
+from latentlab.decoding import STANDARD, decode
+from latentlab.decoding import SUFFIXES as SUFFIXES
+from latentlab.decoding import Decoded as Decoded
+from latentlab.decoding import DecodePolicy as DecodePolicy
 from latentlab.errors import ImageError, NumericalError, SettingsError
 from latentlab.files import atomic_write
 
 Crop = Literal["center", "none"]
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-MAX_PIXELS = 64_000_000
 MAX_UPSCALE = 4.0
-BACKGROUND = (255, 255, 255)  # where a transparent picture lets through
-
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError,
-    OverflowError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-_pillow_globals = threading.Lock()
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -71,6 +46,7 @@ def load_image(
     channels: int = 3,
     crop: Crop = "center",
     max_upscale: float = MAX_UPSCALE,
+    policy: DecodePolicy = STANDARD,
 ) -> Tensor:
     """Read a picture file at a generator's size.
 
@@ -80,6 +56,7 @@ def load_image(
         channels: 3 for colour, 1 for grey (Rec. 601 luma).
         crop: "center" takes the largest centred square, "none" takes square pictures only.
         max_upscale: Refuse pictures that would be enlarged more than this.
+        policy: What may be chosen in decoding.
 
     Returns:
         Pixels [channels,resolution,resolution] in [-1,1].
@@ -87,30 +64,19 @@ def load_image(
     Raises:
         ImageError: If the file cannot be read or used, with the reason.
     """
-    picture = read_picture(path)
+    picture = read_picture(path, policy=policy)
     return picture_to_tensor(fit(picture, resolution, crop, max_upscale, str(path)), channels)
 
 
-def read_picture(source: Path | str | IO[bytes], name: str | None = None) -> Image.Image:
-    """Decode a picture to upright 8-bit RGB by the policy above.
+def read_picture(
+    source: Path | str | IO[bytes], name: str | None = None, policy: DecodePolicy = STANDARD
+) -> Image.Image:
+    """Decode a picture to upright 8-bit RGB, as ``decode`` does, without its notes.
 
     Raises:
         ImageError: If it cannot be read, naming the file and the reason.
     """
-    where = name or str(source)
-    try:
-        with _strict_pillow(), Image.open(source, formats=FORMATS) as picture:
-            _check_header(picture, where)
-            picture.load()
-            return _to_rgb(_upright(picture), where)
-    except FileNotFoundError as error:
-        raise ImageError(f"{where}: no such file") from error
-    except UnidentifiedImageError as error:
-        formats = ", ".join(FORMATS)
-        raise ImageError(f"{where}: not a picture (its content is none of {formats})") from error
-    except _DECODE_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(f"{where}: the picture cannot be read ({reason})") from error
+    return decode(source, name, policy).picture
 
 
 def fit(
@@ -207,57 +173,3 @@ def grid(images: Tensor | Sequence[Tensor], columns: int, gap: int = 0) -> Tenso
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         tiled[:, top : top + height, left : left + width] = image
     return tiled
-
-
-@contextmanager
-def _strict_pillow() -> Iterator[None]:
-    """Make decoding independent of the process-wide switches that other libraries set."""
-    with _pillow_globals, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-        try:
-            yield
-        finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
-
-
-def _check_header(picture: Image.Image, where: str) -> None:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{where}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; "
-            "scale it down first"
-        )
-    tags = getattr(picture, "tag_v2", {})
-    if picture.mode.startswith("I;16") and tags and (tags.get(258), tags.get(262)) != ((16,), 1):
-        raise ImageError(f"{where}: grey TIFF of 12 bit or with white as zero; save it as PNG")
-    # Phones store depth maps and previews behind the photo; the photo is the first frame.
-    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        raise ImageError(f"{where}: animated or of several pages; save the frame you want")
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        orientation = picture.getexif().get(_ORIENTATION_TAG)
-    except _DECODE_ERRORS:  # EXIF is advice: a corrupt block leaves the picture as it is
-        return picture
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return picture if turn is None else picture.transpose(turn)
-
-
-def _to_rgb(picture: Image.Image, where: str) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        pixels = np.asarray(picture).astype(np.uint32)
-        pixels[pixels == picture.info.get("transparency", -1)] = 65535  # as BACKGROUND is white
-        return Image.fromarray(((pixels + 128) // 257).astype(np.uint8)).convert("RGB")
-    if picture.mode in ("F", "I"):
-        kind = "floating-point" if picture.mode == "F" else "32-bit integer"
-        raise ImageError(f"{where}: {kind} pictures have no defined range; save it as 8 or 16 bit")
-    if picture.mode in ("La", "RGBa") or picture.has_transparency_data:
-        return _flatten(picture.convert("RGBA"))
-    return picture.convert("RGB")
-
-
-def _flatten(picture: Image.Image) -> Image.Image:
-    background = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
-    return Image.alpha_composite(background, picture).convert("RGB")

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 
 from latentlab import images
 from latentlab.errors import ImageError, NumericalError, SettingsError
-from latentlab.images import Crop, load_image, read_picture
+from latentlab.images import Crop, DecodePolicy, load_image, read_picture
 
 WHITE = (255, 255, 255)
 RED = (200, 10, 10)
@@ -355,11 +355,12 @@ def test_a_huge_picture_is_refused_from_its_header(
         decode(png(width, height, 8, 2))
 
 
-def test_a_picture_of_just_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_PIXELS", 64)
-    assert decode(encode(Image.new("RGB", (8, 8)), "PNG")).shape == (8, 8, 3)
-    with pytest.raises(ImageError, match="9x8"):
-        decode(encode(Image.new("RGB", (9, 8)), "PNG"))
+def test_a_picture_of_just_the_largest_size_is_read() -> None:
+    policy = DecodePolicy(max_pixels=64)
+    square, oblong = (encode(Image.new("RGB", (side, 8)), "PNG") for side in (8, 9))
+    assert read_picture(io.BytesIO(square), policy=policy).size == (8, 8)
+    with pytest.raises(ImageError, match=r"9x8 is more than 6\.4e-05 megapixels"):
+        read_picture(io.BytesIO(oblong), policy=policy)
 
 
 def test_a_compressed_text_bomb_in_a_png_is_refused() -> None:
