@@ -54,7 +54,7 @@ def read(file: IO[bytes], where: str, max_pixels: int) -> tuple[Image.Image, lis
         raise too_large(where, width, height, max_pixels)
     notes = [f"main picture of {len(container)}"] if len(container) > 1 else []
     if container.info.get("bit_depth", 8) > 8:
-        notes.append(f"{container.info['bit_depth']}-bit colour cut to 8 bit")
+        notes.append(f"{container.info['bit_depth']}-bit picture cut to 8 bit")
     transfer = (container.info.get("nclx_profile") or {}).get("transfer_characteristics")
     if transfer in _CODED_BRIGHTNESS:
         notes.append(f"HDR brightness ({_CODED_BRIGHTNESS[transfer]}) taken as it is")

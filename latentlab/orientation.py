@@ -1,8 +1,8 @@
 """The orientation that a camera notes in EXIF, read by a reader of our own.
 
-Pillow's reader copies what every entry points to, so that a block of a megabyte whose entries all
-point to one place fills gigabytes. Only the orientation is wanted: one entry of the first
-directory.
+Pillow's reader, before version 13, copies what every entry points to: a block of a megabyte whose
+entries all point to one place fills gigabytes. Only the orientation is wanted, one entry of the
+first directory.
 """
 
 import re

@@ -335,6 +335,6 @@ def test_the_photo_of_a_multi_picture_jpeg_is_read(tmp_path):
     path = tmp_path / "phone.jpg"
     photo, depth = Image.new("RGB", (32, 32), (200, 10, 10)), Image.new("RGB", (16, 16))
     photo.save(path, format="MPO", save_all=True, append_images=[depth])
-    picture = images.read_picture(path)
+    picture = read_picture(path)
     assert picture.size == (32, 32)
     assert np.abs(np.asarray(picture).astype(int) - [200, 10, 10]).max() <= 2
