@@ -55,7 +55,7 @@ def read_real(
     """Read pictures at a generator's size, the first ``most`` that can be used.
 
     Args:
-        sources: Picture files, folders of them (with the folders inside, in sorted order), or
+        sources: Picture files, folders and patterns as of ``find_pictures``, or
             ``builtin:digits``, the digits that the bundled models were not trained on.
         g: The generator.
         most: Pictures at most; None takes all.

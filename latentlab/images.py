@@ -1,7 +1,7 @@
 """Every way a picture enters or leaves: decoding, cropping, resizing, value ranges, saving.
 
-Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1]. How files are decoded is the
-policy of ``latentlab.decoding``.
+Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1]. How files are decoded stands in
+``latentlab.decoding``, whose names are offered here too.
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from latentlab.decoding import (
-    BACKGROUND,
-    FORMATS,
-    MAX_PIXELS,
-    SUFFIXES,
-    Decoded,
-    DecodePolicy,
-    decode,
-)
+from latentlab.decoding import BACKGROUND as BACKGROUND
+from latentlab.decoding import FORMATS as FORMATS
+from latentlab.decoding import MAX_PIXELS as MAX_PIXELS
+from latentlab.decoding import STANDARD, decode
+from latentlab.decoding import SUFFIXES as SUFFIXES
+from latentlab.decoding import Decoded as Decoded
+from latentlab.decoding import DecodePolicy as DecodePolicy
 from latentlab.errors import ImageError, NumericalError, SettingsError
 from latentlab.files import atomic_write
 
@@ -55,7 +53,7 @@ def load_image(
     channels: int = 3,
     crop: Crop = "center",
     max_upscale: float = MAX_UPSCALE,
-    policy: DecodePolicy | None = None,
+    policy: DecodePolicy = STANDARD,
 ) -> Tensor:
     """Read a picture file at a generator's size.
 
@@ -65,7 +63,7 @@ def load_image(
         channels: 3 for colour, 1 for grey (Rec. 601 luma).
         crop: "center" takes the largest centred square, "none" takes square pictures only.
         max_upscale: Refuse pictures that would be enlarged more than this.
-        policy: How the file is decoded; None takes the defaults.
+        policy: What may be chosen in decoding.
 
     Returns:
         Pixels [channels,resolution,resolution] in [-1,1].
@@ -78,9 +76,13 @@ def load_image(
 
 
 def read_picture(
-    source: Path | str | IO[bytes], name: str | None = None, policy: DecodePolicy | None = None
+    source: Path | str | IO[bytes], name: str | None = None, policy: DecodePolicy = STANDARD
 ) -> Image.Image:
-    """Decode a picture to upright 8-bit RGB, as ``decode`` does, without its notes."""
+    """Decode a picture to upright 8-bit RGB, as ``decode`` does, without its notes.
+
+    Raises:
+        ImageError: If it cannot be read, naming the file and the reason.
+    """
     return decode(source, name, policy).picture
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from latentlab import images
 from latentlab.errors import ImageError, NumericalError, SettingsError
 from latentlab.images import Crop, load_image
-from tests.test_decoding import WHITE, noise
+from tests.picture_bytes import WHITE, noise
 
 # Cropping and resizing.
 
@@ -19,7 +19,7 @@ from tests.test_decoding import WHITE, noise
 @pytest.mark.parametrize(
     ("width", "height", "left", "top"), [(12, 8, 2, 0), (8, 12, 0, 2), (11, 8, 1, 0), (8, 8, 0, 0)]
 )
-def test_crop_center_takes_the_largest_centred_square(
+def test_i15_crop_center_takes_the_largest_centred_square(
     tmp_path: Path, width: int, height: int, left: int, top: int
 ) -> None:
     pixels = noise(width, height)
@@ -31,7 +31,7 @@ def test_crop_center_takes_the_largest_centred_square(
     np.testing.assert_allclose(image.numpy(), expected, atol=1e-6)
 
 
-def test_crop_none_takes_square_pictures_only(tmp_path: Path) -> None:
+def test_i15_crop_none_takes_square_pictures_only(tmp_path: Path) -> None:
     square, oblong = tmp_path / "square.png", tmp_path / "oblong.png"
     Image.new("RGB", (8, 8), WHITE).save(square)
     Image.new("RGB", (12, 8), WHITE).save(oblong)
@@ -40,7 +40,7 @@ def test_crop_none_takes_square_pictures_only(tmp_path: Path) -> None:
         load_image(oblong, 8, crop="none")
 
 
-def test_a_picture_may_be_enlarged_four_times_unless_more_is_allowed(tmp_path: Path) -> None:
+def test_i15_a_picture_may_be_enlarged_four_times_unless_more_is_allowed(tmp_path: Path) -> None:
     path = tmp_path / "small.png"
     Image.new("RGB", (20, 4), WHITE).save(path)
     assert torch.equal(load_image(path, 16), torch.ones(3, 16, 16))
