@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from latentlab.decoding import BACKGROUND as BACKGROUND
-from latentlab.decoding import FORMATS as FORMATS
-from latentlab.decoding import MAX_PIXELS as MAX_PIXELS
-from latentlab.decoding import STANDARD, decode
-from latentlab.decoding import SUFFIXES as SUFFIXES
-from latentlab.decoding import Decoded as Decoded
-from latentlab.decoding import DecodePolicy as DecodePolicy
+from latentlab.decoding import (
+    BACKGROUND,
+    FORMATS,
+    MAX_PIXELS,
+    STANDARD,
+    SUFFIXES,
+    Decoded,
+    DecodePolicy,
+    decode,
+)
 from latentlab.errors import ImageError, NumericalError, SettingsError
 from latentlab.files import atomic_write
 
