@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +324,23 @@ def test_a_bomb_is_refused_or_its_metadata_ignored_at_no_cost(
         with pytest.raises(ImageError, match=reason):
             read(BOMBS[name], first_frame=True)
     assert memory("VmHWM") - before < MOST_GROWTH
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "MPO"])
+def test_i03_whatever_bytes_are_changed_the_picture_is_read_or_refused(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pictures = [Image.fromarray(noise(12, 9, seed)) for seed in range(2)]
+    several = (
+        {"save_all": True, "append_images": pictures[1:]} if kind not in ("JPEG", "BMP") else {}
+    )
+    content = encode(pictures[0], kind, exif=exif, **several)
+    rng = np.random.default_rng(5)
+    for _ in range(300):
+        damaged = np.frombuffer(content, dtype=np.uint8).copy()
+        places = rng.integers(
+            0, min(len(damaged), int(rng.choice([64, 10**6]))), rng.integers(1, 4)
+        )
+        damaged[places] = rng.integers(0, 256, len(places))
+        with suppress(ImageError):
+            assert read(damaged.tobytes(), first_frame=True, max_pixels=10**6).picture.mode == "RGB"
