@@ -173,7 +173,7 @@ class FaceOrder:
         return FaceSource(lambda _, picture: detector(picture), nothing, self.face)
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = click.Path(path_type=Path)
 
 face_options = grouped_options("faces", FaceOrder, (
     click.option("--landmarks", type=_FILE, metavar="FILE",

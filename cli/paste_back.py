@@ -15,7 +15,7 @@ _PARTLY_BAD = 4  # exit code
 # fmt: off
 @click.command("paste-back")
 @click.argument("folders", nargs=-1, required=True, metavar="PROJECTION...",
-                type=click.Path(exists=True, file_okay=False, path_type=Path))
+                type=click.Path(path_type=Path))
 @click.option("--face", type=FileName(), default="projected.png", show_default=True,
               metavar="NAME", help="Which file of a projection is the face, of any size.")
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path),

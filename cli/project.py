@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 @search_options
 @distance_option
 @picture_options
-@click.option("--mask", type=click.Path(exists=True, path_type=Path), metavar="FILE|DIR",
+@click.option("--mask", type=click.Path(path_type=Path), metavar="FILE|DIR",
               help="What counts: white in a picture of the same size, one for all pictures or "
               "one of each one's name.")
-@click.option("--start", type=click.Path(exists=True, path_type=Path), metavar="FILE|DIR",
+@click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
               help="Go on from saved latents: a file, or a folder of an earlier projection.")
 @video_options("A video of each projection")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
