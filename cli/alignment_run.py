@@ -146,7 +146,8 @@ class AlignmentRun:
     def _write(self) -> Path:
         rows = [self.rows[picture] for picture in self._order if picture in self.rows]
         path = self._plan.output / REPORT
-        write_table(pd.DataFrame(rows, columns=COLUMNS), path)
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        write_table(table.astype(dict.fromkeys(("width", "height"), "Int64")), path)
         return path
 
     def _finish(self) -> None:

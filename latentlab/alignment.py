@@ -99,23 +99,34 @@ def paste_back(
     if not 0 <= feather <= 0.5:
         raise SettingsError(f"`feather` must be from 0 to 0.5, but got {feather}")
     check_quad(quad, photo.size)
-    photo, side = photo.convert("RGB"), side_of(quad)
+    face, side = face.convert("RGB"), side_of(quad)
     if side < face.width:  # finer than the photo: average, do not skip
         face = face.resize((max(round(side), 1),) * 2, Image.Resampling.LANCZOS)
-    corners = quad + 0.5
-    box = _inner_box(corners, photo.size, 0)
-    to_face = _to_unit(corners, box)
-    scale = np.diag([face.width, face.height])
-    warped = face.convert("RGB").transform(
-        (box[2] - box[0], box[3] - box[1]), Image.Transform.AFFINE,
-        (scale @ to_face).ravel().tolist(), Image.Resampling.BICUBIC,
-    )  # fmt: skip
-    weight = _feathered(to_face, warped.size, feather) * _unblurred(corners, photo.size, box)
-    below = np.asarray(photo.crop(box), np.float32)
-    mixed = below + weight[:, :, None] * (np.asarray(warped, np.float32) - below)
-    result = photo.copy()
-    result.paste(Image.fromarray(np.rint(mixed).astype(np.uint8)), box)
+    result, corners = photo.convert("RGB").copy(), quad + 0.5
+    left, top, right, bottom = _inner_box(corners, photo.size, 0)
+    for row in range(top, bottom, _BAND):  # the floats of a whole photo would take gigabytes
+        box = left, row, right, min(row + _BAND, bottom)
+        result.paste(_mixed(result, face, corners, box, feather), box)
     return result
+
+
+def _mixed(
+    photo: Image.Image,
+    face: Image.Image,
+    corners: Quad,
+    box: tuple[int, int, int, int],
+    feather: float,
+) -> Image.Image:
+    """Return a box of the photo, with the face in it."""
+    below, to_face = np.asarray(photo.crop(box), np.float32), _to_unit(corners, box)
+    to_pixels = np.diag([face.width, face.height]) @ to_face
+    size = box[2] - box[0], box[3] - box[1]
+    above = face.transform(
+        size, Image.Transform.AFFINE, to_pixels.ravel().tolist(), Image.Resampling.BICUBIC
+    )
+    weight = _feathered(to_face, size, feather) * _unblurred(corners, photo.size, box)
+    mixed = below + weight[:, :, None] * (np.asarray(above, np.float32) - below)
+    return Image.fromarray(np.rint(mixed).astype(np.uint8))
 
 
 def _shrink(picture: Image.Image, corners: Quad, size: int) -> tuple[Image.Image, Quad]:

@@ -131,7 +131,7 @@ def _read_csv(path: Path) -> dict[str, list[FacePoints]]:
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield rows, and what to call them in errors."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+        reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
             _check_columns([name or "" for name in reader.fieldnames or []], path)
             for row in reader:

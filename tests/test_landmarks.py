@@ -58,6 +58,11 @@ def test_csv_with_named_points(tmp_path: Path) -> None:
     assert faces_of(file, "c.jpg") == []
 
 
+def test_csv_typed_by_hand_has_blanks_behind_commas(tmp_path: Path) -> None:
+    rows = f"picture,{NAMED}\na.jpg,{cells(four(1))}\n".replace(",", ", ")
+    assert faces_of(write(tmp_path / "points.csv", rows), "a.jpg") == [1]
+
+
 def test_csv_with_68_points_and_several_faces(tmp_path: Path) -> None:
     rows = [f"face,picture,{MANY}", f"2,a.jpg,{cells(many(2))}", f"1,a.jpg,{cells(many(1))}"]
     file = write(tmp_path / "points.csv", "\n".join(rows))

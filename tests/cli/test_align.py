@@ -67,6 +67,8 @@ def test_a_folder_is_aligned_and_the_bad_are_named(photos: Path) -> None:
     }  # fmt: skip
     assert rows["note"]["b.png"] == "2 faces; took the largest"
     assert "cannot be read" in rows["note"]["damaged.jpg"]
+    text = (photos.parent / "out" / "alignment.csv").read_text()
+    assert text.count(f",{SIZE[0]},{SIZE[1]},") == 3  # whole numbers, beside rows without any
     files = {"a.jpg": "a.png", "b.png": "b.png", "inner/a.png": "inner-a.png"}
     for name, file in files.items():
         assert rows["file"][name] == file
