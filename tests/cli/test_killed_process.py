@@ -36,7 +36,7 @@ def test_a_killed_process_ends_the_job_and_one_process_can_do_it_again(tmp_path)
     begun = time.monotonic()
     code, said = finish(start(script, *PPL, "-o", out, stderr=-1))
     assert code == 1  # torchrun's own
-    assert time.monotonic() - begun < 60, "most of it for starting; torch waits for 30 minutes"
+    assert time.monotonic() - begun < 120, "most of it for starting; torch waits for 30 minutes"
     assert "SIGKILL" in said
     assert said.count("Traceback") == 1, "torchrun's"
     # The other one tells where it noticed before torchrun ended it.
