@@ -61,7 +61,8 @@ def align(
     Examples:
       latentlab align photos --landmarks points.csv -o aligned
       latentlab align photo.jpg --face-model face_detection_yunet.onnx -o aligned
-      latentlab align 'photos/*.jpg' --landmarks points.json --face 2 --size 256 -o aligned
+      latentlab align 'photos/*.jpg' --landmarks points.json --face 2 \\
+          --size 256 -o aligned
     """
     from cli.alignment_plan import REPORT, make_plan
     from cli.alignment_run import AlignmentRun, Cutting
