@@ -19,6 +19,7 @@ from cli.options import (
     video_options,
 )
 from cli.text import counted, number_ranges, plain_text, say
+from cli.tuned import open_tuned, tuning_option
 from cli.values import FloatList, NumberList, StyleLayers
 
 _PATH = click.Path(path_type=Path)
@@ -32,6 +33,7 @@ _SEEDS_ONLY = {
 # fmt: off
 @click.command()
 @checkpoint_argument
+@tuning_option
 @click.option("--projected-w", "sources", type=_PATH, multiple=True, metavar="FILE|DIR",
               help="Latents (.npz with key w), or a folder of `latentlab project`, whose noise "
               "maps are used as well; several with the option again.")
@@ -61,6 +63,7 @@ _SEEDS_ONLY = {
 @device_option
 def edit(
     checkpoint: str,
+    tuning: Path | None,
     sources: tuple[Path, ...],
     noise_file: Path | None,
     seeds: list[int] | None,
@@ -103,7 +106,6 @@ def edit(
     from cli.rendering import cutoff_of, label_of
     from cli.report import MANIFEST, refuse_existing, write_manifest
     from cli.saved_latents import latents_of_seeds, read_saved
-    from latentlab import load
     from latentlab.directions import load_directions
     from latentlab.files import sha256_of
     from latentlab.latents import style_layers
@@ -111,7 +113,7 @@ def edit(
 
     if video is not None:
         check_video(video, fps)
-    opened = load(checkpoint)
+    opened = open_tuned(checkpoint, tuning)
     g = opened.generator.to(resolve_device(device))
     directions = load_directions(file, g.w_dim)
     chosen = list({one.name: one for one in map(directions.find, wanted)}.values())
@@ -134,6 +136,7 @@ def edit(
         "video": video, "fps": fps if video else None, "device": str(g.device),
         "directions_file": plain_text(file), "directions_sha256": sha256_of(file),
         "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
+        "tuning": opened.metadata.get("tuning"),
     }
     if directions.sha256 not in ("", opened.sha256):
         say("These directions were found in another generator; they hold for one tuned from it, "

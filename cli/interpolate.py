@@ -19,6 +19,7 @@ from cli.options import (
     video_options,
 )
 from cli.text import counted, plain_text, say
+from cli.tuned import open_tuned, tuning_option
 from cli.values import NumberList
 
 _MOST_FRAMES = 100_000
@@ -32,6 +33,7 @@ _SEEDS_ONLY = {
 # fmt: off
 @click.command()
 @checkpoint_argument
+@tuning_option
 @click.argument("latents", nargs=-1, metavar="[LATENTS]...", type=click.Path(path_type=Path))
 @click.option("--seeds", type=NumberList(), metavar="LIST",
               help="Walk between the pictures of seeds such as 0,3,8-15 instead.")
@@ -55,6 +57,7 @@ _SEEDS_ONLY = {
 @device_option
 def interpolate(
     checkpoint: str,
+    tuning: Path | None,
     latents: tuple[Path, ...],
     seeds: list[int] | None,
     frames: int,
@@ -94,13 +97,12 @@ def interpolate(
     from cli.report import MANIFEST, refuse_existing, write_manifest
     from cli.saved_latents import latents_of_seeds, read_saved
     from cli.walking import Walk, draw, on_circles, on_lines, planned_files
-    from latentlab import load
     from latentlab.interpolation import places
     from latentlab.video import check_video
 
     if video is not None:
         check_video(video, fps)
-    opened = load(checkpoint)
+    opened = open_tuned(checkpoint, tuning)
     g = opened.generator.to(resolve_device(device))
     c = None if seeds is None else label_of(g, label)
     truncation = (truncation_psi, cutoff_of(opened, truncation_cutoff))
@@ -120,6 +122,7 @@ def interpolate(
         "truncation_psi": truncation_psi if seeds else None, "class": label,
         "video": video, "fps": fps if video else None, "device": str(g.device),
         "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
+        "tuning": opened.metadata.get("tuning"),
     }
     if dry_run:
         click.echo(json.dumps(settings, indent=1))

@@ -82,8 +82,9 @@ def project(
     PICTURE is a file, a folder of pictures, or a pattern such as 'photos/*.jpg'. The files of
     a picture that is named alone go into DIR itself, those of others into DIR/NAME each:
     projected_w.npz (key w), projected_noise.npz, target.png, projected.png, comparison.png
-    (target and projection side by side), history.csv and projection.json (what they are).
-    DIR/report.csv has a row a picture, DIR/latents.safetensors the latents of all.
+    (target and projection side by side), history.csv and projection.json (what they are); and
+    alignment.json, mask.png and the video where these are asked for. DIR/report.csv has a row a
+    picture, DIR/latents.safetensors the latents of all.
 
     The same command again continues where it was stopped. A picture that cannot be used is
     named in the report, and the others go on.
@@ -99,7 +100,7 @@ def project(
       latentlab project model.safetensors photo.jpg -o out
       latentlab project model.safetensors photos --space w+ -o out
       latentlab project ffhq.pkl photos --crop face --landmarks points.csv \\
-          -o out
+          --space w+ --w-plus-pull 0.03 -o out
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
@@ -127,11 +128,13 @@ def project(
     reader = TargetReader(g, reading, mask)
     saved = None if start is None else SavedStarts(start, g)
     choice = choose(pictures, limit, search.seed if shuffle else None)
+    reader.check(choice.names)
     compare = perceptual_distance(distance, place)
     decisive = {
         "latentlab": __version__, "sha256": opened.sha256, "distance_name": compare.name,
         "class": label, **reading.facts(), **asdict(settings),
         "mask": mask and plain_text(mask), "start": start and plain_text(start),
+        "video": video,
     }
     # Landmarks may grow and be corrected: pictures whose own are the same stay as they are.
     identity = {name: decisive[name] for name in decisive if not name.startswith("landmarks")}
@@ -147,9 +150,9 @@ def project(
     first = first_usable(reader, plan, report)
     if first is not None:
         compare.features(first.image[None].to(place))  # a distance for another size ends here
-    if dry_run:
+    if dry_run and distributed.is_main():
         _tell_plan(plan, reader, report, facts)
-    else:
+    elif not dry_run:
         shown = None if video is None else VideoOrder(video, fps)
         method = Method(g, compare, settings, c, facts["batch"], identity, saved, shown)
         run_projections(method, reader, plan, report, output, together)

@@ -135,6 +135,23 @@ def test_a_converted_checkpoint_is_the_tuned_one_and_says_so(tuned, model, proje
     assert (tmp_path / "again" / "proj00.png").read_bytes() == saved
 
 
+def test_walks_and_edits_show_the_tuned_picture(tuned, model, projections, tmp_path):
+    latents = (tuned / "tuning.safetensors", projections)
+    walk = run("interpolate", model, latents[1], "--tuning", latents[0], "--frames", 2,
+               "-o", tmp_path / "walk")  # fmt: skip
+    assert walk.exit_code == 0, walk.stderr
+    frames = sorted((tmp_path / "walk" / "frames").glob("*.png"))
+    ends = [(tuned / name / "tuned.png").read_bytes() for name in NAMES]
+    assert [frames[0].read_bytes(), frames[-1].read_bytes()] == ends
+    run("directions", model, "--samples", 50, "--components", 1, "-o", tmp_path / "pca")
+    edit = run("edit", model, "--projected-w", projections / "ben", "--tuning", latents[0],
+               "--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "0",
+               "--strengths", "0,1", "-o", tmp_path / "edit")  # fmt: skip
+    assert edit.exit_code == 0, edit.stderr
+    still = next((tmp_path / "edit" / "ben").rglob("00_*.png"))
+    assert still.read_bytes() == (tuned / "ben" / "tuned.png").read_bytes()
+
+
 def test_a_single_folder_and_several(model, projections, tmp_path):
     for folders, names in (
         ([projections / "ben"], ["ben"]),
