@@ -9,7 +9,7 @@ demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
 
 test: check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations 20
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow --timeout 3600

@@ -95,8 +95,10 @@ def run_projections(
         if distributed.is_main():
             remove_stages(output)
         distributed.barrier()  # nobody makes a stage before the old ones are gone
+        batches = plan.batches(method.batch)
         try:
-            _Worker(method, reader, report, output).work_on(plan.batches(method.batch))
+            if batches:
+                _Worker(method, reader, report, output).work_on(batches)
         except BaseException:
             if distributed.is_main() and report.has_results:
                 report.write()

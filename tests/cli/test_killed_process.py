@@ -3,6 +3,7 @@
 import time
 
 import pandas as pd
+import pytest
 from click.testing import CliRunner
 
 from cli.main import main
@@ -30,6 +31,7 @@ main(prog_name="latentlab")
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_job_and_one_process_can_do_it_again(tmp_path):
     script, out = tmp_path / "script.py", tmp_path / "out"
     script.write_text(SCRIPT)

@@ -204,6 +204,7 @@ def test_a_bad_picture_ends_the_job_soon_and_once(tmp_path):
     assert "exitcode  : 4" in said
 
 
+@pytest.mark.slow
 def test_a_signal_stops_both_at_one_step(tmp_path):
     process = start("-m", "cli", *QUICK, "--kimg", "1000", "-o", tmp_path, stderr=-1)
     deadline = time.monotonic() + 60
