@@ -15,6 +15,11 @@ from latentlab.images import save_image
 from latentlab.latents import save_noise, save_ws
 from tests.conftest import make_generator
 
+# A command keeps its help option from its first use, so that one that is run outside its group
+# must be given the group's names for it.
+AS_IN_GROUP = {"help_option_names": ["-h", "--help"]}
+
+
 SMALL = {"resolution": 32, "z_dim": 16, "w_dim": 12}
 
 

@@ -14,6 +14,7 @@ from cli.align import align
 from latentlab import DataError, LatentlabError, OutputError
 from latentlab.alignment import face_points, face_quad
 from latentlab.files import sha256_of
+from tests.cli.conftest import AS_IN_GROUP
 from tests.faces import DrawnFace, canonical, centroids, draw
 
 SIZE = (300, 240)
@@ -43,7 +44,7 @@ def run(photos: Path, *arguments: str | Path, landmarks: str | Path = "points.js
     """Align with the landmarks beside the folder, at 128 pixels."""
     base = photos.parent
     given = ["--landmarks", base / landmarks, "--size", "128", "-o", base / "out", *arguments]
-    result = CliRunner().invoke(align, [str(each) for each in given])
+    result = CliRunner().invoke(align, [str(each) for each in given], **AS_IN_GROUP)
     if isinstance(result.exception, LatentlabError):
         raise result.exception
     return result
@@ -234,6 +235,8 @@ def test_a_dry_run_writes_nothing(photos: Path) -> None:
 
 
 def test_without_landmarks_the_usage_is_told(photos: Path) -> None:
-    result = CliRunner().invoke(align, [str(photos), "-o", str(photos.parent / "out")])
+    result = CliRunner().invoke(
+        align, [str(photos), "-o", str(photos.parent / "out")], **AS_IN_GROUP
+    )
     assert result.exit_code == 2
     assert "give --landmarks FILE, or --face-model FILE" in result.stderr

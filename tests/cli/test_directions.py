@@ -15,7 +15,7 @@ from latentlab.factorisation import principal_directions, sefa_directions
 from latentlab.images import to_uint8
 from latentlab.latents import save_ws, z_from_seeds
 from latentlab.w_moments import w_moments
-from tests.cli.conftest import pixels
+from tests.cli.conftest import AS_IN_GROUP, pixels
 from tests.conftest import make_generator, make_progan
 
 MODEL, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
@@ -29,7 +29,7 @@ def model(saved):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(command, [*map(str, arguments), "--device", "cpu"])
+    result = CliRunner().invoke(command, [*map(str, arguments), "--device", "cpu"], **AS_IN_GROUP)
     known = (SystemExit, latentlab.LatentlabError)
     assert result.exception is None or isinstance(result.exception, known), result.exception
     return result

@@ -18,13 +18,13 @@ from latentlab.directions import move, save_directions
 from latentlab.images import to_uint8
 from latentlab.latents import load_ws, z_from_seeds
 from latentlab.video import SUFFIXES
-from tests.cli.conftest import pixels
+from tests.cli.conftest import AS_IN_GROUP, pixels
 
 
 def run(saved, *arguments):
     command = [saved / "model.safetensors", "--directions", saved / "directions.safetensors",
                *arguments]  # fmt: skip
-    result = CliRunner().invoke(edit, list(map(str, command)))
+    result = CliRunner().invoke(edit, list(map(str, command)), **AS_IN_GROUP)
     known = (SystemExit, latentlab.LatentlabError)
     assert result.exception is None or isinstance(result.exception, known), result.exception
     return result

@@ -15,13 +15,13 @@ from cli.interpolate import interpolate
 from latentlab.images import to_uint8
 from latentlab.interpolation import between_noise, between_z
 from latentlab.latents import load_noise, load_ws, z_from_seeds
-from tests.cli.conftest import SMALL, pixels
+from tests.cli.conftest import AS_IN_GROUP, SMALL, pixels
 from tests.conftest import make_generator
 
 
 def run(saved, *arguments):
     command = [saved / "model.safetensors", *arguments]
-    result = CliRunner().invoke(interpolate, list(map(str, command)))
+    result = CliRunner().invoke(interpolate, list(map(str, command)), **AS_IN_GROUP)
     known = (SystemExit, latentlab.LatentlabError)
     assert result.exception is None or isinstance(result.exception, known), result.exception
     return result

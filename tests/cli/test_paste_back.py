@@ -11,6 +11,7 @@ from cli.paste_back import paste_back
 from cli.projection_records import Record, Source
 from latentlab import DataError, LatentlabError, OutputError
 from latentlab.alignment import Alignment, align, face_points, face_quad, save_alignment
+from tests.cli.conftest import AS_IN_GROUP
 from tests.faces import DrawnFace, draw
 
 FACES = {"a": DrawnFace(140, 90, 20, 10), "b": DrawnFace(150, 120, 25, -40)}
@@ -34,7 +35,7 @@ def projections(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(paste_back, [str(each) for each in arguments])
+    result = CliRunner().invoke(paste_back, [str(each) for each in arguments], **AS_IN_GROUP)
     if isinstance(result.exception, LatentlabError):
         raise result.exception
     return result

@@ -12,6 +12,7 @@ import latentlab
 from cli.main import main
 from cli.paste_back import paste_back
 from latentlab.alignment import align, face_points, face_quad, load_alignment
+from tests.cli.conftest import AS_IN_GROUP
 from tests.conftest import make_generator
 from tests.faces import DrawnFace, draw
 
@@ -68,7 +69,7 @@ def test_photos_without_faces_shift_no_names(out):
 
 
 def test_projections_return_to_their_photos(out, tmp_path):
-    result = CliRunner().invoke(paste_back, [str(out), "-o", str(tmp_path)])
+    result = CliRunner().invoke(paste_back, [str(out), "-o", str(tmp_path)], **AS_IN_GROUP)
     assert result.exit_code == 0, result.stderr
     for name, face in FACES.items():
         with Image.open(out.parent / "photos" / name) as photo, Image.open(tmp_path / name) as back:
