@@ -29,11 +29,6 @@ class Choice:
     failures: dict[str, ImageError]
     alone: bool
 
-    @property
-    def count(self) -> int:
-        """Number of pictures and of sources that hold none."""
-        return len(self.names) + len(self.failures)
-
 
 def choose(
     sources: Sequence[str], limit: int | None = None, shuffle_seed: int | None = None
