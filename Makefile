@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
 
+# A process a core, each of one thread: the networks of tests are too small for more.
 test: check
-	$(BIN)/python -m pytest -m "not slow" --durations 20
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile --durations 20
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow --timeout 3600
