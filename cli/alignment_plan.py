@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.picture_choice import Choice, distinct
-from cli.projection_records import Record, read_record
+from cli.records import Record, read_record
 from cli.report import MANIFEST, refuse_existing
 from latentlab import OutputError
 from latentlab.files import make_directory
@@ -109,15 +109,12 @@ def _records(output: Path) -> dict[str, Record]:
 
 
 def _refuse_mixing(output: Path, job: Job, record: Record | None, identity: dict[str, Any]) -> None:
-    if record is None or record.identity == identity:
-        return
-    there = record.identity
-    names = [name for name in {**there, **identity} if there.get(name) != identity.get(name)]
-    told = ", ".join(f"{name} {there.get(name)} there, {identity.get(name)} here" for name in names)
-    raise OutputError(
-        f"{output / job.file} is of a run with other settings ({told}); use --overwrite, or "
-        "another --output"
-    )
+    difference = "" if record is None else record.difference(identity)
+    if difference:
+        raise OutputError(
+            f"{output / job.file} is of a run with other settings ({difference}); use --overwrite, "
+            "or another --output"
+        )
 
 
 def _checked(output: Path, job: Job, record: Record | None) -> Job:

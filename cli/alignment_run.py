@@ -17,7 +17,7 @@ from cli.face_source import FaceSource
 from cli.folder_lock import claimed
 from cli.interrupt import unwind_on_sigterm
 from cli.progress import ProgressBar
-from cli.projection_records import Record, Source
+from cli.records import Record, Source
 from cli.report import write_manifest, write_table
 from cli.text import plain_text
 from latentlab import ImageError, NoFaceError

@@ -14,6 +14,8 @@ from cli.options import (
     given_options,
     output_option,
     overwrite_option,
+    refuse_without_seeds,
+    refuse_without_video,
     resolve_device,
     truncation_option,
     video_options,
@@ -23,11 +25,6 @@ from cli.tuned import open_tuned, tuning_option
 from cli.values import FloatList, NumberList, StyleLayers
 
 _PATH = click.Path(path_type=Path)
-_SEEDS_ONLY = {
-    "truncation_psi": "--truncation-psi",
-    "truncation_cutoff": "--truncation-cutoff",
-    "label": "--class",
-}
 
 
 # fmt: off
@@ -157,9 +154,6 @@ def _refuse_conflicts(ctx: click.Context) -> None:
         raise click.UsageError("Give either --projected-w or --seeds.")
     if "noise_file" in given and ("seeds" in given or len(ctx.params["sources"]) > 1):
         raise click.UsageError("--noise goes with one --projected-w FILE.")
-    for name, option in _SEEDS_ONLY.items():
-        if "seeds" not in given and name in given:
-            raise click.UsageError(f"{option} goes with --seeds; saved latents stay as they are.")
-    for name in ("fps", "frames"):
-        if "video" not in given and name in given:
-            raise click.UsageError(f"--{name} goes with --video.")
+    if "seeds" not in given:
+        refuse_without_seeds(given)
+    refuse_without_video(given, "fps", "frames")

@@ -18,6 +18,10 @@ class CutFace:
     alignment: Alignment
     note: str
 
+    def cut(self, other: Image.Image) -> Image.Image:
+        """Cut the same out of another picture of the photo's size, such as its mask."""
+        return align(other, self.alignment.points, self.alignment.size)
+
     @property
     def scale(self) -> float:
         """Pixels of the aligned picture for one of the photo."""

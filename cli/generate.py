@@ -16,6 +16,7 @@ from cli.options import (
     noise_mode_option,
     output_option,
     overwrite_option,
+    refuse_without_seeds,
     resolve_device,
 )
 from cli.text import counted, plain_text, say
@@ -36,11 +37,6 @@ if TYPE_CHECKING:
 _GRID_COLUMNS = 8
 _GRID_MOST = 64  # pictures in the grid
 _GRID_TILE = 256  # pixels, their largest size there
-_SEEDS_ONLY = {
-    "truncation_psi": "--truncation-psi",
-    "truncation_cutoff": "--truncation-cutoff",
-    "label": "--class",
-}
 
 
 # fmt: off
@@ -138,9 +134,8 @@ def _refuse_conflicts(
         raise click.UsageError("Give either --seeds or --projected-w.")
     if noise_file is not None and projected_w is None:
         raise click.UsageError("--noise goes with --projected-w.")
-    for name, option in _SEEDS_ONLY.items():
-        if projected_w is not None and name in given:
-            raise click.UsageError(f"{option} goes with --seeds; saved latents stay as they are.")
+    if projected_w is not None:
+        refuse_without_seeds(given)
     if projected_w is not None and ctx.params["noise_mode"] == "seed":
         raise click.UsageError("--noise-mode seed goes with --seeds.")
     if noise_file is not None and "noise_mode" in given:

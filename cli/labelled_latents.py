@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cli.projection_files import FILES
+from cli.projection_files import FILES, projections_in
 from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
 from latentlab.latents import W_KEY
@@ -140,7 +140,7 @@ def _of_layer(values: NDArray[Any], key: str, layer: int | None, where: str) -> 
 
 def _projections(folder: Path) -> dict[str, Path]:
     """Return the latents of a folder of projections by the names of their pictures, in order."""
-    files = {file.parent.name: file for file in sorted(folder.glob(f"*/{_PROJECTED}"))}
+    files = {each.name: each / _PROJECTED for each in projections_in(folder)}
     if not files:
         raise LatentError(
             f"{folder}: holds no NAME/{_PROJECTED}, as `latentlab project` writes for several "

@@ -16,6 +16,7 @@ from cli.options import (
     noise_mode_option,
     output_option,
     overwrite_option,
+    refuse_without_seeds,
     resolve_device,
 )
 from cli.text import counted, number_ranges, plain_text, say
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 _MOST_PICTURES = 10_000
 _TABLE = "mix.csv"
 _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--cols or --col-w"))
-_SEEDS_ONLY = {
-    "truncation_psi": "--truncation-psi",
-    "truncation_cutoff": "--truncation-cutoff",
-    "label": "--class",
-}
 
 
 # fmt: off
@@ -159,9 +155,8 @@ def _refuse_conflicts(
     for seeds, file, options in _EITHER:
         if (seeds in given) == (file in given):
             raise click.UsageError(f"Give either {options}.")
-    for name, option in _SEEDS_ONLY.items():
-        if rows is None and columns is None and name in given:
-            raise click.UsageError(f"{option} goes with seeds; saved latents stay as they are.")
+    if rows is None and columns is None:
+        refuse_without_seeds(given, "seeds")
     _refuse_many(len(rows or [0]), len(columns or [0]), grids)
 
 

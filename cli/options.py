@@ -16,6 +16,12 @@ from cli.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_OF_SEEDS = {  # options by their parameters
+    "truncation_psi": "--truncation-psi",
+    "truncation_cutoff": "--truncation-cutoff",
+    "label": "--class",
+}
+
 
 def checkpoint_argument(command: Command) -> Command:
     """CKPT: the checkpoint to open."""
@@ -129,6 +135,20 @@ def given_options(ctx: click.Context) -> set[str]:
         for name in ctx.params
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
+
+
+def refuse_without_seeds(given: set[str], option: str = "--seeds") -> None:
+    """Raise UsageError for options of seeds where latents are given; ``option`` gives seeds."""
+    for name, text in _OF_SEEDS.items():
+        if name in given:
+            raise click.UsageError(f"{text} goes with {option}; saved latents stay as they are.")
+
+
+def refuse_without_video(given: set[str], *names: str) -> None:
+    """Raise UsageError for options of a video where none is wanted."""
+    for name in names:
+        if "video" not in given and name in given:
+            raise click.UsageError(f"--{name} goes with --video.")
 
 
 def resolve_device(name: str) -> str:

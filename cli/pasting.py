@@ -8,7 +8,7 @@ from PIL import Image
 
 from cli.picture_choice import distinct
 from cli.projection_files import ALIGNMENT
-from cli.projection_records import RECORD, read_record
+from cli.records import RECORD, read_record
 from cli.report import refuse_existing
 from latentlab import DataError, ImageError
 from latentlab.alignment import Alignment, load_alignment, paste_back
@@ -79,7 +79,7 @@ def projections(source: Path) -> list[Path]:
     """
     if (source / ALIGNMENT).exists():
         return [source]
-    found = sorted(path.parent for path in source.glob(f"*/{ALIGNMENT}"))
+    found = sorted(path.parent for path in source.glob(f"[!.]*/{ALIGNMENT}"))
     if not found:
         raise DataError(
             f"{source}: no {ALIGNMENT} in it; give the output of latentlab project --crop face"

@@ -1,12 +1,14 @@
 """The options that say how pictures are read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from cli.face_source import FaceOrder, face_options
 from cli.options import grouped_options
+from cli.text import plain_text
 from cli.values import Colour, FiniteFloat
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class PictureOrder:
     background: tuple[int, int, int]
     first_frame: bool
     faces: FaceOrder
+    mask: Path | None
 
     def policy(self) -> "DecodePolicy":
         """Return how files are decoded."""
@@ -37,6 +40,7 @@ class PictureOrder:
             "max_upscale": self.max_upscale,
             "background": "#{:02x}{:02x}{:02x}".format(*self.background),
             "first_frame": self.first_frame,
+            "mask": None if self.mask is None else plain_text(self.mask),
         }
         return facts | self.faces.facts() if self.crop == "face" else facts
 
@@ -58,4 +62,7 @@ picture_options = grouped_options("reading", PictureOrder, (
                  show_default=True, help="Largest centred square; square pictures only; or "
                  "the face, aligned as in FFHQ."),
     face_options, max_upscale_option, background_option, first_frame_option,
+    click.option("--mask", type=click.Path(path_type=Path), metavar="FILE|DIR",
+                 help="What counts: white in a picture of the same size, one for all pictures or "
+                 "one of each one's name."),
     ))  # fmt: skip

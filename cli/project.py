@@ -1,7 +1,6 @@
 """latentlab project: pictures into W or W+."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,10 @@ from cli.options import (
     device_option,
     distance_option,
     dry_run_option,
+    given_options,
     output_option,
     overwrite_option,
+    refuse_without_video,
     resolve_device,
     video_options,
 )
@@ -37,11 +38,6 @@ if TYPE_CHECKING:
 @search_options
 @distance_option
 @picture_options
-@click.option("--mask", type=click.Path(path_type=Path), metavar="FILE|DIR",
-              help="What counts: white in a picture of the same size, one for all pictures or "
-              "one of each one's name.")
-@click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
-              help="Go on from saved latents: a file, or a folder of an earlier projection.")
 @video_options("A video of each projection")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
               help="Take the first N pictures only.")
@@ -63,8 +59,6 @@ def project(
     search: SearchOrder,
     distance: str,
     reading: PictureOrder,
-    mask: Path | None,
-    start: Path | None,
     video: str | None,
     fps: float,
     limit: int | None,
@@ -118,6 +112,7 @@ def project(
     from latentlab.projector import default_batch
     from latentlab.video import check_video
 
+    refuse_without_video(given_options(click.get_current_context()), "fps")
     if video is not None:
         check_video(video, fps)
     settings = search.settings()
@@ -125,16 +120,14 @@ def project(
     place = resolve_device(device)
     g = opened.generator.to(place)
     c = None if label is None else one_hot(label, g.c_dim)
-    reader = TargetReader(g, reading, mask)
-    saved = None if start is None else SavedStarts(start, g)
+    reader = TargetReader(g, reading)
+    saved = None if search.start is None else SavedStarts(search.start, g)
     choice = choose(pictures, limit, search.seed if shuffle else None)
     reader.check(choice.names)
     compare = perceptual_distance(distance, place)
     decisive = {
         "latentlab": __version__, "sha256": opened.sha256, "distance_name": compare.name,
-        "class": label, **reading.facts(), **asdict(settings),
-        "mask": mask and plain_text(mask), "start": start and plain_text(start),
-        "video": video,
+        "class": label, **reading.facts(), **search.facts(), "video": video,
     }
     # Landmarks may grow and be corrected: pictures whose own are the same stay as they are.
     identity = {name: decisive[name] for name in decisive if not name.startswith("landmarks")}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from cli.projection_records import RECORD, Record, read_record
+from cli.records import RECORD, Record, read_record
 from cli.report import write_table
 from latentlab import OutputError, Projection
 from latentlab.files import make_directory, sha256_of
@@ -33,6 +33,11 @@ MASK = "mask.png"
 
 _GAP = 2  # pixels between target and projection
 _STAGE = ".tmp-"
+
+
+def projections_in(folder: Path) -> list[Path]:
+    """Return the folders of the pictures that `latentlab project` wrote into one, by name."""
+    return [file.parent for file in sorted(folder.glob(f"[!.]*/{FILES[0]}"))]
 
 
 def write_files(result: Projection, index: int, target: Tensor, folder: Path) -> None:

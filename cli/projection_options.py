@@ -1,11 +1,13 @@
 """The options that say how a projection searches."""
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import grouped_options, seed_option, steps_option
+from cli.text import plain_text
 from cli.values import FiniteFloat
 
 if TYPE_CHECKING:
@@ -23,12 +25,19 @@ class SearchOrder:
     noise_weight: float
     start_samples: int
     w_plus_pull: float
+    start: Path | None  # no constant, and no setting
 
     def settings(self) -> "ProjectorSettings":
         """Return the constants of the optimisation."""
         from latentlab import ProjectorSettings
 
-        return ProjectorSettings(**{each.name: getattr(self, each.name) for each in fields(self)})
+        names = [each.name for each in fields(self) if each.name != "start"]
+        return ProjectorSettings(**{name: getattr(self, name) for name in names})
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report says of it."""
+        start = None if self.start is None else plain_text(self.start)
+        return {**asdict(self.settings()), "start": start}
 
 
 search_options = grouped_options("search", SearchOrder, (
@@ -45,4 +54,6 @@ search_options = grouped_options("search", SearchOrder, (
                  help="Start from the closest of N random pictures; 0: from the mean w."),
     click.option("--w-plus-pull", type=FiniteFloat(min=0), default=0.0, show_default=True,
                  metavar="WEIGHT", help="Pull the rows of W+ towards each other."),
+    click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
+                 help="Go on from saved latents: a file, or a folder of an earlier projection."),
 ))  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.picture_choice import Choice, distinct
 from cli.projection_files import FILES, REPORT
-from cli.projection_records import RECORD, Record, read_record
+from cli.records import RECORD, Record, read_record
 from cli.report import refuse_existing
 from latentlab import OutputError
 
@@ -92,7 +92,8 @@ def make_plan(
 
 
 def _records(output: Path, alone: bool) -> dict[Path, Record]:
-    paths = [output / RECORD] if alone else sorted(output.glob(f"*/{RECORD}"))
+    # Not those of stages, which a kill has left behind complete perhaps, but never in their place.
+    paths = [output / RECORD] if alone else sorted(output.glob(f"[!.]*/{RECORD}"))
     records = {path.parent: read_record(path) for path in paths}
     return {folder: record for folder, record in records.items() if record is not None}
 
@@ -126,16 +127,11 @@ def _refuse_mixing(
                 f"{output / REPORT} is of another picture, {record.source.path}; use --overwrite, "
                 "or another --output"
             )
-        if record.identity != identity:
+        if difference := record.difference(identity):
             raise OutputError(
-                f"{job.folder} is of a run with other settings ("
-                f"{_difference(record.identity, identity)}); use --overwrite, or another --output"
+                f"{job.folder} is of a run with other settings ({difference}); use --overwrite, or "
+                "another --output"
             )
-
-
-def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    return ", ".join(f"{name} {there.get(name)} there, {here.get(name)} here" for name in names[:3])
 
 
 def _refuse_replacing(

@@ -10,7 +10,7 @@ from cli.latent_table import write_latents
 from cli.picture_choice import Choice
 from cli.projection_files import FILES, REPORT
 from cli.projection_plan import Job, Plan
-from cli.projection_records import RECORD, Record, read_record
+from cli.records import RECORD, Record, read_record
 from cli.report import write_manifest, write_table
 from cli.text import counted, plain_text
 from latentlab import ImageError, LatentlabError, NoFaceError

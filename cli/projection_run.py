@@ -24,10 +24,10 @@ from cli.projection_files import (
     write_files,
 )
 from cli.projection_plan import Job, Plan
-from cli.projection_records import Record
 from cli.projection_report import ProjectionReport
 from cli.projection_starts import SavedStarts, together
 from cli.projection_video import VideoOrder, projection_videos
+from cli.records import Record
 from cli.target_reader import Target, TargetReader
 from latentlab import (
     Generator,

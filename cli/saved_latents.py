@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cli.picture_choice import distinct
-from cli.projection_files import FILES
+from cli.projection_files import FILES, projections_in
 from cli.text import plain_text
 from latentlab import Generator, LatentError
 from latentlab.latents import load_noise, load_ws, z_from_seeds
@@ -95,7 +95,7 @@ def _projections(folder: Path) -> list[Path]:
     """Return the folders of pictures that project wrote: this one, or those in it, by name."""
     if (folder / PROJECTED_W).is_file():
         return [folder]
-    found = [file.parent for file in sorted(folder.glob(f"*/{PROJECTED_W}"))]
+    found = projections_in(folder)
     if not found:
         raise LatentError(
             f"{folder}: holds neither {PROJECTED_W} nor NAME/{PROJECTED_W}, as `latentlab project` "

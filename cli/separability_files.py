@@ -11,6 +11,7 @@ import pandas as pd
 from torch import nn
 
 from cli.projection_files import FILES as PROJECTION_FILES
+from cli.projection_files import projections_in
 from cli.report import short
 from cli.results import Results
 from cli.text import counted, plain_text, say
@@ -59,7 +60,7 @@ def sha256_of_latents(path: Path) -> str:
     """Return the SHA-256 of a file, or of the hex digests of a folder's projections in order."""
     if not path.is_dir():
         return sha256_of(path)
-    digests = [sha256_of(file) for file in sorted(path.glob(f"*/{PROJECTION_FILES[0]}"))]
+    digests = [sha256_of(each / PROJECTION_FILES[0]) for each in projections_in(path)]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 

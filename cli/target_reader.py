@@ -9,12 +9,12 @@ import click
 from PIL import Image
 from torch import Tensor
 
+from cli.face_cutting import CutFace, cut_face
 from cli.picture_options import PictureOrder
 from cli.projection_files import ALIGNMENT
-from cli.projection_records import Source
+from cli.records import Source
 from latentlab import DataError, Generator, ImageError
-from latentlab.alignment import Alignment, align, face_quad, load_alignment
-from latentlab.face_geometry import side_of
+from latentlab.alignment import Alignment, load_alignment
 from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
 from latentlab.masks import BLACK, mask_from
 
@@ -45,20 +45,15 @@ class Target:
 class TargetReader:
     """Reads pictures at a generator's size."""
 
-    def __init__(self, g: Generator, order: PictureOrder, masks: Path | None = None) -> None:
+    def __init__(self, g: Generator, order: PictureOrder) -> None:
         """Open what finds faces, if faces are wanted.
-
-        Args:
-            g: The generator.
-            order: How pictures are read.
-            masks: A mask for all pictures, or a folder with one of each picture's name.
 
         Raises:
             click.UsageError: If the order says where faces are, but does not want them, or the
                 reverse.
         """
         self._resolution, self._channels = g.resolution, g.channels
-        self._order, self._policy, self._masks = order, order.policy(), masks
+        self._order, self._policy = order, order.policy()
         if order.crop != "face" and (order.faces.landmarks or order.faces.face_model):
             raise click.UsageError("--landmarks and --face-model go with --crop face.")
         self._faces = order.faces.open() if order.crop == "face" else None
@@ -70,16 +65,19 @@ class TargetReader:
             ImageError: If it, or its mask, cannot be read or used; NoFaceError if it has no face.
         """
         decoded = decode(path, policy=self._policy)
-        cut, alignment, notes = self._cut(decoded.picture, path)
-        image = picture_to_tensor(cut(decoded.picture), self._channels)
         try:
             source = Source.of(path)
         except OSError as error:
             raise ImageError(f"{path}: cannot be read any more ({error.strerror})") from error
+        face = self._face(decoded.picture, path)
+        cut = self._centre(path) if face is None else face.cut
+        picture = cut(decoded.picture) if face is None else face.picture
+        notes = [*decoded.notes, *([face.note] if face is not None and face.note else [])]
         width, height = decoded.picture.size
         return Target(
-            source, image, "; ".join([*decoded.notes, *notes]), {"width": width, "height": height},
-            alignment, self._mask(path, decoded.picture, cut),
+            source, picture_to_tensor(picture, self._channels), "; ".join(notes),
+            {"width": width, "height": height}, None if face is None else face.alignment,
+            self._mask(path, decoded.picture, cut),
         )  # fmt: skip
 
     def check(self, pictures: Iterable[Path]) -> None:
@@ -95,31 +93,22 @@ class TargetReader:
         except (DataError, ImageError):
             return False
 
-    def _cut(self, picture: Image.Image, path: Path) -> tuple[_Cut, Alignment | None, list[str]]:
-        """Return what cuts out the part that counts, and scales it."""
-        size, limit = self._resolution, self._order.max_upscale
+    def _face(self, picture: Image.Image, path: Path) -> CutFace | None:
         if self._faces is None:
-            crop: Crop = "none" if self._order.crop == "none" else "center"
-            return lambda whole: fit(whole, size, crop, limit, str(path)), None, []
+            return None
         try:
-            found = self._faces.find(path, picture)
-            quad = face_quad(found.points)
+            return cut_face(picture, path, self._faces, self._resolution, self._order.max_upscale)
         except DataError as error:
             raise ImageError(f"{path}: {error}") from error
-        side = side_of(quad)
-        if size > side * limit:
-            raise ImageError(
-                f"{path}: the face would be enlarged {size / side:.1f} times; take a larger "
-                f"picture, or allow more than {limit:g}"
-            )
-        alignment = Alignment(str(path), found.points, quad, size)
-        notes = [found.note] if found.note else []
-        return lambda whole: align(whole, found.points, size), alignment, notes
+
+    def _centre(self, path: Path) -> _Cut:
+        crop: Crop = "none" if self._order.crop == "none" else "center"
+        return lambda whole: fit(whole, self._resolution, crop, self._order.max_upscale, str(path))
 
     def _mask(self, path: Path, picture: Image.Image, cut: _Cut) -> Tensor | None:
-        if self._masks is None:
+        file = self._order.mask
+        if file is None:
             return None
-        file = self._masks
         if file.is_dir():
             files = [file / f"{path.stem}{suffix}" for suffix in (path.suffix, *SUFFIXES)]
             file = next((each for each in files if each.is_file()), files[0])

@@ -69,7 +69,8 @@ def tune(
     differences; report.csv, with each picture's distance, PSNR and SSIM before and after; and for
     each picture NAME/tuned.png and NAME/comparison.png (target, projection, tuned).
 
-    generate and convert take the file as --tuning, with the checkpoint that it was made for.
+    generate, edit, interpolate and convert take the file as --tuning, with the checkpoint that it
+    was made for.
 
     \b
     Perceptual distances:

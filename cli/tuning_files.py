@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cli.progress import ProgressBar
-from cli.projection_records import RECORD, read_record
+from cli.records import RECORD, read_record
 from cli.report import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.saved_latents import SavedLatent, read_saved
 from latentlab import Generator, LatentError, TuningSettings, apply_tuning, save_tuning, tune

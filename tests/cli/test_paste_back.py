@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cli.paste_back import paste_back
-from cli.projection_records import Record, Source
+from cli.records import Record, Source
 from latentlab import DataError, LatentlabError, OutputError
 from latentlab.alignment import Alignment, align, face_points, face_quad, save_alignment
 from tests.cli.conftest import AS_IN_GROUP

@@ -317,3 +317,13 @@ def test_latents_of_all_pictures_as_parquet(space, model, photos, tmp_path):
     for name, w in zip("abc", table["w"].to_pylist(), strict=True):
         wanted = saved_w(out, name)
         assert np.array_equal(np.float32(w).reshape(shape), wanted if space == "w+" else wanted[0])
+
+
+def test_what_a_kill_left_half_moved_is_not_taken_for_done(model, photos, tmp_path):
+    out = tmp_path / "out"
+    projected(model, photos, "-o", out)
+    (out / "b").rename(out / ".tmp-left")  # complete, but for its move
+    projected(model, photos, "-o", out)
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"a", "b", "c"}
+    assert names(out / "b") == SETS
+    assert [row["status"] for row in rows(out / "report.csv")] == ["ok"] * 3

@@ -11,7 +11,7 @@ from PIL import Image
 import latentlab
 from cli.main import main
 from cli.projection_files import write_files
-from cli.projection_records import RECORD, Record, Source
+from cli.records import RECORD, Record, Source
 from tests.conftest import make_generator
 from tests.test_projector import targets
 

@@ -1,4 +1,4 @@
-"""What a projection's folder says of itself, by which a later run knows that it is done."""
+"""What a result says of itself, by which a later run knows that it is done, and in what way."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ RECORD = "projection.json"
 
 _FORMAT = 1
 _MOST_BYTES = 2**20
+_NAMED = 3  # settings in a message
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Record:
-    """One finished projection.
+    """One finished picture: projected, or aligned.
 
     Attributes:
-        identity: All that decides its numbers besides the picture and the device.
+        identity: All that decides it besides the picture and the device.
         source: The picture.
         row: Its row of the report.
         files: SHA-256 by name of the files beside the record.
@@ -59,6 +60,18 @@ class Record:
     def is_complete(self, folder: Path) -> bool:
         """Whether all its files are there."""
         return all((folder / name).is_file() for name in self.files)
+
+    def difference(self, identity: dict[str, Any]) -> str:
+        """Say what is other there than in ``identity``; "" if nothing is."""
+        names = [
+            name
+            for name in {**self.identity, **identity}
+            if self.identity.get(name) != identity.get(name)
+        ]
+        return ", ".join(
+            f"{name} {self.identity.get(name)} there, {identity.get(name)} here"
+            for name in names[:_NAMED]
+        )
 
     def write(self, path: Path) -> None:
         """Write it as JSON, whole."""
