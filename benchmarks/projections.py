@@ -27,11 +27,11 @@ from latentlab import (
     project,
     tune,
 )
-from latentlab.comparison import Comparison
-from latentlab.digits import digits
+from latentlab.datasets.digits import digits
 from latentlab.images import pixels_to_tensor, to_uint8
 from latentlab.latents import draw_z
-from latentlab.projection_search import render, row_spread
+from latentlab.projection.search import render, row_spread
+from latentlab.projection.targets import Comparison
 
 COLUMNS = ("option", "steps", "distance", "PSNR (dB)", "read right", "rows apart")
 TUNING_STEPS = 100

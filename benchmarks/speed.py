@@ -21,9 +21,9 @@ from torch import Tensor
 
 import latentlab
 from latentlab import Generator, ProjectorSettings
+from latentlab.datasets.pictures import DigitsDataset
 from latentlab.networks.config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
-from latentlab.training.data import DigitsDataset
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.trainer import Trainer
 from metrics import perceptual_path_length

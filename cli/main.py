@@ -6,29 +6,29 @@ from typing import Any
 
 import click
 
-from cli.align import align
-from cli.attribution import attribution
-from cli.compare import compare
-from cli.contributions import contributions
-from cli.convert import convert
-from cli.demo import demo
-from cli.directions import directions
-from cli.droplets import droplets
-from cli.edit import edit
-from cli.fidelity import fidelity
-from cli.generate import generate
-from cli.info import info
-from cli.interpolate import interpolate
-from cli.mix import mix
-from cli.noise import noise
-from cli.paste_back import paste_back
-from cli.ppl import ppl
-from cli.project import project
-from cli.separability import separability
+from cli.commands.align import align
+from cli.commands.attribution import attribution
+from cli.commands.compare import compare
+from cli.commands.contributions import contributions
+from cli.commands.convert import convert
+from cli.commands.demo import demo
+from cli.commands.directions import directions
+from cli.commands.droplets import droplets
+from cli.commands.edit import edit
+from cli.commands.fidelity import fidelity
+from cli.commands.generate import generate
+from cli.commands.info import info
+from cli.commands.interpolate import interpolate
+from cli.commands.mix import mix
+from cli.commands.noise import noise
+from cli.commands.paste_back import paste_back
+from cli.commands.ppl import ppl
+from cli.commands.project import project
+from cli.commands.separability import separability
+from cli.commands.train import train
+from cli.commands.train_classifier import train_classifier
+from cli.commands.tune import tune
 from cli.text import say
-from cli.train import train
-from cli.train_classifier import train_classifier
-from cli.tune import tune
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 

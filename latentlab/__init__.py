@@ -3,7 +3,6 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
-from latentlab import images
 from latentlab.checkpoints import Checkpoint, load, load_classifier, save
 from latentlab.errors import (
     CheckpointError,
@@ -20,13 +19,13 @@ from latentlab.errors import (
     UnsafeCheckpoint,
     UnsupportedCheckpoint,
 )
-from latentlab.masks import load_mask
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import perceptual_distance
-from latentlab.projection import Projection, ProjectorSettings
-from latentlab.projection_start import ProjectionStart, StartSearch
-from latentlab.projector import project
-from latentlab.tuning import (
+from latentlab.projection.masks import load_mask
+from latentlab.projection.projector import project
+from latentlab.projection.result import Projection, ProjectorSettings
+from latentlab.projection.start import ProjectionStart, StartSearch
+from latentlab.projection.tuning import (
     Tuning,
     TuningSettings,
     apply_tuning,

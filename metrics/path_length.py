@@ -19,7 +19,7 @@ from latentlab import Generator, NumericalError, SettingsError
 from latentlab.images import shrink
 from latentlab.numerics import check_shape, full_precision
 from latentlab.perceptual import MAX_RESOLUTION
-from metrics.paths import EPSILON, PathProtocol, latents_along, paths
+from metrics.path_protocols import EPSILON, PathProtocol, latents_along, paths
 from metrics.result import MetricResult
 from metrics.sampling import (
     Arrays,

@@ -20,7 +20,7 @@ from latentlab.networks.stylegan1_config import (
 )
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.numerics import seeded_initialisation
-from tests.stylegan3_reference import bands, lowpass, radial_lowpass
+from tests.support.stylegan3_reference import bands, lowpass, radial_lowpass
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 DATA = Path(__file__).parent / "data"

@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 
 from latentlab import ImageError, SettingsError, distributed
-from tests.torchrun import facts_of_two
+from tests.support.torchrun import facts_of_two
 
 # Every process measures alone first, then with the other. A second measurement has batches of the
 # first that only one of them kept.

@@ -6,12 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.kinds import licence_note
+from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
+from latentlab.checkpoints.foreign import read_pickled, read_torch_file
 from latentlab.checkpoints.native import read_native, write_native
-from latentlab.checkpoints.pickled import read_pickled
-from latentlab.checkpoints.torch_archive import STREAM_START, ZIP_START
-from latentlab.checkpoints.torch_file import read_torch_file
+from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START
 from latentlab.errors import (
     CheckpointError,
     SettingsError,

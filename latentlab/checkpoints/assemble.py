@@ -1,15 +1,14 @@
 """From a config and named tensors to a network, refusing weights that do not fit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.messages import shown
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.errors import CheckpointError, SettingsError, UnsupportedCheckpoint, shown
 from latentlab.networks.classifier import Classifier, ClassifierConfig
 from latentlab.networks.config import MAX_PARAMETERS, StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
@@ -35,6 +34,7 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
 
 
 _ALWAYS_FINITE = "lod"  # says what is computed, and is no weight of it
+_RGB_LAYERS = (".torgb.weight", ".torgb.bias")
 
 
 def build_network(config: Any) -> nn.Module:
@@ -177,3 +177,25 @@ def _problems(
         elif not np.isfinite(have.to(torch.float32).numpy()).all():
             problems.append(f"{name} holds NaN or infinity as float32")
     return problems
+
+
+def in_colour(g: Generator) -> Generator:
+    """Return a generator whose three channels are all equal to the one of ``g``.
+
+    Its last layers are linear in the channels, so that repeating their weights is exact.
+
+    Raises:
+        SettingsError: If ``g`` is not grey, or its last layer is of another kind (StyleGAN3).
+    """
+    weights = g.state_dict()
+    if g.channels != 1 or not any(name.endswith(_RGB_LAYERS) for name in weights):
+        raise SettingsError("only grey generators can be brought to three channels, "
+                            "StyleGAN3's excepted")  # fmt: skip
+    repeated = {
+        name: weight.repeat_interleave(3, dim=0) if name.endswith(_RGB_LAYERS) else weight
+        for name, weight in weights.items()
+    }
+    built = assemble(build_network, replace(g.config, channels=3), repeated, "in colour")
+    if not isinstance(built, Generator):
+        raise AssertionError("a generator's config describes a generator")
+    return built

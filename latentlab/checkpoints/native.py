@@ -22,7 +22,7 @@ from latentlab.checkpoints.assemble import (
     config_to_dict,
 )
 from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.nvidia_torch import networks_from_official, official_kind
+from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsupportedCheckpoint
 from latentlab.files import atomic_write, sha256_of
 

@@ -10,7 +10,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
-from latentlab.training.growth import Growth, Phase
+from latentlab.training.schedule import Growth, Phase
 
 Loss = Literal["logistic", "wgan-gp"]
 

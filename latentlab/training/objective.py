@@ -9,7 +9,7 @@ from latentlab import distributed
 from latentlab.networks.discriminators import Discriminator
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
-from latentlab.training.exchange import Rows
+from latentlab.training.parallel import Rows
 
 Losses = dict[str, float]  # of one iteration, by name; regularisers only where they were due
 

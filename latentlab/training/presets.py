@@ -12,7 +12,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1DiscriminatorConfig,
 )
 from latentlab.training.config import TrainingConfig
-from latentlab.training.growth import Growth
+from latentlab.training.schedule import Growth
 
 _SMALL: dict[str, Any] = {"channel_base": 1024, "channel_max": 64}  # of both networks
 

@@ -14,16 +14,13 @@ from torch import Tensor, nn
 
 from latentlab import distributed
 from latentlab.checkpoints.assemble import build_network
+from latentlab.datasets.pictures import Dataset, RealSampler
 from latentlab.errors import DataError, ImageError, NumericalError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
-from latentlab.training.data import Dataset, RealSampler
-from latentlab.training.exchange import Rows, add_up_gradients, add_up_numbers, check_batches
-from latentlab.training.fakes import FakeSampler
-from latentlab.training.growth import Phase, faded
 from latentlab.training.objective import (
     Batch,
     Losses,
@@ -31,6 +28,9 @@ from latentlab.training.objective import (
     generator_objective,
 )
 from latentlab.training.origin import Origin
+from latentlab.training.parallel import Rows, add_up_gradients, add_up_numbers, check_batches
+from latentlab.training.samplers import FakeSampler
+from latentlab.training.schedule import Phase, faded
 
 __all__ = ["Losses", "Trainer"]
 

@@ -6,8 +6,8 @@ import torch
 
 from latentlab import CheckpointError
 from latentlab.checkpoints.assemble import assemble
-from latentlab.checkpoints.messages import shown
-from tests.checkpoints.test_tensorflow_variables import with_variables
+from latentlab.errors import shown
+from tests.checkpoints.systems.tensorflow.test_variables import with_variables
 from tests.conftest import make_discriminator
 
 

@@ -10,14 +10,14 @@ from safetensors.torch import save_file
 
 import latentlab
 from latentlab import CheckpointError, UnsupportedCheckpoint
-from latentlab.checkpoints.nvidia_torch import (
+from latentlab.checkpoints.systems.nvidia_torch import (
     discriminator_config,
     generator_config,
     networks_from_official,
 )
 from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
-from tests.tolerances import IMAGE
+from tests.support.tolerances import IMAGE
 
 IMAGES = {"c_dim": 0, "img_resolution": 64, "img_channels": 3}  # arguments of both networks
 GENERATOR = {**IMAGES, "z_dim": 512, "w_dim": 512}

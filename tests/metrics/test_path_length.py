@@ -11,7 +11,7 @@ from latentlab.latents import draw_z
 from latentlab.numerics import Stream
 from metrics import perceptual_path_length
 from metrics.path_length import face_crop, filtered_mean, kept, pair_distances
-from metrics.paths import PROTOCOLS, PathProtocol, paths
+from metrics.path_protocols import PROTOCOLS, PathProtocol, paths
 from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
 from tests.metrics.doubles import (
     Counting,

@@ -9,7 +9,7 @@ from latentlab.networks import ops
 from latentlab.networks.stylegan1 import ConvLayer
 from latentlab.networks.stylegan1_config import StyleGAN1Config
 from tests.conftest import make_stylegan1
-from tests.tolerances import FLOAT64
+from tests.support.tolerances import FLOAT64
 
 
 def draw(*shape, seed=0):

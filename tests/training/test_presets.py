@@ -13,8 +13,8 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
-from latentlab.training.growth import Growth
 from latentlab.training.presets import CONFIGS, ImageFormat, named_config
+from latentlab.training.schedule import Growth
 
 LARGE = ImageFormat(1024, 3, 0)
 

@@ -1,0 +1,104 @@
+"""Plots of attribution: distances of both groups, the ROC curve, pairs of pictures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from cli.reports.plot_style import QUIET, colour, new_figure, quieten, shortened
+from cli.reports.tables import short
+from cli.reports.tiles import Captioned, tiles
+from latentlab.images import from_uint8
+from metrics import MetricResult
+from metrics.roc import curve
+from metrics.source_attribution import GENERATED, REAL, Projections
+
+_BINS = (12, 50)  # at least, at most
+_PAIRS = 4  # of the closest, and of the farthest in each group
+_NAME = 14  # characters below a picture
+
+
+def histogram(result: MetricResult) -> Figure:
+    """Draw how often each distance occurs in both groups, and the threshold between them.
+
+    The axis is logarithmic: a failed projection is many times farther than the others.
+    """
+    figure = new_figure(3.6)
+    axes = figure.add_subplot()
+    groups = _groups(result)
+    every = np.concatenate(list(groups.values()))
+    bins = int(np.clip(2 * np.sqrt(len(every)), *_BINS))
+    low = every[every > 0].min(initial=every.max()) or 1e-6  # an exact projection has distance 0
+    edges = np.geomspace(low, max(every.max(), low) * 1.02, bins + 1)
+    for i, (name, values) in enumerate(groups.items()):
+        share = np.full(len(values), 100 / len(values))
+        label = f"{name} ({len(values)})"
+        shown, places = np.clip(values, low, None), edges.tolist()
+        axes.hist(shown, places, weights=share, histtype="stepfilled", alpha=0.25, color=colour(i))
+        axes.hist(shown, places, weights=share, histtype="step", color=colour(i), label=label)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    threshold = max(_value(result, "threshold"), low)
+    axes.axvline(threshold, color=QUIET, linestyle="--", linewidth=1)
+    axes.annotate(f"threshold {threshold:.3g}", (threshold, 1), (4, -4), color=QUIET,
+                  xycoords=("data", "axes fraction"), textcoords="offset points",
+                  va="top", fontsize=9)  # fmt: skip
+    axes.margins(y=0.15)
+    axes.set_xlabel(f"distance to the projection ({result.settings['distance']}), logarithmic")
+    axes.set_ylabel("share of the group, %")
+    axes.legend(frameon=False)
+    quieten(axes)
+    return figure
+
+
+def roc_curve(result: MetricResult) -> Figure:
+    """Draw the ROC curve with its area, and the threshold's point."""
+    figure = new_figure(4.4, width=4.8)
+    axes = figure.add_subplot()
+    points = curve(*_groups(result).values())
+    rates = points["false_positive_rate"], points["true_positive_rate"]
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
+    axes.plot(*rates, color=colour(0), clip_on=False)
+    axes.fill_between(*rates, color=colour(0), alpha=0.12, linewidth=0)
+    place = _value(result, "false_positive_rate"), _value(result, "true_positive_rate")
+    axes.plot(*place, "o", color=colour(1), clip_on=False, label="best threshold")
+    area = f"area {result.value:.3f}\n95 % interval {result.ci_low:.3f} to {result.ci_high:.3f}"
+    axes.text(0.97, 0.24, area, ha="right", va="bottom", fontsize=10)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="generated taken for real",
+             ylabel="real taken for real")  # fmt: skip
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    quieten(axes)
+    return figure
+
+
+def examples(found: Projections, names: Sequence[str]) -> Figure:
+    """Draw pairs of picture and projection: the closest and the farthest of both groups."""
+    rows = {}
+    for group in (GENERATED, REAL):
+        mine = found.samples[(found.samples["group"] == group) & (found.samples["status"] == "ok")]
+        ranked = mine.sort_values("distance").index
+        count = min(_PAIRS, len(ranked))
+        for word, chosen in (("closest", ranked[:count]), ("farthest", ranked[::-1][:count])):
+            rows[f"{group},\n{word}"] = [
+                cell for i in chosen for cell in _pair(found, int(i), names[int(i)])
+            ]
+    return tiles(rows)
+
+
+def _pair(found: Projections, index: int, name: str) -> list[Captioned]:
+    pictures = (from_uint8(torch.from_numpy(x[index])) for x in (found.targets, found.projected))
+    distance = short(float(f"{found.samples['distance'][index]:.3g}"))
+    return list(zip(pictures, (shortened([name], _NAME)[0], distance), strict=True))
+
+
+def _groups(result: MetricResult) -> dict[str, np.ndarray]:
+    good = result.samples[result.samples["status"] == "ok"]
+    return {name: good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)}
+
+
+def _value(result: MetricResult, quantity: str) -> float:
+    return float(result.rows.set_index("quantity")["value"][quantity])

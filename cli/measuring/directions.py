@@ -1,0 +1,217 @@
+"""What `latentlab directions` computes, and the files that it writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+from torch import Tensor
+
+from cli.measuring.labelled_latents import read_labelled
+from cli.measuring.results import Results
+from cli.measuring.separability import OpenedClassifier, sha256_of_latents
+from cli.options.measuring import Model, Order, work_on
+from cli.projecting.saved_latents import latents_of_seeds
+from cli.rendering.render import render_ws
+from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
+from cli.reports.tables import short
+from cli.running.progress import ProgressBar
+from cli.text import counted, number_ranges, plain_text, say
+from latentlab import LatentError, distributed
+from latentlab.editing.directions import Directions, move, save_directions
+from latentlab.editing.factorisation import principal_directions, sefa_directions
+from latentlab.editing.w_moments import WMoments, w_moments
+from latentlab.files import sha256_of
+from metrics.separability.attributes import label_logits
+from metrics.separability.boundaries import boundary_directions
+from metrics.separability.classifiers import classify_samples, draw_latents
+
+NUMBERS, SHEET = "directions.safetensors", "directions.png"
+FILES = [NUMBERS, SHEET]
+
+_UNIT_SAMPLES = 100_000  # of w, for the unit of boundaries
+_COLUMNS = 7  # of the sheet, the unmoved picture in the middle
+_ROWS = 20
+_NAMED = 5  # attributes in a sentence
+_FEW = 10  # samples for each dimension, below which planes divide many by chance
+
+
+@dataclass(frozen=True)
+class Search:
+    """How directions are found; see the options of the command."""
+
+    method: str
+    samples: int
+    components: int
+    layers: tuple[int, ...] | None
+    outputs: str
+    keep: int | None
+    latents: Path | None
+    labels: Path | None
+    layer: int | None
+
+
+def identity(search: Search, classifiers: Sequence[OpenedClassifier], seed: int) -> dict[str, Any]:
+    """Return all that decides the directions, as it stands in the manifest."""
+    layers = "all" if search.layers is None else number_ranges(search.layers)
+    facts: dict[str, Any] = {"method": search.method, "layers": layers, "seed": seed}
+    if search.latents is not None and search.labels is not None:
+        return {
+            **facts, "keep": search.keep, "layer": search.layer,
+            "latents": plain_text(search.latents), "labels": plain_text(search.labels),
+            "latents_sha256": sha256_of_latents(search.latents),
+            "labels_sha256": sha256_of(search.labels),
+        }  # fmt: skip
+    if search.method == "svm":
+        return {
+            **facts, "samples": search.samples, "keep": search.keep or max(search.samples // 2, 1),
+            "outputs": search.outputs, "classifiers": {one.name: one.sha256 for one in classifiers},
+        }  # fmt: skip
+    return {**facts, "samples": search.samples, "components": search.components}
+
+
+def find(
+    model: Model,
+    search: Search,
+    classifiers: Sequence[OpenedClassifier],
+    order: Order,
+    settings: dict[str, Any],
+) -> tuple[Directions, list[str]]:
+    """Find directions; returns them, and what a reader should know of them."""
+    if search.method == "pca":
+        moments = _moments(model, search.samples, order.seed)
+        found = principal_directions(moments, search.components, search.layers, model.sha256)
+        share = sum(found.facts["explained_variance"])
+        return found, [f"They explain {share:.1%} of the variance of w."]
+    if search.method == "sefa":
+        moments = _moments(model, search.samples, order.seed)
+        found = sefa_directions(model.g, moments, search.components, search.layers, model.sha256)
+        return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
+    if search.latents is not None and search.labels is not None:
+        return _of_labels(model, search, search.latents, search.labels, order)
+    return _of_classifiers(model, search, classifiers, order, settings)
+
+
+def write(
+    results: Results,
+    model: Model,
+    found: Directions,
+    notes: Sequence[str],
+    settings: dict[str, Any],
+    shown: tuple[int, Tensor | None, float],
+) -> None:
+    """Write the directions, their table, a sheet of them, and the page.
+
+    ``shown`` are the seed and label of the picture on the sheet, and how far it is moved.
+    """
+    for line in notes:
+        say(line)
+    results.page.lead += notes
+    save_directions(results.file(NUMBERS), found)
+    results.page.section("What they change")
+    results.picture(SHEET, _sheet(model, found, *shown), f"The picture of seed {shown[0]} moved "
+                    f"along each direction, by standard deviations of w along it.")  # fmt: skip
+    results.finish(table(found, model), {**model.facts(), **settings, **found.settings})
+
+
+def table(found: Directions, model: Model) -> pd.DataFrame:
+    """Return a row a direction."""
+    return pd.DataFrame({
+        "model": model.name, "index": range(len(found)), "direction": found.names,
+        "method": found.method, "deviation": found.deviations.numpy(),
+        "origin": found.origins.numpy(), **found.facts, "sha256": model.sha256,
+    })  # fmt: skip
+
+
+def _moments(model: Model, samples: int, seed: int) -> WMoments:
+    with ProgressBar(samples, "sampling w", "sample", not distributed.is_main()) as bar:
+        return w_moments(model.g, samples, seed, lambda done, _: bar.move_to(done))
+
+
+def _of_classifiers(
+    model: Model,
+    search: Search,
+    classifiers: Sequence[OpenedClassifier],
+    order: Order,
+    settings: dict[str, Any],
+) -> tuple[Directions, list[str]]:
+    moments = _moments(model, _UNIT_SAMPLES, order.seed)
+    identity = {"protocol": "directions", **settings}
+    networks = [one.network for one in classifiers]
+    with work_on(order.output, model, "classifying", search.samples, "picture", identity) as begun:
+        read = classify_samples(
+            model.g, networks, search.samples, order.seed, names=[one.name for one in classifiers],
+            outputs=search.outputs, batch=order.batch, **begun,
+        )  # fmt: skip
+        found = boundary_directions(
+            draw_latents(model.g, "w", search.samples, order.seed), read.logits, read.names,
+            moments, search.keep, layers=search.layers, sha256=model.sha256, seed=order.seed,
+            finished=begun["finished"],
+        )  # fmt: skip
+    return found, _cautions(found, read.names)
+
+
+def _of_labels(
+    model: Model, search: Search, latents: Path, labels: Path, order: Order
+) -> tuple[Directions, list[str]]:
+    read = read_labelled(latents, labels, "w", search.layer)
+    width = read.latents.shape[1]
+    if width != model.g.w_dim:
+        raise LatentError(
+            f"{latents}: w of {width} numbers, but this generator's has {model.g.w_dim}"
+        )
+    names = [str(name) for name in read.labels.columns]
+    found = boundary_directions(
+        read.latents, label_logits(read.labels), names,
+        _moments(model, _UNIT_SAMPLES, order.seed), search.keep or len(read.latents),
+        layers=search.layers, sha256=model.sha256, seed=order.seed,
+    )  # fmt: skip
+    return found, [*read.notes, *_cautions(found, names)]
+
+
+def _cautions(found: Directions, names: Sequence[str]) -> list[str]:
+    """Say how well planes divide the attributes, and what there is to doubt."""
+    accuracy, kept = found.facts["accuracy"], int(min(found.facts["kept"]))
+    lines = [
+        f"Planes divide the samples they were fitted to with an accuracy of {short(min(accuracy))} "
+        f"to {short(max(accuracy))}."
+    ]
+    missing = [name for name in names if name not in found.names]
+    if missing:
+        more = ", ..." if len(missing) > _NAMED else ""
+        lines.append(
+            f"No direction for {', '.join(missing[:_NAMED])}{more}: one class alone among the "
+            "samples kept; more samples, or a larger --keep, may have both."
+        )
+    if kept < _FEW * found.w_dim:
+        lines.append(
+            f"Few samples: {kept:,} in {found.w_dim} dimensions are divided by chance too; "
+            f"{_FEW * found.w_dim:,} or more should count for an attribute."
+        )
+    failed = [name for name, done in zip(found.names, found.facts["converged"], strict=True)
+              if not done]  # fmt: skip
+    if failed:
+        lines.append(f"{counted(len(failed), 'SVM')} did not converge.")
+    return lines
+
+
+def _sheet(
+    model: Model, found: Directions, seed: int, c: Tensor | None, strength: float
+) -> Image.Image:
+    """Draw the picture of a seed moved along the first directions."""
+    (picture,) = latents_of_seeds(model.g, [seed], c)
+    rows = min(len(found), _ROWS)
+    size = tile_size(model.g.resolution, rows * _COLUMNS, SCREEN)
+    middle = _COLUMNS // 2
+    strengths = [strength * (i - middle) / middle for i in range(_COLUMNS)]
+    tiles = [
+        [
+            tile(render_ws(model.g, move(picture.ws, found[i], by, found.layers)), size)
+            for by in strengths
+        ]
+        for i in range(rows)
+    ]
+    above = [f"{by:+.3g}" if by else "0" for by in strengths]
+    return sheet(tiles, above, list(found.names[:rows]))

@@ -1,0 +1,93 @@
+"""Plots of droplets: heat over the images, with every detection circled."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cli.reports.plot_style import new_figure
+from latentlab.images import tensor_to_picture
+
+_MAP = "inferno"
+_INK = "#00FFFF"
+_COLUMNS = 3  # pairs of an image and its heat beside each other
+_RING_SIZE = 2.0  # radii of a spot
+_LEAST_RADIUS = 0.05  # of the image's side, so that a ring can be seen
+_FAINTEST = 0.5  # of the threshold, where heat begins to show
+_OPAQUE = 0.9
+
+
+def overlays(
+    images: Tensor, heat: Tensor, names: Sequence[int], found: pd.DataFrame, threshold: float
+) -> Figure:
+    """Draw images [N,C,R,R], each beside its heat map [N,R,R] with the droplets circled.
+
+    ``names`` are the numbers of the samples, ``found`` the detections among them, at fractions of
+    the picture. Heat shows from half of the threshold, on a logarithmic scale.
+    """
+    lines = -(-len(names) // _COLUMNS)
+    figure = new_figure(1.6 * lines + 0.7)
+    panels = figure.subplots(lines, 2 * _COLUMNS, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    norm = LogNorm(_FAINTEST * threshold, max(float(heat.max()), 2 * threshold), clip=True)
+    for i, name in enumerate(names):
+        line, pair = divmod(i, _COLUMNS)
+        plain, hot = panels[line, 2 * pair : 2 * pair + 2]
+        pixels = np.asarray(tensor_to_picture(images[i]).convert("RGB"))
+        mine = found[found["sample"] == name]
+        _draw(plain, pixels, f"sample {name}")
+        _draw(hot, _overlaid(pixels, heat[i].numpy(), norm), _caption(mine))
+        for row, column, area in mine[["row", "column", "area_share"]].to_numpy(dtype=float):
+            radius = max(_RING_SIZE * float(np.sqrt(area / np.pi)), _LEAST_RADIUS)
+            hot.add_patch(Circle((column, row), radius, fill=False, color=_INK, linewidth=1))
+    bar = figure.colorbar(
+        ScalarMappable(norm, _MAP), ax=panels, location="bottom", shrink=0.5, aspect=50
+    )
+    bar.set_label("heat: what 40 % of the channels exceed, in robust standard deviations; the "
+                  "hottest layer at each place", fontsize=8)  # fmt: skip
+    ticks = _ticks(norm, threshold)
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks], fontsize=8)
+    bar.minorticks_off()
+    return figure
+
+
+def _caption(found: pd.DataFrame) -> str:
+    """Say where the strongest droplet of an image is, and how strong."""
+    if found.empty:
+        return "none"
+    layer, strength = max(
+        zip(found["layer"], found["strength"], strict=True), key=lambda pair: pair[1]
+    )
+    return f"{strength:.3g} in {layer}"
+
+
+def _draw(axes: Axes, pixels: NDArray[np.uint8], title: str) -> None:
+    axes.imshow(pixels, extent=(0, 1, 1, 0), interpolation="nearest")
+    axes.set_title(title, fontsize=7, loc="left")
+
+
+def _overlaid(
+    pixels: NDArray[np.uint8], heat: NDArray[np.float32], norm: LogNorm
+) -> NDArray[np.uint8]:
+    """Blend an image, made grey and darker, with the colour of its heat."""
+    share = np.asarray(norm(np.maximum(heat, norm.vmin or 0)))
+    colours = mpl.colormaps[_MAP](share)[..., :3] * 255
+    opacity = (_OPAQUE * np.minimum(4 * share, 1))[..., None]
+    grey = 0.6 * pixels.mean(axis=2, keepdims=True)
+    return np.asarray((1 - opacity) * grey + opacity * colours).astype(np.uint8)
+
+
+def _ticks(norm: LogNorm, threshold: float) -> list[float]:
+    """Return the threshold, and round numbers well above it."""
+    top = float(norm.vmax or threshold)
+    rounded = [factor * 10**power for power in range(4) for factor in (1, 2, 5)]
+    return [threshold, *(tick for tick in rounded if 1.5 * threshold < tick <= top)]

@@ -1,0 +1,196 @@
+"""Latents that someone has already, beside a table of labels for them."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cli.projecting.files import FILES, projections_in
+from cli.text import counted, plain_text
+from latentlab import DataError, LatentError
+from latentlab.latents import W_KEY
+
+PICTURE = "picture"  # the column of the labels that names files
+
+_PROJECTED = FILES[0]
+_MAX_BYTES = 2**33  # of one array: 200,000 latents of 18 layers, and more
+_NAMED = 5  # names in a message
+
+
+@dataclass(frozen=True)
+class LabelledLatents:
+    """Latents [N,D], their labels, and what a reader should know of how they met.
+
+    Attributes:
+        latents: z, or w of one layer [N,D].
+        labels: A row for each of them.
+        space: "z" or "w".
+        notes: What was left out, or is worth a look.
+    """
+
+    latents: NDArray[Any]
+    labels: pd.DataFrame
+    space: str
+    notes: list[str]
+
+
+def read_labelled(
+    latents: Path, labels: Path, space: str | None = None, layer: int | None = None
+) -> LabelledLatents:
+    """Read latents and labels, and bring them together.
+
+    Latents of a folder that ``latentlab project`` wrote have the names of their pictures, and find
+    their labels by the column ``picture``; others are taken row by row.
+
+    Args:
+        latents: .npz with z [N,D] or w [N,D] or [N,num_ws,D], or such a folder.
+        labels: CSV with a column an attribute.
+        space: Which array of the file; default: w where there is one.
+        layer: Which w of several; default: the last.
+
+    Raises:
+        LatentError: If the latents cannot be read.
+        DataError: If the labels cannot be read, or do not fit the latents.
+    """
+    table = _read_labels(labels)
+    if not latents.is_dir():
+        values, found = _read_array(latents, space, layer)
+        notes = []
+        if PICTURE in table:
+            notes = [f"The column {PICTURE} is of no use: latents in one file have no names."]
+        table = table.drop(columns=PICTURE, errors="ignore")
+        return LabelledLatents(values, _same_count(table, len(values), labels), found, notes)
+    files = _projections(latents)
+    parts = {name: _read_array(file, "w", layer)[0] for name, file in files.items()}
+    if PICTURE not in table:
+        table = _same_count(table, len(parts), labels)
+        first, *_, last = [*parts, *parts]
+        notes = [
+            f"The labels have no column {PICTURE}, so that their rows were taken in the order of "
+            f"the folders, {plain_text(first)} to {plain_text(last)}."
+        ]
+        return LabelledLatents(np.concatenate(list(parts.values())), table, "w", notes)
+    rows, notes = _partners(table[PICTURE], list(parts), labels)
+    values = np.concatenate([parts[name] for name in rows])
+    chosen = table.drop(columns=PICTURE).iloc[list(rows.values())].reset_index(drop=True)
+    return LabelledLatents(values, chosen, "w", notes)
+
+
+def _read_labels(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; expected a CSV of labels") from error
+    except (OSError, ValueError) as error:  # pandas's own errors are ValueErrors
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no table"
+        raise DataError(f"{path}: not a readable CSV of labels ({reason})") from error
+    table.columns = table.columns.str.strip()
+    if table.drop(columns=PICTURE, errors="ignore").empty:
+        raise DataError(f"{path}: holds no labels; expected a row a sample, a column an attribute")
+    return table
+
+
+def _read_array(path: Path, space: str | None, layer: int | None) -> tuple[NDArray[Any], str]:
+    """Return latents [N,D] of a file, and their space."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {
+                info.filename.removesuffix(".npy"): info.file_size for info in archive.filelist
+            }
+        keys = [key for key in ([space] if space else [W_KEY, "z"]) if key in sizes]
+        if not keys:
+            wanted = f"`{space}`" if space else f"`{W_KEY}` or `z`"
+            raise LatentError(f"{path}: no array {wanted} inside, only {', '.join(sizes)}")
+        if sizes[keys[0]] > _MAX_BYTES:
+            raise LatentError(
+                f"{path}: `{keys[0]}` holds over {_MAX_BYTES:,} bytes; split the file"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            values: NDArray[Any] = file[keys[0]]
+    except FileNotFoundError as error:
+        raise LatentError(f"{path}: no such file; expected latents in .npz") from error
+    except LatentError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
+        raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
+    return _of_layer(values, keys[0], layer, f"{path}: `{keys[0]}`"), keys[0]
+
+
+def _of_layer(values: NDArray[Any], key: str, layer: int | None, where: str) -> NDArray[Any]:
+    """Return [N,D] of latents [N,D] or [N,num_ws,D]."""
+    shapes = (2, 3) if key == W_KEY else (2,)
+    if values.dtype.kind != "f" or values.ndim not in shapes or values.size == 0:
+        raise LatentError(
+            f"{where} is {values.dtype} {list(values.shape)}; expected floats [N, D]"
+            + (" or [N, num_ws, D]" if key == W_KEY else "")
+        )
+    if values.ndim == 2:
+        if layer is not None:
+            raise LatentError(f"{where} has one w a sample; leave --layer out")
+        return values
+    if layer is not None and layer >= values.shape[1]:
+        raise LatentError(f"{where} has layers 0..{values.shape[1] - 1}, not {layer}")
+    return values[:, -1 if layer is None else layer]
+
+
+def _projections(folder: Path) -> dict[str, Path]:
+    """Return the latents of a folder of projections by the names of their pictures, in order."""
+    files = {each.name: each / _PROJECTED for each in projections_in(folder)}
+    if not files:
+        raise LatentError(
+            f"{folder}: holds no NAME/{_PROJECTED}, as `latentlab project` writes for several "
+            "pictures"
+        )
+    return files
+
+
+def _same_count(table: pd.DataFrame, count: int, where: Path) -> pd.DataFrame:
+    if len(table) != count:
+        raise DataError(
+            f"{where}: {counted(len(table), 'row')} for {count} latents; without names they are "
+            "taken row by row, and must be as many"
+        )
+    return table
+
+
+def _partners(
+    pictures: "pd.Series[str]", names: Sequence[str], where: Path
+) -> tuple[Mapping[str, int], list[str]]:
+    """Return the row of labels for each name that has one, and notes on what has no partner."""
+    rows: dict[str, int] = {}
+    known = set(names)
+    strays = []
+    for row, picture in enumerate(pictures.fillna("").astype(str)):
+        path = PurePath(picture.strip())
+        inside = "-".join(path.with_suffix("").parts)  # as project calls those of inner folders
+        name = next((name for name in (path.name, path.stem, inside) if name in known), None)
+        if name in rows:
+            raise DataError(f"{where}: two rows are of the picture {plain_text(name)}; keep one")
+        if name is None:
+            strays.append(picture)
+        else:
+            rows[name] = row
+    missing = [name for name in names if name not in rows]
+    if not rows:
+        raise DataError(
+            f"{where}: no name in the column {PICTURE} is that of a projection; for example "
+            f"{plain_text(strays[0])} in it, and {plain_text(missing[0])} among the projections"
+        )
+    notes = []
+    if missing:
+        notes.append(f"{counted(len(missing), 'projection')} without labels: {_list(missing)}.")
+    if strays:
+        notes.append(
+            f"{counted(len(strays), 'row')} of labels without projection: {_list(strays)}."
+        )
+    return {name: rows[name] for name in names if name in rows}, notes
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(plain_text(name) for name in names[:_NAMED]) + more

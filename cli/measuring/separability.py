@@ -1,0 +1,150 @@
+"""What `latentlab separability` opens, and the files that it writes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from cli.measuring.results import Results
+from cli.projecting.files import FILES as PROJECTION_FILES
+from cli.projecting.files import projections_in
+from cli.reports.tables import short
+from cli.text import counted, plain_text, say
+from latentlab import load_classifier
+from latentlab.files import sha256_of
+from latentlab.models import builtin_path
+from metrics import MetricResult
+
+ATTRIBUTES, PLOT = "attributes.csv", "attributes.png"
+FILES = [ATTRIBUTES, PLOT]
+
+_READING = (
+    "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
+    "leave open doubles it, over all attributes together."
+)
+_NAMED = 5  # attributes in a sentence
+# Samples for each dimension below which a warning stands. A plane fitted to n coins in D dimensions
+# seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
+_FEW = 10
+
+
+@dataclass(frozen=True)
+class OpenedClassifier:
+    """A classifier, what its attributes are called after, and the SHA-256 of its file."""
+
+    name: str
+    network: nn.Module
+    sha256: str
+
+
+def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier]:
+    """Open classifiers, each with a name of its own from its file's."""
+    opened: list[OpenedClassifier] = []
+    for path in paths:
+        file = builtin_path(path) if path.startswith("builtin:") else Path(path)
+        network = load_classifier(path).to(device)
+        stem = plain_text(file.stem)
+        taken = {one.name for one in opened}
+        names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+        name = next(name for name in names if name not in taken)
+        opened.append(OpenedClassifier(name, network, sha256_of(file)))
+    return opened
+
+
+def sha256_of_latents(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the hex digests of a folder's projections in order."""
+    if not path.is_dir():
+        return sha256_of(path)
+    digests = [sha256_of(each / PROJECTION_FILES[0]) for each in projections_in(path)]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def tidy(result: MetricResult, name: str, sha256: str) -> pd.DataFrame:
+    """Return a result's rows as Model.tidy does, for latents without a model."""
+    frame = result.frame()
+    frame.insert(0, "model", name)
+    return frame.assign(sha256=sha256)
+
+
+def write(
+    results: Results,
+    result: MetricResult,
+    rows: pd.DataFrame,
+    facts: dict[str, Any],
+    notes: Sequence[str],
+) -> None:
+    """Say the scores, and write tables, plot and page."""
+    from cli.measuring.separability_bars import MOST, bars
+
+    lines = [*summary(result), *notes]
+    for line in lines:
+        say(line)
+    results.page.lead += lines
+    results.table(ATTRIBUTES, result.samples)
+    results.page.section("Attributes", _READING)
+    total = result.settings["attributes"]
+    part = f" The {MOST} of {total} that leave most open." if total > MOST else ""
+    results.figure(PLOT, bars(result.samples), "What the plane of each attribute leaves open, with "
+                   "its 95 % interval. Grey: the entropy of the class itself; where a bar reaches "
+                   f"it, the plane tells nothing.{part}")  # fmt: skip
+    results.page.table(side_by_side(result.samples))
+    results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
+
+
+def summary(result: MetricResult) -> list[str]:
+    """Say the scores, and what they are worth."""
+    settings, table = result.settings, result.samples
+    lines = [
+        f"Score in {row['space'].upper()}: {short(row['value'])}"
+        + ("" if pd.isna(row["ci_low"]) else
+           f", 95 % interval {short(row['ci_low'])} to {short(row['ci_high'])}")
+        + "."
+        for _, row in result.rows.iterrows()
+    ]  # fmt: skip
+    kept = settings["num_keep"]
+    of = f", the {kept:,} most confident for each attribute" if kept else ""
+    lines.append(f"{counted(settings['attributes'], 'attribute')}, {settings['n']:,} samples{of}.")
+    alone = table.loc[table["status"] != "ok", "attribute"].drop_duplicates().tolist()
+    if alone:
+        names = ", ".join(map(str, alone[:_NAMED])) + (", ..." if len(alone) > _NAMED else "")
+        lines.append(
+            f"One class alone among the samples kept, which counts as divided without error: "
+            f"{counted(len(alone), 'attribute')} ({names})."
+        )
+    fewest, most = int(table["kept"].min()), max(settings["dimensions"].values())
+    if fewest < _FEW * most:
+        lines.append(
+            f"Few samples: of {fewest:,} in {most} dimensions planes divide many by chance, and "
+            f"scores come out too good; {_FEW * most:,} or more should count for an attribute."
+        )
+    if settings["not_converged"]:
+        lines.append(f"{counted(settings['not_converged'], 'SVM')} did not converge.")
+    return lines
+
+
+def side_by_side(attributes: pd.DataFrame) -> pd.DataFrame:
+    """Return a row an attribute: what is the same in all spaces, and then each space's."""
+    spaces = list(dict.fromkeys(attributes["space"]))
+    parts = {
+        space: attributes[attributes["space"] == space].reset_index(drop=True) for space in spaces
+    }
+    first = parts[spaces[0]]
+    table = pd.DataFrame({
+        "attribute": first["attribute"], "status": first["status"], "kept": first["kept"],
+        "share positive": first["balance"], "class entropy": first["class_entropy"],
+    })  # fmt: skip
+    if "unknown" in first:
+        table.insert(3, "unknown", first["unknown"])
+    for space, part in parts.items():
+        table[f"entropy in {space.upper()}"] = part["entropy"]
+        table[f"accuracy in {space.upper()}"] = part["accuracy"]
+        if not part["converged"].all():
+            table[f"converged in {space.upper()}"] = part["converged"].map(
+                {True: "yes", False: "no"}
+            )
+    return table

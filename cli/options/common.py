@@ -1,0 +1,197 @@
+"""Options that several commands share.
+
+Nothing here imports torch: help and usage errors answer at once.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from cli.options.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OF_SEEDS = {  # options by their parameters
+    "truncation_psi": "--truncation-psi",
+    "truncation_cutoff": "--truncation-cutoff",
+    "label": "--class",
+}
+
+
+def checkpoint_argument(command: Command) -> Command:
+    """CKPT: the checkpoint to open."""
+    return click.argument("checkpoint", metavar="CKPT")(command)
+
+
+def output_option(command: Command) -> Command:
+    """--output: the folder for results."""
+    return click.option(
+        "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+        help="Folder for the results; made if it does not exist.",
+    )(command)  # fmt: skip
+
+
+def overwrite_option(command: Command) -> Command:
+    """--overwrite: allow existing results to be replaced."""
+    return click.option(
+        "--overwrite", is_flag=True, help="Replace results that are already in the folder."
+    )(command)
+
+
+def seed_option(text: str) -> Callable[[Command], Command]:
+    """--seed, with what it decides."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text
+    )
+
+
+def steps_option(default: int) -> Callable[[Command], Command]:
+    """--steps: iterations of a projection."""
+    return click.option(
+        "--steps", type=click.IntRange(min=1), default=default, show_default=True, metavar="N",
+        help="Iterations of a projection.",
+    )  # fmt: skip
+
+
+def class_option(text: str) -> Callable[[Command], Command]:
+    """--class, passed to the command as ``label``."""
+    return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
+
+
+def cutoff_option(command: Command) -> Command:
+    """--truncation-cutoff: how many layers are truncated."""
+    return click.option(
+        "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
+        help="Truncate the first N layers only; default: what the checkpoint says, or all.",
+    )(command)  # fmt: skip
+
+
+def noise_mode_option(
+    *more: str, text: str = "the stored ones, new ones that the seed decides, or no noise"
+) -> Callable[[Command], Command]:
+    """--noise-mode: where noise maps come from."""
+    return click.option(
+        "--noise-mode", type=click.Choice(["const", "random", "none", *more]), default="const",
+        show_default=True, help=f"Noise maps: {text}.",
+    )  # fmt: skip
+
+
+def dry_run_option(command: Command) -> Command:
+    """--dry-run: check and tell, do nothing."""
+    return click.option(
+        "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
+    )(command)
+
+
+def video_options(text: str) -> Callable[[Command], Command]:
+    """--video and --fps; ``text`` says what the video shows."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
+            help="Frames a second of the video; a .gif has 50 at most.",
+        )(command)  # fmt: skip
+        return click.option(
+            "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
+            help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`.",
+        )(command)  # fmt: skip
+
+    return add
+
+
+def truncation_option(command: Command) -> Command:
+    """--truncation-psi, of seeds."""
+    return click.option(
+        "--truncation-psi", type=AnyFloat(), default=1.0, show_default=True, metavar="PSI",
+        help="Pull the w of seeds towards the mean w.",
+    )(command)  # fmt: skip
+
+
+def distance_option(command: Command) -> Command:
+    """--distance: the perceptual distance."""
+    return click.option(
+        "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
+        help="Perceptual distance, see above.",
+    )(command)  # fmt: skip
+
+
+def device_option(command: Command) -> Command:
+    """--device: where to compute."""
+    return click.option(
+        "--device", default="auto", show_default=True, metavar="NAME",
+        help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
+    )(command)  # fmt: skip
+
+
+def given_options(ctx: click.Context) -> set[str]:
+    """Return the parameters that stand on the command line, without those left to defaults."""
+    return {
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+
+
+def refuse_without_seeds(given: set[str], option: str = "--seeds") -> None:
+    """Raise UsageError for options of seeds where latents are given; ``option`` gives seeds."""
+    for name, text in _OF_SEEDS.items():
+        if name in given:
+            raise click.UsageError(f"{text} goes with {option}; saved latents stay as they are.")
+
+
+def refuse_without_video(given: set[str], *names: str) -> None:
+    """Raise UsageError for options of a video where none is wanted."""
+    for name in names:
+        if "video" not in given and name in given:
+            raise click.UsageError(f"--{name} goes with --video.")
+
+
+def resolve_device(name: str) -> str:
+    """Turn "auto" into a device, and refuse one that this machine lacks."""
+    import torch
+
+    alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
+    if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    if name == "auto":
+        return "cpu"
+    try:
+        if name.split(":")[0] not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("not a device that computes")
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(
+            f"{name!r} is no device of this machine; cpu always is", param_hint="--device"
+        ) from error
+    return name
+
+
+def grouped_options(
+    name: str, kind: Callable[..., Any], options: Sequence[Callable[[Any], Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds options and hands their values over as one dataclass.
+
+    Args:
+        name: The command's argument for it.
+        kind: The dataclass; its fields are the options' parameters, or have defaults.
+        options: Decorators, in the order of the help.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def grouped(**arguments: Any) -> None:
+            names = {each.name for each in fields(cast(Any, kind))} & set(arguments)
+            values = {each: arguments.pop(each) for each in names}
+            command(**{name: kind(**values)}, **arguments)
+
+        wrapped: Callable[..., None] = grouped
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate

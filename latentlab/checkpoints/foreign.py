@@ -1,0 +1,111 @@
+"""What a file of torch.save holds: networks of a known system, or nothing that is opened here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from latentlab.checkpoints.checkpoint import Checkpoint
+from latentlab.checkpoints.pickles.reader import Record, read_pickle
+from latentlab.checkpoints.pickles.torch_save import read_torch
+from latentlab.checkpoints.systems import rosinality1, rosinality2, yuuho
+from latentlab.checkpoints.systems.nvidia_torch import official_kind, read_snapshot
+from latentlab.checkpoints.systems.tensorflow import arrays
+from latentlab.checkpoints.systems.tensorflow.networks import read_networks
+from latentlab.errors import UnsupportedCheckpoint
+from latentlab.files import sha256_of
+
+_Reader = Callable[
+    [Mapping[Any, Any], str, bool], tuple[dict[str, nn.Module], dict[str, Any]]
+]  # data, file, whether NaN is accepted -> networks, metadata
+_SHOWN = 5  # keys in a message
+
+
+@dataclass(frozen=True)
+class _System:
+    kind: str  # of the checkpoint
+    mark: str  # a name that only its generator's state dict has
+    places: tuple[str, ...]  # where a file holds that; it may also be all of the file
+    read: _Reader
+
+
+_SYSTEMS = (
+    _System("stylegan2-rosinality", rosinality2.MARK, ("g_ema", "g"), rosinality2.read_rosinality),
+    _System(
+        "stylegan1-rosinality",
+        rosinality1.MARK,
+        ("g_running", "generator"),
+        rosinality1.read_rosinality1,
+    ),
+    _System("stylegan1-yuuho", yuuho.MARK1, (), yuuho.read_yuuho),
+    _System("stylegan2-yuuho", yuuho.MARK2, (), yuuho.read_yuuho),
+)
+
+
+def read_torch_file(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
+    """Open a checkpoint that torch.save wrote; nothing in it is run.
+
+    Raises:
+        CheckpointError: If it is damaged, asks for code, or is not one that is opened here.
+    """
+    found = read_torch(path)
+    for system in _SYSTEMS if type(found) is dict else ():
+        parts = [found, *(found.get(place) for place in system.places)]
+        if any(type(part) is dict and system.mark in part for part in parts):
+            networks, metadata = system.read(found, str(path), allow_nonfinite)
+            return Checkpoint(
+                system.kind,
+                sha256_of(path),
+                path,
+                MappingProxyType(networks),
+                MappingProxyType(metadata),
+            )
+    raise UnsupportedCheckpoint(
+        f"{path}: a file of torch.save with {outline(found)}; expected weights of rosinality/"
+        "stylegan2-pytorch, rosinality/style-based-gan-pytorch or yuuho/stylegans-pytorch"
+    )
+
+
+def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
+    """Open a pickled checkpoint; nothing in it is run.
+
+    Raises:
+        CheckpointError: If it is damaged, asks for code, or is not one that is opened here.
+    """
+    found = read_pickle(path)
+    if type(found) is dict and _is_record(found.get("G_ema"), "torch"):
+        networks, metadata = read_snapshot(found, str(path), allow_nonfinite)
+        return _checkpoint(path, official_kind(networks), networks, metadata)
+    parts = found if type(found) is tuple else (found,)
+    if parts and all(_is_record(part, "tensorflow") for part in parts):
+        kind, networks, metadata = read_networks(parts, str(path), allow_nonfinite)
+        return _checkpoint(path, kind, networks, metadata)
+    if type(found) is dict and arrays.MARK in found:
+        return _checkpoint(path, *arrays.read_arrays(found, str(path), allow_nonfinite))
+    raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {outline(found)}")
+
+
+def _checkpoint(
+    path: Path, kind: str, networks: dict[str, nn.Module], metadata: dict[str, Any]
+) -> Checkpoint:
+    return Checkpoint(
+        kind, sha256_of(path), path, MappingProxyType(networks), MappingProxyType(metadata)
+    )
+
+
+def _is_record(value: object, origin: str) -> bool:
+    return type(value) is Record and value.origin == origin
+
+
+def outline(found: Any) -> str:
+    """Describe any object in a few words, without looking into it far."""
+    if type(found) is not dict:
+        size = f" of {len(found)}" if type(found) in (list, tuple, set) else ""
+        name = found.class_name if type(found) is Record else type(found).__name__
+        return f"an object of type {ascii(name)[1:-1][:40]}{size}"
+    keys = [ascii(key)[:40] for key in list(found)[:_SHOWN]]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"keys {', '.join(keys) or '(none)'}{more}"

@@ -1,0 +1,285 @@
+"""NVIDIA's PyTorch releases (stylegan2-ada-pytorch, stylegan3): snapshots and arguments.
+
+Here are the arguments of StyleGAN2's networks, which both releases write; those of StyleGAN3's
+generator are in nvidia_stylegan3. State dict names are the same as ours, so weights need no table.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.pickles.plain import plain_copy
+from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.systems.nvidia_stylegan3 import (
+    is_stylegan3,
+    stylegan3_config,
+    stylegan3_kind,
+)
+from latentlab.checkpoints.systems.torch_modules import state_dict_of
+from latentlab.checkpoints.systems.translation import Names, translate
+from latentlab.errors import UnsupportedCheckpoint
+from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.discriminators import StyleGAN2Discriminator
+from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan3_config import StyleGAN3Config
+
+_SHARED: Names = {
+    "c_dim": "c_dim",
+    "img_resolution": "resolution",
+    "img_channels": "channels",
+}
+_GENERATOR: Names = {**_SHARED, "z_dim": "z_dim", "w_dim": "w_dim"}
+_GENERATOR_MAPPING: Names = {
+    "num_layers": "mapping_layers",
+    "embed_features": "embed_features",
+    "layer_features": "layer_features",
+    "lr_multiplier": "mapping_lr_multiplier",
+    "w_avg_beta": None,
+}
+_SYNTHESIS: Names = {
+    "channel_base": "channel_base",
+    "channel_max": "channel_max",
+    "architecture": "architecture",
+    "resample_filter": "resample_filter",
+    "conv_clamp": "conv_clamp",
+    "use_noise": "use_noise",
+    "num_fp16_res": None,
+    "fp16_channels_last": None,
+}
+# The StyleGAN3 release passes StyleGAN2 these arguments beside the others, not nested.
+_FLAT: Names = {**_SYNTHESIS, "fused_modconv_default": None}
+_FLAT_CLAMP = 256  # its default in that release; there is none in the other
+_DISCRIMINATOR: Names = {
+    **_SHARED,
+    "architecture": "architecture",
+    "channel_base": "channel_base",
+    "channel_max": "channel_max",
+    "conv_clamp": "conv_clamp",
+    "cmap_dim": "cmap_dim",
+    "num_fp16_res": None,
+}
+_BLOCK: Names = {
+    "resample_filter": "resample_filter",
+    "fp16_channels_last": None,
+    "freeze_layers": None,
+}
+_EPILOGUE: Names = {
+    "mbstd_group_size": "mbstd_group_size",
+    "mbstd_num_channels": "mbstd_num_channels",
+}
+_DISCRIMINATOR_MAPPING: Names = {
+    "num_layers": "mapping_layers",
+    "embed_features": None,  # as wide as its output, see _check_label_mapping
+    "layer_features": None,
+    "lr_multiplier": None,
+    "w_avg_beta": None,
+}
+_LABEL_RATE = 0.01  # learning rate multiplier of the mapping in our discriminators
+
+# Arguments by position, where a caller left out their names.
+_POSITIONS: Mapping[str, tuple[str, ...]] = {
+    "Generator": (
+        "z_dim", "c_dim", "w_dim", "img_resolution", "img_channels",
+        "mapping_kwargs", "synthesis_kwargs",
+    ),
+    "Discriminator": (
+        "c_dim", "img_resolution", "img_channels", "architecture", "channel_base", "channel_max",
+        "num_fp16_res", "conv_clamp", "cmap_dim",
+        "block_kwargs", "mapping_kwargs", "epilogue_kwargs",
+    ),
+}  # fmt: skip
+_NETWORKS = {"G_ema": "Generator", "G": "Generator", "D": "Discriminator"}
+
+
+def read_snapshot(
+    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
+) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+    """Build the networks of a training snapshot.
+
+    Args:
+        found: The snapshot as data: Records under "G_ema", "G" and "D", and other facts.
+        where: The file, for messages.
+        allow_nonfinite: Accept NaN and infinite weights.
+
+    Returns:
+        The networks by name, and metadata: the settings of the training set, and under "ignored"
+        what the snapshot holds besides.
+
+    Raises:
+        CheckpointError: If a network is of another kind, or its weights do not fit.
+    """
+    records = {name: found[name] for name in _NETWORKS if found.get(name) is not None}
+    kwargs: dict[str, Any] = {}
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for name, record in records.items():
+        kwargs[name] = _arguments(record, _NETWORKS[name], f"{where}: {name}")
+        tensors[name] = state_dict_of(record, f"{where}: {name}")
+        if name == "D":
+            kwargs[name], tensors[name] = _with_label_rate(kwargs[name], tensors[name])
+    keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
+    networks = {
+        name: assemble(build, config, tensors[name], f"{where}: {name}", allow_nonfinite)
+        for name, (build, config) in networks_from_official(kwargs, keys, where).items()
+    }
+    return networks, _facts(found, where)
+
+
+def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    """Return the training set's settings, and the names of what is left aside."""
+    facts: dict[str, Any] = {}
+    known = (*_NETWORKS, "training_set_kwargs")
+    rest = [key for key, value in found.items() if key not in known and value is not None]
+    ignored = [str(key)[:100] for key in rest[:100]]
+    training_set = found.get("training_set_kwargs")
+    if training_set is not None:
+        try:
+            facts["training_set"] = plain_copy(training_set, where)
+        except UnsupportedCheckpoint:  # no reason to refuse the networks
+            ignored.append("training_set_kwargs")
+    return {**facts, "ignored": ignored} if ignored else facts
+
+
+def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
+    """Return the arguments by name that a network was made with."""
+    if type(record) is not Record or record.origin != "torch" or record.state is None:
+        raise UnsupportedCheckpoint(f"{where}: expected a network")
+    args = plain_copy(record.state.get("_init_args", ()), where)
+    kwargs = plain_copy(record.state.get("_init_kwargs", {}), where)
+    if not isinstance(kwargs, dict) or not isinstance(args, list | tuple):
+        raise UnsupportedCheckpoint(f"{where}: the arguments of the network are not recorded")
+    if record.class_name != class_name:
+        found = ascii(record.class_name)[:60]
+        raise UnsupportedCheckpoint(f"{where}: expected the class {class_name}, but got {found}")
+    names = _POSITIONS[class_name][: len(args)]
+    if len(args) > len(names) or set(names) & set(kwargs):
+        raise UnsupportedCheckpoint(f"{where}: an argument too many, or given twice")
+    return {**dict(zip(names, args, strict=True)), **kwargs}
+
+
+def networks_from_official(
+    kwargs: Mapping[str, Any], tensor_names: Collection[str], where: str
+) -> dict[str, tuple[Any, Any]]:
+    """Translate the constructor arguments of G, G_ema and D to (build, config) by name.
+
+    Args:
+        kwargs: The arguments by network.
+        tensor_names: Names of all weights, each with its network's name before it ("G.mapping").
+        where: The file, for messages.
+
+    Raises:
+        UnsupportedCheckpoint: If an argument is unknown or asks for what is not supported.
+    """
+    described: dict[str, tuple[Any, Any]] = {}
+    is_later = False
+    for name in sorted(kwargs, key=lambda name: name == "D"):  # the generator tells the release
+        place, values = f"{where}: {name}", kwargs[name]
+        if name not in _NETWORKS or not isinstance(values, dict):
+            raise UnsupportedCheckpoint(f"{place}: expected the settings of G, G_ema or D")
+        if name == "D":
+            values = {"conv_clamp": _FLAT_CLAMP, **values} if is_later else values
+            described[name] = (StyleGAN2Discriminator, discriminator_config(values, place))
+            continue
+        prefix = f"{name}."
+        own = {key.removeprefix(prefix) for key in tensor_names if key.startswith(prefix)}
+        is_third = is_stylegan3(own)
+        is_later = is_later or is_third or _is_flat(values)
+        config = stylegan3_config(values, place) if is_third else generator_config(values, place)
+        described[name] = (Generator, config)
+    return described
+
+
+def official_kind(networks: Mapping[str, nn.Module]) -> str:
+    """Name the system that official networks belong to, and the origin."""
+    for network in networks.values():
+        if isinstance(network, Generator) and isinstance(network.config, StyleGAN3Config):
+            return stylegan3_kind(network.config)
+    return "stylegan2-ada"
+
+
+def _is_flat(kwargs: Mapping[str, Any]) -> bool:
+    return "synthesis_kwargs" not in kwargs and any(name in kwargs for name in _FLAT)
+
+
+def generator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Config:
+    """Translate the official StyleGAN2 Generator's constructor arguments."""
+    top, tables = _GENERATOR, {"mapping_kwargs": _GENERATOR_MAPPING}
+    if _is_flat(kwargs):
+        top, kwargs = {**_GENERATOR, **_FLAT}, {"conv_clamp": _FLAT_CLAMP, **kwargs}
+    else:
+        tables["synthesis_kwargs"] = _SYNTHESIS
+    values = translate(kwargs, top, tables, where)
+    config: StyleGAN2Config = config_from_dict(StyleGAN2Config, values, where)
+    return config
+
+
+def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2DiscriminatorConfig:
+    """Translate the official Discriminator's constructor arguments."""
+    if kwargs.get("c_dim", 0) == 0:
+        kwargs = _without_labels(kwargs)
+    tables = {
+        "block_kwargs": _BLOCK,
+        "mapping_kwargs": _DISCRIMINATOR_MAPPING,
+        "epilogue_kwargs": _EPILOGUE,
+    }
+    values = translate(kwargs, _DISCRIMINATOR, tables, where)
+    config: StyleGAN2DiscriminatorConfig = config_from_dict(
+        StyleGAN2DiscriminatorConfig, values, where
+    )
+    _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
+    return config
+
+
+def _check_label_mapping(
+    mapping: Mapping[str, Any], config: StyleGAN2DiscriminatorConfig, where: str
+) -> None:
+    """Refuse what the mapping network of our discriminator has no choice of."""
+    width = config.cmap_dim or config.feature_maps(4)
+    for name in ("embed_features", "layer_features"):
+        if mapping.get(name) not in (None, width):
+            raise UnsupportedCheckpoint(
+                f"{where}: {name} must be {width}, the width of the mapped label, but got "
+                f"{str(mapping[name])[:80]!r}"
+            )
+    rate = mapping.get("lr_multiplier", _LABEL_RATE)
+    if rate != _LABEL_RATE:
+        raise UnsupportedCheckpoint(
+            f"{where}: lr_multiplier must be {_LABEL_RATE} here, but got {str(rate)[:80]!r}"
+        )
+
+
+def _with_label_rate(
+    kwargs: dict[str, Any], tensors: dict[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Fold another ``lr_multiplier`` of the label's mapping into its weights.
+
+    Snapshots converted from TensorFlow have 0.1. What is no rate is left to be refused.
+    """
+    mapping = kwargs.get("mapping_kwargs")
+    if not isinstance(mapping, dict):
+        return kwargs, tensors
+    rate: Any = mapping.get("lr_multiplier")
+    if type(rate) not in (int, float) or not 1e-6 <= rate <= 1e6 or rate == _LABEL_RATE:
+        return kwargs, tensors
+    factor = rate / _LABEL_RATE
+    folded = {
+        name: tensor * factor
+        if name.startswith("mapping.fc") and tensor.is_floating_point()
+        else tensor
+        for name, tensor in tensors.items()
+    }
+    return {**kwargs, "mapping_kwargs": {**mapping, "lr_multiplier": _LABEL_RATE}}, folded
+
+
+def _without_labels(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the settings of a mapping network that is not there.
+
+    Snapshots converted from TensorFlow carry them all the same, with ``num_layers`` 0.
+    """
+    mapping = kwargs.get("mapping_kwargs")
+    if not isinstance(mapping, dict):
+        return dict(kwargs)
+    unused = {"embed_features", "layer_features", "lr_multiplier", "w_avg_beta"}
+    used = {k: v for k, v in mapping.items() if k not in unused and (k, v) != ("num_layers", 0)}
+    return {**kwargs, "mapping_kwargs": used}

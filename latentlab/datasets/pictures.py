@@ -1,0 +1,240 @@
+"""Training sets: a folder, a zip, or the built-in digits, and the order in which they are shown."""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlab import distributed, images
+from latentlab.datasets.digits import CLASSES, RESOLUTION, Split, digits
+from latentlab.errors import DataError
+from latentlab.numerics import Stream
+
+BUILTIN_DIGITS = "builtin:digits"
+LABEL_FILE = "dataset.json"
+
+_MAX_CLASSES = 100_000  # as many as a network's config may have
+
+
+class Dataset(Protocol):
+    """Pictures of one size, with labels of one length (0 for none)."""
+
+    resolution: int
+    channels: int
+    c_dim: int
+    fingerprint: str  # equal for equal sets
+
+    def __len__(self) -> int: ...
+
+    def image(self, index: int) -> Tensor:
+        """Return picture ``index`` as [channels,R,R] in [-1,1]."""
+        ...
+
+    def label(self, index: int) -> Tensor:
+        """Return the label of picture ``index`` as [c_dim]."""
+        ...
+
+
+class DigitsDataset:
+    """The handwritten digits inside scikit-learn; labels are one-hot."""
+
+    resolution = RESOLUTION
+
+    def __init__(self, split: Split = "train", channels: int = 3, labels: bool = False) -> None:
+        self.channels, self.c_dim = channels, len(CLASSES) if labels else 0
+        self.fingerprint = f"{BUILTIN_DIGITS} {split}"
+        self._pixels, self._digits = digits(split)
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def image(self, index: int) -> Tensor:
+        """Return picture ``index`` as [channels,32,32] in [-1,1]."""
+        return images.pixels_to_tensor(self._pixels[index : index + 1], self.channels)[0]
+
+    def label(self, index: int) -> Tensor:
+        """Return the one-hot digit of picture ``index``, or an empty label."""
+        one_hot = torch.zeros(self.c_dim)
+        if self.c_dim:
+            one_hot[self._digits[index]] = 1
+        return one_hot
+
+
+class PictureDataset:
+    """Picture files of a folder or zip, in sorted order; ADA's ``dataset.json`` gives labels."""
+
+    def __init__(
+        self, path: Path, resolution: int | None = None, channels: int = 3, labels: bool = False
+    ) -> None:
+        self.path, self.channels = path, channels
+        self._archive = _open_archive(path) if path.is_file() else None
+        names = _names_in(self._archive) if self._archive else _names_under(path)
+        self._names = sorted(n for n in names if Path(n).suffix.lower() in images.SUFFIXES)
+        if not self._names:
+            suffixes = ", ".join(images.SUFFIXES)
+            raise DataError(f"{path}: no pictures found (looked for {suffixes})")
+        self.resolution = resolution or self._size_of_first()
+        self.fingerprint = hashlib.sha256("\n".join(self._names).encode()).hexdigest()
+        self._labels = self._read_labels(names) if labels else np.zeros([len(self._names), 0])
+        one_hot = self._labels.ndim == 1  # class numbers: rows are made when asked for
+        self.c_dim = int(self._labels.max()) + 1 if one_hot else self._labels.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def image(self, index: int) -> Tensor:
+        """Return picture ``index``, centre-cropped and resized, as [channels,R,R] in [-1,1]."""
+        name = self._names[index]
+        picture = images.read_picture(io.BytesIO(self._bytes(name)), f"{self.path}/{name}")
+        where = f"{self.path}/{name}"
+        return images.picture_to_tensor(
+            images.fit(picture, self.resolution, where=where), self.channels
+        )
+
+    def label(self, index: int) -> Tensor:
+        """Return the label of picture ``index``."""
+        if self._labels.ndim == 2:
+            return torch.from_numpy(self._labels[index]).to(torch.float32)
+        row = torch.zeros(self.c_dim)
+        row[int(self._labels[index])] = 1
+        return row
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return self._archive.read(name) if self._archive else (self.path / name).read_bytes()
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{self.path}/{name}: cannot be read ({error})") from error
+
+    def _size_of_first(self) -> int:
+        name = self._names[0]
+        picture = images.read_picture(io.BytesIO(self._bytes(name)), f"{self.path}/{name}")
+        width, height = picture.size
+        if width != height or width & (width - 1) or width < 4:
+            raise DataError(
+                f"{self.path}: the first picture is {width}x{height}, not a square whose side is a "
+                "power of two; give --resolution to crop and resize all pictures"
+            )
+        return width
+
+    def _read_labels(self, names: list[str]) -> NDArray[np.float64]:
+        if LABEL_FILE not in names:
+            raise DataError(f"{self.path}: labels were asked for, but it has no {LABEL_FILE}")
+        where = f"{self.path}/{LABEL_FILE}"
+        try:
+            entries = json.loads(self._bytes(LABEL_FILE))["labels"]
+            by_name = {str(name).replace("\\", "/"): label for name, label in entries}
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{where}: expected {{'labels': [[name, label], ...]}}") from error
+        return _label_array(by_name, self._names, where)
+
+
+class RealSampler:
+    """Real images by position in an endless sequence, shuffled anew for every pass.
+
+    The image at a position depends on (seed, position) alone, so a run can continue anywhere.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int, mirror: bool) -> None:
+        self._dataset, self._seed, self._mirror = dataset, seed, mirror
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+
+    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return images [N,C,R,R] and labels [N,c_dim] from position ``start`` on.
+
+        N is ``count``, or this process's share of it.
+        """
+        places = distributed.share(range(start, start + count))
+        indices = [self._index(place) for place in places]
+        pictures = [self._dataset.image(index) for index in indices]
+        if self._mirror:
+            pictures = [
+                picture.flip(-1) if self._flips(place) else picture
+                for place, picture in zip(places, pictures, strict=True)
+            ]
+        return torch.stack(pictures), torch.stack([self._dataset.label(i) for i in indices])
+
+    def _index(self, place: int) -> int:
+        epoch, offset = divmod(place, len(self._dataset))
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng([self._seed, Stream.SHUFFLE, epoch])
+            self._order = epoch, rng.permutation(len(self._dataset))
+        return int(self._order[1][offset])
+
+    def _flips(self, place: int) -> bool:
+        return bool(np.random.default_rng([self._seed, Stream.MIRROR, place]).integers(2))
+
+
+def open_dataset(
+    source: str, resolution: int | None = None, channels: int = 3, labels: bool = False
+) -> Dataset:
+    """Open a training set.
+
+    Args:
+        source: A folder, a zip, or "builtin:digits".
+        resolution: Size to bring pictures to; None takes the size of the first.
+        channels: 3 for colour, 1 for grey.
+        labels: Read labels for a conditional model.
+
+    Raises:
+        DataError: If it is missing, empty, or its labels do not fit.
+    """
+    if source == BUILTIN_DIGITS:
+        if resolution not in (None, RESOLUTION):
+            raise DataError(
+                f"{source} has {RESOLUTION}x{RESOLUTION} pictures; leave resolution out"
+            )
+        return DigitsDataset("train", channels, labels)
+    if not Path(source).exists():
+        raise DataError(f"{source}: no such folder or zip; the built-in set is {BUILTIN_DIGITS}")
+    return PictureDataset(Path(source), resolution, channels, labels)
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from error
+
+
+def _names_in(archive: zipfile.ZipFile) -> list[str]:
+    names = (info.filename for info in archive.infolist() if not info.is_dir())
+    return [name for name in names if not _is_hidden(name)]
+
+
+def _names_under(folder: Path) -> list[str]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    names = (file.relative_to(folder).as_posix() for file in files)
+    return [name for name in names if not _is_hidden(name)]
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell names with a dot in front, such as ``__MACOSX/._a.png`` in zips made by macOS."""
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _label_array(by_name: Mapping[str, Any], names: list[str], where: str) -> NDArray[np.float64]:
+    """Return class numbers [N], or vectors [N,c_dim]."""
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise DataError(f"{where}: no label for {len(missing)} pictures, first {missing[0]}")
+    labels = [by_name[name] for name in names]
+    if all(type(label) is int and 0 <= label < _MAX_CLASSES for label in labels):
+        return np.array(labels, dtype=np.float64)
+    try:
+        matrix = np.array(labels, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{where}: labels must be class numbers or vectors of one length"
+        ) from error
+    if matrix.ndim != 2 or matrix.shape[1] == 0 or not np.isfinite(matrix).all():
+        raise DataError(f"{where}: labels must be class numbers or finite vectors of one length")
+    return matrix

@@ -1,0 +1,200 @@
+"""A picture file becomes an upright 8-bit RGB picture, by a policy of our own.
+
+No picture is read by a library's silent default, and what was done to it is noted for reports:
+
+* the format is decided by content (PNG, JPEG, WebP, BMP, TIFF; HEIC where pillow-heif is there),
+  the size limit by the header;
+* the orientation of EXIF is applied; a corrupt EXIF block is ignored;
+* an embedded RGB profile, such as Display P3, is converted to sRGB;
+* transparency is laid on a background, white unless another is asked for;
+* 16-bit grey is scaled by 1/257 and rounded, 16-bit colour keeps its high bytes;
+* CMYK becomes the light that the inks leave: 255 * (1 - ink) * (1 - black), inks in [0,1];
+* of a phone's multi-picture JPEG or HEIC the photo itself is read;
+* truncated, floating-point and 32-bit integer pictures are refused, and, unless the first frame is
+  asked for, animated ones and pages. GIF is a format of animations: it is read only then.
+"""
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import IO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from latentlab.errors import ImageError, SettingsError
+from latentlab.images import heic
+from latentlab.images.colour import Colour, to_rgb
+from latentlab.images.orientation import upright
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", *heic.SUFFIXES)
+MAX_PIXELS = 64_000_000
+BACKGROUND = (255, 255, 255)  # where a transparent picture lets through
+
+_HEAD = 512  # bytes that tell formats apart
+_SUFFIX_FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
+    ".tiff": "TIFF", ".heic": "HEIC", ".heif": "HEIC", ".gif": "GIF",
+}  # fmt: skip
+_DECODE_ERRORS = (*heic.ERRORS, struct.error, zlib.error)
+_pillow_globals = threading.Lock()
+
+
+@dataclass(frozen=True)
+class DecodePolicy:
+    """What a reader of pictures may choose.
+
+    Attributes:
+        background: Colour (0..255 each) on which transparency is laid.
+        first_frame: Take the first frame of animations, GIF among them, and of several pages,
+            rather than refuse them.
+        max_pixels: Refuse pictures of more pixels, by what their header says.
+    """
+
+    background: Colour = BACKGROUND
+    first_frame: bool = False
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if len(self.background) != 3 or not all(0 <= value <= 255 for value in self.background):
+            raise SettingsError(f"`background` must be three of 0..255, but got {self.background}")
+        if self.max_pixels < 1:
+            raise SettingsError(f"`max_pixels` must be at least 1, but got {self.max_pixels}")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as it was read.
+
+    Attributes:
+        picture: Upright, of mode RGB, in sRGB, without metadata.
+        notes: What was done to it that its owner may want to know, such as "JPEG inside a .png".
+    """
+
+    picture: Image.Image
+    notes: tuple[str, ...] = ()
+
+
+STANDARD = DecodePolicy()
+
+
+def decode(
+    source: Path | str | IO[bytes], name: str | None = None, policy: DecodePolicy = STANDARD
+) -> Decoded:
+    """Decode a picture to upright 8-bit RGB.
+
+    Args:
+        source: A file, by name or open for reading.
+        name: What messages call it; its own name if left out.
+        policy: What may be chosen.
+
+    Raises:
+        ImageError: If it cannot be read, naming the file and the reason.
+    """
+    where = name or str(source)
+    try:
+        if isinstance(source, str | PurePath):
+            with open(source, "rb") as file:
+                return _decode(file, where, policy)
+        return _decode(source, where, policy)
+    except FileNotFoundError as error:
+        raise ImageError(f"{where}: no such file") from error
+    except UnidentifiedImageError as error:
+        formats = ", ".join(FORMATS)
+        raise ImageError(f"{where}: not a picture (its content is none of {formats})") from error
+    except Image.DecompressionBombError as error:
+        limit = f"{policy.max_pixels / 10**6:g} megapixels"
+        raise ImageError(f"{where}: more than {limit}; scale it down first") from error
+    except _DECODE_ERRORS as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = " ".join(reason.split())
+        raise ImageError(f"{where}: the picture cannot be read ({reason})") from error
+
+
+def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:
+    if not file.seekable():
+        file = io.BytesIO(file.read())
+    file.seek(0)
+    start = file.read(_HEAD)
+    file.seek(0)
+    kind = heic.kind(start)
+    if kind == "AVIF":
+        raise ImageError(f"{where}: an AVIF picture, which is not read; save it as PNG or JPEG")
+    if start.startswith(b"GIF8") and not policy.first_frame:
+        raise ImageError(
+            f"{where}: a GIF (its content is none of {', '.join(FORMATS)}); save the frame you "
+            "want as PNG, or take the first with --first-frame"
+        )
+    if kind == "HEIC":
+        picture, notes = heic.read(file, where, policy.max_pixels)
+    else:
+        picture, kind, notes = _open(file, where, policy)
+    named = _SUFFIX_FORMATS.get(PurePath(where).suffix.lower())
+    if named not in (None, kind):
+        notes.insert(0, f"{kind} inside a {PurePath(where).suffix.lower()}")
+    return Decoded(to_rgb(picture, where, policy.background, notes), tuple(notes))
+
+
+def _open(file: IO[bytes], where: str, policy: DecodePolicy) -> tuple[Image.Image, str, list[str]]:
+    """Return a picture of Pillow's formats, loaded and upright, its format, and notes."""
+    formats = (*FORMATS, "GIF") if policy.first_frame else FORMATS
+    with _strict_pillow(policy.max_pixels), Image.open(file, formats=formats) as picture:
+        notes = _check_header(picture, where, policy)
+        kind = picture.format or "picture"
+        deep = any(";16" in str(tile) for tile in picture.tile)  # before loading empties it
+        picture.load()
+        if deep:
+            notes.append(_reduce_depth(picture))
+        turned, note = upright(picture)
+        return turned, "JPEG" if kind == "MPO" else kind, notes + ([note] if note else [])
+
+
+@contextmanager
+def _strict_pillow(max_pixels: int) -> Iterator[None]:
+    """Make decoding independent of the process-wide switches that other libraries set."""
+    with _pillow_globals, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        # Pillow checks on opening, before some formats allocate; it refuses above twice its limit.
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = tolerant, most
+
+
+def _check_header(picture: ImageFile.ImageFile, where: str, policy: DecodePolicy) -> list[str]:
+    """Refuse what the header tells to refuse; return notes."""
+    width, height = picture.size
+    if width * height > policy.max_pixels:
+        raise heic.too_large(where, width, height, policy.max_pixels)
+    tags = getattr(picture, "tag_v2", {})
+    if picture.mode.startswith("I;16") and tags and (tags.get(258), tags.get(262)) != ((16,), 1):
+        raise ImageError(f"{where}: grey TIFF of 12 bit or with white as zero; save it as PNG")
+    # Phones store depth maps and previews behind the photo; the photo is the first frame.
+    frames = getattr(picture, "n_frames", 1)
+    if frames <= 1 or picture.format == "MPO":
+        return []
+    if not policy.first_frame:
+        raise ImageError(
+            f"{where}: animated or of several pages; save the frame you want, or take the first "
+            "with --first-frame"
+        )
+    picture.seek(0)
+    return [f"first of {frames} {'pages' if picture.format == 'TIFF' else 'frames'}"]
+
+
+def _reduce_depth(picture: Image.Image) -> str:
+    """Note what becomes of 16 bits; Pillow keeps the high bytes of colours, not of their key."""
+    if picture.mode.startswith("I;16"):
+        return "16-bit grey scaled to 8 bit"
+    key = picture.info.get("transparency")
+    if isinstance(key, tuple):
+        picture.info["transparency"] = tuple(value >> 8 for value in key)
+    return "16-bit colour cut to 8 bit"

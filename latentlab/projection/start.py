@@ -1,0 +1,186 @@
+"""Where a projection starts: the mean w, the closest of many samples, or given latents."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentlab.errors import LatentError, SettingsError
+from latentlab.latents import draw_z, w_statistics
+from latentlab.networks.generator import Generator
+from latentlab.numerics import Stream, check_shape, full_precision
+from latentlab.projection.noise import Draws, SeededDraws
+from latentlab.projection.result import MEAN_W, ProjectorSettings
+from latentlab.projection.targets import Comparison, Distance, features_of
+
+FEATURE_BYTES = 2**29  # of features that a search keeps; more are computed again when needed
+
+_CANDIDATES_AT_ONCE = 8
+_DECIDES = ("seed", "w_samples", "start_samples")  # settings that decide statistics and samples
+
+
+@dataclass(frozen=True)
+class ProjectionStart:
+    """Latents to go on from, such as a saved projection's.
+
+    Attributes:
+        ws: Latents [N,num_ws,w_dim], one an image; in space "w" all rows of an image are equal.
+        noise: Noise maps, one [N,1,h,w] a noise layer; None starts from white noise.
+    """
+
+    ws: Tensor
+    noise: Sequence[Tensor] | None = None
+
+    def checked(
+        self, g: Generator, count: int, space: str, prefix: str = "start."
+    ) -> "ProjectionStart":
+        """Return it on the generator's device, in its dtype; errors name it with the prefix.
+
+        Raises:
+            LatentError: If it does not fit the generator, the images or the space.
+        """
+        check_shape(self.ws, [count, g.num_ws, g.w_dim], f"{prefix}ws")
+        shapes = g.synthesis.noise_shapes
+        noise = self.noise
+        if noise is not None and len(noise) != len(shapes):
+            raise LatentError(f"`{prefix}noise` must be {len(shapes)} maps, but got {len(noise)}")
+        for i, (level, shape) in enumerate(zip(noise or [], shapes, strict=noise is not None)):
+            check_shape(level, [count, *shape[1:]], f"{prefix}noise[{i}]")
+        for name, values in (("ws", [self.ws]), ("noise", noise or [])):
+            if not all(bool(torch.isfinite(value).all()) for value in values):
+                raise LatentError(f"`{prefix}{name}` holds NaN or infinity")
+        if space == "w" and not torch.equal(self.ws, self.ws[:, :1].expand_as(self.ws)):
+            raise LatentError(f"`{prefix}ws` has rows that differ: that is W+; use space w+")
+        return ProjectionStart(
+            self.ws.detach().to(g.w_mean),
+            noise and [level.detach().to(g.w_mean) for level in noise],
+        )
+
+    def rows(self, which: slice) -> "ProjectionStart":
+        """Return those of some images."""
+        return ProjectionStart(self.ws[which], self.noise and [x[which] for x in self.noise])
+
+
+class StartSearch:
+    """The mean and deviation of w, and sampled w to start from, for any number of projections.
+
+    Candidates are the mean w and ``settings.start_samples`` mapped z, keyed by (seed, stream,
+    index) and rendered with the starting noise, always in the same batches: which one an image
+    starts from depends on that image alone. They are rendered once, and their features kept up to
+    ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
+
+    Attributes:
+        mean, deviation: As ``w_statistics`` gives them.
+        noise: The maps [1,1,h,w] that every image starts from.
+    """
+
+    def __init__(
+        self,
+        g: Generator,
+        distance: Distance,
+        settings: ProjectorSettings,
+        c: Tensor | None = None,
+        draws: Draws | None = None,
+        memory: int = FEATURE_BYTES,
+    ) -> None:
+        """Map the samples; nothing is rendered before it is needed.
+
+        Args:
+            g: The generator.
+            distance: What the projections compare by.
+            settings: Of the projections.
+            c: Label [1,c_dim] of a conditional generator; None takes every class equally.
+            draws: Source of the starting noise; None takes the seed of the settings.
+            memory: Bytes of features to keep.
+        """
+        self._g, self._distance, self._settings, self._c = g, distance, settings, c
+        self._memory = memory
+        self._kept: dict[int, list[Tensor]] = {}
+        draws = draws or SeededDraws(settings.seed)
+        self.mean, self.deviation = w_statistics(g, settings.w_samples, c)
+        self.noise = [
+            draws.noise(i, shape).to(self.mean) for i, shape in enumerate(g.synthesis.noise_shapes)
+        ]
+        with full_precision():
+            self._candidates = torch.cat([self.mean[None], self._samples()])  # [1+samples,w_dim]
+
+    def check(
+        self, g: Generator, distance: Distance, settings: ProjectorSettings, c: Tensor | None
+    ) -> None:
+        """Raise SettingsError unless this search was made for such a projection."""
+        same = g is self._g and distance is self._distance
+        if c is not None and (self._c is None or not torch.equal(c.cpu(), self._c.cpu())):
+            same = False
+        if not same:
+            raise SettingsError("`starts` was made for another generator, distance or label")
+        for name in _DECIDES:
+            here, there = getattr(settings, name), getattr(self._settings, name)
+            if here != there:
+                raise SettingsError(f"`starts` was made with `{name}` {there}, not {here}")
+
+    def closest(self, comparison: Comparison) -> Tensor:
+        """Return for each target the w [N,w_dim] whose image is closest; the mean wins a tie."""
+        return self.w(self.closest_index(comparison))
+
+    def w(self, index: Tensor) -> Tensor:
+        """Return the sampled w [N,w_dim] of these numbers [N], or the mean for ``MEAN_W``."""
+        return self._candidates[index - MEAN_W]
+
+    @torch.no_grad()
+    def closest_index(self, comparison: Comparison) -> Tensor:
+        """Return for each target the number of the closest sample, or ``MEAN_W`` [N].
+
+        A candidate whose distance is not finite is passed over.
+        """
+        count = len(comparison.targets)
+        if len(self._candidates) == 1:
+            return torch.full([count], MEAN_W, device=self.mean.device)
+        parts = []
+        with full_precision():
+            for number, ws in enumerate(self._candidates.split(_CANDIDATES_AT_ONCE)):
+                parts.append(torch.stack(list(self._distances(comparison, number, ws))))
+        distances = torch.cat(parts, dim=1).nan_to_num(nan=torch.inf)
+        return distances.argmin(dim=1) + MEAN_W
+
+    def _distances(self, comparison: Comparison, number: int, ws: Tensor) -> Iterator[Tensor]:
+        """Yield for each target the distances [K] of one batch of candidates."""
+        targets = range(len(comparison.targets))
+        if comparison.masks is None:
+            features = self._features(number, ws)
+            yield from (comparison.features_to_one(i, features) for i in targets)
+        else:
+            images = self._render(ws)
+            yield from (comparison.to_one(i, images) for i in targets)
+
+    def _features(self, number: int, ws: Tensor) -> list[Tensor]:
+        if number not in self._kept:
+            features = features_of(self._distance, self._render(ws))
+            size = sum(stage.numel() * stage.element_size() for stage in features)
+            if size > self._memory:
+                return features
+            self._memory -= size
+            self._kept[number] = features
+        return self._kept[number]
+
+    def _render(self, ws: Tensor) -> Tensor:
+        g = self._g
+        images: Tensor = g.synthesis(ws[:, None].expand(-1, g.num_ws, -1), noise=self.noise)
+        return images
+
+    @torch.no_grad()
+    def _samples(self) -> Tensor:
+        g, count = self._g, self._settings.start_samples
+        parts = [self.mean.new_empty(0, g.w_dim)]
+        for start in range(0, count, _CANDIDATES_AT_ONCE):
+            indices = range(start, min(start + _CANDIDATES_AT_ONCE, count))
+            z = draw_z(indices, g.z_dim, self._settings.seed, Stream.PROJECTION_START)
+            parts.append(g.mapping(z.to(self.mean), self._labels(indices))[:, 0])
+        return torch.cat(parts)
+
+    def _labels(self, indices: range) -> Tensor | None:
+        if self._g.c_dim == 0:
+            return None
+        if self._c is None:
+            return torch.eye(self._g.c_dim)[[i % self._g.c_dim for i in indices]].to(self.mean)
+        return self._c.to(self.mean).expand(len(indices), -1)

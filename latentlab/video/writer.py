@@ -1,0 +1,91 @@
+"""Writing videos frame by frame: .mp4 (H.264, by the extra ``latentlab[video]``) and .gif.
+
+One frame at a time is in memory, and the file appears whole or not at all. Small pictures are
+enlarged by repeated pixels, as players would blur them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+from torch import Tensor
+
+from latentlab.errors import ImageError, OutputError, SettingsError
+from latentlab.files import atomic_write
+from latentlab.images import tensor_to_picture
+from latentlab.video.ffmpeg import ffmpeg_program, ffmpeg_writer
+from latentlab.video.gif import gif_writer
+
+FPS = 30.0
+SUFFIXES = (".mp4", ".gif")
+
+_MAX_FPS = {".mp4": 240.0, ".gif": 50.0}  # browsers slow down a GIF's delays under 2/100 s
+_SMALLEST = 256  # pixels; a picture with a shorter side is enlarged to this or more
+
+Write = Callable[[Tensor], None]
+
+
+class _Encoder(Protocol):
+    def append(self, picture: Image.Image) -> None: ...
+
+
+def check_video(path: Path | str, fps: float = FPS) -> None:
+    """Raise SettingsError for what no video can be written to, before there are any frames.
+
+    That is another suffix than .mp4 and .gif, a rate that the format lacks, or a missing ffmpeg.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SettingsError(f"{path}: a video's suffix must be one of {', '.join(SUFFIXES)}")
+    if not 1 <= fps <= _MAX_FPS[suffix]:
+        raise SettingsError(
+            f"`fps` must be 1 to {_MAX_FPS[suffix]:g} for {suffix}, but got {fps:g}"
+        )
+    if suffix == ".mp4":
+        ffmpeg_program()
+
+
+@contextmanager
+def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
+    """Yield a function that appends a frame [C,H,W] in [-1,1], grey or colour; all of one size.
+
+    Where a side is below 256 pixels, both are enlarged by a whole factor. The .mp4 is H.264 in
+    yuv420p and BT.709, which every player knows, see ``FfmpegWriter``; the .gif loops, see
+    ``GifWriter``.
+
+    Raises:
+        SettingsError: If no video can be written so, see ``check_video``.
+        ImageError: If frames are of several sizes, or no pictures.
+        NumericalError: If a frame holds NaN or infinity.
+        OutputError: If the file cannot be written, or there was no frame.
+    """
+    check_video(path, fps)
+    shapes: list[list[int]] = []
+    with atomic_write(path) as temporary, _encoder(temporary, fps, str(path)) as encoder:
+
+        def write(image: Tensor) -> None:
+            picture = tensor_to_picture(image)
+            shape = list(image.shape)
+            if shapes and shape != shapes[0]:
+                raise ImageError(f"{path}: a frame is {shape}, but the first was {shapes[0]}")
+            shapes[:] = [shape]
+            encoder.append(_enlarged(picture))
+
+        yield write
+        if not shapes:
+            raise OutputError(f"{path}: a video needs a frame at least; none was given")
+
+
+def _encoder(file: Path, fps: float, where: str) -> AbstractContextManager[_Encoder]:
+    if file.suffix.lower() == ".mp4":
+        return ffmpeg_writer(file, fps, where)
+    return gif_writer(file, fps)
+
+
+def _enlarged(picture: Image.Image) -> Image.Image:
+    factor = math.ceil(_SMALLEST / min(picture.size))
+    size = (picture.width * factor, picture.height * factor)
+    return picture if factor == 1 else picture.resize(size, Image.Resampling.NEAREST)
