@@ -22,7 +22,7 @@ from torch import Tensor
 import latentlab
 from latentlab import Generator, ProjectorSettings
 from latentlab.datasets.pictures import DigitsDataset
-from latentlab.networks.config import StyleGAN2Config
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.trainer import Trainer

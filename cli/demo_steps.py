@@ -10,7 +10,8 @@ from cli.measuring.comparison import Plan, measure
 from cli.measuring.comparison_page import planned_files as comparison_files
 from cli.measuring.comparison_page import write_comparison
 from cli.measuring.results import Results
-from cli.options.measuring import Order, open_model
+from cli.models import open_model
+from cli.options.measuring import Order
 from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST

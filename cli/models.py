@@ -1,29 +1,26 @@
-"""Opening a checkpoint with a tuning applied to it.
+"""The models that commands open: on a device, with a tuning, for measuring."""
 
-Nothing here imports torch before it is needed: help and usage errors answer at once.
-"""
-
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import torch
+from torch import Tensor
 
-from cli.options.common import Command
+from cli.text import plain_text
+from latentlab import Checkpoint, Generator, apply_tuning, load, load_tuning
+from latentlab.files import sha256_of
+from latentlab.latents import one_hot
 
 if TYPE_CHECKING:
-    from latentlab import Checkpoint
+    import pandas as pd
+
+    from metrics import MetricResult
 
 
-def tuning_option(command: Command) -> Command:
-    """--tuning: a change of the generator's weights."""
-    return click.option(
-        "--tuning", type=click.Path(path_type=Path), metavar="FILE",
-        help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
-    )(command)  # fmt: skip
-
-
-def open_tuned(checkpoint: str, tuning: Path | None) -> "Checkpoint":
+def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
     """Open a checkpoint, and change its generator by a tuning's file where there is one.
 
     The checkpoint's metadata then says which file that was.
@@ -31,9 +28,6 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> "Checkpoint":
     Raises:
         CheckpointError: If the tuning is of another checkpoint, or damaged.
     """
-    from latentlab import apply_tuning, load, load_tuning
-    from latentlab.files import sha256_of
-
     opened = load(checkpoint)
     if tuning is None:
         return opened
@@ -42,3 +36,69 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> "Checkpoint":
     networks = {name: tuned if x is g else x for name, x in opened.networks.items()}
     facts = {"file": tuning.name, "sha256": sha256_of(tuning), "settings": dict(change.settings)}
     return replace(opened, networks=networks, metadata={**opened.metadata, "tuning": facts})
+
+
+def resolve_device(name: str) -> str:
+    """Turn "auto" into a device, and refuse one that this machine lacks."""
+    alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
+    if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    if name == "auto":
+        return "cpu"
+    try:
+        if name.split(":")[0] not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("not a device that computes")
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(
+            f"{name!r} is no device of this machine; cpu always is", param_hint="--device"
+        ) from error
+    return name
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened checkpoint to measure: what it is called, and its generator on the device."""
+
+    name: str
+    opened: Checkpoint
+    g: Generator
+    place: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint's file."""
+        return self.opened.sha256
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest says of the model."""
+        return {"checkpoint": self.name, "kind": self.opened.kind, "sha256": self.sha256}
+
+    def tidy(self, result: "MetricResult") -> "pd.DataFrame":
+        """Return a result's rows with the model's name before and its SHA-256 behind."""
+        frame = result.frame()
+        frame.insert(0, "model", self.name)
+        return frame.assign(sha256=self.sha256)
+
+
+def open_model(checkpoint: str, device: str) -> Model:
+    """Open a checkpoint for measuring."""
+    place = resolve_device(device)
+    opened = load(checkpoint)
+    return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
+
+
+def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:
+    """Return the layers to truncate: as asked, or as the checkpoint says; None means all."""
+    truncation = opened.metadata.get("truncation")
+    own: Any = truncation.get("cutoff") if isinstance(truncation, dict) else None
+    if asked is not None or type(own) is not int or own < 0:
+        return asked
+    return own
+
+
+def label_of(g: Generator, label: int | None) -> Tensor | None:
+    """Return a class as a label [1,c_dim]; a conditional generator must be given one."""
+    if g.c_dim and label is None:
+        raise click.UsageError(f"This generator has {g.c_dim} classes; give --class.")
+    return None if label is None else one_hot(label, g.c_dim).to(g.device)

@@ -23,7 +23,8 @@ from latentlab.networks.generator import Generator
 from latentlab.perceptual import perceptual_distance
 from latentlab.projection.masks import load_mask
 from latentlab.projection.projector import project
-from latentlab.projection.result import Projection, ProjectorSettings
+from latentlab.projection.result import Projection
+from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
 from latentlab.projection.tuning import (
     Tuning,

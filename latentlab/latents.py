@@ -1,7 +1,6 @@
 """Drawing, mixing, reading and writing latents."""
 
 import math
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -9,13 +8,13 @@ from types import MappingProxyType
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
-from latentlab.files import atomic_write
 from latentlab.networks.generator import Generator
-from latentlab.numerics import Stream, check_shape
+from latentlab.numerics import Stream
+from latentlab.tensor_files import _load_npz, _save_npz
 
 # Section 3.1, Karras et al. 2019: the styles of 4x4 and 8x8, of 16x16 and 32x32, and of the rest.
 # First layer and the one after the last; every resolution has two.
@@ -25,7 +24,6 @@ STYLE_RANGES: Mapping[str, tuple[int, int | None]] = MappingProxyType(
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
-_MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of a 1024x1024 generator
 _W_BATCH = 1000
 _PARALLEL = 1e-7  # length of what unit vectors differ by across, below which it is rounding
 
@@ -227,55 +225,3 @@ def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -
         return torch.eye(g.c_dim)[torch.arange(start, start + count) % g.c_dim].to(g.w_mean)
     check_shape(c, [1, g.c_dim], "c")
     return c.to(g.w_mean).expand(count, -1)
-
-
-def _save_npz(path: Path | str, arrays: dict[str, Tensor]) -> None:
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        values = {key: tensor.detach().cpu().numpy() for key, tensor in arrays.items()}
-        np.savez(file, **values)  # type: ignore[arg-type]
-
-
-def _load_npz(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read arrays [N,*shape] by name; shape, type and size are checked before any is unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for key, shape in shapes.items():
-                _check_header(archive, key, shape, path)
-        with np.load(path, allow_pickle=False) as file:
-            return {key: _to_tensor(file[key], f"{path}: `{key}`") for key in shapes}
-    except FileNotFoundError as error:
-        raise LatentError(f"{path}: no such file") from error
-    except LatentError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
-
-
-def _check_header(
-    archive: zipfile.ZipFile, key: str, shape: tuple[int, ...], path: Path | str
-) -> None:
-    names, where = archive.namelist(), f"{path}: `{key}`"
-    if f"{key}.npy" not in names:
-        found = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
-        raise LatentError(f"{path}: no array `{key}` inside, only {found}")
-    with archive.open(f"{key}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            have, _, dtype = np.lib.format.read_array_header_1_0(member)
-        else:
-            have, _, dtype = np.lib.format.read_array_header_2_0(member)
-    if dtype.kind != "f":
-        raise LatentError(f"{where} has type {dtype}, expected floats")
-    if len(have) != len(shape) + 1 or have[1:] != shape or have[0] < 1:
-        wanted = ", ".join(str(size) for size in ("N", *shape))
-        raise LatentError(f"{where} has shape {list(have)}, but this generator takes [{wanted}]")
-    if math.prod(have) * dtype.itemsize > _MAX_BYTES:
-        raise LatentError(f"{where} holds over {_MAX_BYTES:,} bytes; split the file")
-
-
-def _to_tensor(array: NDArray[np.floating], where: str) -> Tensor:
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise LatentError(f"{where} holds NaN or infinity, or values beyond float32")
-    return torch.from_numpy(array)

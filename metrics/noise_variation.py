@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, LatentError, SettingsError
-from latentlab.numerics import Stream, check_shape, full_precision
+from latentlab.checks import check_shape
+from latentlab.numerics import Stream, full_precision
 from metrics.result import MetricResult
 from metrics.sampling import (
     Arrays,

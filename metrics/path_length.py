@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from latentlab import Generator, NumericalError, SettingsError
+from latentlab.checks import check_shape
 from latentlab.images import shrink
-from latentlab.numerics import check_shape, full_precision
+from latentlab.numerics import full_precision
 from latentlab.perceptual import MAX_RESOLUTION
 from metrics.path_protocols import EPSILON, PathProtocol, latents_along, paths
 from metrics.result import MetricResult

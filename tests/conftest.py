@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from latentlab import Generator
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.progan import ProGAN
 from latentlab.networks.stylegan1_config import (
@@ -18,6 +17,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.numerics import seeded_initialisation
 from tests.support.stylegan3_reference import bands, lowpass, radial_lowpass

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options.common import checkpoint_argument, distance_option, steps_option
-from cli.options.measuring import Order, measuring_options, open_model, tell_dry_run, work_on
+from cli.options.measuring import Order, measuring_options
 from cli.options.values import FiniteFloat
 from cli.text import counted, say
 
@@ -77,6 +77,8 @@ def attribution(
     """
     from cli.measuring import attribution as plots
     from cli.measuring.results import Results
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from cli.pictures.real_pictures import read_real
     from latentlab import distributed, perceptual_distance
     from metrics.source_attribution import project_groups

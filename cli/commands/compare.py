@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from cli.commands.ppl import PROTOCOL_NAMES
 from cli.options.common import distance_option
-from cli.options.measuring import Order, open_model, page_options, tell_dry_run
+from cli.options.measuring import PROTOCOL_NAMES, Order, page_options
 from cli.options.values import SampleCounts
 from cli.text import say
 
@@ -72,6 +71,8 @@ def compare(
           --distance builtin:digits --classifier builtin:digits-classifier \\
           --samples ppl=2000,separability=4000 -o versus
     """
+    from cli.measuring.work import tell_dry_run
+    from cli.models import open_model
     chosen = _chosen_metrics(metrics, {"separability": classifiers, "fidelity": data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.measuring import (
-    Order,
-    measuring_options,
-    open_model,
-    samples_option,
-    tell_dry_run,
-    work_on,
-)
+from cli.options.measuring import Order, measuring_options, samples_option
 from cli.text import counted, plain_text, say
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cli.measuring.results import Results
-    from cli.options.measuring import Model
+    from cli.models import Model
 
 PLOT = "contributions.png"
 
@@ -51,6 +44,8 @@ def contributions(checkpoints: tuple[str, ...], samples: int, order: Order) -> N
           network-snapshot-025000.pkl -o shares
     """
     from cli.measuring.results import Results
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from latentlab import LatentError, distributed
     from metrics import contributions as measure
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.models import open_tuned, tuning_option
-from cli.options.common import checkpoint_argument
+from cli.options.common import checkpoint_argument, tuning_option
 from cli.text import say
 
 
@@ -35,6 +34,7 @@ def convert(
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
     """
+    from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
     from latentlab import Generator, SettingsError, save
     from latentlab.checkpoints.assemble import in_colour

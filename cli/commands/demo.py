@@ -5,13 +5,7 @@ from typing import Any
 
 import click
 
-from cli.options.common import (
-    device_option,
-    output_option,
-    overwrite_option,
-    resolve_device,
-    steps_option,
-)
+from cli.options.common import device_option, output_option, overwrite_option, steps_option
 from cli.text import say
 
 _MODEL = "builtin:digits-stylegan2"
@@ -46,6 +40,7 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
         project_digits,
         summarise,
     )
+    from cli.models import resolve_device
     from cli.reports.tables import refuse_existing, write_manifest, write_table
     from latentlab import load
     from latentlab.files import make_directory

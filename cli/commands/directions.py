@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli.options.common import checkpoint_argument, class_option, given_options
-from cli.options.measuring import Order, open_model, reporting_options, tell_dry_run
+from cli.options.measuring import Order, reporting_options
 from cli.options.values import FiniteFloat, StyleLayers
 from cli.text import counted, say
 
@@ -89,11 +89,13 @@ def directions(
       latentlab directions ffhq.pkl --method svm \\
           --latents projections --labels labels.csv -o svm
     """
+    from cli.measuring.work import tell_dry_run
+    from cli.models import open_model
     _refuse_conflicts(click.get_current_context(), method)
     from cli.measuring.directions import FILES, Search, find, identity, write
     from cli.measuring.results import Results
     from cli.measuring.separability import open_classifiers
-    from cli.rendering.render import label_of
+    from cli.models import label_of
     from latentlab import distributed
     from latentlab.latents import style_layers
 

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options.common import checkpoint_argument
-from cli.options.measuring import (
-    Order,
-    measuring_options,
-    open_model,
-    samples_option,
-    tell_dry_run,
-    work_on,
-)
+from cli.options.measuring import Order, measuring_options, samples_option
 from cli.options.values import FiniteFloat
 from cli.text import say
 
@@ -54,6 +47,8 @@ def droplets(
       latentlab droplets builtin:digits-stylegan1 --samples 64 --html -o droplets
     """
     from cli.measuring.results import Results
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from latentlab import distributed
     from metrics import droplets as measure
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from cli.models import open_tuned, tuning_option
 from cli.options.common import (
     checkpoint_argument,
     class_option,
@@ -17,8 +16,8 @@ from cli.options.common import (
     overwrite_option,
     refuse_without_seeds,
     refuse_without_video,
-    resolve_device,
     truncation_option,
+    tuning_option,
     video_options,
 )
 from cli.options.values import FloatList, NumberList, StyleLayers
@@ -98,10 +97,11 @@ def edit(
           --noise out/projected_noise.npz --layers coarse \\
           --directions directions/directions.safetensors --direction 0 -o edit
     """
+    from cli.models import open_tuned, resolve_device
     _refuse_conflicts(click.get_current_context())
+    from cli.models import cutoff_of, label_of
     from cli.projecting.saved_latents import latents_of_seeds, read_saved
     from cli.rendering.edits import Plan, draw, planned_files
-    from cli.rendering.render import cutoff_of, label_of
     from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
     from latentlab.editing.directions import load_directions
     from latentlab.files import sha256_of

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.measuring import (
-    Order,
-    measuring_options,
-    open_model,
-    samples_option,
-    tell_dry_run,
-    work_on,
-)
+from cli.options.measuring import METRIC_NAMES, Order, measuring_options, samples_option
 from cli.text import say
 
 if TYPE_CHECKING:
@@ -24,8 +17,6 @@ if TYPE_CHECKING:
 
 PICTURES = "pictures.png"
 
-# As metrics.fidelity_networks.METRICS, without torch.
-METRIC_NAMES = ("fid", "kid", "prc")
 
 _FEW = 10_000  # pictures, below which FID is mostly their number
 _SHOWN, _COLUMNS, _TILE, _WIDEST = 48, 6, 128, 660  # pictures of each kind; their pixels
@@ -74,6 +65,8 @@ def fidelity(
           --metric fid --metric kid --html -o fidelity
     """
     from cli.measuring.results import Results
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from latentlab import distributed
     from latentlab.datasets.pictures import open_dataset
     from latentlab.files import sha256_of

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from cli.models import open_tuned, tuning_option
 from cli.options.common import (
     checkpoint_argument,
     class_option,
@@ -18,7 +17,7 @@ from cli.options.common import (
     output_option,
     overwrite_option,
     refuse_without_seeds,
-    resolve_device,
+    tuning_option,
 )
 from cli.options.values import FiniteFloat, FloatList, NumberList
 from cli.text import counted, plain_text, say
@@ -90,8 +89,10 @@ def generate(
       latentlab generate model.safetensors --projected-w out/projected_w.npz \\
           --noise out/projected_noise.npz -o again
     """
+    from cli.models import open_tuned, resolve_device
     _refuse_conflicts(click.get_current_context(), projected_w, noise_file)
-    from cli.rendering.render import cutoff_of, renders_of_latents, renders_of_seeds
+    from cli.models import cutoff_of
+    from cli.rendering.render import renders_of_latents, renders_of_seeds
     from cli.reports.tables import refuse_existing
 
     opened = open_tuned(checkpoint, tuning)

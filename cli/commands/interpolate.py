@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from cli.models import open_tuned, tuning_option
 from cli.options.common import (
     checkpoint_argument,
     class_option,
@@ -17,8 +16,8 @@ from cli.options.common import (
     overwrite_option,
     refuse_without_seeds,
     refuse_without_video,
-    resolve_device,
     truncation_option,
+    tuning_option,
     video_options,
 )
 from cli.options.values import NumberList
@@ -89,9 +88,10 @@ def interpolate(
       latentlab interpolate builtin:digits-stylegan2 --seeds 0-5 --space z \\
           --video walk.gif -o walk
     """
+    from cli.models import open_tuned, resolve_device
     _refuse_conflicts(click.get_current_context())
+    from cli.models import cutoff_of, label_of
     from cli.projecting.saved_latents import latents_of_seeds, read_saved
-    from cli.rendering.render import cutoff_of, label_of
     from cli.rendering.walks import Walk, draw, on_circles, on_lines, planned_files
     from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
     from latentlab.editing.interpolation import places

@@ -17,7 +17,6 @@ from cli.options.common import (
     output_option,
     overwrite_option,
     refuse_without_seeds,
-    resolve_device,
 )
 from cli.options.values import AnyFloat, NumberList, StyleLayers
 from cli.text import counted, number_ranges, plain_text, say
@@ -94,15 +93,16 @@ def mix(
       latentlab mix model.safetensors --row-w out/projected_w.npz --cols 0-5 \\
           --layers 8-17 -o mix
     """
+    from cli.models import resolve_device
     chosen = _named_layers(layers)
     _refuse_conflicts(click.get_current_context(), rows, columns, len(chosen))
+    from cli.models import cutoff_of, label_of
     from cli.rendering.mixtures import (
         planned_files,
         planned_grids,
         sources_from_file,
         sources_from_seeds,
     )
-    from cli.rendering.render import cutoff_of, label_of
     from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
     from latentlab import load
     from latentlab.latents import style_layers

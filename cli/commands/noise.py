@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options.common import checkpoint_argument
-from cli.options.measuring import (
-    Order,
-    measuring_options,
-    open_model,
-    samples_option,
-    tell_dry_run,
-    work_on,
-)
+from cli.options.measuring import Order, measuring_options, samples_option
 from cli.options.values import FiniteFloat
 from cli.text import counted, say
 
@@ -71,6 +64,8 @@ def noise(
     """
     from cli.measuring import noise as plots
     from cli.measuring.results import Results
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from latentlab import distributed
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
 

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options.common import checkpoint_argument, distance_option
-from cli.options.measuring import (
-    Order,
-    measuring_options,
-    open_model,
-    samples_option,
-    tell_dry_run,
-    work_on,
-)
+from cli.options.measuring import PROTOCOL_NAMES, Order, measuring_options, samples_option
 from cli.options.values import FiniteFloat
 from cli.text import say
 
@@ -25,8 +18,6 @@ if TYPE_CHECKING:
 
 LENGTHS, HISTOGRAM, EXTREMES = "path_lengths.csv", "histogram.png", "extremes.png"
 
-# As metrics.path_length.PROTOCOLS, without torch.
-PROTOCOL_NAMES = ("ppl_zfull", "ppl_wfull", "ppl_zend", "ppl_wend", "ppl2_wend")
 
 _SHOWN = 8  # pictures of the lowest, and of the highest paths
 
@@ -80,6 +71,8 @@ def ppl(
     """
     from cli.measuring.path_length import histogram
     from cli.measuring.results import Results
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from latentlab import distributed, perceptual_distance
     from metrics.path_length import perceptual_path_length
     from metrics.path_protocols import PROTOCOLS

@@ -16,7 +16,6 @@ from cli.options.common import (
     output_option,
     overwrite_option,
     refuse_without_video,
-    resolve_device,
     video_options,
 )
 from cli.options.pictures import PictureOrder, picture_options
@@ -98,6 +97,7 @@ def project(
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
+    from cli.models import resolve_device
     from cli.pictures.choice import choose
     from cli.projecting.files import REPORT
     from cli.projecting.plan import make_plan

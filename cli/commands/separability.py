@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.measuring import (
-    Order,
-    measuring_options,
-    open_model,
-    samples_option,
-    tell_dry_run,
-    work_on,
-)
+from cli.options.measuring import Order, measuring_options, samples_option
 from cli.text import say
 
 if TYPE_CHECKING:
@@ -118,6 +111,8 @@ def _of_model(
     """Make pictures, classify them, and divide their latents."""
     from cli.measuring.results import Results
     from cli.measuring.separability import FILES, open_classifiers, write
+    from cli.measuring.work import tell_dry_run, work_on
+    from cli.models import open_model
     from latentlab import distributed
     from metrics import linear_separability
     from metrics.sampling import has_w
@@ -161,6 +156,7 @@ def _of_latents(
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.results import Results
     from cli.measuring.separability import FILES, sha256_of_latents, tidy, write
+    from cli.measuring.work import tell_dry_run
     from cli.text import plain_text
     from latentlab import distributed
     from latentlab.files import sha256_of

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import (
-    device_option,
-    dry_run_option,
-    output_option,
-    resolve_device,
-    seed_option,
-)
+from cli.options.common import device_option, dry_run_option, output_option, seed_option
 from cli.options.values import FiniteFloat
 from cli.running.interrupt import stop_on_signals
 from cli.running.processes import joined_processes
@@ -89,6 +83,7 @@ def train(
           --snapshot-kimg 20 -o runs/digits
     """
     from cli.measuring.contributions import log_contributions
+    from cli.models import resolve_device
     from latentlab import distributed
     from latentlab.checkpoints import load
     from latentlab.datasets.pictures import open_dataset

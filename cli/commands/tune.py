@@ -13,7 +13,6 @@ from cli.options.common import (
     dry_run_option,
     output_option,
     overwrite_option,
-    resolve_device,
     seed_option,
 )
 from cli.options.values import FiniteFloat
@@ -88,6 +87,7 @@ def tune(
     """
     from dataclasses import asdict
 
+    from cli.models import resolve_device
     from cli.projecting.tuning import planned_files, read_pivots, tune_and_report
     from latentlab import TuningSettings, load, perceptual_distance
     from latentlab.latents import one_hot

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cli.commands.ppl import check_fit
-from cli.options.measuring import Model, Order, work_on
+from cli.measuring.work import work_on
+from cli.models import Model
+from cli.options.measuring import Order
 from latentlab import LatentError, load_classifier, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance

@@ -11,7 +11,7 @@ from cli.reports.plot_style import new_figure, quieten, save_figure, shades, sho
 from cli.reports.tables import write_table
 from latentlab import OutputError, distributed
 from latentlab.files import sha256_of
-from latentlab.networks.config import StyleGAN2Config
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.trainer import Trainer
 from metrics import contributions
 

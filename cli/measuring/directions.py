@@ -12,7 +12,9 @@ from torch import Tensor
 from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability import OpenedClassifier, sha256_of_latents
-from cli.options.measuring import Model, Order, work_on
+from cli.measuring.work import work_on
+from cli.models import Model
+from cli.options.measuring import Order
 from cli.projecting.saved_latents import latents_of_seeds
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size

@@ -4,15 +4,17 @@ Nothing here imports torch: help and usage errors answer at once.
 """
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from cli.options.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
+
+if TYPE_CHECKING:
+    pass
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -151,26 +153,6 @@ def refuse_without_video(given: set[str], *names: str) -> None:
             raise click.UsageError(f"--{name} goes with --video.")
 
 
-def resolve_device(name: str) -> str:
-    """Turn "auto" into a device, and refuse one that this machine lacks."""
-    import torch
-
-    alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
-    if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    if name == "auto":
-        return "cpu"
-    try:
-        if name.split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise RuntimeError("not a device that computes")
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise click.BadParameter(
-            f"{name!r} is no device of this machine; cpu always is", param_hint="--device"
-        ) from error
-    return name
-
-
 def grouped_options(
     name: str, kind: Callable[..., Any], options: Sequence[Callable[[Any], Any]]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -195,3 +177,11 @@ def grouped_options(
         return wrapped
 
     return decorate
+
+
+def tuning_option(command: Command) -> Command:
+    """--tuning: a change of the generator's weights."""
+    return click.option(
+        "--tuning", type=click.Path(path_type=Path), metavar="FILE",
+        help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
+    )(command)  # fmt: skip

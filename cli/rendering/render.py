@@ -3,34 +3,18 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import click
 import torch
 from torch import Tensor
 
-from latentlab import Checkpoint, Generator, LatentError
-from latentlab.latents import load_noise, load_ws, noise_from_seed, one_hot, z_from_seeds
+from cli.models import label_of
+from latentlab import Generator, LatentError
+from latentlab.latents import load_noise, load_ws, noise_from_seed, z_from_seeds
 from latentlab.networks.synthesis import NoiseMode
 from latentlab.numerics import Stream, full_precision, keyed_generator
 
 Render = Callable[[], Tensor]  # to an image [C,R,R] on the CPU
-
-
-def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:
-    """Return the layers to truncate: as asked, or as the checkpoint says; None means all."""
-    truncation = opened.metadata.get("truncation")
-    own: Any = truncation.get("cutoff") if isinstance(truncation, dict) else None
-    if asked is not None or type(own) is not int or own < 0:
-        return asked
-    return own
-
-
-def label_of(g: Generator, label: int | None) -> Tensor | None:
-    """Return a class as a label [1,c_dim]; a conditional generator must be given one."""
-    if g.c_dim and label is None:
-        raise click.UsageError(f"This generator has {g.c_dim} classes; give --class.")
-    return None if label is None else one_hot(label, g.c_dim).to(g.device)
 
 
 @torch.no_grad()

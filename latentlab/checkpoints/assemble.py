@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentlab.errors import CheckpointError, SettingsError, UnsupportedCheckpoint, shown
 from latentlab.networks.classifier import Classifier, ClassifierConfig
-from latentlab.networks.config import MAX_PARAMETERS, StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.config import MAX_PARAMETERS
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.progan import ProGAN
@@ -19,6 +19,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 # Name in a native file -> how to read the config, how to build the network.

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import (
@@ -23,13 +21,12 @@ from latentlab.checkpoints.assemble import (
 )
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
-from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsupportedCheckpoint
-from latentlab.files import atomic_write, sha256_of
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.files import sha256_of
+from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab"
 FORMAT_VERSION = "1"
-
-_MAX_HEADER = 100_000_000  # bytes, the safetensors library's own limit
 
 
 def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
@@ -83,53 +80,6 @@ def write_native(
         for key, tensor in network.state_dict().items()
     }
     write_safetensors(tensors, path, header)
-
-
-def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
-    """Write tensors and header strings as one safetensors file, whole or not at all."""
-    with atomic_write(path) as temporary:
-        try:
-            save_file(tensors, temporary, header)
-        except SafetensorError as error:  # a full disk arrives under this name
-            raise OSError(str(error)) from error
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Read the header's metadata and all tensors of a safetensors file.
-
-    Raises:
-        CheckpointError: If the file is damaged, or names a tensor twice.
-    """
-    try:
-        _refuse_twins(path)
-        with safe_open(path, "pt") as file:
-            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
-        raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _refuse_twins(path: Path) -> None:
-    """Refuse a header that names a tensor twice: readers would disagree on which one counts."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > min(_MAX_HEADER, path.stat().st_size):
-            raise TruncatedCheckpoint(f"{path}: the header is longer than the file or 100 MB")
-        text = file.read(length)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise CheckpointError(f"{path}: the header names {key!r} twice")
-            found[key] = value
-        return found
-
-    try:
-        json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
 
 
 def _kind(networks: Mapping[str, nn.Module]) -> str:

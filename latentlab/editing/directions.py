@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlab.checkpoints.native import read_safetensors, write_safetensors
+from latentlab.checks import check_shape
 from latentlab.errors import CheckpointError, LatentError, SettingsError
-from latentlab.numerics import check_shape
+from latentlab.tensor_files import read_safetensors, write_safetensors
 
 METHODS = ("pca", "sefa", "svm")
 HEADER, VERSION = "latentlab-directions", 1  # the entry of the file's header, and its version

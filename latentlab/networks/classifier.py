@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentlab.networks.config import require, require_whole
-from latentlab.numerics import as_images
+from latentlab.checks import as_images, require, require_whole
 
 
 @dataclass(frozen=True)

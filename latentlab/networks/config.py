@@ -1,11 +1,16 @@
 """Frozen descriptions of the networks: what a checkpoint must say to be rebuilt."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from latentlab.errors import UnsupportedCheckpoint
+from latentlab.checks import (
+    require,
+    require_flags,
+    require_known,
+    require_positive,
+    require_whole,
+)
 
 Architecture = Literal["skip", "resnet", "orig"]
 SkipFilter = Literal["fir", "bilinear"]
@@ -23,47 +28,6 @@ def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
 def block_resolutions(resolution: int) -> list[int]:
     """Resolutions of the blocks: 4, 8, ... up to ``resolution``."""
     return [2**i for i in range(2, int(math.log2(resolution)) + 1)]
-
-
-def require(holds: bool, field: str, rule: str, got: object) -> None:
-    """Raise UnsupportedCheckpoint, naming the field of the config, unless ``holds``."""
-    if not holds:
-        raise UnsupportedCheckpoint(f"`{field}` must be {rule}, but got {str(got)[:80]!r}")
-
-
-def require_whole(config: object, field: str, low: int, high: int, optional: bool = False) -> None:
-    """Refuse a field that is not a whole number within low..high, or None where optional."""
-    value = getattr(config, field)
-    fits = type(value) is int and low <= value <= high
-    require(fits or (optional and value is None), field, f"a whole number {low}..{high}", value)
-
-
-def require_positive(config: object, field: str, optional: bool = False) -> None:
-    """Refuse a field that is not a positive number that float32 holds, or None where optional."""
-    value = getattr(config, field)
-    fits = type(value) in (int, float) and 0 < value < 1e38
-    require(fits or (optional and value is None), field, "a positive number", value)
-
-
-def require_known(config: object, field: str, known: Sequence[str]) -> None:
-    """Refuse a field that is none of the known words."""
-    value = getattr(config, field)
-    require(type(value) is str and value in known, field, " or ".join(known), value)
-
-
-def require_flags(config: object, *flags: str) -> None:
-    """Refuse fields that are neither true nor false."""
-    for field in flags:
-        value = getattr(config, field)
-        require(type(value) is bool, field, "true or false", value)
-
-
-def require_taps(config: object, field: str) -> None:
-    """Refuse a field that is not a filter."""
-    taps = getattr(config, field)
-    fits = isinstance(taps, tuple) and 2 <= len(taps) <= 16
-    fits = fits and all(type(tap) in (int, float) and math.isfinite(tap) for tap in taps)
-    require(fits and sum(taps) != 0, field, "2..16 numbers, sum not 0", taps)
 
 
 @dataclass(frozen=True)
@@ -154,66 +118,3 @@ class DiscriminatorConfig:
         require(features == 0 or maps % features == 0, "mbstd_num_channels",
                 f"a divisor of {maps}, or 0", features)  # fmt: skip
         require_whole(self, "fc_features", 1, 65536, optional=True)
-
-
-@dataclass(frozen=True)
-class _StyleGAN2Config(ImageNetworkConfig):
-    """What StyleGAN2's generator and discriminator have in common."""
-
-    resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
-    conv_clamp: float | None = None  # limit of activations; set for networks trained in float16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_positive(self, "conv_clamp", optional=True)
-        require_taps(self, "resample_filter")
-
-    def require_architecture(self, architecture: str) -> None:
-        """Refuse an architecture that is not known, or that cannot grow."""
-        require_known(self, "architecture", get_args(Architecture))
-        fits = architecture == "orig" or not self.growing
-        require(fits, "architecture", "orig in a growing network", architecture)
-
-
-@dataclass(frozen=True)
-class StyleGAN2Config(MappingConfig, _StyleGAN2Config):
-    """StyleGAN2's generator; defaults as published (ADA's PyTorch release)."""
-
-    architecture: Architecture = "skip"
-    use_noise: bool = True
-    skip_filter: SkipFilter = "fir"  # upsampling of a skip generator's image
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_architecture(self.architecture)
-        self.require_mapping()
-        require_flags(self, "use_noise")
-        require_known(self, "skip_filter", get_args(SkipFilter))
-
-    @property
-    def num_ws(self) -> int:
-        """Number of w vectors that one image takes: two a resolution, less two."""
-        return 2 * int(math.log2(self.resolution)) - 2
-
-
-@dataclass(frozen=True)
-class StyleGAN2DiscriminatorConfig(DiscriminatorConfig, _StyleGAN2Config):
-    """StyleGAN2's discriminator; defaults as published (ADA's PyTorch release)."""
-
-    architecture: Architecture = "resnet"
-    mapping_layers: int = 8
-    cmap_dim: int | None = None  # width of the mapped label, None: feature maps at 4x4
-    # How labels count. "projection": the output is projected on the mapped label (ADA). "sum":
-    # an output for each entry of the label (the TensorFlow releases before ADA).
-    label_output: LabelOutput = "projection"
-    # Whether ``conv_clamp`` limits the RGB layer at 4x4 as well: only in ADA's TensorFlow release.
-    clamps_last_rgb: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_architecture(self.architecture)
-        require_whole(self, "mapping_layers", 0, 64)
-        require_whole(self, "cmap_dim", 1, 65536, optional=True)
-        require_known(self, "label_output", get_args(LabelOutput))
-        require_flags(self, "clamps_last_rgb")
-        self.require_epilogue(self.feature_maps(4))

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latentlab.checks import as_images, check_shape
 from latentlab.errors import LatentError
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN2DiscriminatorConfig
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.stylegan1_config import StyleGAN1DiscriminatorConfig
-from latentlab.numerics import as_images, check_shape
+from latentlab.networks.stylegan2_config import StyleGAN2DiscriminatorConfig
 
 
 class Discriminator(GrowingNetwork):

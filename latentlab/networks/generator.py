@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.ops import LEAKY_SLOPE
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.networks.stylegan3 import StyleGAN3Synthesis
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.synthesis import NoiseMode, SynthesisNetwork

@@ -5,11 +5,11 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from latentlab.checks import check_shape, require
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks import ops
-from latentlab.networks.config import LabelInput, require
+from latentlab.networks.config import LabelInput
 from latentlab.networks.layers import Linear
-from latentlab.numerics import check_shape
 
 
 class MappingNetwork(nn.Module):

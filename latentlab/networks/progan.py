@@ -6,13 +6,13 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.synthesis import NoiseMode
-from latentlab.numerics import check_shape
 
 
 class ProGAN(Generator):

@@ -3,16 +3,12 @@
 import math
 from dataclasses import dataclass
 
+from latentlab.checks import require, require_flags, require_positive, require_taps, require_whole
 from latentlab.networks.config import (
     DiscriminatorConfig,
     ImageNetworkConfig,
     LabelInput,
     MappingConfig,
-    require,
-    require_flags,
-    require_positive,
-    require_taps,
-    require_whole,
 )
 
 

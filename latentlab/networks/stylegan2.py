@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.layers import Conv, StyledConv, ToRGB
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.networks.synthesis import Block, NoiseMode, SynthesisNetwork
 
 

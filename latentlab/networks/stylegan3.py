@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.layers import Linear
 from latentlab.networks.stylegan3_config import LayerGeometry, Signal, StyleGAN3Config
 from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork
-from latentlab.numerics import check_shape
 
 
 class SynthesisInput(nn.Module):

@@ -3,14 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from latentlab.networks.config import (
-    ImageConfig,
-    MappingConfig,
-    require,
-    require_flags,
-    require_positive,
-    require_whole,
-)
+from latentlab.checks import require, require_flags, require_positive, require_whole
+from latentlab.networks.config import ImageConfig, MappingConfig
 
 _MAX_FACTOR = 64  # of upsampling in one layer; the published networks have 4 at most
 

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks.growth import GrowingNetwork, enlarge
-from latentlab.numerics import check_shape
 
 NoiseMode = Literal["const", "random", "none"]
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -46,23 +45,3 @@ def mask_from(picture: Image.Image, where: str = "mask") -> Tensor:
     if not bool((mask > 0).any()):
         raise ImageError(f"{where}: the mask is black all over; paint white what counts")
     return mask
-
-
-def check_masks(masks: Tensor, images: Tensor) -> Tensor:
-    """Return masks [N,1,R,R] on the device and in the dtype of their images [N,C,R,R].
-
-    Raises:
-        ImageError: If they have another shape, values outside [0,1], or one is zero all over.
-    """
-    wanted = [len(images), 1, *images.shape[2:]]
-    if list(masks.shape) != wanted:
-        raise ImageError(f"`masks` must have shape {wanted}, but got {list(masks.shape)}")
-    if not masks.is_floating_point():
-        raise ImageError(f"`masks` must be floats in [0,1], but got {masks.dtype}")
-    masks = masks.detach().to(images)
-    for i, mask in enumerate(masks):
-        if not bool(((mask >= 0) & (mask <= 1)).all()):
-            raise ImageError(f"`masks`: mask {i} has values outside [0,1]")
-        if not bool(torch.any(mask > 0)):
-            raise ImageError(f"`masks`: mask {i} is zero all over, so that nothing counts")
-    return masks

@@ -10,15 +10,15 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from latentlab.errors import ImageError, LatentError, SettingsError
+from latentlab.errors import LatentError, SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.numerics import full_precision
-from latentlab.projection.masks import check_masks
 from latentlab.projection.noise import Draws, SeededDraws
-from latentlab.projection.result import Projection, ProjectorSettings, joined
+from latentlab.projection.result import Projection, joined
 from latentlab.projection.search import Observer, OnDivergence, Search, Task, render
+from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import Comparison, Distance
+from latentlab.projection.targets import Comparison, Distance, check_masks, check_targets
 
 __all__ = [
     "Distance",
@@ -130,24 +130,6 @@ def _run(search: Search, steps: int, progress: Progress | None) -> Projection:
 def default_batch(g: Generator) -> int:
     """Images that ``project`` optimises at once where nobody says how many."""
     return 1 if g.device.type == "cpu" else 8
-
-
-def check_targets(g: Generator, images: Tensor) -> Tensor:
-    """Return images [N,C,R,R] in [-1,1] on the generator's device and in its dtype.
-
-    Raises:
-        ImageError: If they do not fit the generator or hold NaN.
-    """
-    wanted = [g.channels, g.resolution, g.resolution]
-    if images.ndim != 4 or list(images.shape[1:]) != wanted or len(images) == 0:
-        shape = ", ".join(str(size) for size in ["N", *wanted])
-        raise ImageError(f"`images` must have shape [{shape}], but got {list(images.shape)}")
-    if not images.is_floating_point():
-        raise ImageError(f"`images` must be floats in [-1,1], but got {images.dtype}")
-    for i, image in enumerate(images):
-        if not bool(torch.isfinite(image).all()):
-            raise ImageError(f"`images`: image {i} holds NaN or infinity; mend or leave it out")
-    return images.detach().to(g.device, g.w_mean.dtype)
 
 
 def _checked_start(

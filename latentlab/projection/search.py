@@ -10,7 +10,8 @@ from torch import Tensor
 from latentlab.errors import NumericalError
 from latentlab.networks.generator import Generator
 from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
-from latentlab.projection.result import GIVEN, MEAN_W, Projection, ProjectorSettings, history_frame
+from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
+from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
 from latentlab.projection.targets import Comparison
 

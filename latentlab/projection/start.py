@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
 from latentlab.latents import draw_z, w_statistics
 from latentlab.networks.generator import Generator
-from latentlab.numerics import Stream, check_shape, full_precision
+from latentlab.numerics import Stream, full_precision
 from latentlab.projection.noise import Draws, SeededDraws
-from latentlab.projection.result import MEAN_W, ProjectorSettings
+from latentlab.projection.result import MEAN_W
+from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.targets import Comparison, Distance, features_of
 
 FEATURE_BYTES = 2**29  # of features that a search keeps; more are computed again when needed

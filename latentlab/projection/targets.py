@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from latentlab.errors import SettingsError
+from latentlab.errors import ImageError, SettingsError
+from latentlab.networks.generator import Generator
 from latentlab.perceptual import PerceptualDistance
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -67,3 +68,41 @@ def _one_each(distances: Tensor, count: int) -> Tensor:
             f"`distance` must give a number an image, but gave {list(distances.shape)} for {count}"
         )
     return distances.reshape(count)
+
+
+def check_targets(g: Generator, images: Tensor) -> Tensor:
+    """Return images [N,C,R,R] in [-1,1] on the generator's device and in its dtype.
+
+    Raises:
+        ImageError: If they do not fit the generator or hold NaN.
+    """
+    wanted = [g.channels, g.resolution, g.resolution]
+    if images.ndim != 4 or list(images.shape[1:]) != wanted or len(images) == 0:
+        shape = ", ".join(str(size) for size in ["N", *wanted])
+        raise ImageError(f"`images` must have shape [{shape}], but got {list(images.shape)}")
+    if not images.is_floating_point():
+        raise ImageError(f"`images` must be floats in [-1,1], but got {images.dtype}")
+    for i, image in enumerate(images):
+        if not bool(torch.isfinite(image).all()):
+            raise ImageError(f"`images`: image {i} holds NaN or infinity; mend or leave it out")
+    return images.detach().to(g.device, g.w_mean.dtype)
+
+
+def check_masks(masks: Tensor, images: Tensor) -> Tensor:
+    """Return masks [N,1,R,R] on the device and in the dtype of their images [N,C,R,R].
+
+    Raises:
+        ImageError: If they have another shape, values outside [0,1], or one is zero all over.
+    """
+    wanted = [len(images), 1, *images.shape[2:]]
+    if list(masks.shape) != wanted:
+        raise ImageError(f"`masks` must have shape {wanted}, but got {list(masks.shape)}")
+    if not masks.is_floating_point():
+        raise ImageError(f"`masks` must be floats in [0,1], but got {masks.dtype}")
+    masks = masks.detach().to(images)
+    for i, mask in enumerate(masks):
+        if not bool(((mask >= 0) & (mask <= 1)).all()):
+            raise ImageError(f"`masks`: mask {i} has values outside [0,1]")
+        if not bool(torch.any(mask > 0)):
+            raise ImageError(f"`masks`: mask {i} is zero all over, so that nothing counts")
+    return masks

@@ -16,9 +16,8 @@ from latentlab.errors import NumericalError, SettingsError
 from latentlab.latents import draw_z, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
-from latentlab.projection.projector import check_targets
 from latentlab.projection.start import ProjectionStart
-from latentlab.projection.targets import Comparison, Distance
+from latentlab.projection.targets import Comparison, Distance, check_targets
 from latentlab.projection.tuning_file import (
     Tuning,
     apply_tuning,

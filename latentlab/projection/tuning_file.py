@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlab.checkpoints.native import read_safetensors, write_safetensors
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.generator import Generator
+from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab-tuning"
 FORMAT_VERSION = "1"

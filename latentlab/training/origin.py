@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from latentlab.checkpoints import Checkpoint
 from latentlab.errors import CheckpointError, SettingsError
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan1_config import (
@@ -12,6 +11,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from latentlab.errors import SettingsError, UnsupportedCheckpoint
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.training.config import TrainingConfig
 from latentlab.training.schedule import Growth
 

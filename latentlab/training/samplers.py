@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlab import distributed
 from latentlab.datasets.pictures import Dataset
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan1_config import ProGANConfig
+from latentlab.numerics import Stream
 from latentlab.training.config import TrainingConfig
 from latentlab.training.parallel import Rows
 
@@ -82,3 +86,39 @@ class FakeSampler:
         index = torch.randint(len(self._dataset), [rows.count], generator=rng, device=self._device)
         labels = [self._dataset.label(int(i)) for i in rows.of(index)]
         return torch.stack(labels).to(self._device)
+
+
+class RealSampler:
+    """Real images by position in an endless sequence, shuffled anew for every pass.
+
+    The image at a position depends on (seed, position) alone, so a run can continue anywhere.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int, mirror: bool) -> None:
+        self._dataset, self._seed, self._mirror = dataset, seed, mirror
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+
+    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return images [N,C,R,R] and labels [N,c_dim] from position ``start`` on.
+
+        N is ``count``, or this process's share of it.
+        """
+        places = distributed.share(range(start, start + count))
+        indices = [self._index(place) for place in places]
+        pictures = [self._dataset.image(index) for index in indices]
+        if self._mirror:
+            pictures = [
+                picture.flip(-1) if self._flips(place) else picture
+                for place, picture in zip(places, pictures, strict=True)
+            ]
+        return torch.stack(pictures), torch.stack([self._dataset.label(i) for i in indices])
+
+    def _index(self, place: int) -> int:
+        epoch, offset = divmod(place, len(self._dataset))
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng([self._seed, Stream.SHUFFLE, epoch])
+            self._order = epoch, rng.permutation(len(self._dataset))
+        return int(self._order[1][offset])
+
+    def _flips(self, place: int) -> bool:
+        return bool(np.random.default_rng([self._seed, Stream.MIRROR, place]).integers(2))

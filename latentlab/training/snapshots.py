@@ -14,13 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.native import (
-    read_native,
-    read_safetensors,
-    write_native,
-    write_safetensors,
-)
+from latentlab.checkpoints.native import read_native, write_native
 from latentlab.errors import CheckpointError, SettingsError
+from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
 

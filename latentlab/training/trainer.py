@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from latentlab import distributed
 from latentlab.checkpoints.assemble import build_network
-from latentlab.datasets.pictures import Dataset, RealSampler
+from latentlab.datasets.pictures import Dataset
 from latentlab.errors import DataError, ImageError, NumericalError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
@@ -29,7 +29,7 @@ from latentlab.training.objective import (
 )
 from latentlab.training.origin import Origin
 from latentlab.training.parallel import Rows, add_up_gradients, add_up_numbers, check_batches
-from latentlab.training.samplers import FakeSampler
+from latentlab.training.samplers import FakeSampler, RealSampler
 from latentlab.training.schedule import Phase, faded
 
 __all__ = ["Losses", "Trainer"]

@@ -319,6 +319,6 @@ def test_a_usage_error_of_one_process_is_said_by_it(monkeypatch):
         raise error
 
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr("cli.commands.ppl.open_model", lambda *_: refuse(_))
+    monkeypatch.setattr("cli.models.open_model", lambda *_: refuse(_))
     done = CliRunner().invoke(main, ["ppl", "x.pkl", "-o", "out"])
     assert (done.exit_code, "no such device" in done.stderr) == (2, True)

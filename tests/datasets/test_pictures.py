@@ -16,8 +16,9 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from latentlab.datasets.digits import one_of_each
-from latentlab.datasets.pictures import DigitsDataset, PictureDataset, RealSampler, open_dataset
+from latentlab.datasets.pictures import DigitsDataset, PictureDataset, open_dataset
 from latentlab.errors import DataError, ImageError
+from latentlab.training.samplers import RealSampler
 
 NAMES = ["a.png", "b/c.PNG", "b/d.bmp", "e.webp"]  # in sorted order
 CLASSES = [["e.webp", 2], ["a.png", 0], ["b/c.PNG", 1], ["b/d.bmp", 0], ["elsewhere.png", 7]]

@@ -20,9 +20,9 @@ from latentlab.checkpoints.systems.nvidia_stylegan3 import (
 from latentlab.checkpoints.systems.torch_modules import state_dict_of
 from latentlab.checkpoints.systems.translation import Names, translate
 from latentlab.errors import UnsupportedCheckpoint
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 _SHARED: Names = {

@@ -28,10 +28,10 @@ from latentlab.checkpoints.systems.translation import (
     size_after,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 
 MARK = "conv1.conv.modulation.weight"  # a name that only their generator has
 

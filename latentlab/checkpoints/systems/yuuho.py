@@ -20,9 +20,9 @@ from latentlab.checkpoints.systems.translation import (
     reshaped,
     size_after,
 )
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan1_config import StyleGAN1Config
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 
 MARK1 = "adains.0.0.fc.weight"  # names that only their generators have
 MARK2 = "toRGBs.0.0.fc.weight"

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
-from cli.commands.fidelity import METRIC_NAMES
 from cli.main import main
+from cli.options.measuring import METRIC_NAMES
 from latentlab.datasets.pictures import open_dataset
 from metrics import fidelity
 from metrics.fidelity_networks import METRICS

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
-from cli.commands.ppl import PROTOCOL_NAMES
 from cli.main import main
+from cli.options.measuring import PROTOCOL_NAMES
 from metrics import perceptual_path_length
 from metrics.path_protocols import PROTOCOLS
 

@@ -2,7 +2,7 @@ import click
 import pytest
 import torch
 
-from cli.options.common import resolve_device
+from cli.models import resolve_device
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])

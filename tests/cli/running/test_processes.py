@@ -12,7 +12,8 @@ from PIL import Image
 import latentlab
 from cli.main import main
 from latentlab.datasets.digits import digits
-from latentlab.datasets.pictures import PictureDataset, RealSampler
+from latentlab.datasets.pictures import PictureDataset
+from latentlab.training.samplers import RealSampler
 from metrics import sampling
 from tests.support.torchrun import facts_in, finish, start
 

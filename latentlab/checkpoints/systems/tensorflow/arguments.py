@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from latentlab.checks import require
 from latentlab.errors import UnsupportedCheckpoint
-from latentlab.networks.config import require
 
 Defaults = Mapping[str, Any]
 

@@ -4,18 +4,14 @@ import math
 from typing import Any
 
 from latentlab.checkpoints.systems.tensorflow.arguments import Arguments
-from latentlab.networks.config import (
-    StyleGAN2Config,
-    StyleGAN2DiscriminatorConfig,
-    block_resolutions,
-    channels_at,
-    require,
-)
+from latentlab.checks import require
+from latentlab.networks.config import block_resolutions, channels_at
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 
 _SLOPES = {"lrelu": 0.2, "relu": 0.0}
 _FORMS = ("auto", "linear", "recursive")  # of a growing network; they compute the same

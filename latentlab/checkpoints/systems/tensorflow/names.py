@@ -13,17 +13,13 @@ from latentlab.checkpoints.systems.tensorflow.variables import (
     Layout,
     Row,
 )
-from latentlab.networks.config import (
-    ImageNetworkConfig,
-    StyleGAN2Config,
-    StyleGAN2DiscriminatorConfig,
-    block_resolutions,
-)
+from latentlab.networks.config import ImageNetworkConfig, block_resolutions
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 
 _SQRT2 = math.sqrt(2.0)
 _DISCRIMINATOR_RATE = 0.01  # learning rate multiplier of the mapping in our discriminators

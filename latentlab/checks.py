@@ -1,0 +1,75 @@
+"""Checks of arguments: the name, the rule, and what was given."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from latentlab.errors import LatentError, UnsupportedCheckpoint
+
+
+def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
+    """Raise LatentError unless ``x`` has the given shape; None stands for any size."""
+    fits = x.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(x.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise LatentError(f"`{name}` must have shape [{wanted}], but got {list(x.shape)}")
+
+
+def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) -> Tensor:
+    """Return images [N,C,H,W] of ``shape`` [C,H,W] as ``dtype``, for a network to read.
+
+    Raises:
+        LatentError: If they have another shape, if there are none, or if they are whole numbers,
+            which hold another range than [-1,1].
+    """
+    check_shape(x, [None, *shape], name)
+    if not x.is_floating_point():
+        raise LatentError(f"`{name}` must be floating-point in [-1,1], but got {x.dtype}")
+    if len(x) == 0:
+        raise LatentError(f"`{name}` must hold at least one image, but got {list(x.shape)}")
+    return x.to(dtype)
+
+
+def require(holds: bool, field: str, rule: str, got: object) -> None:
+    """Raise UnsupportedCheckpoint, naming the field of the config, unless ``holds``."""
+    if not holds:
+        raise UnsupportedCheckpoint(f"`{field}` must be {rule}, but got {str(got)[:80]!r}")
+
+
+def require_whole(config: object, field: str, low: int, high: int, optional: bool = False) -> None:
+    """Refuse a field that is not a whole number within low..high, or None where optional."""
+    value = getattr(config, field)
+    fits = type(value) is int and low <= value <= high
+    require(fits or (optional and value is None), field, f"a whole number {low}..{high}", value)
+
+
+def require_positive(config: object, field: str, optional: bool = False) -> None:
+    """Refuse a field that is not a positive number that float32 holds, or None where optional."""
+    value = getattr(config, field)
+    fits = type(value) in (int, float) and 0 < value < 1e38
+    require(fits or (optional and value is None), field, "a positive number", value)
+
+
+def require_known(config: object, field: str, known: Sequence[str]) -> None:
+    """Refuse a field that is none of the known words."""
+    value = getattr(config, field)
+    require(type(value) is str and value in known, field, " or ".join(known), value)
+
+
+def require_flags(config: object, *flags: str) -> None:
+    """Refuse fields that are neither true nor false."""
+    for field in flags:
+        value = getattr(config, field)
+        require(type(value) is bool, field, "true or false", value)
+
+
+def require_taps(config: object, field: str) -> None:
+    """Refuse a field that is not a filter."""
+    taps = getattr(config, field)
+    fits = isinstance(taps, tuple) and 2 <= len(taps) <= 16
+    fits = fits and all(type(tap) in (int, float) and math.isfinite(tap) for tap in taps)
+    require(fits and sum(taps) != 0, field, "2..16 numbers, sum not 0", taps)
