@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from latentlab.errors import LatentError, UnsupportedCheckpoint
+from latentlab.errors import LatentError, SettingsError, UnsupportedCheckpoint, quoted
 
 
 def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
@@ -34,10 +34,37 @@ def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) ->
     return x.to(dtype)
 
 
+def check(holds: bool, name: str, rule: str, got: object) -> None:
+    """Raise SettingsError, naming the argument, unless ``holds``."""
+    if not holds:
+        raise SettingsError(f"`{name}` must be {rule}, but got {quoted(got)}")
+
+
+def check_whole(value: object, name: str, low: int = 0, high: int | None = None) -> None:
+    """Refuse what is not a whole number within low..high; True and False are none."""
+    fits = type(value) is int and low <= value and (high is None or value <= high)
+    check(fits, name, f"a whole number >= {low}" if high is None else
+          f"a whole number {low}..{high}", value)  # fmt: skip
+
+
+def check_number(
+    value: object, name: str, low: float = -math.inf, *, above: float = -math.inf
+) -> None:
+    """Refuse what is not a finite number from ``low``, or greater than ``above``."""
+    fits = type(value) in (int, float) and math.isfinite(value) and above < value >= low  # type: ignore[arg-type, operator]
+    bound = f" > {above:g}" if above > -math.inf else f" >= {low:g}" if low > -math.inf else ""
+    check(fits, name, f"a finite number{bound}", value)
+
+
+def check_choice(value: object, name: str, choices: Sequence[str]) -> None:
+    """Refuse what is none of the known words."""
+    check(type(value) is str and value in choices, name, f"one of {', '.join(choices)}", value)
+
+
 def require(holds: bool, field: str, rule: str, got: object) -> None:
     """Raise UnsupportedCheckpoint, naming the field of the config, unless ``holds``."""
     if not holds:
-        raise UnsupportedCheckpoint(f"`{field}` must be {rule}, but got {str(got)[:80]!r}")
+        raise UnsupportedCheckpoint(f"`{field}` must be {rule}, but got {quoted(got)}")
 
 
 def require_whole(config: object, field: str, low: int, high: int, optional: bool = False) -> None:

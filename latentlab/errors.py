@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _SHOWN = 20
 _LONGEST = 300  # characters of one
+_QUOTED = 80  # characters of a value
 
 
 class LatentlabError(Exception):
@@ -83,6 +84,11 @@ class StoppedElsewhere(ProcessError):
     def __init__(self, process: int, exit_code: int) -> None:
         super().__init__(f"process {process} has failed, and says why")
         self.exit_code = exit_code
+
+
+def quoted(value: object) -> str:
+    """Quote a value that a message names, printable and of bounded length."""
+    return repr(str(value)[:_QUOTED])
 
 
 def shown(items: Sequence[str], separator: str = ", ") -> str:
