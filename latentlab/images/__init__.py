@@ -1,4 +1,4 @@
-"""Pictures: every way in which one can enter or leave."""
+"""Pictures: every way in which they come in or go out."""
 
 from latentlab.images.decoding import (
     BACKGROUND,

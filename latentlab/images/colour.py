@@ -1,23 +1,28 @@
-"""Colours that an embedded ICC profile describes, brought to sRGB.
+"""Colours: a loaded picture of any mode becomes RGB in sRGB, on a background.
 
-Phones store Display P3 and cameras Adobe RGB; taken without their profile such colours are too
-pale, and a generator knows sRGB alone. Only RGB profiles made of three curves and a matrix are
+A generator knows sRGB alone. Phones store Display P3 and cameras Adobe RGB; taken without their
+ICC profile such colours are too pale. Only RGB profiles made of three curves and a matrix are
 applied: that is what cameras and phones write, and all that is computed (ICC.1:2022, F.3).
 """
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from latentlab.errors import ImageError
+from latentlab.images.refusals import refuse_damage
 
-_MOST_BYTES = 1_000_000
-_NEAR = 2  # levels: a profile that moves no colour further is sRGB, whatever it is called
-_IGNORED = "colour profile ignored"
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsProfile, ImageCmsTransform
+
 Colour = tuple[int, int, int]  # 0..255 each
 
 _COLOUR_NAMES = {(255, 255, 255): "white", (0, 0, 0): "black"}
+_MOST_BYTES = 1_000_000  # of a profile
+_NEAR = 2  # levels: a profile that moves no colour further is sRGB, whatever it is called
+_IGNORED = "colour profile ignored"
 
 
 def to_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str | None]:
@@ -35,12 +40,11 @@ def to_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str | N
 
     if not isinstance(profile, bytes) or not profile:
         return picture, None
-    if len(profile) > _MOST_BYTES:
+    found = _rgb_profile(profile)
+    if found is None:
         return picture, _IGNORED
+    given, description = found
     try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if given.profile.xcolor_space.strip() != "RGB" or not given.profile.is_matrix_shaper:
-            return picture, _IGNORED
         transform = ImageCms.buildTransform(
             given, ImageCms.createProfile("sRGB"), "RGB", "RGB",
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
@@ -48,19 +52,34 @@ def to_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str | N
         if _is_identity(transform):
             return picture, None
         converted = ImageCms.applyTransform(picture, transform)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+    except ImageCms.PyCMSError:  # Pillow's alone
         return picture, _IGNORED
-    name = " ".join((given.profile.profile_description or "a colour profile").split())
+    name = " ".join((description or "a colour profile").split())
     return converted or picture, f"colours converted from {name[:40]} to sRGB"
 
 
-def _is_identity(transform: object) -> bool:
+def _rgb_profile(content: bytes) -> "tuple[ImageCmsProfile, str | None] | None":
+    """Return a profile and its name; None if too large, damaged, or of a kind not applied."""
+    from PIL import ImageCms
+
+    if len(content) > _MOST_BYTES:
+        return None
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        space, name = given.profile.xcolor_space, given.profile.profile_description
+    except (OSError, ValueError):  # the latter for text that is none
+        return None
+    fits = space.strip() == "RGB" and given.profile.is_matrix_shaper
+    return (given, name) if fits else None
+
+
+def _is_identity(transform: "ImageCmsTransform") -> bool:
     """Tell whether colours stay, by a lattice of 17^3 of them."""
     from PIL import ImageCms
 
     steps = np.linspace(0, 255, 17).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
-    moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)  # type: ignore[arg-type]
+    moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)
     return bool(np.abs(np.asarray(moved).astype(int) - lattice).max() <= _NEAR)
 
 
@@ -70,26 +89,23 @@ def to_rgb(picture: Image.Image, where: str, background: Colour, notes: list[str
     Args:
         picture: Of any mode.
         where: What messages call it.
-        background: What transparency is laid on.
+        background: The colour that transparent parts are laid on.
         notes: Added to.
 
     Returns:
         The picture in mode RGB, in sRGB, without metadata.
 
     Raises:
-        ImageError: If its values have no defined range.
+        ImageError: If its values have no defined range, or its palette is damaged.
     """
     if picture.mode.startswith("I;16"):
         return _grey_16_to_rgb(picture, background, notes)
     if picture.mode in ("F", "I"):
         kind = "floating-point" if picture.mode == "F" else "32-bit integer"
         raise ImageError(f"{where}: {kind} pictures have no defined range; save it as 8 or 16 bit")
-    alpha = None
-    if picture.mode in ("La", "RGBa") or picture.has_transparency_data:
-        layered = picture.convert("RGBA")
-        alpha, rgb = layered.getchannel("A"), layered.convert("RGB")
-    else:
-        rgb = picture.convert("RGB")
+    if picture.mode == "P" and picture.palette is None:
+        raise ImageError(f"{where}: the picture cannot be read (its palette is missing)")
+    rgb, alpha = _colours_and_alpha(picture, where)
     if picture.mode == "CMYK":
         notes.append("CMYK converted to RGB")
     elif picture.mode not in ("1", "L", "LA", "La"):  # a grey profile is a matter of taste
@@ -97,6 +113,15 @@ def to_rgb(picture: Image.Image, where: str, background: Colour, notes: list[str
         notes += [note] if note else []
     rgb.info = {}  # a profile or place left there would be saved with what is made of the picture
     return rgb if alpha is None else _lay_on_background(rgb, alpha, background, notes)
+
+
+def _colours_and_alpha(picture: Image.Image, where: str) -> tuple[Image.Image, Image.Image | None]:
+    """Convert a picture as it was read: its palette or transparent colour may be damaged."""
+    with refuse_damage(where):
+        if picture.mode in ("La", "RGBa") or picture.has_transparency_data:
+            layered = picture.convert("RGBA")
+            return layered.convert("RGB"), layered.getchannel("A")
+        return picture.convert("RGB"), None
 
 
 def _grey_16_to_rgb(picture: Image.Image, background: Colour, notes: list[str]) -> Image.Image:

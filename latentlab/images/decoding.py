@@ -1,6 +1,6 @@
-"""A picture file becomes an upright 8-bit RGB picture, by a policy of our own.
+"""Decoding: a picture file becomes an upright 8-bit RGB picture, by a policy of our own.
 
-No picture is read by a library's silent default, and what was done to it is noted for reports:
+Nothing is left to a library's silent defaults, and what was done to a picture is noted for reports:
 
 * the format is decided by content (PNG, JPEG, WebP, BMP, TIFF; HEIC where pillow-heif is there),
   the size limit by the header;
@@ -9,52 +9,52 @@ No picture is read by a library's silent default, and what was done to it is not
 * transparency is laid on a background, white unless another is asked for;
 * 16-bit grey is scaled by 1/257 and rounded, 16-bit colour keeps its high bytes;
 * CMYK becomes the light that the inks leave: 255 * (1 - ink) * (1 - black), inks in [0,1];
-* of a phone's multi-picture JPEG or HEIC the photo itself is read;
+* from a phone's multi-picture JPEG or HEIC the photo itself is read;
 * truncated, floating-point and 32-bit integer pictures are refused, and, unless the first frame is
-  asked for, animated ones and pages. GIF is a format of animations: it is read only then.
+  asked for, animations and files of several pages. GIF is a format for animations: it is read
+  only then.
 """
 
 import io
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from latentlab.errors import ImageError, SettingsError
+from latentlab.checks import check, check_whole
+from latentlab.errors import ImageError
 from latentlab.images import heic
 from latentlab.images.colour import Colour, to_rgb
 from latentlab.images.orientation import upright
+from latentlab.images.refusals import refuse_damage, too_large
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", *heic.SUFFIXES)
 MAX_PIXELS = 64_000_000
-BACKGROUND = (255, 255, 255)  # where a transparent picture lets through
+BACKGROUND = (255, 255, 255)  # seen through transparent parts
 
 _HEAD = 512  # bytes that tell formats apart
 _SUFFIX_FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
     ".tiff": "TIFF", ".heic": "HEIC", ".heif": "HEIC", ".gif": "GIF",
 }  # fmt: skip
-_DECODE_ERRORS = (*heic.ERRORS, struct.error, zlib.error)
 _pillow_globals = threading.Lock()
 
 
 @dataclass(frozen=True)
 class DecodePolicy:
-    """What a reader of pictures may choose.
+    """What whoever reads pictures may choose.
 
     Attributes:
-        background: Colour (0..255 each) on which transparency is laid.
-        first_frame: Take the first frame of animations, GIF among them, and of several pages,
-            rather than refuse them.
-        max_pixels: Refuse pictures of more pixels, by what their header says.
+        background: Colour (0..255 each) on which transparent parts are laid.
+        first_frame: Take the first frame of animations, GIF included, and the first of several
+            pages, instead of refusing them.
+        max_pixels: Refuse pictures with more pixels, going by their header.
     """
 
     background: Colour = BACKGROUND
@@ -62,10 +62,9 @@ class DecodePolicy:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if len(self.background) != 3 or not all(0 <= value <= 255 for value in self.background):
-            raise SettingsError(f"`background` must be three of 0..255, but got {self.background}")
-        if self.max_pixels < 1:
-            raise SettingsError(f"`max_pixels` must be at least 1, but got {self.max_pixels}")
+        fits = len(self.background) == 3 and all(0 <= value <= 255 for value in self.background)
+        check(fits, "background", "three numbers 0..255", self.background)
+        check_whole(self.max_pixels, "max_pixels", 1)
 
 
 @dataclass(frozen=True)
@@ -99,30 +98,31 @@ def decode(
     """
     where = name or str(source)
     try:
-        if isinstance(source, str | PurePath):
-            with open(source, "rb") as file:
-                return _decode(file, where, policy)
-        return _decode(source, where, policy)
-    except FileNotFoundError as error:
-        raise ImageError(f"{where}: no such file") from error
-    except UnidentifiedImageError as error:
+        with _opened(source, where) as file:
+            return _decode(file, where, policy)
+    except UnidentifiedImageError as error:  # this and the next are Pillow's alone
         formats = ", ".join(FORMATS)
         raise ImageError(f"{where}: not a picture (its content is none of {formats})") from error
     except Image.DecompressionBombError as error:
         limit = f"{policy.max_pixels / 10**6:g} megapixels"
         raise ImageError(f"{where}: more than {limit}; scale it down first") from error
-    except _DECODE_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        reason = " ".join(reason.split())
-        raise ImageError(f"{where}: the picture cannot be read ({reason})") from error
+
+
+def _opened(source: Path | str | IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file by name; one that is open already is closed by whoever opened it."""
+    if not isinstance(source, str | PurePath):
+        return nullcontext(source)
+    with refuse_damage(where):
+        return open(source, "rb")
 
 
 def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:
-    if not file.seekable():
-        file = io.BytesIO(file.read())
-    file.seek(0)
-    start = file.read(_HEAD)
-    file.seek(0)
+    with refuse_damage(where):
+        if not file.seekable():
+            file = io.BytesIO(file.read())
+        file.seek(0)
+        start = file.read(_HEAD)
+        file.seek(0)
     kind = heic.kind(start)
     if kind == "AVIF":
         raise ImageError(f"{where}: an AVIF picture, which is not read; save it as PNG or JPEG")
@@ -144,15 +144,19 @@ def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:
 def _open(file: IO[bytes], where: str, policy: DecodePolicy) -> tuple[Image.Image, str, list[str]]:
     """Return a picture of Pillow's formats, loaded and upright, its format, and notes."""
     formats = (*FORMATS, "GIF") if policy.first_frame else FORMATS
-    with _strict_pillow(policy.max_pixels), Image.open(file, formats=formats) as picture:
-        notes = _check_header(picture, where, policy)
-        kind = picture.format or "picture"
-        deep = any(";16" in str(tile) for tile in picture.tile)  # before loading empties it
-        picture.load()
-        if deep:
-            notes.append(_reduce_depth(picture))
-        turned, note = upright(picture)
-        return turned, "JPEG" if kind == "MPO" else kind, notes + ([note] if note else [])
+    with _strict_pillow(policy.max_pixels):
+        with refuse_damage(where):
+            opened = Image.open(file, formats=formats)
+        with opened as picture:
+            notes = _check_header(picture, where, policy)
+            kind = picture.format or "picture"
+            deep = any(";16" in str(tile) for tile in picture.tile)  # before loading empties it
+            with refuse_damage(where):
+                picture.load()
+            if deep:
+                notes.append(_reduce_depth(picture))
+            turned, note = upright(picture)
+            return turned, "JPEG" if kind == "MPO" else kind, notes + ([note] if note else [])
 
 
 @contextmanager
@@ -170,15 +174,16 @@ def _strict_pillow(max_pixels: int) -> Iterator[None]:
 
 
 def _check_header(picture: ImageFile.ImageFile, where: str, policy: DecodePolicy) -> list[str]:
-    """Refuse what the header tells to refuse; return notes."""
+    """Refuse what can be refused by the header alone; return notes."""
     width, height = picture.size
     if width * height > policy.max_pixels:
-        raise heic.too_large(where, width, height, policy.max_pixels)
+        raise too_large(where, width, height, policy.max_pixels)
     tags = getattr(picture, "tag_v2", {})
     if picture.mode.startswith("I;16") and tags and (tags.get(258), tags.get(262)) != ((16,), 1):
         raise ImageError(f"{where}: grey TIFF of 12 bit or with white as zero; save it as PNG")
     # Phones store depth maps and previews behind the photo; the photo is the first frame.
-    frames = getattr(picture, "n_frames", 1)
+    with refuse_damage(where):
+        frames = getattr(picture, "n_frames", 1)
     if frames <= 1 or picture.format == "MPO":
         return []
     if not policy.first_frame:
@@ -186,7 +191,8 @@ def _check_header(picture: ImageFile.ImageFile, where: str, policy: DecodePolicy
             f"{where}: animated or of several pages; save the frame you want, or take the first "
             "with --first-frame"
         )
-    picture.seek(0)
+    with refuse_damage(where):
+        picture.seek(0)
     return [f"first of {frames} {'pages' if picture.format == 'TIFF' else 'frames'}"]
 
 

@@ -8,6 +8,7 @@ from typing import IO
 from PIL import Image
 
 from latentlab.errors import ImageError
+from latentlab.images.refusals import refuse_damage, too_large
 
 SUFFIXES = (".heic", ".heif")
 # The major and compatible brands of ISO/IEC 23008-12, annex B, and of AVIF.
@@ -16,9 +17,6 @@ _HEIF_BRANDS = {b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _MOST_BRANDS = 64
 _CODED_BRIGHTNESS = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
-# libheif's errors arrive as each of these.
-ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, EOFError, IndexError, KeyError, TypeError,
-          OverflowError, MemoryError)  # fmt: skip
 
 
 def kind(head: bytes) -> str | None:
@@ -39,8 +37,8 @@ def read(file: IO[bytes], where: str, max_pixels: int) -> tuple[Image.Image, lis
     is not applied.
 
     Raises:
-        ImageError: If pillow-heif is missing, or the picture is larger than ``max_pixels``.
-        Exception: One of ``ERRORS`` if it is damaged.
+        ImageError: If pillow-heif is missing, or the picture is damaged or larger than
+            ``max_pixels``.
     """
     try:
         import pillow_heif
@@ -48,24 +46,18 @@ def read(file: IO[bytes], where: str, max_pixels: int) -> tuple[Image.Image, lis
         raise ImageError(
             f"{where}: a HEIC picture; to read it, run `pip install 'latentlab[heic]'`"
         ) from error
-    container = pillow_heif.open_heif(file, convert_hdr_to_8bit=True, bgr_mode=False)
-    width, height = container.size
+    with refuse_damage(where):
+        container = pillow_heif.open_heif(file, convert_hdr_to_8bit=True, bgr_mode=False)
+        (width, height), info = container.size, container.info  # of the main picture, if any
     if width * height > max_pixels:
         raise too_large(where, width, height, max_pixels)
     notes = [f"main picture of {len(container)}"] if len(container) > 1 else []
-    if container.info.get("bit_depth", 8) > 8:
-        notes.append(f"{container.info['bit_depth']}-bit picture cut to 8 bit")
-    transfer = (container.info.get("nclx_profile") or {}).get("transfer_characteristics")
+    if info.get("bit_depth", 8) > 8:
+        notes.append(f"{info['bit_depth']}-bit picture cut to 8 bit")
+    transfer = (info.get("nclx_profile") or {}).get("transfer_characteristics")
     if transfer in _CODED_BRIGHTNESS:
         notes.append(f"HDR brightness ({_CODED_BRIGHTNESS[transfer]}) taken as it is")
-    picture = container.to_pillow()
+    with refuse_damage(where):
+        picture = container.to_pillow()
     picture.info.pop("exif", None)
     return picture, notes
-
-
-def too_large(where: str, width: int, height: int, max_pixels: int) -> ImageError:
-    """Return the error for a picture above the limit."""
-    return ImageError(
-        f"{where}: {width}x{height} is more than {max_pixels / 10**6:g} megapixels; "
-        "scale it down first"
-    )

@@ -1,7 +1,7 @@
-"""The picture files that files, folders and patterns stand for: each once, in an order that stays.
+"""The picture files that files, folders and patterns stand for: each once, in a fixed order.
 
 Folders are walked here rather than by ``Path.rglob``, which is slow for seventy thousand files and
-follows no links.
+does not follow links.
 """
 
 import os
@@ -26,16 +26,16 @@ class _Entry(NamedTuple):
 def find_pictures(sources: Sequence[str | Path], recursive: bool = True) -> list[Path]:
     """List the pictures that the sources stand for.
 
-    A file stands for itself whatever its name, even if it is missing, so that reading it can say
-    so. A folder stands for the files in it (and, if ``recursive``, in the folders inside) whose
-    suffix is a picture's; hidden ones are left out, links are followed but to no folder above
-    themselves, and a link that leads nowhere is kept. A name that exists nowhere and holds ``*``,
-    ``?`` or ``[`` is a pattern for files and folders, where ``**`` is any number of folders; if it
-    ends in a suffix, files of that suffix are taken.
+    A file stands for itself whatever its name, even if it is missing: reading it will say so. A
+    folder stands for the files in it (and, if ``recursive``, in the folders inside it) that have a
+    picture's suffix; hidden ones are left out, links are followed unless they lead to a folder
+    above themselves, and a link that leads nowhere is kept. A name that does not exist and has
+    ``*``, ``?`` or ``[`` in it is a pattern for files and folders, where ``**`` is any number of
+    folders; if it ends in a suffix, files with that suffix are taken.
 
     Returns:
         Files in the order of the sources, those of one source sorted by the parts of their path,
-        by code points. A file that is reached again, by whatever path, is left out.
+        by code points. A file that is reached a second time, by whatever path, is left out.
 
     Raises:
         ImageError: If a folder or pattern has no pictures, or a folder cannot be listed.
@@ -45,7 +45,7 @@ def find_pictures(sources: Sequence[str | Path], recursive: bool = True) -> list
     for source in sources:
         name = os.fspath(source)
         if not name:
-            raise ImageError("a picture's name is empty; name a file, a folder or a pattern")
+            raise ImageError("a picture's name is empty; give a file, a folder or a pattern")
         count = 0
         for entry in _entries(name, recursive, real_folder):
             count += 1
@@ -144,7 +144,7 @@ def _listing(folder: _Entry, hidden: bool = False) -> list[_Entry]:
 
 
 def _linked(path: str, folder: _Entry) -> list[_Entry]:
-    """Return what a link leads to, but for pipes and for folders around the link itself."""
+    """Return what a link leads to, except pipes and folders around the link itself."""
     entry = _entry(path)
     if entry.is_folder:
         around = os.path.join(entry.real, "")

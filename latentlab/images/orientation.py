@@ -1,8 +1,8 @@
-"""The orientation that a camera notes in EXIF, read by a reader of our own.
+"""The orientation that a camera notes in EXIF, by a reader of our own.
 
 Pillow's reader, before version 13, copies what every entry points to: a block of a megabyte whose
-entries all point to one place fills gigabytes. Only the orientation is wanted, one entry of the
-first directory.
+entries all point to one place fills gigabytes. Later ones take a fraction for an orientation, and
+tell a corrupt block by a warning alone. Only one entry of the first directory is wanted here.
 """
 
 import re

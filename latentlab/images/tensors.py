@@ -14,13 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from latentlab.errors import ImageError, NumericalError, SettingsError
+from latentlab.checks import check, check_choice
+from latentlab.errors import ImageError, NumericalError
 from latentlab.files import atomic_write
-from latentlab.images.decoding import (
-    STANDARD,
-    DecodePolicy,
-    decode,
-)
+from latentlab.images.decoding import STANDARD, DecodePolicy, decode
 
 Crop = Literal["center", "none"]
 
@@ -52,8 +49,8 @@ def load_image(
         resolution: Side of the result in pixels.
         channels: 3 for colour, 1 for grey (Rec. 601 luma).
         crop: "center" takes the largest centred square, "none" takes square pictures only.
-        max_upscale: Refuse pictures that would be enlarged more than this.
-        policy: What may be chosen in decoding.
+        max_upscale: Refuse pictures that would be enlarged by more than this factor.
+        policy: How it is decoded.
 
     Returns:
         Pixels [channels,resolution,resolution] in [-1,1].
@@ -88,8 +85,7 @@ def fit(
     Raises:
         ImageError: If it is not square under crop "none", or too small.
     """
-    if crop not in get_args(Crop):
-        raise SettingsError(f"`crop` must be one of {', '.join(get_args(Crop))}, but got {crop!r}")
+    check_choice(crop, "crop", get_args(Crop))
     width, height = picture.size
     side = min(width, height)
     if crop == "none" and width != height:
@@ -109,8 +105,7 @@ def fit(
 
 def picture_to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
     """Convert an RGB picture to [channels,H,W] in [-1,1]."""
-    if channels not in (1, 3):
-        raise SettingsError(f"`channels` must be 1 or 3, but got {channels}")
+    check(channels in (1, 3), "channels", "1 or 3", channels)
     pixels = np.array(picture.convert("L" if channels == 1 else "RGB"))
     return from_uint8(
         torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
@@ -148,7 +143,11 @@ def save_image(path: Path | str, image: Tensor) -> None:
 
 
 def save_picture(path: Path | str, picture: Image.Image) -> None:
-    """Write a picture as PNG, whole or not at all."""
+    """Write a picture as PNG, whole or not at all.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
     with atomic_write(path) as temporary:
         picture.save(temporary, format="PNG")
 

@@ -1,0 +1,43 @@
+"""Refusing a picture: damage as its decoder tells it, and sizes above the limit."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import UnidentifiedImageError
+
+from latentlab.errors import ImageError
+
+# What Pillow and libheif raise for damaged files. Python raises most of these for faults of our
+# own code as well, so none of it may run where they are caught.
+_DECODER_ERRORS = (
+    OSError, ValueError, RuntimeError, SyntaxError, EOFError, IndexError, KeyError, TypeError,
+    OverflowError, MemoryError, AssertionError, struct.error, zlib.error,
+)  # fmt: skip
+
+
+@contextmanager
+def refuse_damage(where: str) -> Iterator[None]:
+    """Tell what a decoder raises as ImageError; for calls of a decoder, and nothing else.
+
+    UnidentifiedImageError passes: a file of another kind is not damaged.
+    """
+    try:
+        yield
+    except UnidentifiedImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{where}: no such file") from error
+    except _DECODER_ERRORS as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = " ".join(reason.split())
+        raise ImageError(f"{where}: the picture cannot be read ({reason})") from error
+
+
+def too_large(where: str, width: int, height: int, max_pixels: int) -> ImageError:
+    """Return the error for a picture above the limit."""
+    return ImageError(
+        f"{where}: {width}x{height} is more than {max_pixels / 10**6:g} megapixels; "
+        "scale it down first"
+    )
