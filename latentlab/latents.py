@@ -14,7 +14,7 @@ from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream
-from latentlab.tensor_files import _load_npz, _save_npz
+from latentlab.tensor_files import read_npz, write_npz
 
 # Section 3.1, Karras et al. 2019: the styles of 4x4 and 8x8, of 16x16 and 32x32, and of the rest.
 # First layer and the one after the last; every resolution has two.
@@ -24,6 +24,7 @@ STYLE_RANGES: Mapping[str, tuple[int, int | None]] = MappingProxyType(
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
+_USE = " for this generator"  # of what is read from files
 _W_BATCH = 1000
 _PARALLEL = 1e-7  # length of what unit vectors differ by across, below which it is rounding
 
@@ -187,7 +188,7 @@ def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:
 
 def save_ws(path: Path | str, ws: Tensor) -> None:
     """Write latents [N,num_ws,w_dim] as .npz with key ``w``, as other StyleGAN tools read them."""
-    _save_npz(path, {W_KEY: ws})
+    write_npz(path, {W_KEY: ws})
 
 
 def load_ws(path: Path | str, g: Generator) -> Tensor:
@@ -196,12 +197,13 @@ def load_ws(path: Path | str, g: Generator) -> Tensor:
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
     """
-    return _load_npz(path, {W_KEY: (g.num_ws, g.w_dim)})[W_KEY]
+    shapes = {W_KEY: [("N", g.num_ws, g.w_dim)]}
+    return torch.from_numpy(read_npz(path, shapes, _USE, np.float32)[W_KEY])
 
 
 def save_noise(path: Path | str, noise: Sequence[Tensor]) -> None:
     """Write noise maps, one [N,1,h,w] a layer, as .npz with keys ``noise_0``, ``noise_1``, ..."""
-    _save_npz(path, {f"noise_{i}": level for i, level in enumerate(noise)})
+    write_npz(path, {f"noise_{i}": level for i, level in enumerate(noise)})
 
 
 def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
@@ -210,12 +212,12 @@ def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
     """
-    shapes = {f"noise_{i}": shape[1:] for i, shape in enumerate(g.synthesis.noise_shapes)}
-    maps = _load_npz(path, shapes)
+    shapes = {f"noise_{i}": [("N", *shape[1:])] for i, shape in enumerate(g.synthesis.noise_shapes)}
+    maps = read_npz(path, shapes, _USE, np.float32)
     counts = {key: len(level) for key, level in maps.items()}
     if len(set(counts.values())) > 1:
         raise LatentError(f"{path}: the maps are of different numbers of images: {counts}")
-    return list(maps.values())
+    return [torch.from_numpy(level) for level in maps.values()]
 
 
 def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -> Tensor | None:

@@ -1,6 +1,5 @@
 """Latents that someone has already, beside a table of labels for them."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -13,11 +12,18 @@ from numpy.typing import NDArray
 from cli.projecting.files import FILES, projections_in
 from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
+from latentlab.errors import shown
 from latentlab.latents import W_KEY
+from latentlab.tensor_files import Shape, npz_names, read_npz
 
 PICTURE = "picture"  # the column of the labels that names files
 
 _PROJECTED = FILES[0]
+# By the name of the array in the file; the first one there is read unless one is asked for.
+_SHAPES: Mapping[str, Sequence[Shape]] = {
+    W_KEY: [("N", "D"), ("N", "num_ws", "D")],
+    "z": [("N", "D")],
+}
 _MAX_BYTES = 2**33  # of one array: 200,000 latents of 18 layers, and more
 _NAMED = 5  # names in a message
 
@@ -97,38 +103,17 @@ def _read_labels(path: Path) -> pd.DataFrame:
 
 def _read_array(path: Path, space: str | None, layer: int | None) -> tuple[NDArray[Any], str]:
     """Return latents [N,D] of a file, and their space."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {
-                info.filename.removesuffix(".npy"): info.file_size for info in archive.filelist
-            }
-        keys = [key for key in ([space] if space else [W_KEY, "z"]) if key in sizes]
-        if not keys:
-            wanted = f"`{space}`" if space else f"`{W_KEY}` or `z`"
-            raise LatentError(f"{path}: no array {wanted} inside, only {', '.join(sizes)}")
-        if sizes[keys[0]] > _MAX_BYTES:
-            raise LatentError(
-                f"{path}: `{keys[0]}` holds over {_MAX_BYTES:,} bytes; split the file"
-            )
-        with np.load(path, allow_pickle=False) as file:
-            values: NDArray[Any] = file[keys[0]]
-    except FileNotFoundError as error:
-        raise LatentError(f"{path}: no such file; expected latents in .npz") from error
-    except LatentError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
-    return _of_layer(values, keys[0], layer, f"{path}: `{keys[0]}`"), keys[0]
+    names = npz_names(path)
+    key = space or next((key for key in _SHAPES if key in names), None)
+    if key is None:
+        found = shown(names) or "nothing"
+        raise LatentError(f"{path}: no array `{W_KEY}` or `z` inside, only {found}")
+    values = read_npz(path, {key: _SHAPES[key]}, max_bytes=_MAX_BYTES)[key]
+    return _of_layer(values, layer, f"{path}: `{key}`"), key
 
 
-def _of_layer(values: NDArray[Any], key: str, layer: int | None, where: str) -> NDArray[Any]:
+def _of_layer(values: NDArray[Any], layer: int | None, where: str) -> NDArray[Any]:
     """Return [N,D] of latents [N,D] or [N,num_ws,D]."""
-    shapes = (2, 3) if key == W_KEY else (2,)
-    if values.dtype.kind != "f" or values.ndim not in shapes or values.size == 0:
-        raise LatentError(
-            f"{where} is {values.dtype} {list(values.shape)}; expected floats [N, D]"
-            + (" or [N, num_ws, D]" if key == W_KEY else "")
-        )
     if values.ndim == 2:
         if layer is not None:
             raise LatentError(f"{where} has one w a sample; leave --layer out")

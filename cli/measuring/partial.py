@@ -17,6 +17,8 @@ from latentlab.files import atomic_write, make_directory
 from metrics.sampling import Arrays
 
 _PREFIX = ".partial-"
+# What numpy and zipfile raise for a file in which one bit is wrong.
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile)
 _PAUSE = 10.0  # seconds between writes: what a kill can cost
 
 
@@ -37,7 +39,7 @@ class PartialResults(MutableMapping[range, Arrays]):
         for file in sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []:
             try:
                 self._parts.update(_read(file))
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            except _DAMAGE as error:
                 if distributed.is_main():
                     say(f"{file} is damaged and left out ({error})")
 

@@ -167,6 +167,14 @@ class TestBoundaries:
                    tmp_path / "labels.csv", "-o", tmp_path / "out")  # fmt: skip
         assert "w of 7 numbers, but this generator's has 12" in str(done.exception)
 
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_latents_that_are_no_numbers_are_refused_with_their_file(self, model, tmp_path, value):
+        save_ws(tmp_path / "w.npz", torch.full([4, 3, 12], value))
+        (tmp_path / "labels.csv").write_text("a\n1\n0\n1\n0\n")
+        done = run(model, "--method", "svm", "--latents", tmp_path / "w.npz", "--labels",
+                   tmp_path / "labels.csv", "-o", tmp_path / "out")  # fmt: skip
+        assert "w.npz: `w` holds NaN or infinity" in str(done.exception)
+
 
 def test_a_dry_run_writes_nothing(model, tmp_path):
     done = found(model, "--method", "sefa", "--layers", "0-3", "--dry-run", "-o", tmp_path / "out")

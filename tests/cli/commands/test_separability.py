@@ -1,4 +1,6 @@
+import io
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -190,7 +192,7 @@ class TestWithLabels:
             ({"w": np.ones([60, 4])}, ("--layer", 1), "one w a sample"),
             ({"w": np.ones([60, 3, 4])}, ("--layer", 3), "layers 0..2"),
             ({"w": np.full([60, 4], np.nan)}, (), "NaN"),
-            ({"w": np.array([{}], dtype=object)}, (), "not a readable .npz"),
+            ({"w": np.array([{}], dtype=object)}, (), "type object, expected floats"),
         ],
     )
     def test_latents_that_do_not_fit_are_refused(self, own, arrays, more, match):
@@ -198,6 +200,18 @@ class TestWithLabels:
         done = of_own(own, *more)
         assert done.exit_code == 4
         assert match in done.stderr
+
+    def test_latents_whose_header_promises_terabytes_are_refused_by_it(self, own):
+        # This reader had no look at the header: numpy was asked for all that it promised.
+        header = io.BytesIO()
+        shape = {"descr": "<f8", "fortran_order": False, "shape": (2**36, 2**5)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        with zipfile.ZipFile(own / "w.npz", "w") as archive:
+            archive.writestr("w.npy", header.getvalue())
+        done = of_own(own)
+        assert done.exit_code == 4
+        assert "w.npz: `w` holds over 8,589,934,592 bytes; split the file" in done.stderr
+        assert done.stderr.count("\n") == 1
 
     def test_folders_without_projections_or_partners_are_refused(self, own, latents):
         (own / "empty").mkdir()

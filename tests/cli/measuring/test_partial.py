@@ -51,6 +51,21 @@ def test_a_damaged_file_costs_its_batches_and_no_more(tmp_path, capsys):
     assert "damaged" in capsys.readouterr().err
 
 
+def test_one_wrong_bit_of_a_file_costs_no_more_either(tmp_path, capsys):
+    # Some are another way of compression, or an encrypted member: errors of other kinds.
+    kept = PartialResults(tmp_path, IDENTITY)
+    kept[range(4)] = batch(0, 4)
+    kept.write()
+    (file,) = kept.folder.iterdir()
+    content = file.read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        assert len(PartialResults(tmp_path, IDENTITY)) <= 1
+    assert "damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", [".tmp-0123.npz", "notes.txt"])
 def test_files_left_by_a_kill_are_passed_over(tmp_path, name, capsys):
     kept = PartialResults(tmp_path, IDENTITY)
