@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,8 +33,8 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
 }
 
-
 _ALWAYS_FINITE = "lod"  # says what is computed, and is no weight of it
+_Config = TypeVar("_Config")
 _RGB_LAYERS = (".torgb.weight", ".torgb.bias")
 
 
@@ -56,19 +56,20 @@ def _network_type(config: Any) -> tuple[str, Callable[[Any], nn.Module]]:
     raise CheckpointError(f"{type(config).__name__} describes no network of latentlab")
 
 
-def config_from_dict(config_type: type[Any], values: Any, where: str) -> Any:
-    """Build a frozen config from plain data, refusing unknown, missing and unfit fields.
+def config_from_dict(config_type: type[_Config], values: Any, where: str) -> _Config:
+    """Build a frozen config from plain data, refusing fields that are unknown, missing or unfit.
 
     Raises:
         UnsupportedCheckpoint: Naming the file, the network and the field.
     """
     if not isinstance(values, dict):
         raise UnsupportedCheckpoint(f"{where}: the config must be an object with named settings")
-    known = {item.name for item in fields(config_type)}
-    needed = {item.name for item in fields(config_type) if item.default is MISSING}
+    settings = fields(config_type)  # type: ignore[arg-type]
+    known = {item.name for item in settings}
+    needed = {item.name for item in settings if item.default is MISSING}
     for problem, names in (("unknown", set(values) - known), ("no", needed - set(values))):
         if names:
-            raise UnsupportedCheckpoint(f"{where}: {problem} setting {', '.join(sorted(names))}")
+            raise UnsupportedCheckpoint(f"{where}: {problem} setting {shown(sorted(names))}")
     frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     try:
         return config_type(**frozen)
@@ -91,10 +92,10 @@ def assemble(
         config: A frozen config.
         tensors: Weights by the network's own names.
         where: File and network, for messages.
-        allow_nonfinite: Accept NaN and infinite weights, though never a ``lod`` of these.
-        taken: If given, tensors become the network's own where they can, without a copy; the
-            set holds the memory that networks made before have taken. Not for memory that is
-            mapped from a file, which may change later.
+        allow_nonfinite: Accept NaN and infinite weights, though never such a ``lod``.
+        taken: If given, tensors become the network's own without a copy where they can; the set
+            holds the memory that networks built earlier have taken. Not for memory that is mapped
+            from a file, which may change later.
 
     Returns:
         The network in eval mode, float32, without gradients.
@@ -106,7 +107,7 @@ def assemble(
 
 
 def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Module:
-    """Build a network that has shapes and no memory, on the meta device.
+    """Build a network on the meta device, where it has shapes and no memory.
 
     Raises:
         UnsupportedCheckpoint: If the config is not possible, or asks for too many weights.
@@ -129,15 +130,7 @@ def fill(
     allow_nonfinite: bool = False,
     taken: set[int] | None = None,
 ) -> nn.Module:
-    """Give a blank network ``tensors``; see ``assemble``.
-
-    Args:
-        network: From ``blank``.
-        tensors: Weights by the network's own names.
-        where: File and network, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-        taken: As in ``assemble``.
-    """
+    """Give a network from ``blank`` its weights; all else is as in ``assemble``."""
     expected = network.state_dict()
     problems = _problems(expected, tensors, allow_nonfinite)
     if problems:

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, shown
+from latentlab.files import sha256_of
 from latentlab.models import is_builtin
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
@@ -50,7 +51,7 @@ class Checkpoint:
         sha256: Hex digest of the file.
         path: The file.
         networks: Every network by its name in the field: "G_ema", "G", "D", "classifier".
-        metadata: What else the file says of itself (source, licence, training), as plain data.
+        metadata: What else the file says about itself (source, licence, training), as plain data.
     """
 
     kind: str
@@ -59,17 +60,25 @@ class Checkpoint:
     networks: Mapping[str, nn.Module]
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
+    @classmethod
+    def of_file(
+        cls, path: Path, kind: str, networks: Mapping[str, nn.Module], metadata: Mapping[str, Any]
+    ) -> "Checkpoint":
+        """Describe what was read from a file, which its content identifies."""
+        held, facts = MappingProxyType(dict(networks)), MappingProxyType(dict(metadata))
+        return cls(kind, sha256_of(path), path, held, facts)
+
     @property
     def config(self) -> Any:
-        """The frozen description of the generator, or of the only network where it has none."""
+        """The frozen description of the generator, or of the only network if there is none."""
         by_rank = sorted(self.networks, key=lambda name: name not in ("G_ema", "G"))
         return self.networks[by_rank[0]].config
 
     @property
     def images_shown(self) -> int | None:
-        """Real images shown in training until it was written, by its own word or its name's.
+        """Real images shown in training before it was written, as its metadata or name says.
 
-        None if neither says so. StyleGAN's training scripts name snapshots by thousands.
+        None if neither does. StyleGAN's training scripts name snapshots by thousands.
         """
         training = self.metadata.get("training")
         images = training.get("images") if isinstance(training, dict) else None
@@ -89,9 +98,8 @@ class Checkpoint:
             network = self.networks.get(name)
             if isinstance(network, Generator):
                 return network
-        raise CheckpointError(
-            f"{self.path}: no generator inside, only {', '.join(self.networks) or 'nothing'}"
-        )
+        held = shown(list(self.networks)) or "nothing"
+        raise CheckpointError(f"{self.path}: no generator inside, only {held}")
 
     @property
     def raw_generator(self) -> Generator | None:
@@ -113,11 +121,10 @@ class Checkpoint:
             CheckpointError: If the file holds none.
         """
         network = self.networks.get("classifier")
-        if network is not None:
-            return network
-        raise CheckpointError(
-            f"{self.path}: no classifier inside, only {', '.join(self.networks) or 'nothing'}"
-        )
+        if network is None:
+            held = shown(list(self.networks)) or "nothing"
+            raise CheckpointError(f"{self.path}: no classifier inside, only {held}")
+        return network
 
 
 def kind_in_words(kind: str) -> str:

@@ -1,9 +1,8 @@
-"""What a file of torch.save holds: networks of a known system, or nothing that is opened here."""
+"""Foreign files, pickles and those of torch.save: which system made them, and its networks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -16,7 +15,6 @@ from latentlab.checkpoints.systems.nvidia_torch import official_kind, read_snaps
 from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import UnsupportedCheckpoint
-from latentlab.files import sha256_of
 
 _Reader = Callable[
     [Mapping[Any, Any], str, bool], tuple[dict[str, nn.Module], dict[str, Any]]
@@ -28,20 +26,15 @@ _SHOWN = 5  # keys in a message
 class _System:
     kind: str  # of the checkpoint
     mark: str  # a name that only its generator's state dict has
-    places: tuple[str, ...]  # where a file holds that; it may also be all of the file
+    places: tuple[str, ...]  # keys of a file that may hold one; it may also be the whole file
     read: _Reader
 
 
 _SYSTEMS = (
-    _System("stylegan2-rosinality", rosinality2.MARK, ("g_ema", "g"), rosinality2.read_rosinality),
-    _System(
-        "stylegan1-rosinality",
-        rosinality1.MARK,
-        ("g_running", "generator"),
-        rosinality1.read_rosinality1,
-    ),
-    _System("stylegan1-yuuho", yuuho.MARK1, (), yuuho.read_yuuho),
-    _System("stylegan2-yuuho", yuuho.MARK2, (), yuuho.read_yuuho),
+    _System("stylegan2-rosinality", rosinality2.MARK, ("g_ema", "g"), rosinality2.read),
+    _System("stylegan1-rosinality", rosinality1.MARK, ("g_running", "generator"), rosinality1.read),
+    _System("stylegan1-yuuho", yuuho.MARK1, (), yuuho.read),
+    _System("stylegan2-yuuho", yuuho.MARK2, (), yuuho.read),
 )
 
 
@@ -56,13 +49,7 @@ def read_torch_file(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
         parts = [found, *(found.get(place) for place in system.places)]
         if any(type(part) is dict and system.mark in part for part in parts):
             networks, metadata = system.read(found, str(path), allow_nonfinite)
-            return Checkpoint(
-                system.kind,
-                sha256_of(path),
-                path,
-                MappingProxyType(networks),
-                MappingProxyType(metadata),
-            )
+            return Checkpoint.of_file(path, system.kind, networks, metadata)
     raise UnsupportedCheckpoint(
         f"{path}: a file of torch.save with {outline(found)}; expected weights of rosinality/"
         "stylegan2-pytorch, rosinality/style-based-gan-pytorch or yuuho/stylegans-pytorch"
@@ -78,22 +65,14 @@ def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     found = read_pickle(path)
     if type(found) is dict and _is_record(found.get("G_ema"), "torch"):
         networks, metadata = read_snapshot(found, str(path), allow_nonfinite)
-        return _checkpoint(path, official_kind(networks), networks, metadata)
+        return Checkpoint.of_file(path, official_kind(networks), networks, metadata)
     parts = found if type(found) is tuple else (found,)
     if parts and all(_is_record(part, "tensorflow") for part in parts):
         kind, networks, metadata = read_networks(parts, str(path), allow_nonfinite)
-        return _checkpoint(path, kind, networks, metadata)
+        return Checkpoint.of_file(path, kind, networks, metadata)
     if type(found) is dict and arrays.MARK in found:
-        return _checkpoint(path, *arrays.read_arrays(found, str(path), allow_nonfinite))
+        return Checkpoint.of_file(path, *arrays.read_arrays(found, str(path), allow_nonfinite))
     raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {outline(found)}")
-
-
-def _checkpoint(
-    path: Path, kind: str, networks: dict[str, nn.Module], metadata: dict[str, Any]
-) -> Checkpoint:
-    return Checkpoint(
-        kind, sha256_of(path), path, MappingProxyType(networks), MappingProxyType(metadata)
-    )
 
 
 def _is_record(value: object, origin: str) -> bool:

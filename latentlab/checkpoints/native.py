@@ -8,7 +8,6 @@ Tensors are named ``G_ema.*``, ``G.*``, ``D.*`` or ``classifier.*``. The header'
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,8 +20,7 @@ from latentlab.checkpoints.assemble import (
 )
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
-from latentlab.files import sha256_of
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab"
@@ -52,13 +50,8 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
         networks[name] = assemble(build, config, own, f"{path}: {name}", allow_nonfinite)
     _refuse_strays(tensors, described, path)
     metadata = _json(header.get("metadata", "{}"), path)
-    return Checkpoint(
-        _kind(networks) if header.get("format") == FORMAT else official_kind(networks),
-        sha256_of(path),
-        path,
-        MappingProxyType(networks),
-        MappingProxyType(metadata),
-    )
+    kind = _kind(networks) if header.get("format") == FORMAT else official_kind(networks)
+    return Checkpoint.of_file(path, kind, networks, metadata)
 
 
 def write_native(
@@ -66,7 +59,10 @@ def write_native(
     path: Path,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file, whole."""
+    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file.
+
+    It is written whole or not at all.
+    """
     described = {name: config_to_dict(network) for name, network in networks.items()}
     header = {
         "format": FORMAT,
@@ -94,13 +90,16 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, An
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise UnsupportedCheckpoint(
-            f"{path}: format version {version}, this latentlab reads {FORMAT_VERSION}; update it"
+            f"{path}: format version {quoted(version)}, this latentlab reads {FORMAT_VERSION}; "
+            "update it"
         )
     described = {}
     for name, entry in _json(header.get("networks", "{}"), path).items():
         kind = entry.get("type") if isinstance(entry, dict) else None
         if not isinstance(kind, str) or kind not in NETWORK_TYPES:
-            raise UnsupportedCheckpoint(f"{path}: {name} is of a type unknown to this version")
+            raise UnsupportedCheckpoint(
+                f"{path}: {shown([name])} is of a type that this version does not know"
+            )
         config_type, build = NETWORK_TYPES[kind]
         config = config_from_dict(config_type, entry.get("config", {}), f"{path}: {name}")
         described[name] = (build, config)
@@ -120,5 +119,5 @@ def _json(text: str, path: Path) -> dict[str, Any]:
 def _refuse_strays(tensors: Mapping[str, Tensor], names: Mapping[str, Any], path: Path) -> None:
     strays = [key for key in tensors if key.split(".", 1)[0] not in names]
     if strays or not names:
-        found = ", ".join(strays[:5]) or "no tensors"
+        found = shown(strays) or "no tensors"
         raise CheckpointError(f"{path}: holds weights of no described network: {found}")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from latentlab.checkpoints.assemble import config_from_dict
-from latentlab.checkpoints.systems.translation import Names, translate
+from latentlab.checkpoints.systems.translation import Names, translate_arguments
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 _GENERATOR: Names = {
@@ -55,9 +55,8 @@ def stylegan3_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN3Config:
     Raises:
         UnsupportedCheckpoint: If an argument is unknown or does not fit.
     """
-    values = translate(kwargs, _GENERATOR, {"mapping_kwargs": _MAPPING}, where)
-    config: StyleGAN3Config = config_from_dict(StyleGAN3Config, values, where)
-    return config
+    values = translate_arguments(kwargs, _GENERATOR, {"mapping_kwargs": _MAPPING}, where)
+    return config_from_dict(StyleGAN3Config, values, where)
 
 
 def stylegan3_kind(config: StyleGAN3Config) -> str:

@@ -18,8 +18,8 @@ from latentlab.checkpoints.systems.nvidia_stylegan3 import (
     stylegan3_kind,
 )
 from latentlab.checkpoints.systems.torch_modules import state_dict_of
-from latentlab.checkpoints.systems.translation import Names, translate
-from latentlab.errors import UnsupportedCheckpoint
+from latentlab.checkpoints.systems.translation import LABEL_RATE, Names, translate_arguments
+from latentlab.errors import UnsupportedCheckpoint, quoted
 from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -76,7 +76,6 @@ _DISCRIMINATOR_MAPPING: Names = {
     "lr_multiplier": None,
     "w_avg_beta": None,
 }
-_LABEL_RATE = 0.01  # learning rate multiplier of the mapping in our discriminators
 
 # Arguments by position, where a caller left out their names.
 _POSITIONS: Mapping[str, tuple[str, ...]] = {
@@ -150,7 +149,7 @@ def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
     if not isinstance(kwargs, dict) or not isinstance(args, list | tuple):
         raise UnsupportedCheckpoint(f"{where}: the arguments of the network are not recorded")
     if record.class_name != class_name:
-        found = ascii(record.class_name)[:60]
+        found = quoted(record.class_name)
         raise UnsupportedCheckpoint(f"{where}: expected the class {class_name}, but got {found}")
     names = _POSITIONS[class_name][: len(args)]
     if len(args) > len(names) or set(names) & set(kwargs):
@@ -209,9 +208,8 @@ def generator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Config:
         top, kwargs = {**_GENERATOR, **_FLAT}, {"conv_clamp": _FLAT_CLAMP, **kwargs}
     else:
         tables["synthesis_kwargs"] = _SYNTHESIS
-    values = translate(kwargs, top, tables, where)
-    config: StyleGAN2Config = config_from_dict(StyleGAN2Config, values, where)
-    return config
+    values = translate_arguments(kwargs, top, tables, where)
+    return config_from_dict(StyleGAN2Config, values, where)
 
 
 def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2DiscriminatorConfig:
@@ -223,10 +221,8 @@ def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Disc
         "mapping_kwargs": _DISCRIMINATOR_MAPPING,
         "epilogue_kwargs": _EPILOGUE,
     }
-    values = translate(kwargs, _DISCRIMINATOR, tables, where)
-    config: StyleGAN2DiscriminatorConfig = config_from_dict(
-        StyleGAN2DiscriminatorConfig, values, where
-    )
+    values = translate_arguments(kwargs, _DISCRIMINATOR, tables, where)
+    config = config_from_dict(StyleGAN2DiscriminatorConfig, values, where)
     _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
     return config
 
@@ -240,12 +236,12 @@ def _check_label_mapping(
         if mapping.get(name) not in (None, width):
             raise UnsupportedCheckpoint(
                 f"{where}: {name} must be {width}, the width of the mapped label, but got "
-                f"{str(mapping[name])[:80]!r}"
+                f"{quoted(mapping[name])}"
             )
-    rate = mapping.get("lr_multiplier", _LABEL_RATE)
-    if rate != _LABEL_RATE:
+    rate = mapping.get("lr_multiplier", LABEL_RATE)
+    if rate != LABEL_RATE:
         raise UnsupportedCheckpoint(
-            f"{where}: lr_multiplier must be {_LABEL_RATE} here, but got {str(rate)[:80]!r}"
+            f"{where}: lr_multiplier must be {LABEL_RATE} here, but got {quoted(rate)}"
         )
 
 
@@ -260,16 +256,16 @@ def _with_label_rate(
     if not isinstance(mapping, dict):
         return kwargs, tensors
     rate: Any = mapping.get("lr_multiplier")
-    if type(rate) not in (int, float) or not 1e-6 <= rate <= 1e6 or rate == _LABEL_RATE:
+    if type(rate) not in (int, float) or not 1e-6 <= rate <= 1e6 or rate == LABEL_RATE:
         return kwargs, tensors
-    factor = rate / _LABEL_RATE
+    factor = rate / LABEL_RATE
     folded = {
         name: tensor * factor
         if name.startswith("mapping.fc") and tensor.is_floating_point()
         else tensor
         for name, tensor in tensors.items()
     }
-    return {**kwargs, "mapping_kwargs": {**mapping, "lr_multiplier": _LABEL_RATE}}, folded
+    return {**kwargs, "mapping_kwargs": {**mapping, "lr_multiplier": LABEL_RATE}}, folded
 
 
 def _without_labels(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """StyleGAN1 of rosinality/style-based-gan-pytorch: all networks of a run, or a bare ``g_running``.
 
-It computes as the official StyleGAN1 but for what the config says, and with other gains, which are
-folded into the weights here: sqrt(2 / fan_in) everywhere, styles, noise and RGB layers included;
+It computes as the official StyleGAN1 does, except for what the config says and for its gains, which
+are folded into the weights here: sqrt(2 / fan_in) everywhere, in styles, noise and RGB layers too;
 the scale of a style is not relative to 1; fused upsampling averages its four shifts.
 """
 
@@ -21,6 +21,7 @@ from latentlab.checkpoints.systems.translation import (
     reshaped,
     scaled,
     size_after,
+    weights_by_network,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.config import block_resolutions
@@ -36,7 +37,7 @@ _BLUR = (1.0, 2.0, 1.0)
 _MEAN_OF = 10 * 1024  # w, as their generate.py takes
 
 
-def read_rosinality1(
+def read(
     found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
 ) -> tuple[dict[str, nn.Module], dict[str, Any]]:
     """Build the networks of a file of rosinality/style-based-gan-pytorch.
@@ -54,20 +55,15 @@ def read_rosinality1(
     """
     if MARK in found:
         found = {"g_running": found}
-    parts: dict[str, ForeignWeights] = {}
-    for key, name in _NETWORKS.items():
-        if found.get(key) is not None:
-            if type(found[key]) is not dict:
-                raise CheckpointError(f"{where}: {key} is not a state dict")
-            parts[name] = ForeignWeights(found[key], f"{where}: {key}")
+    parts = weights_by_network(found, _NETWORKS, where)
     trained = max(_trained_stages(weights) for weights in parts.values())
     networks: dict[str, nn.Module] = {}
     taken: set[int] = set()
     for name, weights in parts.items():
-        build, read = (
+        build, translate = (
             (Generator, _generator) if name != "D" else (StyleGAN1Discriminator, _discriminator)
         )
-        config, tensors = read(weights, trained)
+        config, tensors = translate(weights, trained)
         networks[name] = assemble(build, config, tensors, weights.where, allow_nonfinite, taken)
     notes = _complete(networks)
     if trained < max(_stages(weights) for weights in parts.values()):
@@ -78,7 +74,7 @@ def read_rosinality1(
 
 
 def _complete(networks: Mapping[str, nn.Module]) -> list[str]:
-    """Give the generators their mean of W; return what is to be said of them."""
+    """Give the generators their mean of W; return notes on what their file lacks."""
     generators = [network for network in networks.values() if isinstance(network, Generator)]
     notes = {set_w_mean(g, _MEAN_OF) for g in generators}
     if generators:
@@ -86,8 +82,8 @@ def _complete(networks: Mapping[str, nn.Module]) -> list[str]:
     return sorted(notes)
 
 
-# Stages: stage 0 is 4x4; their lists are in this order for the generator, and in reverse for the
-# discriminator. A file has all up to 1024 px, whatever it was trained for.
+# Stages: stage 0 is 4x4. Their lists are in this order in the generator, and in reverse in the
+# discriminator. A file has all stages up to 1024 px, whatever it was trained for.
 
 
 def _prefix(weights: ForeignWeights) -> str:
@@ -150,7 +146,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
         "blurred_bias": True,
         "fused_from": size_after(fused[0]) if fused else None,
     }
-    config: StyleGAN1Config = config_from_dict(StyleGAN1Config, described, weights.where)
+    config = config_from_dict(StyleGAN1Config, described, weights.where)
     rules: dict[str, Rule] = {}
     for i in range(layers):
         rules |= _equalized(f"mapping.fc{i}", f"style.{2 * i + 1}.linear")
@@ -170,7 +166,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
 
 
 def _unwritten(config: StyleGAN1Config) -> dict[str, Tensor]:
-    """What their file has not: the constant's bias, noise, lod, and the mean of W for later."""
+    """What their file lacks: the constant's bias, noise, lod, and a mean of W to be set later."""
     tensors = {
         "mapping.w_avg": torch.zeros(config.w_dim),
         "synthesis.lod": torch.zeros([]),
@@ -246,9 +242,7 @@ def _discriminator(
         "widens_first": True,
         "fused_from": size_after(fused[0]) if fused else None,
     }
-    config: StyleGAN1DiscriminatorConfig = config_from_dict(
-        StyleGAN1DiscriminatorConfig, described, weights.where
-    )
+    config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
     rules: dict[str, Rule] = {}
     for i, block in enumerate(blocks):
         ours = f"b{size_after(i)}"

@@ -1,7 +1,7 @@
 """StyleGAN2 of rosinality/stylegan2-pytorch: ``g_ema``, ``g`` and ``d``, or a bare ``g_ema``.
 
 The mathematics is that of the official PyTorch release with a skip generator and a resnet
-discriminator, so that weights need new names alone. The factor 1/sqrt(fan_in) that their
+discriminator, so weights only need new names. The factor 1/sqrt(fan_in) that their
 modulated convolutions keep is cancelled by demodulation; ToRGB has it in both.
 """
 
@@ -26,6 +26,7 @@ from latentlab.checkpoints.systems.translation import (
     only_one,
     reshaped,
     size_after,
+    weights_by_network,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.discriminators import StyleGAN2Discriminator
@@ -40,7 +41,7 @@ _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
 
-def read_rosinality(
+def read(
     found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
 ) -> tuple[dict[str, nn.Module], dict[str, Any]]:
     """Build the networks of a file of rosinality/stylegan2-pytorch.
@@ -61,22 +62,16 @@ def read_rosinality(
     networks: dict[str, nn.Module] = {}
     notes: set[str] = set()
     taken: set[int] = set()
-    for key, name in _NETWORKS.items():
-        if found.get(key) is None:
-            continue
-        place = f"{where}: {key}"
-        if type(found[key]) is not dict:
-            raise CheckpointError(f"{place} is not a state dict")
-        weights = ForeignWeights(found[key], place)
+    for name, weights in weights_by_network(found, _NETWORKS, where).items():
         if name == "D":
             d_config, tensors = _discriminator(weights)
             networks[name] = assemble(
-                StyleGAN2Discriminator, d_config, tensors, place, allow_nonfinite, taken
+                StyleGAN2Discriminator, d_config, tensors, weights.where, allow_nonfinite, taken
             )
             continue
         config, tensors = _generator(weights)
-        tensors["mapping.w_avg"] = _mean(found, config.w_dim, place)
-        g = assemble(Generator, config, tensors, place, allow_nonfinite, taken)
+        tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
+        g = assemble(Generator, config, tensors, weights.where, allow_nonfinite, taken)
         if isinstance(g, Generator) and found.get("latent_avg") is None:
             notes.add(set_w_mean(g, _MEAN_OF))
         if not _has_noise(weights):
@@ -128,7 +123,7 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         "mapping_layers": layers,
         "resample_filter": _TAPS,
     }
-    config: StyleGAN2Config = config_from_dict(StyleGAN2Config, described, weights.where)
+    config = config_from_dict(StyleGAN2Config, described, weights.where)
     rules = {
         f"mapping.fc{i}.{part}": Rule(f"style.{i + 1}.{part}")
         for i in range(layers)
@@ -206,9 +201,7 @@ def _discriminator(
         "fc_features": features if features != downwards[-1] else None,
         "resample_filter": _TAPS,
     }
-    config: StyleGAN2DiscriminatorConfig = config_from_dict(
-        StyleGAN2DiscriminatorConfig, described, weights.where
-    )
+    config = config_from_dict(StyleGAN2DiscriminatorConfig, described, weights.where)
     rules = _biased(f"b{resolution}.fromrgb" if halved else "b4.fromrgb", "convs.0", 0)
     for i in range(1, halved + 1):
         ours, theirs = f"b{resolution // 2 ** (i - 1)}", f"convs.{i}"

@@ -1,4 +1,4 @@
-"""Weights under foreign names: each is used once, and none is left over."""
+"""Translation: arguments and weights under foreign names to our own, with none left over."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,10 +7,49 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint, shown
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 
 # Their argument -> our field; None marks arguments that do not change a float32 computation.
 Names = Mapping[str, str | None]
+LABEL_RATE = 0.01  # learning rate multiplier of the label's mapping in our discriminators
+
+
+def translate_arguments(
+    kwargs: Mapping[str, Any], top: Names, nested: Mapping[str, Names], where: str
+) -> dict[str, Any]:
+    """Rename top-level and nested arguments to our fields, refusing those that have none.
+
+    Args:
+        kwargs: The arguments of a foreign network.
+        top: Our fields for them.
+        nested: The same for arguments that are groups of arguments themselves.
+        where: File and network, for messages.
+
+    Raises:
+        UnsupportedCheckpoint: Naming ``where`` and the argument.
+    """
+    places = [(where, {k: v for k, v in kwargs.items() if k not in nested}, top)]
+    places += [(f"{where}: {name}", kwargs.get(name, {}), nested[name]) for name in nested]
+    translated: dict[str, Any] = {}
+    for place, values, names in places:
+        if not isinstance(values, dict):
+            raise UnsupportedCheckpoint(
+                f"{place}: expected named settings, but got {quoted(values)}"
+            )
+        if values.get("activation", "lrelu") != "lrelu":
+            raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
+        unknown = sorted(set(values) - {*names, "activation"})
+        if unknown:
+            raise UnsupportedCheckpoint(f"{place}: unknown setting {shown(unknown)}")
+        translated |= {
+            field: values[key] for key, field in names.items() if field and key in values
+        }
+    return translated
+
+
+def size_after(times: int) -> int:
+    """Return the size after doubling 4x4 so often, or one too large for any config."""
+    return int(4 * 2 ** min(times, 20))
 
 
 def as_is(tensor: Tensor) -> Tensor:
@@ -41,11 +80,6 @@ class Rule:
     change: Callable[[Tensor], Tensor] = as_is
 
 
-def size_after(times: int) -> int:
-    """Return the size after doubling 4x4 so often, no more than what a config would refuse."""
-    return int(4 * 2 ** min(times, 20))
-
-
 class ForeignWeights:
     """The weights of one network in a foreign file, as a state dict holds them."""
 
@@ -53,13 +87,13 @@ class ForeignWeights:
         """Check that ``found`` holds tensors by names.
 
         Raises:
-            CheckpointError: Naming ``where`` and the entry that is none.
+            CheckpointError: Naming ``where`` and the entry that does not.
         """
         self.where = where
         self.tensors: dict[str, Tensor] = {}
         for name, value in found.items():
             if type(name) is not str or type(value) is not Tensor:
-                raise CheckpointError(f"{where}: {str(name)[:80]!a} is not a named tensor")
+                raise CheckpointError(f"{where}: {quoted(name)} is not a named tensor")
             self.tensors[name] = value
         self._used: set[str] = set()
         self._missing: list[str] = []
@@ -88,7 +122,7 @@ class ForeignWeights:
         return number
 
     def check(self, name: str, expected: Tensor) -> None:
-        """Require a weight that is no choice in our networks to be ``expected``.
+        """Require a weight that our networks give no choice of to be ``expected``.
 
         Raises:
             UnsupportedCheckpoint: If it is something else.
@@ -103,7 +137,7 @@ class ForeignWeights:
             raise UnsupportedCheckpoint(f"{self.where}: {name} is another filter than the usual")
 
     def ignore(self, *names: str) -> None:
-        """Let names be there that have no part in the computation."""
+        """Allow names that have no part in the computation."""
         self._used.update(names)
 
     def translate(self, rules: Mapping[str, Rule]) -> dict[str, Tensor]:
@@ -132,26 +166,25 @@ class ForeignWeights:
             raise CheckpointError(f"{place} has shape {shape}, which does not fit") from error
 
 
-def translate(
-    kwargs: Mapping[str, Any], top: Names, nested: Mapping[str, Names], where: str
-) -> dict[str, Any]:
-    """Rename top-level and nested arguments to our fields, refusing what has no place there.
+def weights_by_network(
+    found: Mapping[Any, Any], names: Mapping[str, str], where: str
+) -> dict[str, ForeignWeights]:
+    """Return the weights of each network in a file, by our name of it.
+
+    Args:
+        found: The file as data.
+        names: Their name of a network -> ours.
+        where: The file, for messages.
 
     Raises:
-        UnsupportedCheckpoint: Naming ``where`` and the argument.
+        CheckpointError: If something under one of the names is not a state dict.
     """
-    places = [(where, {k: v for k, v in kwargs.items() if k not in nested}, top)]
-    places += [(f"{where}: {name}", kwargs.get(name, {}), nested[name]) for name in nested]
-    translated: dict[str, Any] = {}
-    for place, values, names in places:
-        if not isinstance(values, dict):
-            raise UnsupportedCheckpoint(f"{place}: expected named settings, but got {values!r}")
-        if values.get("activation", "lrelu") != "lrelu":
-            raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
-        unknown = sorted(set(values) - {*names, "activation"})
-        if unknown:
-            raise UnsupportedCheckpoint(f"{place}: unknown setting {', '.join(unknown)}")
-        translated |= {
-            field: values[key] for key, field in names.items() if field and key in values
-        }
-    return translated
+    weights = {}
+    for theirs, ours in names.items():
+        part, place = found.get(theirs), f"{where}: {theirs}"
+        if part is None:
+            continue
+        if type(part) is not dict:
+            raise CheckpointError(f"{place} is not a state dict")
+        weights[ours] = ForeignWeights(part, place)
+    return weights

@@ -28,7 +28,7 @@ MARK1 = "adains.0.0.fc.weight"  # names that only their generators have
 MARK2 = "toRGBs.0.0.fc.weight"
 
 
-def read_yuuho(
+def read(
     found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
 ) -> tuple[dict[str, nn.Module], dict[str, Any]]:
     """Build the generator of a state dict of yuuho/stylegans-pytorch.
@@ -96,7 +96,7 @@ def _stylegan2(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
     images = _images(weights)
     mapping, rules = _mapping(weights, bias=2)
     described = {**images, **mapping, "skip_filter": "bilinear"}
-    config: StyleGAN2Config = config_from_dict(StyleGAN2Config, described, weights.where)
+    config = config_from_dict(StyleGAN2Config, described, weights.where)
     weights.ignore("style_mixing_rate")
     rules["synthesis.b4.const"] = Rule("const_input", only_one)
     for layer in range(config.num_ws - 1):  # 4x4 has one layer, all others have two
@@ -135,7 +135,7 @@ def _stylegan1(weights: ForeignWeights) -> tuple[StyleGAN1Config, dict[str, Tens
         i for i in range(1, len(images["channel_table"])) if f"blocks.{2 * i}.0.weight" in weights
     ]
     described = {**images, **mapping, "fused_from": 4 * 2 ** fused[0] if fused else None}
-    config: StyleGAN1Config = config_from_dict(StyleGAN1Config, described, weights.where)
+    config = config_from_dict(StyleGAN1Config, described, weights.where)
     weights.ignore("image_mixing_rate", "style_mixing_rate")
     rules["synthesis.b4.layer0.const"] = Rule("const", only_one)
     for layer in range(config.num_ws):

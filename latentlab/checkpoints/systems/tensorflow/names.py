@@ -1,4 +1,4 @@
-"""Names of the variables in the published TensorFlow networks, and of our tensors they become."""
+"""Names: which variable of the published TensorFlow networks becomes which tensor of ours."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ from latentlab.checkpoints.systems.tensorflow.variables import (
     Layout,
     Row,
 )
+from latentlab.checkpoints.systems.translation import LABEL_RATE
 from latentlab.networks.config import ImageNetworkConfig, block_resolutions
+from latentlab.networks.ops import SQRT2
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
@@ -21,13 +23,10 @@ from latentlab.networks.stylegan1_config import (
 )
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 
-_SQRT2 = math.sqrt(2.0)
-_DISCRIMINATOR_RATE = 0.01  # learning rate multiplier of the mapping in our discriminators
-
 Rows = Iterator[Row]
 
 
-def _layer(ours: str, theirs: str, layout: Layout = KERNEL, gain: float = _SQRT2) -> Rows:
+def _layer(ours: str, theirs: str, layout: Layout = KERNEL, gain: float = SQRT2) -> Rows:
     """A layer with weight and bias."""
     yield Row(f"{ours}.weight", f"{theirs}/weight", layout, gain)
     yield Row(f"{ours}.bias", f"{theirs}/bias")
@@ -63,11 +62,11 @@ def stylegan1_generator(config: StyleGAN1Config, _: Arguments) -> Rows:
             yield Row(f"{ours}.layer0.const", f"{theirs}/Const/const", CONSTANT)
         elif resolution == 4:
             names = ("Dense", "Conv")
-            yield Row(f"{ours}.layer0.weight", f"{theirs}/Dense/weight", DENSE, _SQRT2 / 4)
+            yield Row(f"{ours}.layer0.weight", f"{theirs}/Dense/weight", DENSE, SQRT2 / 4)
         else:
             names = ("Conv0_up", "Conv1")
-            yield Row(f"{ours}.layer0.weight", f"{theirs}/Conv0_up/weight", KERNEL, _SQRT2)
-        yield Row(f"{ours}.layer1.weight", f"{theirs}/{names[1]}/weight", KERNEL, _SQRT2)
+            yield Row(f"{ours}.layer0.weight", f"{theirs}/Conv0_up/weight", KERNEL, SQRT2)
+        yield Row(f"{ours}.layer1.weight", f"{theirs}/{names[1]}/weight", KERNEL, SQRT2)
         for i, name in enumerate(names):
             index = 2 * int(math.log2(resolution)) - 4 + i
             yield from _epilogue(config, f"{ours}.layer{i}", f"{theirs}/{name}", index)
@@ -92,7 +91,7 @@ def progan_generator(config: ProGANConfig, _: Arguments) -> Rows:
     for resolution in block_resolutions(config.resolution):
         ours, theirs = f"synthesis.b{resolution}", f"{resolution}x{resolution}"
         if resolution == 4:
-            yield from _layer(f"{ours}.layer0", f"{theirs}/Dense", DENSE, _SQRT2 / 4)
+            yield from _layer(f"{ours}.layer0", f"{theirs}/Dense", DENSE, SQRT2 / 4)
             yield from _layer(f"{ours}.layer1", f"{theirs}/Conv")
         else:
             yield from _layer(f"{ours}.layer0", f"{theirs}/{up}")
@@ -188,7 +187,7 @@ def stylegan2_discriminator(config: StyleGAN2DiscriminatorConfig, a: Arguments) 
 
 def _label_mapping(config: StyleGAN2DiscriminatorConfig, a: Arguments) -> Rows:
     yield from _layer("mapping.embed", "LabelEmbed", DENSE)
-    factor = a.number("mapping_lrmul", 1e-6, 1e6) / _DISCRIMINATOR_RATE
+    factor = a.number("mapping_lrmul", 1e-6, 1e6) / LABEL_RATE
     for i in range(config.mapping_layers):
         yield Row(f"mapping.fc{i}.weight", f"Mapping{i}/weight", DENSE, factor=factor)
         yield Row(f"mapping.fc{i}.bias", f"Mapping{i}/bias", factor=factor)

@@ -11,7 +11,7 @@ from latentlab.checkpoints.assemble import blank, build_network, fill
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.substitutes import filters_of
 from latentlab.checkpoints.systems.tensorflow import config as configs
-from latentlab.checkpoints.systems.tensorflow import names as names
+from latentlab.checkpoints.systems.tensorflow import names
 from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Arguments
 from latentlab.checkpoints.systems.tensorflow.records import FoundNetwork, identify, roles
 from latentlab.checkpoints.systems.tensorflow.variables import (

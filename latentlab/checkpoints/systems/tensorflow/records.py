@@ -28,7 +28,7 @@ class FoundNetwork:
 
     Attributes:
         called: As the file names it ("Gs").
-        function: Key of ``tensorflow_arguments.DEFAULTS``.
+        function: Key of ``arguments.DEFAULTS``.
         given: Its static arguments.
         arguments: The same, with those of its sub-networks.
         original: Whether Progressive GAN's first release wrote it.
