@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentlab.checks import check_shape
-from latentlab.errors import LatentError, SettingsError
+from latentlab.errors import LatentError, SettingsError, quoted
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream
 from latentlab.tensor_files import read_npz, write_npz
@@ -26,7 +26,7 @@ W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
 _USE = " for this generator"  # of what is read from files
 _W_BATCH = 1000
-_PARALLEL = 1e-7  # length of what unit vectors differ by across, below which it is rounding
+_PARALLEL = 1e-7  # unit vectors that are no further apart, sideways, differ by rounding alone
 
 
 def draw_z(indices: Iterable[int], z_dim: int, seed: int, stream: int = 0) -> Tensor:
@@ -46,7 +46,7 @@ def draw_labels(indices: Iterable[int], c_dim: int, seed: int, stream: int = 0) 
 
 
 def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0) -> list[Tensor]:
-    """Draw noise maps [N,1,h,w], one a noise layer, the maps of each row keyed as ``draw_z``."""
+    """Draw noise maps [N,1,h,w], one per noise layer, each row keyed as ``draw_z``."""
     shapes = g.synthesis.noise_shapes
     sizes = [math.prod(shape) for shape in shapes]
     rows = [
@@ -64,7 +64,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Interpolate on the unit sphere: a [N,D] at t = 0, b at t = 1, each brought to length 1.
 
     Computed in float64 on the CPU, so that tiny steps survive. Between opposite vectors, whose
-    great circle is not unique, it takes the one through the axis that a has least of.
+    great circle is not unique, it takes the one through the axis along which a is shortest.
 
     Args:
         a: First ends [N,D].
@@ -89,9 +89,9 @@ def z_from_seeds(seeds: Sequence[int], z_dim: int) -> Tensor:
 
 
 def noise_from_seed(seed: int, g: Generator) -> list[Tensor]:
-    """Draw a noise map [1,1,h,w] a layer as NVIDIA's TensorFlow script does for ``--seeds``.
+    """Draw one noise map [1,1,h,w] per layer as NVIDIA's TensorFlow script does for ``--seeds``.
 
-    There z comes first out of RandomState(seed), and the maps follow in the order of layers.
+    There z is drawn first from RandomState(seed), and the maps follow in the order of layers.
     """
     rng = np.random.RandomState(seed)
     rng.randn(1, g.z_dim)
@@ -140,7 +140,7 @@ def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
 
 
 def style_layers(layers: str | Iterable[int], num_ws: int) -> list[int]:
-    """Return the numbers of layers, in order and each once, checked against a generator.
+    """Return the numbers of layers, sorted and each once, checked against a generator.
 
     Args:
         layers: "coarse" (layers 0-3), "middle" (4-7) or "fine" (8 and up), or numbers.
@@ -161,7 +161,7 @@ def style_layers(layers: str | Iterable[int], num_ws: int) -> list[int]:
         return chosen
     if layers not in STYLE_RANGES:
         known = ", ".join(STYLE_RANGES)
-        raise SettingsError(f"`layers` must be {known} or numbers, but got {layers!r}")
+        raise SettingsError(f"`layers` must be {known} or numbers, but got {quoted(layers)}")
     start, stop = STYLE_RANGES[layers]
     if start >= num_ws:
         size = 2 ** (start // 2 + 2)
@@ -202,12 +202,12 @@ def load_ws(path: Path | str, g: Generator) -> Tensor:
 
 
 def save_noise(path: Path | str, noise: Sequence[Tensor]) -> None:
-    """Write noise maps, one [N,1,h,w] a layer, as .npz with keys ``noise_0``, ``noise_1``, ..."""
+    """Write noise maps, one [N,1,h,w] per layer, as .npz with keys ``noise_0``, ``noise_1``, ..."""
     write_npz(path, {f"noise_{i}": level for i, level in enumerate(noise)})
 
 
 def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
-    """Read the noise maps for a generator from .npz: one [N,1,h,w] a layer, float32.
+    """Read the noise maps for a generator from .npz: one [N,1,h,w] per layer, float32.
 
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
@@ -216,7 +216,7 @@ def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
     maps = read_npz(path, shapes, _USE, np.float32)
     counts = {key: len(level) for key, level in maps.items()}
     if len(set(counts.values())) > 1:
-        raise LatentError(f"{path}: the maps are of different numbers of images: {counts}")
+        raise LatentError(f"{path}: the maps are for different numbers of images: {counts}")
     return [torch.from_numpy(level) for level in maps.values()]
 
 

@@ -174,12 +174,12 @@ def _problems(
 
 
 def in_colour(g: Generator) -> Generator:
-    """Return a generator whose three channels are all equal to the one of ``g``.
+    """Return a generator with three channels, each equal to the one of ``g``.
 
-    Its last layers are linear in the channels, so that repeating their weights is exact.
+    Its last layers are linear in the channels, so repeating their weights is exact.
 
     Raises:
-        SettingsError: If ``g`` is not grey, or its last layer is of another kind (StyleGAN3).
+        SettingsError: If ``g`` is not grey, or has another kind of last layer (StyleGAN3).
     """
     weights = g.state_dict()
     if g.channels != 1 or not any(name.endswith(_RGB_LAYERS) for name in weights):

@@ -14,7 +14,7 @@ _SMALL = 256  # bytes; a shorter read takes no memory worth a check
 
 @dataclass
 class Budget:
-    """What one file may still cost; nested streams draw from the same."""
+    """What one file may still cost; nested streams draw on the same budget."""
 
     size: int  # bytes of arrays and tensors
     opcodes: int = MAX_OPCODES
@@ -80,7 +80,7 @@ class BoundedFile:
         return found
 
     def skip(self, size: int) -> None:
-        """Go on ``size`` bytes further.
+        """Pass over ``size`` bytes.
 
         Raises:
             TruncatedCheckpoint: If fewer are left.
@@ -94,8 +94,8 @@ class BoundedFile:
         """Read to the end of a short line.
 
         Raises:
-            CheckpointError: If it holds a backslash, which no name has and which Python's
-                pickle module reads in more than one way.
+            CheckpointError: If it holds a backslash, which no name has, and which Python's pickle
+                module reads in more than one way.
         """
         line = self.file.readline(_MAX_LINE)
         self.position += len(line)

@@ -18,6 +18,7 @@ from latentlab.errors import (
     TruncatedCheckpoint,
     UnsafeCheckpoint,
     UnsupportedCheckpoint,
+    quoted,
 )
 
 _PROTOCOLS = range(2, 6)
@@ -61,7 +62,7 @@ class Language:
 
     Attributes:
         names: (module, name) -> our function for calling it, or None where it is only an argument.
-        persistent: Turns a persistent id into a value; None where there may be none.
+        persistent: Turns a persistent id into a value; None where none is allowed.
         attributes: Names that a dict's attributes may have; they are dropped.
     """
 
@@ -166,7 +167,7 @@ class PickleMachine:
         self.stack.append(Global(module, name))
 
     def call(self) -> None:
-        """Replace a token and its arguments by what our function for the token makes of them."""
+        """Replace a token and its arguments with what our function for it makes of them."""
         self.budget.take_object()
         arguments, token = self.stack.pop(), self.stack.pop()
         if type(token) is not Global or type(arguments) is not tuple:
@@ -245,15 +246,11 @@ def _add_items(machine: PickleMachine, _: object) -> None:
 
 def _set_item(machine: PickleMachine, _: object) -> None:
     value, key = machine.stack.pop(), machine.stack.pop()
-    _set_pairs(machine.top(dict), [key, value])
+    _set_pairs(machine, [key, value])
 
 
-def _set_items(machine: PickleMachine, _: object) -> None:
-    items = machine.pop_mark()
-    _set_pairs(machine.top(dict), items)
-
-
-def _set_pairs(target: dict[Any, Any], items: list[Any]) -> None:
+def _set_pairs(machine: PickleMachine, items: list[Any]) -> None:
+    target = machine.top(dict)
     if len(items) % 2:
         raise CheckpointError("damaged pickle (a key without a value)")
     for key, value in zip(items[::2], items[1::2], strict=True):
@@ -262,7 +259,7 @@ def _set_pairs(target: dict[Any, Any], items: list[Any]) -> None:
         if type(key) is not str and not (type(key) is int and abs(key) < 2**48):
             raise CheckpointError(f"a key of type {type(key).__name__} where text was expected")
         if key in target:
-            raise CheckpointError(f"the key {str(key)[:80]!a} is set twice")
+            raise CheckpointError(f"the key {quoted(key)} is set twice")
         target[key] = value
 
 
@@ -284,7 +281,7 @@ _ACTIONS: Mapping[str, Callable[[PickleMachine, Any], None]] = MappingProxyType(
         "APPENDS": _appends,
         "ADDITEMS": _add_items,
         "SETITEM": _set_item,
-        "SETITEMS": _set_items,
+        "SETITEMS": lambda machine, _: _set_pairs(machine, machine.pop_mark()),
         "BINPUT": PickleMachine.put,
         "LONG_BINPUT": PickleMachine.put,
         "MEMOIZE": lambda machine, _: machine.put(len(machine.memo)),

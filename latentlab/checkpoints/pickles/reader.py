@@ -1,7 +1,7 @@
-"""Foreign pickles as plain data: the names that genuine StyleGAN files use, and what ours make.
+"""Foreign pickles as plain data: the names that genuine StyleGAN files use, and what they become.
 
 Reading gives dicts, lists, tuples, sets of text, text, numbers, bytes, numpy arrays, torch
-tensors and ``Record``. Any other name in a file refuses it.
+tensors and ``Record``. A file that uses any other name is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class Record(Buildable):
         """Take the attributes, once.
 
         Raises:
-            UnsafeCheckpoint: If they are no dict, or there already.
+            UnsafeCheckpoint: If they are not a dict, or there already.
         """
         if type(state) is not dict or self.state is not None:
             raise UnsafeCheckpoint("sets the state of an object in an unknown way")
@@ -52,7 +52,7 @@ class Record(Buildable):
 
 
 def read_pickle(path: Path) -> Any:
-    """Read a pickle whole, as data; nothing in it is imported, called or executed.
+    """Read a whole pickle as data; nothing in it is imported, called or executed.
 
     Raises:
         CheckpointError: Naming file and byte: UnsafeCheckpoint where it asks for code,

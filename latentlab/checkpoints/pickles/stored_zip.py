@@ -1,7 +1,7 @@
 """Zip archives whose members are stored whole, as torch.save writes them.
 
-Readers of zip files disagree on what is found twice, lies between the members or around the
-archive. So one layout alone is accepted: members one after the other from the first byte, the
+Readers of zip files disagree on what is there twice, or lies between the members or around the
+archive. So only one layout is accepted: members one after the other from the first byte, the
 directory, its end, and nothing else.
 """
 
@@ -16,6 +16,7 @@ from latentlab.errors import (
     TruncatedCheckpoint,
     UnsafeCheckpoint,
     UnsupportedCheckpoint,
+    quoted,
 )
 
 _LOCAL = struct.Struct("<4s5H3I2H")  # before each member
@@ -104,7 +105,7 @@ def _find_directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _text(name: bytes) -> str:
-    """Return a name, which must be one below the archive's own top."""
+    """Return a name, which must stay within the archive."""
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError:
@@ -127,7 +128,7 @@ def contents(file: BinaryIO, size: int, members: Sequence[Member]) -> dict[str, 
     ends = [member.header for member in ordered[1:]] + [first]
     position = 0
     for member, end in zip(ordered, ends, strict=True):
-        where = f"byte {member.header}: the zip member {member.name[:60]!a}"
+        where = f"byte {member.header}: the zip member {quoted(member.name)}"
         if member.header != position:
             raise CheckpointError(f"{where} does not follow the one before")
         if member.name in found:

@@ -42,7 +42,7 @@ _TYPES: Mapping[str, tuple[str, torch.dtype]] = MappingProxyType(
 STORAGE_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
     {("torch", name): None for name in _TYPES}
 )
-PLAIN = Language(MappingProxyType({}))  # of a stream without any names
+PLAIN = Language(MappingProxyType({}))  # of a stream without names
 
 
 @dataclass(frozen=True, eq=False)

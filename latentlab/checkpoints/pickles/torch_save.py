@@ -1,8 +1,8 @@
 """Files of torch.save as plain data: the zip archives of today, and the streams before 2020.
 
 A zip archive holds a pickle ``data.pkl`` and a member ``data/N`` for each storage that it names. A
-stream holds the pickle, the list of its storages' keys, and after each number of elements their
-bytes. Nothing in either is imported, called or executed.
+stream holds the pickle, the list of its storages' keys, and for each storage the number of its
+elements and their bytes. Nothing in either is imported, called or executed.
 """
 
 import io
@@ -21,7 +21,7 @@ from latentlab.checkpoints.pickles.machine import Builder, Language, PickleMachi
 from latentlab.checkpoints.pickles.reader import Record, empty, text_set
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
-from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
+from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
 from latentlab.torchscript import is_program
 
 ZIP_START = b"PK\x03\x04"
@@ -55,7 +55,7 @@ _NAMES_ALONE: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
 
 
 def read_torch(path: Path) -> Any:
-    """Read a file of torch.save whole, as data; nothing in it is run.
+    """Read a whole file of torch.save as data; nothing in it is run.
 
     Returns:
         Dicts, lists, tuples, sets of text, text, numbers, tensors and Records.
@@ -91,7 +91,7 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
         if section is None or section.size != named.size:
             have = "no bytes" if section is None else f"{section.size} bytes"
             raise CheckpointError(
-                f"the storage {named.key[:20]!a} of {named.size} bytes has {have} in the archive"
+                f"the storage {quoted(named.key)} of {named.size} bytes has {have} in the archive"
             )
         return _storage(file, named, section.start)
 
@@ -103,7 +103,7 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
 
 
 def _root(names: list[str]) -> str:
-    """Return the folder of a torch.save archive that all is in."""
+    """Return the folder that everything in a torch.save archive is in."""
     root = names[0].split("/")[0] if names else ""
     if is_program(names):
         raise UnsupportedCheckpoint(
@@ -117,7 +117,7 @@ def _root(names: list[str]) -> str:
         )
     strays = [name for name in names if not name.startswith(f"{root}/")]
     if strays:
-        raise UnsafeCheckpoint(f"the zip member {strays[0][:60]!a} is outside {root[:60]!a}")
+        raise UnsafeCheckpoint(f"the zip member {quoted(strays[0])} is outside {quoted(root)}")
     return root
 
 
@@ -130,7 +130,7 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
     def note(value: object) -> StorageId:
         found = tensors.storage_id(value)
         if named.setdefault(found.key, found) != found:
-            raise CheckpointError(f"the storage {found.key[:20]!a} is described in two ways")
+            raise CheckpointError(f"the storage {quoted(found.key)} is described in two ways")
         return found
 
     start = view.position

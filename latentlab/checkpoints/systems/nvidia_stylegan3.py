@@ -44,7 +44,7 @@ _MAPPING: Names = {
 def is_stylegan3(tensor_names: Collection[str]) -> bool:
     """Whether a generator is StyleGAN3's, by the names of its weights.
 
-    Its class has the name that StyleGAN2's has, and every argument has a default.
+    Its class has the same name as StyleGAN2's, and every argument has a default.
     """
     return "synthesis.input.weight" in tensor_names
 

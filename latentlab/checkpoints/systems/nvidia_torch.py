@@ -1,6 +1,6 @@
 """NVIDIA's PyTorch releases (stylegan2-ada-pytorch, stylegan3): snapshots and arguments.
 
-Here are the arguments of StyleGAN2's networks, which both releases write; those of StyleGAN3's
+The arguments of StyleGAN2's networks, which both releases write, are here; those of StyleGAN3's
 generator are in nvidia_stylegan3. State dict names are the same as ours, so weights need no table.
 """
 
@@ -104,7 +104,7 @@ def read_snapshot(
 
     Returns:
         The networks by name, and metadata: the settings of the training set, and under "ignored"
-        what the snapshot holds besides.
+        what else the snapshot holds.
 
     Raises:
         CheckpointError: If a network is of another kind, or its weights do not fit.
@@ -230,7 +230,7 @@ def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Disc
 def _check_label_mapping(
     mapping: Mapping[str, Any], config: StyleGAN2DiscriminatorConfig, where: str
 ) -> None:
-    """Refuse what the mapping network of our discriminator has no choice of."""
+    """Refuse settings that the mapping network of our discriminator does not have."""
     width = config.cmap_dim or config.feature_maps(4)
     for name in ("embed_features", "layer_features"):
         if mapping.get(name) not in (None, width):
@@ -250,7 +250,7 @@ def _with_label_rate(
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Fold another ``lr_multiplier`` of the label's mapping into its weights.
 
-    Snapshots converted from TensorFlow have 0.1. What is no rate is left to be refused.
+    Snapshots converted from TensorFlow have 0.1. What is not a rate is left to be refused.
     """
     mapping = kwargs.get("mapping_kwargs")
     if not isinstance(mapping, dict):
@@ -271,7 +271,7 @@ def _with_label_rate(
 def _without_labels(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the settings of a mapping network that is not there.
 
-    Snapshots converted from TensorFlow carry them all the same, with ``num_layers`` 0.
+    Snapshots converted from TensorFlow have them nevertheless, with ``num_layers`` 0.
     """
     mapping = kwargs.get("mapping_kwargs")
     if not isinstance(mapping, dict):

@@ -14,7 +14,7 @@ from latentlab.networks.layers import DEFAULT_TAPS
 from latentlab.networks.ops import fir_kernel
 from latentlab.numerics import Stream, keyed_generator
 
-NO_NOISE_MAPS = "The file has no noise maps; they are random ones of a fixed seed."
+NO_NOISE_MAPS = "The file has no noise maps; random ones from a fixed seed are used."
 
 _SEED = 0
 _BATCH = 1024  # latents mapped at a time
@@ -28,9 +28,9 @@ def resample_filters(build: Callable[[Any], nn.Module], config: Any) -> dict[str
 
 
 def filters_of(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return the filter buffers among the weights of such ``shapes``.
+    """Return the filter buffers among weights of these ``shapes``.
 
-    A buffer of another length than the config's filter belongs to a layer that has the default.
+    A buffer whose length is not that of the config's filter is of a layer that has the default.
     """
     filters = {}
     for name, shape in shapes.items():
@@ -56,6 +56,6 @@ def set_w_mean(g: Generator, count: int) -> str:
             total += g.mapping(z)[:, 0].double().sum(dim=0)
     g.mapping.w_avg.copy_(total / count)
     return (
-        f"The file has no mean of w, the centre of truncation; it is the mean of {count} random w "
-        f"(seed {_SEED})."
+        f"The file has no mean of w, the centre of truncation; the mean of {count} random w (seed "
+        f"{_SEED}) is used."
     )

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from latentlab.checkpoints.pickles.reader import Record
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, quoted
 
 _MAX_DEPTH = 16  # of modules within modules; the official networks have 4
 
@@ -19,7 +19,7 @@ def state_dict_of(network: Record, where: str) -> dict[str, Tensor]:
         where: File and network, for messages.
 
     Raises:
-        CheckpointError: If a module is met twice (in a cycle, for instance) or is no module.
+        CheckpointError: If a module is met twice (in a cycle, for instance) or is not one.
     """
     tensors: dict[str, Tensor] = {}
     met: set[int] = set()
@@ -61,5 +61,5 @@ def _field(state: Mapping[Any, Any], name: str, where: str) -> dict[str, Any]:
         raise CheckpointError(f"{where}{name} is missing")
     for key in found:
         if type(key) is not str or not key.isidentifier() or len(key) > 100:
-            raise CheckpointError(f"{where}{name} holds the name {str(key)[:40]!a}")
+            raise CheckpointError(f"{where}{name} holds the name {quoted(key)}")
     return found

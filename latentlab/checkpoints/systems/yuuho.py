@@ -1,8 +1,8 @@
 """Generators of yuuho/stylegans-pytorch: state dicts converted from the TensorFlow releases.
 
 They compute as the official networks do, except that StyleGAN2's image is enlarged bilinearly from
-one resolution to the next. Lists of modules number the layers: where a layer's parts are depends on
-what comes before them.
+one resolution to the next. Layers are numbered by their place in lists of modules, so a part's
+number depends on what comes before it.
 """
 
 from collections.abc import Mapping
@@ -148,7 +148,7 @@ def _stylegan1(weights: ForeignWeights) -> tuple[StyleGAN1Config, dict[str, Tens
 
 
 def _layer_and_epilogue(layer: int, fused: bool) -> dict[str, Rule]:
-    """One of StyleGAN1's two layers a resolution; every other one doubles the size."""
+    """One of StyleGAN1's two layers per resolution; every other one doubles the size."""
     size, up = 4 * 2 ** (layer // 2), layer % 2 == 0
     ours, theirs = f"synthesis.b{size}.layer{layer % 2}", f"blocks.{layer}"
     rules: dict[str, Rule] = {}

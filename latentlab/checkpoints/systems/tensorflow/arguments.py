@@ -1,7 +1,7 @@
 """Static arguments of the published TensorFlow networks, completed by their functions' defaults.
 
 A file holds the arguments that its owner gave. The others have the defaults of the function that
-built the network, which are listed here as facts of each release: Progressive GAN (Karras et al.
+built the network, listed here as facts of each release: Progressive GAN (Karras et al.
 2018), StyleGAN1 (2019), StyleGAN2 (2020) and its adaptive augmentation (ADA, 2020).
 """
 

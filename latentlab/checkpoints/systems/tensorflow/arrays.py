@@ -1,7 +1,7 @@
-"""Variables of a TensorFlow generator alone: a pickled dict {name: array}, as yuuho saves it.
+"""Arrays of a TensorFlow generator alone: a pickled dict {name: array}, as yuuho saves it.
 
-It is what ``Gs.vars`` holds, under full names. The arguments that made the network are not in the
-file; sizes are read off the shapes, and all else is as published.
+They are what ``Gs.vars`` holds, under full names. The arguments that made the network are not in
+the file; sizes are read off the shapes, and all else is taken to be as published.
 """
 
 import math
@@ -53,9 +53,7 @@ def read_arrays(
         whole.state["components"] = records
     kind, networks, facts = read_networks([whole], where, allow_nonfinite)
     facts.pop("static_kwargs", None)  # they are ours
-    note = (
-        "The file holds variables alone; settings that their shapes do not tell are as published."
-    )
+    note = "The file holds only variables; settings that their shapes do not tell are as published."
     return kind, networks, {**facts, "notes": [*facts.get("notes", []), note]}
 
 

@@ -72,7 +72,7 @@ def identify(record: Record, where: str) -> FoundNetwork:
     """Find out which published function built a network, and with which arguments.
 
     Raises:
-        UnsupportedCheckpoint: If it is none, or sub-networks disagree with the whole.
+        UnsupportedCheckpoint: If none did, or if sub-networks disagree with the whole network.
         CheckpointError: If the record is damaged.
     """
     state = _state(record, where)
@@ -90,7 +90,7 @@ def identify(record: Record, where: str) -> FoundNetwork:
             if arguments.setdefault(key, value) != value:
                 here, whole = (ascii(str(item)[:60]) for item in (value, arguments[key]))
                 raise UnsupportedCheckpoint(
-                    f"{place}: {name}: {key} is {here}, and {whole} in the whole"
+                    f"{place}: {name}: {key} is {here}, but {whole} in the whole network"
                 )
     if arguments.pop("synthesis_func", function) != function:
         raise UnsupportedCheckpoint(f"{place}: synthesis_func is not {function}, which is there")
@@ -120,7 +120,7 @@ def roles(found: Sequence[FoundNetwork], where: str) -> list[str]:
     if not 1 <= len(generators) <= 2 or len(found) - len(generators) > 1:
         held = ", ".join(network.function for network in found[:8])
         raise UnsupportedCheckpoint(
-            f"{where}: expected a generator or two and a discriminator at most, but found {held}"
+            f"{where}: expected a generator or two and at most one discriminator, but found {held}"
         )
     names = ["G", "G_ema"][2 - len(generators) :]
     if len(found) == 2 and generators[0].called == "G" and len(generators) == 1:
@@ -135,7 +135,7 @@ def _state(record: object, where: str) -> dict[Any, Any]:
 
 
 def _function(top: object, inner: Mapping[str, Mapping[Any, Any]], where: str) -> str:
-    """Return the function that decides about a network: its own, or its synthesis network's."""
+    """Return the function that says what a network is: its own, or its synthesis network's."""
     if type(top) is str and top in _COMPOSED:
         if set(inner) != set(_SUBNETWORKS):
             raise UnsupportedCheckpoint(f"{where}: expected the sub-networks synthesis and mapping")
@@ -148,8 +148,8 @@ def _function(top: object, inner: Mapping[str, Mapping[Any, Any]], where: str) -
         return top if top == "G_style" else synthesis
     if type(top) is not str or top not in _WHOLE or inner:
         raise UnsupportedCheckpoint(
-            f"{where}: a TensorFlow network that is not known here; those of StyleGAN1, StyleGAN2, "
-            "Progressive GAN and classifiers in their form are"
+            f"{where}: a TensorFlow network that is not known here; known are those of StyleGAN1, "
+            "StyleGAN2 and Progressive GAN, and classifiers of their form"
         )
     return top
 

@@ -1,4 +1,4 @@
-"""Variables of TensorFlow networks as they are in a file, and their way into our tensors.
+"""Variables of TensorFlow networks as a file has them, and how they become our tensors.
 
 Convolution weights are [k,k,in,out] there and [out,in,k,k] here; dense weights [in,out] and
 [out,in]; a constant or a noise map has leading axes of length one.
@@ -75,7 +75,7 @@ class Row:
 
 
 def named_variables(listed: object, where: str) -> list[tuple[str, Any]]:
-    """Return a file's list of (name, value) once it is seen to be one.
+    """Check that a file's variables are a list of (name, value), and return it.
 
     Raises:
         CheckpointError: If it is not.
@@ -106,12 +106,12 @@ def check_variables(
     Args:
         rows: Where our tensors come from.
         shapes: Shape of each of our tensors.
-        variables: By their names in the file, nothing besides what the rows name.
+        variables: By their names in the file.
         twice: Names that the file has twice.
         where: File and network, for messages.
 
     Raises:
-        CheckpointError: Naming those that are missing, left over, there twice, misshapen or no
+        CheckpointError: Naming those that are missing, left over, there twice, misshapen or not
             numbers.
     """
     known = [row.theirs for row in rows]

@@ -1,4 +1,4 @@
-"""Variables that some releases and options have otherwise, brought to the usual form."""
+"""Variables that some releases and options write differently, brought to the usual form."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ def prepare(network: FoundNetwork, a: Arguments, variables: Variables) -> list[s
     Values are not checked yet: what does not fit is left for the check that follows.
 
     Returns:
-        Sentences for a person, where something was left aside or is not as it is there.
+        Sentences for a person, where something was left aside or is not as in the file.
     """
     notes = []
     if a.values["dtype"] == "float16":
@@ -47,7 +47,7 @@ def _reorder_upsampling(variables: Variables) -> None:
 
 
 def _keep_first_output(variables: Variables, layer: str, outputs: int) -> list[str]:
-    """Drop what a discriminator says besides its score: labels (2018), rotations (ADA)."""
+    """Drop what a discriminator gives besides its score: labels (2018), rotations (ADA)."""
     weight, bias = _array(variables, f"{layer}/weight", 2), _array(variables, f"{layer}/bias", 1)
     if outputs == 1 or weight is None or bias is None:
         return []
@@ -96,7 +96,7 @@ def _drop_empty_noise(variables: Variables) -> None:
 
 
 def _array(variables: Variables, name: str, rank: int) -> NDArray[Any] | None:
-    """Return an array of floats with so many axes, or None if the variable is none."""
+    """Return an array of floats with so many axes, or None if the variable is not one."""
     value = variables.get(name)
     fits = type(value) is np.ndarray and value.dtype.kind == "f" and value.ndim == rank
     return value if fits else None
