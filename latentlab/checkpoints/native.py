@@ -20,7 +20,7 @@ from latentlab.checkpoints.assemble import (
 )
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint, shown
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab"
@@ -90,8 +90,8 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, An
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise UnsupportedCheckpoint(
-            f"{path}: format version {quoted(version)}, this latentlab reads {FORMAT_VERSION}; "
-            "update it"
+            f"{path}: format version {shown([str(version)])}, this latentlab reads "
+            f"{FORMAT_VERSION}; update it"
         )
     described = {}
     for name, entry in _json(header.get("networks", "{}"), path).items():

@@ -117,20 +117,28 @@ def _module(arguments: tuple[Any, ...], _: Budget) -> Record:
     return Record("torch", name, state)
 
 
-def _names() -> Mapping[tuple[str, str], Builder | None]:
-    names: dict[tuple[str, str], Builder | None] = {
-        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _module,
-        ("torch.storage", "_load_from_bytes"): tensors.storage,
+# What networks and state dicts are made of in every kind of file.
+COMMON_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
+    {
         ("torch._utils", "_rebuild_tensor_v2"): tensors.tensor,
         ("torch._utils", "_rebuild_parameter"): tensors.parameter,
+        ("collections", "OrderedDict"): empty(dict),
+        ("builtins", "set"): text_set,
+        ("__builtin__", "set"): text_set,
+    }
+)
+
+
+def _names() -> Mapping[tuple[str, str], Builder | None]:
+    names: dict[tuple[str, str], Builder | None] = {
+        **COMMON_NAMES,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _module,
+        ("torch.storage", "_load_from_bytes"): tensors.storage,
         ("dnnlib.tflib.network", "Network"): empty(lambda: Record("tensorflow", "Network")),
         # Progressive GAN as first released.
         ("tfutil", "Network"): empty(lambda: Record("tensorflow", "tfutil.Network")),
         ("dnnlib.util", "EasyDict"): empty(dict),
         ("dnnlib", "EasyDict"): empty(dict),
-        ("collections", "OrderedDict"): empty(dict),
-        ("builtins", "set"): text_set,
-        ("__builtin__", "set"): text_set,
         ("_codecs", "encode"): _latin1,
         ("numpy", "dtype"): arrays.number_type,
         ("numpy", "ndarray"): None,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from latentlab.checkpoints.pickles import tensors
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
 from latentlab.checkpoints.pickles.machine import Builder, Language, PickleMachine
-from latentlab.checkpoints.pickles.reader import Record, empty, text_set
+from latentlab.checkpoints.pickles.reader import COMMON_NAMES, Record, empty
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
@@ -33,12 +33,8 @@ _ATTRIBUTES = frozenset({"_metadata"})  # of state dicts: version numbers of mod
 # What torch.save writes for state dicts and the settings beside them.
 _NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
     {
+        **COMMON_NAMES,
         **tensors.STORAGE_NAMES,
-        ("torch._utils", "_rebuild_tensor_v2"): tensors.tensor,
-        ("torch._utils", "_rebuild_parameter"): tensors.parameter,
-        ("collections", "OrderedDict"): empty(dict),
-        ("builtins", "set"): text_set,
-        ("__builtin__", "set"): text_set,
         ("argparse", "Namespace"): empty(lambda: Record("argparse", "Namespace")),
     }
 )

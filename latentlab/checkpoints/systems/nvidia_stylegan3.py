@@ -8,36 +8,26 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from latentlab.checkpoints.assemble import config_from_dict
-from latentlab.checkpoints.systems.translation import Names, translate_arguments
+from latentlab.checkpoints.systems.translation import (
+    Names,
+    no_matter,
+    same,
+    translate_arguments,
+)
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 _GENERATOR: Names = {
-    "c_dim": "c_dim",
     "img_resolution": "resolution",
     "img_channels": "channels",
-    "z_dim": "z_dim",
-    "w_dim": "w_dim",
-    "channel_base": "channel_base",
-    "channel_max": "channel_max",
-    "num_layers": "num_layers",
-    "num_critical": "num_critical",
-    "first_cutoff": "first_cutoff",
-    "first_stopband": "first_stopband",
-    "last_stopband_rel": "last_stopband_rel",
-    "margin_size": "margin_size",
-    "output_scale": "output_scale",
-    "conv_kernel": "conv_kernel",
-    "filter_size": "filter_size",
-    "lrelu_upsampling": "lrelu_upsampling",
-    "use_radial_filters": "use_radial_filters",
-    "conv_clamp": "conv_clamp",
-    "num_fp16_res": None,
-    "magnitude_ema_beta": None,
+    **same("c_dim", "z_dim", "w_dim", "channel_base", "channel_max", "num_layers", "num_critical"),
+    **same("first_cutoff", "first_stopband", "last_stopband_rel", "margin_size", "output_scale"),
+    **same("conv_kernel", "filter_size", "lrelu_upsampling", "use_radial_filters", "conv_clamp"),
+    **no_matter("num_fp16_res", "magnitude_ema_beta"),
 }
 _MAPPING: Names = {
     "num_layers": "mapping_layers",
     "lr_multiplier": "mapping_lr_multiplier",
-    "w_avg_beta": None,
+    **no_matter("w_avg_beta"),
 }
 
 

@@ -18,63 +18,46 @@ from latentlab.checkpoints.systems.nvidia_stylegan3 import (
     stylegan3_kind,
 )
 from latentlab.checkpoints.systems.torch_modules import state_dict_of
-from latentlab.checkpoints.systems.translation import LABEL_RATE, Names, translate_arguments
+from latentlab.checkpoints.systems.translation import (
+    LABEL_RATE,
+    Names,
+    no_matter,
+    same,
+    translate_arguments,
+)
 from latentlab.errors import UnsupportedCheckpoint, quoted
 from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
-_SHARED: Names = {
-    "c_dim": "c_dim",
-    "img_resolution": "resolution",
-    "img_channels": "channels",
-}
-_GENERATOR: Names = {**_SHARED, "z_dim": "z_dim", "w_dim": "w_dim"}
+_SHARED: Names = {"img_resolution": "resolution", "img_channels": "channels", **same("c_dim")}
+_GENERATOR: Names = {**_SHARED, **same("z_dim", "w_dim")}
 _GENERATOR_MAPPING: Names = {
     "num_layers": "mapping_layers",
-    "embed_features": "embed_features",
-    "layer_features": "layer_features",
     "lr_multiplier": "mapping_lr_multiplier",
-    "w_avg_beta": None,
+    **same("embed_features", "layer_features"),
+    **no_matter("w_avg_beta"),
 }
 _SYNTHESIS: Names = {
-    "channel_base": "channel_base",
-    "channel_max": "channel_max",
-    "architecture": "architecture",
-    "resample_filter": "resample_filter",
-    "conv_clamp": "conv_clamp",
-    "use_noise": "use_noise",
-    "num_fp16_res": None,
-    "fp16_channels_last": None,
+    **same("channel_base", "channel_max", "architecture", "resample_filter", "conv_clamp"),
+    **same("use_noise"),
+    **no_matter("num_fp16_res", "fp16_channels_last"),
 }
 # The StyleGAN3 release passes StyleGAN2 these arguments beside the others, not nested.
-_FLAT: Names = {**_SYNTHESIS, "fused_modconv_default": None}
+_FLAT: Names = {**_SYNTHESIS, **no_matter("fused_modconv_default")}
 _FLAT_CLAMP = 256  # its default in that release; there is none in the other
 _DISCRIMINATOR: Names = {
     **_SHARED,
-    "architecture": "architecture",
-    "channel_base": "channel_base",
-    "channel_max": "channel_max",
-    "conv_clamp": "conv_clamp",
-    "cmap_dim": "cmap_dim",
-    "num_fp16_res": None,
+    **same("architecture", "channel_base", "channel_max", "conv_clamp", "cmap_dim"),
+    **no_matter("num_fp16_res"),
 }
-_BLOCK: Names = {
-    "resample_filter": "resample_filter",
-    "fp16_channels_last": None,
-    "freeze_layers": None,
-}
-_EPILOGUE: Names = {
-    "mbstd_group_size": "mbstd_group_size",
-    "mbstd_num_channels": "mbstd_num_channels",
-}
+_BLOCK: Names = {**same("resample_filter"), **no_matter("fp16_channels_last", "freeze_layers")}
+_EPILOGUE: Names = same("mbstd_group_size", "mbstd_num_channels")
 _DISCRIMINATOR_MAPPING: Names = {
     "num_layers": "mapping_layers",
-    "embed_features": None,  # as wide as its output, see _check_label_mapping
-    "layer_features": None,
-    "lr_multiplier": None,
-    "w_avg_beta": None,
+    # The widths are that of its output, see _check_label_mapping.
+    **no_matter("embed_features", "layer_features", "lr_multiplier", "w_avg_beta"),
 }
 
 # Arguments by position, where a caller left out their names.

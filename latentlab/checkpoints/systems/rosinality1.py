@@ -18,6 +18,7 @@ from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
     only_one,
+    renamed,
     reshaped,
     scaled,
     size_after,
@@ -257,7 +258,7 @@ def _discriminator(
         rules |= _equalized(f"{ours}.conv0", f"{block}.conv1.0.conv")
         rules |= _equalized(f"{ours}.conv1", f"{block}.conv2.1.conv")
         if fused and i >= fused[0]:
-            rules |= {f"{ours}.conv1.{n}": Rule(f"{block}.conv2.1.{n}") for n in ("weight", "bias")}
+            rules |= renamed(f"{ours}.conv1", f"{block}.conv2.1", "weight", "bias")
     rules |= _equalized("b4.out", "linear.linear", SQRT2)
     later = range(last + 1 - count)
     _leave_out(weights, [f"{part}.{i}." for i in later for part in ("progression", "from_rgb")])

@@ -24,6 +24,7 @@ from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
     only_one,
+    renamed,
     reshaped,
     size_after,
     weights_by_network,
@@ -124,12 +125,9 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         "resample_filter": _TAPS,
     }
     config = config_from_dict(StyleGAN2Config, described, weights.where)
-    rules = {
-        f"mapping.fc{i}.{part}": Rule(f"style.{i + 1}.{part}")
-        for i in range(layers)
-        for part in ("weight", "bias")
-    }
-    rules["synthesis.b4.const"] = Rule("input.input", only_one)
+    rules = {"synthesis.b4.const": Rule("input.input", only_one)}
+    for i in range(layers):
+        rules |= renamed(f"mapping.fc{i}", f"style.{i + 1}", "weight", "bias")
     rules |= _styled("synthesis.b4.conv1", "conv1")
     rules |= _to_rgb("synthesis.b4.torgb", "to_rgb1", config.channels)
     kernel = fir_kernel(_TAPS) * 4
@@ -165,23 +163,20 @@ def _noise(weights: ForeignWeights, doubled: int) -> tuple[dict[str, Rule], dict
     }, {}
 
 
+def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
+    weight = {f"{ours}.weight": Rule(f"{theirs}.conv.weight", only_one)}
+    return weight | renamed(f"{ours}.affine", f"{theirs}.conv.modulation", "weight", "bias")
+
+
 def _styled(ours: str, theirs: str) -> dict[str, Rule]:
-    return {
-        f"{ours}.weight": Rule(f"{theirs}.conv.weight", only_one),
-        f"{ours}.affine.weight": Rule(f"{theirs}.conv.modulation.weight"),
-        f"{ours}.affine.bias": Rule(f"{theirs}.conv.modulation.bias"),
+    return _modulated(ours, theirs) | {
         f"{ours}.bias": Rule(f"{theirs}.activate.bias"),
         f"{ours}.noise_strength": Rule(f"{theirs}.noise.weight", reshaped()),
     }
 
 
 def _to_rgb(ours: str, theirs: str, channels: int) -> dict[str, Rule]:
-    return {
-        f"{ours}.weight": Rule(f"{theirs}.conv.weight", only_one),
-        f"{ours}.affine.weight": Rule(f"{theirs}.conv.modulation.weight"),
-        f"{ours}.affine.bias": Rule(f"{theirs}.conv.modulation.bias"),
-        f"{ours}.bias": Rule(f"{theirs}.bias", reshaped(channels)),
-    }
+    return _modulated(ours, theirs) | {f"{ours}.bias": Rule(f"{theirs}.bias", reshaped(channels))}
 
 
 def _discriminator(
@@ -211,8 +206,8 @@ def _discriminator(
         for name in ("conv2", "skip"):
             weights.check(f"{theirs}.{name}.0.kernel", fir_kernel(_TAPS))
     rules |= _biased("b4.conv", "final_conv", 0)
-    for ours, theirs in (("b4.fc", "final_linear.0"), ("b4.out", "final_linear.1")):
-        rules |= {f"{ours}.{part}": Rule(f"{theirs}.{part}") for part in ("weight", "bias")}
+    rules |= renamed("b4.fc", "final_linear.0", "weight", "bias")
+    rules |= renamed("b4.out", "final_linear.1", "weight", "bias")
     tensors = weights.translate(rules)
     return config, tensors | resample_filters(StyleGAN2Discriminator, config)
 

@@ -14,6 +14,21 @@ Names = Mapping[str, str | None]
 LABEL_RATE = 0.01  # learning rate multiplier of the label's mapping in our discriminators
 
 
+def same(*names: str) -> Names:
+    """Name arguments that are called as our fields are."""
+    return {name: name for name in names}
+
+
+def no_matter(*names: str) -> Names:
+    """Name arguments that do not change a float32 computation."""
+    return dict.fromkeys(names)
+
+
+def renamed(ours: str, theirs: str, *parts: str) -> "dict[str, Rule]":
+    """Return rules for parts of a layer that differ in the name of the layer alone."""
+    return {f"{ours}.{part}": Rule(f"{theirs}.{part}") for part in parts}
+
+
 def translate_arguments(
     kwargs: Mapping[str, Any], top: Names, nested: Mapping[str, Names], where: str
 ) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def read_arrays(
         whole.state["components"] = records
     kind, networks, facts = read_networks([whole], where, allow_nonfinite)
     facts.pop("static_kwargs", None)  # they are ours
-    note = "The file holds only variables; settings that their shapes do not tell are as published."
+    note = (
+        "The file holds variables alone; settings that their shapes do not tell are as published."
+    )
     return kind, networks, {**facts, "notes": [*facts.get("notes", []), note]}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.tensorflow.variables import Variables, named_variables
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 
 # Functions that build a network out of two others, and which their synthesis network may be.
 _COMPOSED = {
@@ -88,9 +88,9 @@ def identify(record: Record, where: str) -> FoundNetwork:
     for name, part in inner.items():
         for key, value in _static_arguments(part, f"{place}: {name}").items():
             if arguments.setdefault(key, value) != value:
-                here, whole = (ascii(str(item)[:60]) for item in (value, arguments[key]))
                 raise UnsupportedCheckpoint(
-                    f"{place}: {name}: {key} is {here}, but {whole} in the whole network"
+                    f"{place}: {name}: {key} is {quoted(value)}, and {quoted(arguments[key])} in "
+                    "the whole network"
                 )
     if arguments.pop("synthesis_func", function) != function:
         raise UnsupportedCheckpoint(f"{place}: synthesis_func is not {function}, which is there")
@@ -155,8 +155,8 @@ def _function(top: object, inner: Mapping[str, Mapping[Any, Any]], where: str) -
 
 
 def _shown(name: object) -> str:
-    """Return a name of the file as part of a message."""
-    return ascii(name[:60])[1:-1] if type(name) is str else "unnamed"
+    """Return a name in the file as part of a message."""
+    return shown([name]) if type(name) is str else "unnamed"
 
 
 def _text(state: Mapping[Any, Any], key: str) -> str:
