@@ -213,11 +213,12 @@ def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
         LatentError: If the file is damaged or does not fit the generator.
     """
     shapes = {f"noise_{i}": [("N", *shape[1:])] for i, shape in enumerate(g.synthesis.noise_shapes)}
-    maps = read_npz(path, shapes, _USE, np.float32)
+    found = read_npz(path, shapes, _USE, np.float32)
+    maps = {key: torch.from_numpy(level) for key, level in found.items()}
     counts = {key: len(level) for key, level in maps.items()}
     if len(set(counts.values())) > 1:
         raise LatentError(f"{path}: the maps are for different numbers of images: {counts}")
-    return [torch.from_numpy(level) for level in maps.values()]
+    return list(maps.values())
 
 
 def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -> Tensor | None:

@@ -46,7 +46,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Read the header's metadata and all tensors of a safetensors file.
 
     Raises:
-        CheckpointError: If the file is missing or damaged, or names a tensor twice.
+        CheckpointError: If the file is damaged, or names a tensor twice.
     """
     try:
         _refuse_twins(path)
