@@ -5,8 +5,8 @@
 
 from collections.abc import Sequence
 
-_SHOWN = 20
-_LONGEST = 300  # characters of one
+_SHOWN = 20  # items of a list
+_LONGEST = 300  # characters of one item
 _QUOTED = 80  # characters of a value
 
 
@@ -38,6 +38,14 @@ class TruncatedCheckpoint(CheckpointError):
 
 class UnsupportedCheckpoint(CheckpointError):
     """A file is readable, yet not of a kind that latentlab opens."""
+
+
+class UnsupportedNetwork(SettingsError, UnsupportedCheckpoint):
+    """A network's config asks for what no network here can be.
+
+    Whoever made the config has set it wrongly. Where a file asked for it, the reader raises
+    UnsupportedCheckpoint, which names the file.
+    """
 
 
 class ImageError(LatentlabError):
@@ -87,12 +95,20 @@ class StoppedElsewhere(ProcessError):
 
 
 def quoted(value: object) -> str:
-    """Quote a value that a message names, printable and of bounded length."""
+    r"""Quote a value that a message names, printable and of bounded length.
+
+    >>> print(quoted("two\nlines"))
+    'two\nlines'
+    """
     return repr(str(value)[:_QUOTED])
 
 
 def shown(items: Sequence[str], separator: str = ", ") -> str:
-    """Join the first items, printable and of bounded length, and say how many more there are."""
+    """Join the first items, printable and of bounded length, and say how many more there are.
+
+    >>> shown([f"b{i}" for i in range(21)], " ").endswith("b19 and 1 more")
+    True
+    """
     more = f"{separator}and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
     return separator.join(_readable(item) for item in items[:_SHOWN]) + more
 

@@ -2,20 +2,26 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
-from latentlab.checks import (
-    require,
-    require_flags,
-    require_known,
-    require_positive,
-    require_whole,
-)
+from latentlab import checks
+from latentlab.errors import UnsupportedNetwork
 
 Architecture = Literal["skip", "resnet", "orig"]
 SkipFilter = Literal["fir", "bilinear"]
 LabelInput = Literal["embed", "concat"]
 LabelOutput = Literal["projection", "sum"]
+
+# The checks of a config's fields: their error is right for whoever makes one by hand.
+check = partial(checks.check, error=UnsupportedNetwork)
+check_whole = partial(checks.check_whole, error=UnsupportedNetwork)
+check_number = partial(checks.check_number, error=UnsupportedNetwork)
+check_choice = partial(checks.check_choice, error=UnsupportedNetwork)
+check_flag = partial(checks.check_flag, error=UnsupportedNetwork)
+check_taps = partial(checks.check_taps, error=UnsupportedNetwork)
+# Above 0, and within float32.
+check_positive = partial(check_number, above=0, below=1e38)
 
 MAX_PARAMETERS = 1_000_000_000  # the largest published StyleGAN2 has about 60 million
 
@@ -39,11 +45,11 @@ class ImageConfig:
     c_dim: int = 0  # length of a label, 0 for none
 
     def __post_init__(self) -> None:
-        require_whole(self, "resolution", 4, 4096)
+        check_whole(self.resolution, "resolution", 4, 4096)
         size = self.resolution
-        require(size & (size - 1) == 0, "resolution", "a power of two", size)
-        require_whole(self, "channels", 1, 64)
-        require_whole(self, "c_dim", 0, 100_000)
+        check(size & (size - 1) == 0, "resolution", "a power of two", size)
+        check_whole(self.channels, "channels", 1, 64)
+        check_whole(self.c_dim, "c_dim", 0, 100_000)
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,13 @@ class ImageNetworkConfig(ImageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         size = self.resolution
-        require_whole(self, "channel_base", size, 2**40)
-        require_whole(self, "channel_max", 1, 8192)
-        require_flags(self, "growing")
+        check_whole(self.channel_base, "channel_base", size, 2**40)
+        check_whole(self.channel_max, "channel_max", 1, 8192)
+        check_flag(self.growing, "growing")
         table, count = self.channel_table, len(block_resolutions(size))
         fits = isinstance(table, tuple) and len(table) == count
         fits = fits and all(type(maps) is int and 1 <= maps <= 8192 for maps in table or ())
-        require(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
+        check(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
 
     def feature_maps(self, resolution: int) -> int:
         """Number of feature maps at ``resolution``."""
@@ -90,16 +96,16 @@ class MappingConfig:
     label_input: LabelInput = "embed"
     normalize_latents: bool = True
 
-    def require_mapping(self) -> None:
+    def check_mapping(self) -> None:
         """Refuse unfit fields."""
         for field in ("z_dim", "w_dim"):
-            require_whole(self, field, 1, 65536)
-        require_whole(self, "mapping_layers", 0, 64)
-        require_positive(self, "mapping_lr_multiplier")
+            check_whole(getattr(self, field), field, 1, 65536)
+        check_whole(self.mapping_layers, "mapping_layers", 0, 64)
+        check_positive(self.mapping_lr_multiplier, "mapping_lr_multiplier")
         for field in ("embed_features", "layer_features"):
-            require_whole(self, field, 1, 65536, optional=True)
-        require_known(self, "label_input", get_args(LabelInput))
-        require_flags(self, "normalize_latents")
+            check_whole(getattr(self, field), field, 1, 65536, optional=True)
+        check_choice(self.label_input, "label_input", get_args(LabelInput))
+        check_flag(self.normalize_latents, "normalize_latents")
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,11 @@ class DiscriminatorConfig:
     mbstd_num_channels: int = 1  # 0: no minibatch standard deviation
     fc_features: int | None = None  # width of the dense layer, None: feature maps at 4x4
 
-    def require_epilogue(self, maps: int) -> None:
+    def check_epilogue(self, maps: int) -> None:
         """Refuse unfit fields, ``maps`` being the feature maps at 4x4."""
-        require_whole(self, "mbstd_group_size", 1, 2**20, optional=True)
-        require_whole(self, "mbstd_num_channels", 0, maps)
+        check_whole(self.mbstd_group_size, "mbstd_group_size", 1, 2**20, optional=True)
+        check_whole(self.mbstd_num_channels, "mbstd_num_channels", 0, maps)
         features = self.mbstd_num_channels
-        require(features == 0 or maps % features == 0, "mbstd_num_channels",
+        check(features == 0 or maps % features == 0, "mbstd_num_channels",
                 f"a divisor of {maps}, or 0", features)  # fmt: skip
-        require_whole(self, "fc_features", 1, 65536, optional=True)
+        check_whole(self.fc_features, "fc_features", 1, 65536, optional=True)

@@ -5,10 +5,10 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from latentlab.checks import check_shape, require
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks import ops
-from latentlab.networks.config import LabelInput
+from latentlab.networks.config import LabelInput, check
 from latentlab.networks.layers import Linear
 
 
@@ -49,7 +49,7 @@ class MappingNetwork(nn.Module):
             self.embed = Linear(c_dim, embed)
         widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
         fits = num_layers > 0 or widths[0] == w_dim
-        require(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
+        check(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
         for i in range(num_layers):
             layer = Linear(
                 widths[i],

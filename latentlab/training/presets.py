@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latentlab.errors import SettingsError, UnsupportedCheckpoint
+from latentlab.checks import check_choice
+from latentlab.errors import SettingsError, UnsupportedNetwork
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
@@ -164,10 +165,9 @@ def named_config(name: str, images: ImageFormat) -> TrainingConfig:
     Raises:
         SettingsError: If there is no such config, or it is not for images of that size.
     """
-    if name not in CONFIGS:
-        raise SettingsError(f"`config` must be one of {', '.join(CONFIGS)}, but got {name!r}")
+    check_choice(name, "config", list(CONFIGS))
     try:
         return CONFIGS[name](name, (images.resolution, images.channels, images.c_dim))
-    except UnsupportedCheckpoint as error:  # a rule of the networks, broken by the data's size
+    except UnsupportedNetwork as error:  # which knows nothing of the data
         size = f"{images.resolution}x{images.resolution}"
         raise SettingsError(f"`config` {name} is not for pictures of {size}: {error}") from error
