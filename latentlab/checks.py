@@ -26,6 +26,18 @@ def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
         raise LatentError(f"`{name}` must have shape [{wanted}], but got {list(x.shape)}")
 
 
+def needed(x: Tensor | None, shape: Sequence[int | None], name: str) -> Tensor:
+    """Return what a network cannot do without.
+
+    Raises:
+        LatentError: If it is None, or has another shape.
+    """
+    if x is None:
+        raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {shape[-1]}]")
+    check_shape(x, shape, name)
+    return x
+
+
 def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) -> Tensor:
     """Return images [N,C,H,W] of ``shape`` [C,H,W] as ``dtype``, for a network to read.
 

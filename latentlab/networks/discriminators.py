@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentlab.checks import as_images, check_shape
-from latentlab.errors import LatentError
+from latentlab.checks import as_images, needed
 from latentlab.networks import ops
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
@@ -44,9 +43,7 @@ class Discriminator(GrowingNetwork):
         shape, dtype = (self.config.channels, size, size), next(self.parameters()).dtype
         image = as_images(image, shape, dtype, "image")
         if c_dim > 0:
-            if c is None:
-                raise LatentError(f"this network needs `c`: labels of shape [N, {c_dim}]")
-            check_shape(c, [len(image), c_dim], "c")
+            c = needed(c, [len(image), c_dim], "c")
         image = image.contiguous(memory_format=torch.channels_last)
         return self._score(image, None if c_dim == 0 or c is None else c.to(image.dtype))
 

@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from latentlab.checks import check_shape
+from latentlab.checks import needed
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks import ops
 from latentlab.networks.config import LabelInput, check
@@ -112,8 +112,6 @@ class MappingNetwork(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
-        if x is None:
-            raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {width}]")
-        check_shape(x, [None, width], name)
+        x = needed(x, [None, width], name)
         weight = next(itertools.chain(self.parameters(), self.buffers()))
         return x.to(weight.dtype)

@@ -10,7 +10,6 @@ from torch import Tensor
 from latentlab import distributed
 from latentlab.datasets.pictures import Dataset
 from latentlab.networks.generator import Generator
-from latentlab.networks.stylegan1_config import ProGANConfig
 from latentlab.numerics import Stream
 from latentlab.training.config import TrainingConfig
 from latentlab.training.parallel import Rows
@@ -33,7 +32,7 @@ class FakeSampler:
     ) -> tuple[Tensor, Tensor]:
         """Return images [N,C,R,R] and their labels [N,c_dim]: given, or the data's."""
         rows = Rows(count)
-        if isinstance(self._generator.config, ProGANConfig):  # no W, so nothing to mix
+        if not self._generator.has_w:  # nothing to mix
             labels = self._labels(rows, rng) if labels is None else labels
             return self._generator(self._draw_z(rows, rng), labels, rng=rng), labels
         ws, labels = self.ws(count, rng, labels)
