@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from latentlab.errors import LatentlabError, ProcessError, SettingsError, StoppedElsewhere
+from latentlab.errors import LatentlabError, ProcessError, SettingsError, StoppedElsewhere, reason
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -179,7 +179,7 @@ def _join() -> "Store":
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"WORLD_SIZE is {_wanted()}, but the processes cannot be joined "
-            f"({str(error).splitlines()[0]}); start them with torchrun, or unset WORLD_SIZE"
+            f"({reason(error)}); start them with torchrun, or unset WORLD_SIZE"
         ) from error
     return store
 

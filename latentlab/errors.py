@@ -8,6 +8,7 @@ from collections.abc import Sequence
 _SHOWN = 20  # items of a list
 _LONGEST = 300  # characters of one item
 _QUOTED = 80  # characters of a value
+_REASON = 200  # characters of another library's words
 
 
 class LatentlabError(Exception):
@@ -101,6 +102,18 @@ def quoted(value: object) -> str:
     'two\nlines'
     """
     return repr(str(value)[:_QUOTED])
+
+
+def reason(error: Exception, line: int = 0) -> str:
+    r"""Return one line of what a foreign error says, of bounded length.
+
+    >>> reason(RuntimeError("out of memory\ntried to allocate 2 GiB"))
+    'out of memory'
+    >>> reason(RuntimeError())
+    'RuntimeError'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[line].strip()[:_REASON]
 
 
 def shown(items: Sequence[str], separator: str = ", ") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, reason
 from latentlab.files import is_file
 
 
@@ -41,8 +41,7 @@ def open_torchscript(path: Path) -> nn.Module:
             warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
             network: nn.Module = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path}: not a TorchScript network ({reason})") from error
+        raise CheckpointError(f"{path}: not a TorchScript network ({reason(error)})") from error
     return network
 
 
@@ -85,9 +84,9 @@ class TorchScriptClassifier(nn.Module):
         try:
             logits = self._network(images)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
             raise CheckpointError(
-                f"{self.name}: cannot be called with images {list(images.shape)} ({reason})"
+                f"{self.name}: cannot be called with images {list(images.shape)} "
+                f"({reason(error, -1)})"
             ) from error
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
             found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

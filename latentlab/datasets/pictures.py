@@ -1,4 +1,4 @@
-"""Training sets: a folder, a zip, or the built-in digits, and the order in which they are shown."""
+"""Training sets: a folder, a zip, or the built-in digits."""
 
 import hashlib
 import io
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from latentlab import images
@@ -92,9 +93,7 @@ class PictureDataset:
 
     def image(self, index: int) -> Tensor:
         """Return picture ``index``, centre-cropped and resized, as [channels,R,R] in [-1,1]."""
-        name = self._names[index]
-        picture = images.read_picture(io.BytesIO(self._bytes(name)), f"{self.path}/{name}")
-        where = f"{self.path}/{name}"
+        where, picture = self._picture(index)
         return images.picture_to_tensor(
             images.fit(picture, self.resolution, where=where), self.channels
         )
@@ -107,6 +106,11 @@ class PictureDataset:
         row[int(self._labels[index])] = 1
         return row
 
+    def _picture(self, index: int) -> tuple[str, Image.Image]:
+        name = self._names[index]
+        where = f"{self.path}/{name}"
+        return where, images.read_picture(io.BytesIO(self._bytes(name)), where)
+
     def _bytes(self, name: str) -> bytes:
         try:
             return self._archive.read(name) if self._archive else (self.path / name).read_bytes()
@@ -114,9 +118,7 @@ class PictureDataset:
             raise DataError(f"{self.path}/{name}: cannot be read ({error})") from error
 
     def _size_of_first(self) -> int:
-        name = self._names[0]
-        picture = images.read_picture(io.BytesIO(self._bytes(name)), f"{self.path}/{name}")
-        width, height = picture.size
+        width, height = self._picture(0)[1].size
         if width != height or width & (width - 1) or width < 4:
             raise DataError(
                 f"{self.path}: the first picture is {width}x{height}, not a square whose side is a "

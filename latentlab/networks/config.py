@@ -13,26 +13,34 @@ SkipFilter = Literal["fir", "bilinear"]
 LabelInput = Literal["embed", "concat"]
 LabelOutput = Literal["projection", "sum"]
 
-# The checks of a config's fields: their error is right for whoever makes one by hand.
+# The checks of a config's fields. Whoever makes a config by hand gets an error of settings; the
+# readers of files turn it into one of the file.
 check = partial(checks.check, error=UnsupportedNetwork)
 check_whole = partial(checks.check_whole, error=UnsupportedNetwork)
 check_number = partial(checks.check_number, error=UnsupportedNetwork)
 check_choice = partial(checks.check_choice, error=UnsupportedNetwork)
 check_flag = partial(checks.check_flag, error=UnsupportedNetwork)
 check_taps = partial(checks.check_taps, error=UnsupportedNetwork)
-# Above 0, and within float32.
-check_positive = partial(check_number, above=0, below=1e38)
+check_positive = partial(check_number, above=0, below=1e38)  # within float32
 
 MAX_PARAMETERS = 1_000_000_000  # the largest published StyleGAN2 has about 60 million
 
 
 def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
-    """Number of feature maps at a resolution, as published: min(base / resolution, max)."""
+    """Number of feature maps at a resolution, as published: min(base / resolution, max).
+
+    >>> channels_at(1024, 32768, 512), channels_at(4, 32768, 512)
+    (32, 512)
+    """
     return min(channel_base // resolution, channel_max)
 
 
 def block_resolutions(resolution: int) -> list[int]:
-    """Resolutions of the blocks: 4, 8, ... up to ``resolution``."""
+    """Resolutions of the blocks: 4, 8, ... up to ``resolution``.
+
+    >>> block_resolutions(32)
+    [4, 8, 16, 32]
+    """
     return [2**i for i in range(2, int(math.log2(resolution)) + 1)]
 
 
@@ -54,7 +62,7 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class ImageNetworkConfig(ImageConfig):
-    """What the networks with a block a resolution have in common."""
+    """What the networks with one block for each resolution have in common."""
 
     channel_base: int = 32768  # feature maps times resolution
     channel_max: int = 512  # feature maps at most

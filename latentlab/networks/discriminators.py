@@ -5,7 +5,6 @@ Module names follow the official PyTorch state dict of StyleGAN2.
 
 import math
 from abc import abstractmethod
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,9 +45,6 @@ class Discriminator(GrowingNetwork):
             c = needed(c, [len(image), c_dim], "c")
         image = image.contiguous(memory_format=torch.channels_last)
         return self._score(image, None if c_dim == 0 or c is None else c.to(image.dtype))
-
-    def _block(self, resolution: int) -> Any:
-        return self.get_submodule(f"b{resolution}")
 
     @abstractmethod
     def _score(self, image: Tensor, c: Tensor | None) -> Tensor: ...
@@ -145,9 +141,9 @@ class StyleGAN2Discriminator(Discriminator):
         resolutions, image, share_below = self._grown(image)
         x: Tensor | None = None
         for resolution in resolutions[:-1]:
-            x, image = self._block(resolution)(x, image)
+            x, image = self.block(resolution)(x, image)
             if x is not None and resolution == resolutions[0] and share_below > 0:
-                below: Tensor = self._block(resolution // 2).fromrgb(reduce(image))
+                below: Tensor = self.block(resolution // 2).fromrgb(reduce(image))
                 x = x.lerp(below, share_below)
         score: Tensor = self.b4(x, image)
         if self.projects:
@@ -242,11 +238,11 @@ class StyleGAN1Discriminator(Discriminator):
 
     def _score(self, image: Tensor, c: Tensor | None) -> Tensor:
         resolutions, image, share_below = self._grown(image)
-        x: Tensor = self._block(resolutions[0]).fromrgb(image)
+        x: Tensor = self.block(resolutions[0]).fromrgb(image)
         for resolution in resolutions[:-1]:
-            x = self._block(resolution)(x)
+            x = self.block(resolution)(x)
             if resolution == resolutions[0] and share_below > 0:
-                below: Tensor = self._block(resolution // 2).fromrgb(reduce(image))
+                below: Tensor = self.block(resolution // 2).fromrgb(reduce(image))
                 x = x.lerp(below, share_below)
         score: Tensor = self.b4(x)
         return score if c is None else (score * c).sum(dim=1, keepdim=True)

@@ -5,8 +5,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from latentlab.checks import needed
-from latentlab.errors import LatentError, SettingsError
+from latentlab import checks
+from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.config import LabelInput, check
 from latentlab.networks.layers import Linear
@@ -87,8 +87,8 @@ class MappingNetwork(nn.Module):
         if self.num_ws is None:
             return w
         ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)  # [N,num_ws,w_dim]
-        if truncation_cutoff is not None and truncation_cutoff < 0:
-            raise SettingsError(f"`truncation_cutoff` must be 0 or more, got {truncation_cutoff}")
+        cutoff_fits = truncation_cutoff is None or truncation_cutoff >= 0
+        checks.check(cutoff_fits, "truncation_cutoff", "0 or more", truncation_cutoff)
         if truncation_psi != 1.0:
             head = ws[:, :truncation_cutoff]
             ws = torch.cat([self.w_avg.lerp(head, truncation_psi), ws[:, head.shape[1] :]], dim=1)
@@ -112,6 +112,6 @@ class MappingNetwork(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
-        x = needed(x, [None, width], name)
+        x = checks.needed(x, [None, width], name)
         weight = next(itertools.chain(self.parameters(), self.buffers()))
         return x.to(weight.dtype)

@@ -60,7 +60,7 @@ class InputLayer(Epilogue):
         self.const = nn.Parameter(torch.ones(maps, 4, 4)) if config.const_input else None
         self.weight = None
         if not config.const_input:
-            # As published, a quarter of the usual gain, as for 16 pixels a feature map.
+            # As published, a quarter of the usual gain, as for the 16 pixels of a feature map.
             self.weight_gain = math.sqrt(2.0) / 4 / math.sqrt(config.w_dim)
             self.weight = nn.Parameter(torch.randn(maps * 16, config.w_dim))
 
@@ -160,8 +160,7 @@ class StyleGAN1Synthesis(SynthesisNetwork):
     @property
     def blocks(self) -> list[StyleGAN1Block]:
         """The blocks from 4x4 upwards."""
-        blocks = [self.get_submodule(f"b{resolution}") for resolution in self.resolutions]
-        return [block for block in blocks if isinstance(block, StyleGAN1Block)]
+        return [self.block(resolution) for resolution in self.resolutions]
 
     @property
     def noise_layers(self) -> list[NoiseLayer]:

@@ -42,7 +42,7 @@ class TrainingConfig:
     path_length_batch_shrink: int = 2
     mixing_probability: float = 0.9
     ema_kimg: float = 10.0  # half-life of the averaged generator
-    ema_decay: float | None = None  # of the average, an iteration; takes the place of ``ema_kimg``
+    ema_decay: float | None = None  # of the average per iteration; used instead of ``ema_kimg``
     w_mean_decay: float = 0.995
     mirror: bool = False  # flip real images at random
 
@@ -59,7 +59,7 @@ class TrainingConfig:
             )
         if self.loss == "wgan-gp" and self.r1_gamma > 0:
             raise SettingsError(
-                f"`config` {self.name} has a gradient penalty in the place of R1; leave `gamma` out"
+                f"`config` {self.name} has a gradient penalty instead of R1; leave `gamma` out"
             )
 
     def phase(self, images: int) -> Phase:

@@ -26,7 +26,7 @@ from latentlab.training.trainer import Losses, Trainer
 
 _GRID_SIDE = 8
 _RENDERED = 8  # images at once, which also fits memory at 1024x1024
-_LOG_SPAN = 32  # iterations a row
+_LOG_SPAN = 32  # iterations in one row
 
 OnStep = Callable[[Trainer, Losses], None]
 OnSnapshot = Callable[[Trainer, Path], None]

@@ -70,7 +70,7 @@ class FakeSampler:
         return ws, labels
 
     def _layers(self) -> int:
-        """Number of w vectors that count, two a resolution grown to."""
+        """Number of w vectors that count, two for each resolution grown to."""
         synthesis = self._generator.synthesis
         waiting = int(synthesis.lod.item()) if synthesis.growing else 0
         return self._generator.num_ws - 2 * waiting
