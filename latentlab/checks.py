@@ -15,6 +15,8 @@ from latentlab.errors import (
     quoted,
 )
 
+_Kind = type[LatentlabError]
+
 
 def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
     """Raise LatentError unless ``x`` has the given shape; None stands for any size."""
@@ -53,9 +55,7 @@ def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) ->
     return x.to(dtype)
 
 
-def check(
-    holds: bool, name: str, rule: str, got: object, error: type[LatentlabError] = SettingsError
-) -> None:
+def check(holds: bool, name: str, rule: str, got: object, error: _Kind = SettingsError) -> None:
     """Raise an error that names the argument, its rule and what was given, unless ``holds``.
 
     >>> check(3 > 4, "steps", "greater than 4", 3)
@@ -78,7 +78,7 @@ def check_whole(
     high: int | None = None,
     *,
     optional: bool = False,
-    error: type[LatentlabError] = SettingsError,
+    error: _Kind = SettingsError,
 ) -> None:
     """Refuse what is not a whole number within low..high, or None where optional.
 
@@ -97,7 +97,7 @@ def check_number(
     above: float = -math.inf,
     below: float = math.inf,
     optional: bool = False,
-    error: type[LatentlabError] = SettingsError,
+    error: _Kind = SettingsError,
 ) -> None:
     """Refuse what is not a finite number from ``low``, and between ``above`` and ``below``.
 
@@ -106,27 +106,24 @@ def check_number(
     fits = _is_finite(value) and above < value < below and value >= low  # type: ignore[operator]
     bounds = [f"> {above:g}"] * (above > -math.inf) + [f">= {low:g}"] * (low > -math.inf)
     rule = " and ".join([*bounds, *[f"< {below:g}"] * (below < math.inf)])
-    check(fits or (optional and value is None), name, f"a finite number {rule}".rstrip(), value,
-          error)  # fmt: skip
+    fits = fits or (optional and value is None)
+    check(fits, name, f"a finite number {rule}".rstrip(), value, error)
 
 
 def check_choice(
-    value: object,
-    name: str,
-    choices: Sequence[str],
-    error: type[LatentlabError] = SettingsError,
+    value: object, name: str, choices: Sequence[str], error: _Kind = SettingsError
 ) -> None:
     """Refuse what is none of the known words."""
     fits = type(value) is str and value in choices
     check(fits, name, f"one of {', '.join(choices)}", value, error)
 
 
-def check_flag(value: object, name: str, error: type[LatentlabError] = SettingsError) -> None:
+def check_flag(value: object, name: str, error: _Kind = SettingsError) -> None:
     """Refuse what is neither true nor false."""
     check(type(value) is bool, name, "true or false", value, error)
 
 
-def check_taps(value: object, name: str, error: type[LatentlabError] = SettingsError) -> None:
+def check_taps(value: object, name: str, error: _Kind = SettingsError) -> None:
     """Refuse what is not a filter."""
     fits = isinstance(value, tuple) and 2 <= len(value) <= 16
     fits = fits and all(map(_is_finite, value)) and sum(value) != 0  # type: ignore[call-overload]

@@ -1,7 +1,7 @@
-"""A thin layer on torch.distributed: one process is the case of a group of one.
+"""A thin layer on torch.distributed: a single process is a group of one.
 
 ``torchrun`` starts the processes and says how many there are; nothing here schedules. An error on
-one process ends all of them, and one of them says why.
+one process ends all of them, and that one says why.
 """
 
 import itertools
@@ -68,7 +68,7 @@ def barrier() -> None:
 
 
 def any_of(fact: bool) -> bool:
-    """Whether it is so on any process; all must call it."""
+    """Whether ``fact`` holds on any process; all must call it."""
     if not _is_joined():
         return fact
     flag = torch.tensor(int(fact))
@@ -105,7 +105,7 @@ def from_main(make: Callable[[], T]) -> T:
 
 @contextmanager
 def failing_together(*kinds: type[Exception]) -> Iterator[None]:
-    """Raise on all processes an error of ``kinds`` that one has in the block; all must enter it.
+    """Raise on all processes an error of ``kinds`` that one raises in the block; all must enter it.
 
     They can then end in good order together, as by saving. Other errors leave at once, and end
     the others where they next exchange something.
@@ -222,6 +222,6 @@ def _exchange() -> Iterator[None]:
         yield
     except RuntimeError as error:  # gloo's and nccl's
         raise ProcessError(
-            f"process {rank()} of {size()} has lost the others: one was ended from outside, for "
-            "want of memory perhaps, or the network is down; repeat the command"
+            f"process {rank()} of {size()} has lost the others: one was ended from outside, perhaps "
+            "for lack of memory, or the network is down; repeat the command"
         ) from error

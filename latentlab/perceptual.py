@@ -167,7 +167,7 @@ def perceptual_distance(
 def unit_normalise(features: Tensor) -> Tensor:
     """Divide features [N,C,H,W] by their norm over channels; zero stays zero.
 
-    The tiny constant stands inside the root, where lpips adds it outside: the values agree to
+    The tiny constant stands inside the root, whereas lpips adds it outside: the values agree to
     float32 rounding, and the gradient at an all-zero position is finite.
     """
     return features * (features.square().sum(dim=1, keepdim=True) + 1e-20).rsqrt()

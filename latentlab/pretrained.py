@@ -19,8 +19,8 @@ def hub_file(url: str, what: str, otherwise: str) -> Path:
 
     Args:
         url: Where it is published; its name ends in the first digits of its SHA-256.
-        what: Who asks for which file, as an error begins.
-        otherwise: What helps without it, as an error ends.
+        what: Who asks for which file; an error message begins with it.
+        otherwise: What else helps; an error message ends with it.
 
     Raises:
         CheckpointError: If it cannot be fetched; the message names the file, its place and its URL.

@@ -57,7 +57,7 @@ class ProgramConfig:
 class TorchScriptClassifier(nn.Module):
     """A TorchScript network from images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are heeded if it
+    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are used where it
     has them. A TorchScript file is a program: use one whose origin you trust.
     """
 

@@ -63,10 +63,7 @@ class DigitsDataset:
 
     def label(self, index: int) -> Tensor:
         """Return the one-hot digit of picture ``index``, or an empty label."""
-        one_hot = torch.zeros(self.c_dim)
-        if self.c_dim:
-            one_hot[self._digits[index]] = 1
-        return one_hot
+        return _one_hot(self._digits[index], self.c_dim) if self.c_dim else torch.zeros(0)
 
 
 class PictureDataset:
@@ -77,7 +74,8 @@ class PictureDataset:
     ) -> None:
         self.path, self.channels = path, channels
         self._archive = _open_archive(path) if path.is_file() else None
-        names = _names_in(self._archive) if self._archive else _names_under(path)
+        found = _names_in(self._archive) if self._archive else _names_under(path)
+        names = [name for name in found if not _is_hidden(name)]
         self._names = sorted(n for n in names if Path(n).suffix.lower() in images.SUFFIXES)
         if not self._names:
             suffixes = ", ".join(images.SUFFIXES)
@@ -102,9 +100,7 @@ class PictureDataset:
         """Return the label of picture ``index``."""
         if self._labels.ndim == 2:
             return torch.from_numpy(self._labels[index]).to(torch.float32)
-        row = torch.zeros(self.c_dim)
-        row[int(self._labels[index])] = 1
-        return row
+        return _one_hot(self._labels[index], self.c_dim)
 
     def _picture(self, index: int) -> tuple[str, Image.Image]:
         name = self._names[index]
@@ -163,6 +159,12 @@ def open_dataset(
     return PictureDataset(Path(source), resolution, channels, labels)
 
 
+def _one_hot(number: float, length: int) -> Tensor:
+    row = torch.zeros(length)
+    row[int(number)] = 1
+    return row
+
+
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
@@ -171,18 +173,15 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def _names_in(archive: zipfile.ZipFile) -> list[str]:
-    names = (info.filename for info in archive.infolist() if not info.is_dir())
-    return [name for name in names if not _is_hidden(name)]
+    return [info.filename for info in archive.infolist() if not info.is_dir()]
 
 
 def _names_under(folder: Path) -> list[str]:
-    files = (file for file in folder.rglob("*") if file.is_file())
-    names = (file.relative_to(folder).as_posix() for file in files)
-    return [name for name in names if not _is_hidden(name)]
+    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell names with a dot in front, such as ``__MACOSX/._a.png`` in zips made by macOS."""
+    """Recognise names with a leading dot, such as ``__MACOSX/._a.png`` in zips made by macOS."""
     return any(part.startswith(".") for part in name.split("/"))
 
 

@@ -2,26 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, get_args
 
-from latentlab import checks
-from latentlab.errors import UnsupportedNetwork
+from latentlab.networks import checks
 
 Architecture = Literal["skip", "resnet", "orig"]
 SkipFilter = Literal["fir", "bilinear"]
 LabelInput = Literal["embed", "concat"]
 LabelOutput = Literal["projection", "sum"]
-
-# The checks of a config's fields. Whoever makes a config by hand gets an error of settings; the
-# readers of files turn it into one of the file.
-check = partial(checks.check, error=UnsupportedNetwork)
-check_whole = partial(checks.check_whole, error=UnsupportedNetwork)
-check_number = partial(checks.check_number, error=UnsupportedNetwork)
-check_choice = partial(checks.check_choice, error=UnsupportedNetwork)
-check_flag = partial(checks.check_flag, error=UnsupportedNetwork)
-check_taps = partial(checks.check_taps, error=UnsupportedNetwork)
-check_positive = partial(check_number, above=0, below=1e38)  # within float32
 
 MAX_PARAMETERS = 1_000_000_000  # the largest published StyleGAN2 has about 60 million
 
@@ -53,11 +41,11 @@ class ImageConfig:
     c_dim: int = 0  # length of a label, 0 for none
 
     def __post_init__(self) -> None:
-        check_whole(self.resolution, "resolution", 4, 4096)
+        checks.whole(self.resolution, "resolution", 4, 4096)
         size = self.resolution
-        check(size & (size - 1) == 0, "resolution", "a power of two", size)
-        check_whole(self.channels, "channels", 1, 64)
-        check_whole(self.c_dim, "c_dim", 0, 100_000)
+        checks.check(size & (size - 1) == 0, "resolution", "a power of two", size)
+        checks.whole(self.channels, "channels", 1, 64)
+        checks.whole(self.c_dim, "c_dim", 0, 100_000)
 
 
 @dataclass(frozen=True)
@@ -74,13 +62,13 @@ class ImageNetworkConfig(ImageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         size = self.resolution
-        check_whole(self.channel_base, "channel_base", size, 2**40)
-        check_whole(self.channel_max, "channel_max", 1, 8192)
-        check_flag(self.growing, "growing")
+        checks.whole(self.channel_base, "channel_base", size, 2**40)
+        checks.whole(self.channel_max, "channel_max", 1, 8192)
+        checks.flag(self.growing, "growing")
         table, count = self.channel_table, len(block_resolutions(size))
         fits = isinstance(table, tuple) and len(table) == count
         fits = fits and all(type(maps) is int and 1 <= maps <= 8192 for maps in table or ())
-        check(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
+        checks.check(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
 
     def feature_maps(self, resolution: int) -> int:
         """Number of feature maps at ``resolution``."""
@@ -107,13 +95,13 @@ class MappingConfig:
     def check_mapping(self) -> None:
         """Refuse unfit fields."""
         for field in ("z_dim", "w_dim"):
-            check_whole(getattr(self, field), field, 1, 65536)
-        check_whole(self.mapping_layers, "mapping_layers", 0, 64)
-        check_positive(self.mapping_lr_multiplier, "mapping_lr_multiplier")
+            checks.whole(getattr(self, field), field, 1, 65536)
+        checks.whole(self.mapping_layers, "mapping_layers", 0, 64)
+        checks.positive(self.mapping_lr_multiplier, "mapping_lr_multiplier")
         for field in ("embed_features", "layer_features"):
-            check_whole(getattr(self, field), field, 1, 65536, optional=True)
-        check_choice(self.label_input, "label_input", get_args(LabelInput))
-        check_flag(self.normalize_latents, "normalize_latents")
+            checks.whole(getattr(self, field), field, 1, 65536, optional=True)
+        checks.choice(self.label_input, "label_input", get_args(LabelInput))
+        checks.flag(self.normalize_latents, "normalize_latents")
 
 
 @dataclass(frozen=True)
@@ -126,9 +114,9 @@ class DiscriminatorConfig:
 
     def check_epilogue(self, maps: int) -> None:
         """Refuse unfit fields, ``maps`` being the feature maps at 4x4."""
-        check_whole(self.mbstd_group_size, "mbstd_group_size", 1, 2**20, optional=True)
-        check_whole(self.mbstd_num_channels, "mbstd_num_channels", 0, maps)
+        checks.whole(self.mbstd_group_size, "mbstd_group_size", 1, 2**20, optional=True)
+        checks.whole(self.mbstd_num_channels, "mbstd_num_channels", 0, maps)
         features = self.mbstd_num_channels
-        check(features == 0 or maps % features == 0, "mbstd_num_channels",
+        checks.check(features == 0 or maps % features == 0, "mbstd_num_channels",
                 f"a divisor of {maps}, or 0", features)  # fmt: skip
-        check_whole(self.fc_features, "fc_features", 1, 65536, optional=True)
+        checks.whole(self.fc_features, "fc_features", 1, 65536, optional=True)

@@ -23,7 +23,7 @@ class ImageGenerator(nn.Module, ABC):
     """From z (and labels) to images.
 
     Attributes:
-        has_w: Whether there is a W on the way.
+        has_w: Whether there is a W between z and the images.
         z_dim, c_dim: Lengths of z and the label (0 for none).
         resolution, channels: Size and channels of the images.
     """

@@ -54,7 +54,7 @@ class GrowingNetwork(nn.Module):
             self.register_buffer("lod", torch.zeros([]))
 
     def set_lod(self, lod: float) -> None:
-        """Say how far the network has grown: 0 fully, ``log2(resolution) - 2`` to 4x4 alone.
+        """Say how far the network has grown: 0 is fully, ``log2(resolution) - 2`` is 4x4 alone.
 
         Raises:
             SettingsError: If the network does not grow, or ``lod`` is out of range.

@@ -5,10 +5,10 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from latentlab import checks
+from latentlab.checks import check, needed
 from latentlab.errors import LatentError
-from latentlab.networks import ops
-from latentlab.networks.config import LabelInput, check
+from latentlab.networks import checks, ops
+from latentlab.networks.config import LabelInput
 from latentlab.networks.layers import Linear
 
 
@@ -49,7 +49,7 @@ class MappingNetwork(nn.Module):
             self.embed = Linear(c_dim, embed)
         widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
         fits = num_layers > 0 or widths[0] == w_dim
-        check(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
+        checks.check(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
         for i in range(num_layers):
             layer = Linear(
                 widths[i],
@@ -88,7 +88,7 @@ class MappingNetwork(nn.Module):
             return w
         ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)  # [N,num_ws,w_dim]
         cutoff_fits = truncation_cutoff is None or truncation_cutoff >= 0
-        checks.check(cutoff_fits, "truncation_cutoff", "0 or more", truncation_cutoff)
+        check(cutoff_fits, "truncation_cutoff", "0 or more", truncation_cutoff)
         if truncation_psi != 1.0:
             head = ws[:, :truncation_cutoff]
             ws = torch.cat([self.w_avg.lerp(head, truncation_psi), ws[:, head.shape[1] :]], dim=1)
@@ -112,6 +112,6 @@ class MappingNetwork(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
-        x = checks.needed(x, [None, width], name)
+        x = needed(x, [None, width], name)
         weight = next(itertools.chain(self.parameters(), self.buffers()))
         return x.to(weight.dtype)

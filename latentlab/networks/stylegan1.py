@@ -110,8 +110,8 @@ class RGBConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(channels, maps, 1, 1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to an image [N,channels,h,w]."""
+    def forward(self, x: Tensor, _: Tensor) -> Tensor:
+        """Map features [N,maps,h,w] to an image [N,channels,h,w]; w has no part in it."""
         return F.conv2d(x, self.weight * self.weight_gain, self.bias)
 
 
@@ -140,12 +140,6 @@ class StyleGAN1Block(Block):
         first = (ws[:, 0], noise[0])
         x = self.layer0(*first) if x is None else self.layer0(x, *first)
         return self.layer1(x, ws[:, 1], noise[1])  # type: ignore[no-any-return]
-
-    def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to RGB [N,channels,h,w]; ``w`` has no part in it."""
-        if self.torgb is None:
-            raise AssertionError(f"no RGB layer at {self.resolution}")
-        return self.torgb(x)  # type: ignore[no-any-return]
 
 
 class StyleGAN1Synthesis(SynthesisNetwork):

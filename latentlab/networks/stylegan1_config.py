@@ -3,16 +3,12 @@
 import math
 from dataclasses import dataclass
 
+from latentlab.networks import checks
 from latentlab.networks.config import (
     DiscriminatorConfig,
     ImageNetworkConfig,
     LabelInput,
     MappingConfig,
-    check_flag,
-    check_number,
-    check_positive,
-    check_taps,
-    check_whole,
 )
 
 
@@ -30,10 +26,10 @@ class _StyleGAN1Config(ImageNetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self.negative_slope, "negative_slope", 0, below=1)
+        checks.number(self.negative_slope, "negative_slope", 0, below=1)
         if self.blur_filter is not None:
-            check_taps(self.blur_filter, "blur_filter")
-        check_whole(self.fused_from, "fused_from", 4, 2**20, optional=True)
+            checks.taps(self.blur_filter, "blur_filter")
+        checks.whole(self.fused_from, "fused_from", 4, 2**20, optional=True)
 
 
 @dataclass(frozen=True)
@@ -62,12 +58,12 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
         super().__post_init__()
         self.check_mapping()
         slope = self.mapping_negative_slope
-        check_number(slope, "mapping_negative_slope", 0, below=1, optional=True)
+        checks.number(slope, "mapping_negative_slope", 0, below=1, optional=True)
         for field in ("styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
                       "const_input", "blurred_bias"):  # fmt: skip
-            check_flag(getattr(self, field), field)
-        check_positive(self.instance_norm_epsilon, "instance_norm_epsilon")
-        check_positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
+            checks.flag(getattr(self, field), field)
+        checks.positive(self.instance_norm_epsilon, "instance_norm_epsilon")
+        checks.positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
 
     @property
     def num_ws(self) -> int:
@@ -88,10 +84,10 @@ class ProGANConfig(_StyleGAN1Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_whole(self.z_dim, "z_dim", 1, 65536)
-        check_positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
-        check_flag(self.normalize_latents, "normalize_latents")
-        check_flag(self.pixel_norm, "pixel_norm")
+        checks.whole(self.z_dim, "z_dim", 1, 65536)
+        checks.positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
+        checks.flag(self.normalize_latents, "normalize_latents")
+        checks.flag(self.pixel_norm, "pixel_norm")
 
 
 @dataclass(frozen=True)
@@ -112,5 +108,5 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         for field in ("from_rgb_activation", "widens_first", "halves_last"):
-            check_flag(getattr(self, field), field)
+            checks.flag(getattr(self, field), field)
         self.check_epilogue(self.feature_maps(4))

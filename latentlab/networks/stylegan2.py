@@ -68,12 +68,6 @@ class SynthesisBlock(Block):
         x = self.conv1(x, ws[:, 1], noise[1], gain=half)
         return y + x
 
-    def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] and w [N,w_dim] to RGB [N,channels,h,w]."""
-        if self.torgb is None:
-            raise AssertionError(f"no RGB layer at {self.resolution}")
-        return self.torgb(x, w)  # type: ignore[no-any-return]
-
 
 class StyleGAN2Synthesis(SynthesisNetwork):
     """From ws to images."""

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import get_args
 
+from latentlab.networks import checks
 from latentlab.networks.config import (
     Architecture,
     DiscriminatorConfig,
@@ -11,12 +12,6 @@ from latentlab.networks.config import (
     LabelOutput,
     MappingConfig,
     SkipFilter,
-    check,
-    check_choice,
-    check_flag,
-    check_positive,
-    check_taps,
-    check_whole,
 )
 
 
@@ -29,14 +24,14 @@ class _StyleGAN2Config(ImageNetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self.conv_clamp, "conv_clamp", optional=True)
-        check_taps(self.resample_filter, "resample_filter")
+        checks.positive(self.conv_clamp, "conv_clamp", optional=True)
+        checks.taps(self.resample_filter, "resample_filter")
 
     def check_architecture(self, architecture: str) -> None:
         """Refuse an architecture that is not known, or that cannot grow."""
-        check_choice(architecture, "architecture", get_args(Architecture))
+        checks.choice(architecture, "architecture", get_args(Architecture))
         fits = architecture == "orig" or not self.growing
-        check(fits, "architecture", "orig in a growing network", architecture)
+        checks.check(fits, "architecture", "orig in a growing network", architecture)
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,8 @@ class StyleGAN2Config(MappingConfig, _StyleGAN2Config):
         super().__post_init__()
         self.check_architecture(self.architecture)
         self.check_mapping()
-        check_flag(self.use_noise, "use_noise")
-        check_choice(self.skip_filter, "skip_filter", get_args(SkipFilter))
+        checks.flag(self.use_noise, "use_noise")
+        checks.choice(self.skip_filter, "skip_filter", get_args(SkipFilter))
 
     @property
     def num_ws(self) -> int:
@@ -76,8 +71,8 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig, _StyleGAN2Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_architecture(self.architecture)
-        check_whole(self.mapping_layers, "mapping_layers", 0, 64)
-        check_whole(self.cmap_dim, "cmap_dim", 1, 65536, optional=True)
-        check_choice(self.label_output, "label_output", get_args(LabelOutput))
-        check_flag(self.clamps_last_rgb, "clamps_last_rgb")
+        checks.whole(self.mapping_layers, "mapping_layers", 0, 64)
+        checks.whole(self.cmap_dim, "cmap_dim", 1, 65536, optional=True)
+        checks.choice(self.label_output, "label_output", get_args(LabelOutput))
+        checks.flag(self.clamps_last_rgb, "clamps_last_rgb")
         self.check_epilogue(self.feature_maps(4))

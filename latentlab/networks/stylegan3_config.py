@@ -3,13 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from latentlab.networks import checks
 from latentlab.networks.config import (
     ImageConfig,
     MappingConfig,
-    check,
-    check_flag,
-    check_positive,
-    check_whole,
 )
 
 _MAX_FACTOR = 64  # of upsampling in one layer; the published networks have 4 at most
@@ -96,34 +93,36 @@ class StyleGAN3Config(MappingConfig, ImageConfig):
             ("channel_base", 1, 2**40), ("channel_max", 1, 8192), ("num_layers", 2, 64),
             ("margin_size", 0, 64), ("conv_kernel", 1, 15), ("filter_size", 1, 32),
         ):  # fmt: skip
-            check_whole(getattr(self, field), field, low, high)
+            checks.whole(getattr(self, field), field, low, high)
         factor = self.lrelu_upsampling  # a power of two, as all rates are: filters stay centred
-        check(type(factor) is int and factor in (1, 2, 4), "lrelu_upsampling", "1, 2 or 4", factor)
-        check_whole(self.num_critical, "num_critical", 1, self.num_layers - 1)
+        checks.check(
+            type(factor) is int and factor in (1, 2, 4), "lrelu_upsampling", "1, 2 or 4", factor
+        )
+        checks.whole(self.num_critical, "num_critical", 1, self.num_layers - 1)
         for field in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"):
-            check_positive(getattr(self, field), field)
-        check_positive(self.conv_clamp, "conv_clamp", optional=True)
-        check_flag(self.use_radial_filters, "use_radial_filters")
+            checks.positive(getattr(self, field), field)
+        checks.positive(self.conv_clamp, "conv_clamp", optional=True)
+        checks.flag(self.use_radial_filters, "use_radial_filters")
         self._check_bands()
 
     def _check_bands(self) -> None:
         """Refuse frequencies that do not rise from layer to layer, or by too much at once."""
         cutoff, stopband = self.first_cutoff, self.first_stopband
         last = self.resolution // 2
-        check(0.5 <= cutoff <= last, "first_cutoff", f"0.5..{last}", cutoff)
-        check(cutoff < stopband <= 8192, "first_stopband", f"{cutoff}..8192", stopband)
+        checks.check(0.5 <= cutoff <= last, "first_cutoff", f"0.5..{last}", cutoff)
+        checks.check(cutoff < stopband <= 8192, "first_stopband", f"{cutoff}..8192", stopband)
         above, most = self.last_stopband_rel, 16
-        check(1 <= above <= most, "last_stopband_rel", f"1..{most}", above)
+        checks.check(1 <= above <= most, "last_stopband_rel", f"1..{most}", above)
         signals = self.signals()
         rate = signals[0].rate
-        check(cutoff < rate / 2, "first_cutoff", f"less than {rate / 2}", cutoff)
+        checks.check(cutoff < rate / 2, "first_cutoff", f"less than {rate / 2}", cutoff)
         maps = min(signal.maps for signal in signals)
-        check(
+        checks.check(
             maps >= 1, "channel_base", "enough for one feature map in each layer", self.channel_base
         )
         factor = max(layer.up for layer in self.layers())
         rule = f"enough to upsample by {_MAX_FACTOR} at most in each"
-        check(factor <= _MAX_FACTOR, "num_layers", rule, self.num_layers)
+        checks.check(factor <= _MAX_FACTOR, "num_layers", rule, self.num_layers)
 
     @property
     def num_ws(self) -> int:

@@ -32,13 +32,21 @@ class NoiseLayer(nn.Module):
 
 
 class Block(nn.Module):
-    """Base of the layers of one resolution."""
+    """Base of the layers of one resolution.
+
+    Attributes:
+        resolution: Of the features that it returns.
+        torgb: From features and w to the image; None where the network has no use for it.
+    """
 
     resolution: int
+    torgb: nn.Module | None
 
     def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to RGB [N,channels,h,w]."""
-        raise NotImplementedError
+        """Map features [N,maps,h,w] and w [N,w_dim] to RGB [N,channels,h,w]."""
+        if self.torgb is None:
+            raise AssertionError(f"no RGB layer at {self.resolution}")
+        return self.torgb(x, w)  # type: ignore[no-any-return]
 
 
 class SynthesisNetwork(GrowingNetwork):

@@ -16,6 +16,8 @@ from latentlab.training.config import TrainingConfig
 from latentlab.training.schedule import Growth
 
 _SMALL: dict[str, Any] = {"channel_base": 1024, "channel_max": 64}  # of both networks
+_BEFORE_STYLEGAN2: dict[str, Any] = {"discriminator_first": True, "path_length_weight": 0.0}
+_WASSERSTEIN: dict[str, Any] = {"loss": "wgan-gp", "r1_gamma": 0.0}
 
 # Karras et al. 2019 for eight GPUs, which StyleGAN2's configs A to D repeat.
 _STYLEGAN1_GROWTH = Growth(
@@ -84,9 +86,8 @@ def _stylegan1(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1DiscriminatorConfig(*shape),
         growth=_STYLEGAN1_GROWTH,
         learning_rate=0.001,
-        discriminator_first=True,
         r1_interval=1,
-        path_length_weight=0.0,
+        **_BEFORE_STYLEGAN2,
     )
 
 
@@ -94,7 +95,7 @@ def _stylegan1_wgan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
     """As for CelebA-HQ: another loss, and lower rates for large pictures."""
     rates = tuple((size, min(rate, 0.002)) for size, rate in _STYLEGAN1_GROWTH.learning_rates)
     growth = replace(_STYLEGAN1_GROWTH, learning_rates=rates)
-    return replace(_stylegan1(name, shape), growth=growth, loss="wgan-gp", r1_gamma=0.0)
+    return replace(_stylegan1(name, shape), growth=growth, **_WASSERSTEIN)
 
 
 def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
@@ -103,10 +104,9 @@ def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1Config(*shape, **_SMALL, z_dim=64, w_dim=64),
         StyleGAN1DiscriminatorConfig(*shape, **_SMALL),
         growth=Growth(8, 80.0, 80.0),
-        discriminator_first=True,
         r1_gamma=1.0,
-        path_length_weight=0.0,
         ema_kimg=3.0,
+        **_BEFORE_STYLEGAN2,
     )
 
 
@@ -119,11 +119,9 @@ def _progan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         growth=_PROGAN_GROWTH,
         batch=16,
         learning_rate=0.001,
-        loss="wgan-gp",
-        discriminator_first=True,
-        r1_gamma=0.0,
-        path_length_weight=0.0,
         ema_decay=0.999,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
     )
 
 
@@ -134,11 +132,9 @@ def _progan_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1DiscriminatorConfig(*shape, **_SMALL, blur_filter=None, fused_from=8),
         growth=Growth(4, 25.0, 25.0),
         learning_rate=0.001,
-        loss="wgan-gp",
-        discriminator_first=True,
-        r1_gamma=0.0,
-        path_length_weight=0.0,
         ema_kimg=3.0,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
     )
 
 

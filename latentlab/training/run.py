@@ -73,7 +73,7 @@ def train(
         before, started = trainer.images_seen, time.perf_counter()
         try:
             losses = trainer.run_step()
-        except (ImageError, DataError):  # mended, the same command continues from here
+        except (ImageError, DataError):  # once that is mended, the same command continues
             _save(trainer, log, folder, on_snapshot)
             raise
         seconds = time.perf_counter() - started
