@@ -222,6 +222,6 @@ def _exchange() -> Iterator[None]:
         yield
     except RuntimeError as error:  # gloo's and nccl's
         raise ProcessError(
-            f"process {rank()} of {size()} has lost the others: one was ended from outside, perhaps "
-            "for lack of memory, or the network is down; repeat the command"
+            f"process {rank()} of {size()} has lost the others: one was ended from outside "
+            "(for lack of memory, perhaps), or the network is down; repeat the command"
         ) from error
