@@ -1,9 +1,7 @@
 """Progressive GAN's generator (Karras et al. 2018): from z to images, without W."""
 
-from typing import Any
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentlab.checks import check_shape, needed
 from latentlab.errors import LatentError
@@ -30,7 +28,7 @@ class ProGAN(ImageGenerator):
         self.config: ProGANConfig = config
         self.synthesis = StyleGAN1Synthesis(_as_traditional(config))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
         """Say what is missing where W is asked for; the rest is torch's."""
         if name in ("mapping", "num_ws", "w_dim", "w_mean"):
             raise LatentError(_NO_W)

@@ -1,7 +1,7 @@
 """Everything that decides the course of a training run, besides data and seed."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from latentlab.errors import SettingsError
 from latentlab.networks.stylegan1_config import (
@@ -89,13 +89,11 @@ class TrainingConfig:
         mirror: bool = False,
     ) -> "TrainingConfig":
         """Return the config with other settings, at all resolutions; None leaves one as it is."""
-        config, growth = replace(self, mirror=mirror), self.growth
-        if batch is not None:
-            config = replace(config, batch=batch)
-            growth = replace(growth, batches=()) if growth else None
-        if learning_rate is not None:
-            config = replace(config, learning_rate=learning_rate)
-            growth = replace(growth, learning_rates=()) if growth else None
-        if r1_gamma is not None:
-            config = replace(config, r1_gamma=r1_gamma)
-        return replace(config, growth=growth)
+        growth = self.growth
+        if growth is not None and batch is not None:
+            growth = replace(growth, batches=())
+        if growth is not None and learning_rate is not None:
+            growth = replace(growth, learning_rates=())
+        given = {"batch": batch, "learning_rate": learning_rate, "r1_gamma": r1_gamma}
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return replace(self, growth=growth, mirror=mirror, **changes)

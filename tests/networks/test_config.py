@@ -42,7 +42,12 @@ def test_a_setting_of_a_user_is_a_wrong_setting(make, named):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"resolution": 48}, {"mapping_layers": 0, "z_dim": 3, "w_dim": 4}]
+    "settings",
+    [
+        {"resolution": 48},
+        {"resample_filter": [1, 10**400]},  # no float is as large
+        {"mapping_layers": 0, "z_dim": 3, "w_dim": 4},  # told by the network
+    ],
 )
 def test_a_setting_of_a_file_is_a_bad_file(settings, tmp_path):
     path = tmp_path / "odd.safetensors"
