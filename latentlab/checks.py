@@ -45,7 +45,7 @@ def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) ->
 
     Raises:
         LatentError: If they have another shape, if there are none, or if they are whole numbers,
-            which hold another range than [-1,1].
+            whose range is not [-1,1].
     """
     check_shape(x, [None, *shape], name)
     if not x.is_floating_point():

@@ -107,8 +107,8 @@ def from_main(make: Callable[[], T]) -> T:
 def failing_together(*kinds: type[Exception]) -> Iterator[None]:
     """Raise on all processes an error of ``kinds`` that one raises in the block; all must enter it.
 
-    They can then end in good order together, as by saving. Other errors leave at once, and end
-    the others where they next exchange something.
+    They can then end together in good order, for example by saving. Other errors leave at once,
+    and the other processes end where they next exchange something.
     """
     caught: Exception | None = None
     try:

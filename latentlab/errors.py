@@ -44,8 +44,8 @@ class UnsupportedCheckpoint(CheckpointError):
 class UnsupportedNetwork(SettingsError, UnsupportedCheckpoint):
     """A network's config asks for what no network here can be.
 
-    Whoever made the config has set it wrongly. Where a file asked for it, the reader raises
-    UnsupportedCheckpoint, which names the file.
+    It is a wrong setting of whoever made the config by hand. Where a file asks for such a network,
+    its reader raises UnsupportedCheckpoint instead, which names the file.
     """
 
 
@@ -72,7 +72,7 @@ class LatentError(LatentlabError, ValueError):
 
 
 class NumericalError(LatentlabError, ArithmeticError):
-    """A computation left the finite numbers."""
+    """A computation gave NaN or infinity."""
 
     exit_code = 5
 

@@ -27,7 +27,7 @@ _LPIPS_SMALLEST = 32  # pixels: the backbones halve their maps up to five times
 
 
 class PerceptualDistance(nn.Module, ABC):
-    """Base of the distances; calling it with images [N,C,H,W] in [-1,1] twice gives [N]."""
+    """Base of the distances: two batches of images [N,C,H,W] in [-1,1] give distances [N]."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def open_torchscript(path: Path) -> nn.Module:
 
 @dataclass(frozen=True)
 class ProgramConfig:
-    """What a TorchScript classifier says of its images and outputs, where it does."""
+    """What a TorchScript classifier says of its images and outputs, if anything."""
 
     resolution: int | None
     channels: int | None

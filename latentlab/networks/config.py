@@ -93,7 +93,7 @@ class MappingConfig:
     normalize_latents: bool = True
 
     def check_mapping(self) -> None:
-        """Refuse unfit fields."""
+        """Refuse fields that do not fit."""
         for field in ("z_dim", "w_dim"):
             checks.whole(getattr(self, field), field, 1, 65536)
         checks.whole(self.mapping_layers, "mapping_layers", 0, 64)
@@ -113,7 +113,7 @@ class DiscriminatorConfig:
     fc_features: int | None = None  # width of the dense layer, None: feature maps at 4x4
 
     def check_epilogue(self, maps: int) -> None:
-        """Refuse unfit fields, ``maps`` being the feature maps at 4x4."""
+        """Refuse fields that do not fit; ``maps`` are the feature maps at 4x4."""
         checks.whole(self.mbstd_group_size, "mbstd_group_size", 1, 2**20, optional=True)
         checks.whole(self.mbstd_num_channels, "mbstd_num_channels", 0, maps)
         features = self.mbstd_num_channels

@@ -136,7 +136,7 @@ def blur(x: Tensor, taps: Sequence[float]) -> Tensor:
 
 @lru_cache
 def _blur_kernel(taps: tuple[float, ...], device: torch.device) -> Tensor:
-    """Return the kernel of ``blur`` [k,k], on its device since the first call: moving it waits."""
+    """Return the kernel of ``blur`` [k,k]; it is moved to its device once, since that waits."""
     with torch.inference_mode(False):  # for whoever needs gradients later
         return fir_kernel(taps).to(device).flip(0, 1)  # as published, a correlation
 

@@ -49,8 +49,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.path_length_weight > 0 and not isinstance(self.generator, StyleGAN2Config):
             raise SettingsError(
-                f"`config` {self.name} has path length regularisation, which is StyleGAN2's; this "
-                "generator is not one: take a config without, such as stylegan1 or progan"
+                f"`config` {self.name} has path length regularisation, which only StyleGAN2 has, "
+                "but another generator; take a config without it, such as stylegan1 or progan"
             )
         grow = self.generator.growing and self.discriminator.growing
         if self.growth is not None and not grow:

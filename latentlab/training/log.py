@@ -33,7 +33,7 @@ class TrainingLog:
         """Add one iteration; true if a row was completed.
 
         Args:
-            step: Iterations done, including it.
+            step: Iterations done, including this one.
             images_seen: Images shown, including its own.
             losses: Its losses by name.
             seconds: How long it took.

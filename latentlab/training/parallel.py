@@ -1,8 +1,8 @@
 """One batch for several processes: which rows each has, and what they add up.
 
 Random numbers are drawn for the whole batch everywhere, and each process takes its rows: an
-iteration is that of one process but for rounding. DistributedDataParallel is not used: path
-length and R1 differentiate gradients once more, which its hooks on gradients do not follow.
+iteration equals that of a single process but for rounding. DistributedDataParallel is not used:
+path length and R1 differentiate gradients once more, which its hooks on gradients do not follow.
 """
 
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def train(
     on_snapshot: OnSnapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train until ``total_images`` were shown, continuing from the newest snapshot in the folder.
+    """Train until ``total_images`` have been shown, from the newest snapshot in the folder on.
 
     Several processes train together, and the main one writes; all must see the folder.
 

@@ -1,4 +1,7 @@
-"""Generated images as training draws them: random labels, latents, mixed styles, random noise."""
+"""Images as training draws them.
+
+Generated ones have random labels, latents, mixed styles and noise; real ones are shuffled.
+"""
 
 from typing import Any
 
@@ -53,7 +56,7 @@ class FakeSampler:
     ) -> tuple[Tensor, Tensor]:
         """Return ws [N,num_ws,w_dim] of random z with style mixing, and their labels.
 
-        The styles of all images are cut at the same one of the layers grown so far.
+        All images change styles at the same one of the layers grown so far.
         """
         rows = Rows(count)
         labels = self._labels(rows, rng) if labels is None else labels
