@@ -103,7 +103,9 @@ def check_number(
 
     None passes where optional.
     """
-    fits = _is_finite(value) and above < value < below and value >= low  # type: ignore[operator]
+    # Not by math.isfinite, to which an int beyond the floats is an OverflowError.
+    fits = type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    fits = fits and above < value < below and value >= low  # type: ignore[operator]
     bounds = [f"> {above:g}"] * (above > -math.inf) + [f">= {low:g}"] * (low > -math.inf)
     rule = " and ".join([*bounds, *[f"< {below:g}"] * (below < math.inf)])
     fits = fits or (optional and value is None)
@@ -126,10 +128,7 @@ def check_flag(value: object, name: str, error: _Kind = SettingsError) -> None:
 def check_taps(value: object, name: str, error: _Kind = SettingsError) -> None:
     """Refuse what is not a filter."""
     fits = isinstance(value, tuple) and 2 <= len(value) <= 16
-    fits = fits and all(map(_is_finite, value)) and sum(value) != 0  # type: ignore[call-overload]
-    check(fits, name, "2..16 numbers, sum not 0", value, error)
-
-
-def _is_finite(value: object) -> bool:
-    # Not by math.isfinite, to which an int beyond the floats is an OverflowError.
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    # Squares of taps and of their sum must be float32's, too.
+    fits = fits and all(type(tap) in (int, float) and abs(tap) < 1e9 for tap in value)  # type: ignore[attr-defined]
+    fits = fits and abs(sum(value)) > 1e-9  # type: ignore[call-overload]
+    check(fits, name, "2..16 numbers below 1e9, sum not 0", value, error)
