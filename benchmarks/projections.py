@@ -2,7 +2,7 @@
 
     python benchmarks/projections.py [--digits 20] [--steps 100 --steps 300]
 
-A Markdown table goes to stdout, a row as soon as it is measured. All runs share seed 0.
+A Markdown table goes to stdout, each row as soon as it is measured. All runs share seed 0.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from latentlab.projection.targets import Comparison
 
 COLUMNS = ("option", "steps", "distance", "PSNR (dB)", "read right", "rows apart")
 TUNING_STEPS = 100
-MORE_STEPS = 100  # of going on in W+ from a saved W
+MORE_STEPS = 100  # in W+ from a saved W
 
 
 class Digits:
@@ -64,7 +64,7 @@ class Digits:
 
     @torch.no_grad()
     def measure(self, images: Tensor, ws: Tensor, masks: Tensor | None = None) -> list[str]:
-        """Mean distance, PSNR and share read right; within masks, but for what is read."""
+        """Mean distance, PSNR and share read right; all but the last within the masks."""
         within = torch.ones(1) if masks is None else masks
         error = (to_uint8(images).float() - to_uint8(self.targets).float()).square() * within
         share = within.expand_as(error).mean(dim=[1, 2, 3])

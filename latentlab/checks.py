@@ -1,12 +1,21 @@
 """Checks of arguments: the name, the rule, and what was given."""
 
 import math
+import sys
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from latentlab.errors import LatentError, SettingsError, UnsupportedCheckpoint, quoted
+from latentlab.errors import (
+    LatentError,
+    LatentlabError,
+    SettingsError,
+    UnsupportedCheckpoint,
+    quoted,
+)
+
+_Kind = type[LatentlabError]
 
 
 def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
@@ -19,12 +28,24 @@ def check_shape(x: Tensor, shape: Sequence[int | None], name: str) -> None:
         raise LatentError(f"`{name}` must have shape [{wanted}], but got {list(x.shape)}")
 
 
+def needed(x: Tensor | None, shape: Sequence[int | None], name: str) -> Tensor:
+    """Return what a network cannot do without.
+
+    Raises:
+        LatentError: If it is None, or has another shape.
+    """
+    if x is None:
+        raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {shape[-1]}]")
+    check_shape(x, shape, name)
+    return x
+
+
 def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) -> Tensor:
     """Return images [N,C,H,W] of ``shape`` [C,H,W] as ``dtype``, for a network to read.
 
     Raises:
         LatentError: If they have another shape, if there are none, or if they are whole numbers,
-            which hold another range than [-1,1].
+            whose range is not [-1,1].
     """
     check_shape(x, [None, *shape], name)
     if not x.is_floating_point():
@@ -34,69 +55,80 @@ def as_images(x: Tensor, shape: Sequence[int], dtype: torch.dtype, name: str) ->
     return x.to(dtype)
 
 
-def check(holds: bool, name: str, rule: str, got: object) -> None:
-    """Raise SettingsError, naming the argument, unless ``holds``."""
+def check(holds: bool, name: str, rule: str, got: object, error: _Kind = SettingsError) -> None:
+    """Raise an error that names the argument, its rule and what was given, unless ``holds``.
+
+    >>> check(3 > 4, "steps", "greater than 4", 3)
+    Traceback (most recent call last):
+    latentlab.errors.SettingsError: `steps` must be greater than 4, but got '3'
+    """
     if not holds:
-        raise SettingsError(f"`{name}` must be {rule}, but got {quoted(got)}")
-
-
-def check_whole(value: object, name: str, low: int = 0, high: int | None = None) -> None:
-    """Refuse what is not a whole number within low..high; True and False are none."""
-    fits = type(value) is int and low <= value and (high is None or value <= high)
-    check(fits, name, f"a whole number >= {low}" if high is None else
-          f"a whole number {low}..{high}", value)  # fmt: skip
-
-
-def check_number(
-    value: object, name: str, low: float = -math.inf, *, above: float = -math.inf
-) -> None:
-    """Refuse what is not a finite number from ``low``, or greater than ``above``."""
-    fits = type(value) in (int, float) and math.isfinite(value) and above < value >= low  # type: ignore[arg-type, operator]
-    bound = f" > {above:g}" if above > -math.inf else f" >= {low:g}" if low > -math.inf else ""
-    check(fits, name, f"a finite number{bound}", value)
-
-
-def check_choice(value: object, name: str, choices: Sequence[str]) -> None:
-    """Refuse what is none of the known words."""
-    check(type(value) is str and value in choices, name, f"one of {', '.join(choices)}", value)
+        raise error(f"`{name}` must be {rule}, but got {quoted(got)}")
 
 
 def require(holds: bool, field: str, rule: str, got: object) -> None:
-    """Raise UnsupportedCheckpoint, naming the field of the config, unless ``holds``."""
-    if not holds:
-        raise UnsupportedCheckpoint(f"`{field}` must be {rule}, but got {quoted(got)}")
+    """Raise UnsupportedCheckpoint, naming the field, unless ``holds``."""
+    check(holds, field, rule, got, UnsupportedCheckpoint)
 
 
-def require_whole(config: object, field: str, low: int, high: int, optional: bool = False) -> None:
-    """Refuse a field that is not a whole number within low..high, or None where optional."""
-    value = getattr(config, field)
-    fits = type(value) is int and low <= value <= high
-    require(fits or (optional and value is None), field, f"a whole number {low}..{high}", value)
+def check_whole(
+    value: object,
+    name: str,
+    low: int = 0,
+    high: int | None = None,
+    *,
+    optional: bool = False,
+    error: _Kind = SettingsError,
+) -> None:
+    """Refuse what is not a whole number within low..high, or None where optional.
+
+    True and False are no numbers.
+    """
+    fits = type(value) is int and low <= value and (high is None or value <= high)
+    bounds = f">= {low}" if high is None else f"{low}..{high}"
+    check(fits or (optional and value is None), name, f"a whole number {bounds}", value, error)
 
 
-def require_positive(config: object, field: str, optional: bool = False) -> None:
-    """Refuse a field that is not a positive number that float32 holds, or None where optional."""
-    value = getattr(config, field)
-    fits = type(value) in (int, float) and 0 < value < 1e38
-    require(fits or (optional and value is None), field, "a positive number", value)
+def check_number(
+    value: object,
+    name: str,
+    low: float = -math.inf,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
+    optional: bool = False,
+    error: _Kind = SettingsError,
+) -> None:
+    """Refuse what is not a finite number from ``low``, and between ``above`` and ``below``.
+
+    None passes where optional.
+    """
+    # Not by math.isfinite, to which an int beyond the floats is an OverflowError.
+    fits = type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    fits = fits and above < value < below and value >= low  # type: ignore[operator]
+    bounds = [f"> {above:g}"] * (above > -math.inf) + [f">= {low:g}"] * (low > -math.inf)
+    rule = " and ".join([*bounds, *[f"< {below:g}"] * (below < math.inf)])
+    fits = fits or (optional and value is None)
+    check(fits, name, f"a finite number {rule}".rstrip(), value, error)
 
 
-def require_known(config: object, field: str, known: Sequence[str]) -> None:
-    """Refuse a field that is none of the known words."""
-    value = getattr(config, field)
-    require(type(value) is str and value in known, field, " or ".join(known), value)
+def check_choice(
+    value: object, name: str, choices: Sequence[str], error: _Kind = SettingsError
+) -> None:
+    """Refuse what is none of the known words."""
+    fits = type(value) is str and value in choices
+    check(fits, name, f"one of {', '.join(choices)}", value, error)
 
 
-def require_flags(config: object, *flags: str) -> None:
-    """Refuse fields that are neither true nor false."""
-    for field in flags:
-        value = getattr(config, field)
-        require(type(value) is bool, field, "true or false", value)
+def check_flag(value: object, name: str, error: _Kind = SettingsError) -> None:
+    """Refuse what is neither true nor false."""
+    check(type(value) is bool, name, "true or false", value, error)
 
 
-def require_taps(config: object, field: str) -> None:
-    """Refuse a field that is not a filter."""
-    taps = getattr(config, field)
-    fits = isinstance(taps, tuple) and 2 <= len(taps) <= 16
-    fits = fits and all(type(tap) in (int, float) and math.isfinite(tap) for tap in taps)
-    require(fits and sum(taps) != 0, field, "2..16 numbers, sum not 0", taps)
+def check_taps(value: object, name: str, error: _Kind = SettingsError) -> None:
+    """Refuse what is not a filter."""
+    fits = isinstance(value, tuple) and 2 <= len(value) <= 16
+    # Squares of taps and of their sum must be float32's, too.
+    fits = fits and all(type(tap) in (int, float) and abs(tap) < 1e9 for tap in value)  # type: ignore[attr-defined]
+    fits = fits and abs(sum(value)) > 1e-9  # type: ignore[call-overload]
+    check(fits, name, "2..16 numbers below 1e9, sum not 0", value, error)

@@ -5,9 +5,10 @@
 
 from collections.abc import Sequence
 
-_SHOWN = 20
-_LONGEST = 300  # characters of one
+_SHOWN = 20  # items of a list
+_LONGEST = 300  # characters of one item
 _QUOTED = 80  # characters of a value
+_REASON = 200  # characters of another library's words
 
 
 class LatentlabError(Exception):
@@ -40,6 +41,14 @@ class UnsupportedCheckpoint(CheckpointError):
     """A file is readable, yet not of a kind that latentlab opens."""
 
 
+class UnsupportedNetwork(SettingsError, UnsupportedCheckpoint):
+    """A network's config asks for what no network here can be.
+
+    It is a wrong setting of whoever made the config by hand. Where a file asks for such a network,
+    its reader raises UnsupportedCheckpoint instead, which names the file.
+    """
+
+
 class ImageError(LatentlabError):
     """A picture cannot be read, or cannot be used as asked."""
 
@@ -63,7 +72,7 @@ class LatentError(LatentlabError, ValueError):
 
 
 class NumericalError(LatentlabError, ArithmeticError):
-    """A computation left the finite numbers."""
+    """A computation gave NaN or infinity."""
 
     exit_code = 5
 
@@ -87,12 +96,32 @@ class StoppedElsewhere(ProcessError):
 
 
 def quoted(value: object) -> str:
-    """Quote a value that a message names, printable and of bounded length."""
+    r"""Quote a value that a message names, printable and of bounded length.
+
+    >>> print(quoted("two\nlines"))
+    'two\nlines'
+    """
     return repr(str(value)[:_QUOTED])
 
 
+def reason(error: Exception, line: int = 0) -> str:
+    r"""Return one line of what a foreign error says, of bounded length.
+
+    >>> reason(RuntimeError("out of memory\ntried to allocate 2 GiB"))
+    'out of memory'
+    >>> reason(RuntimeError())
+    'RuntimeError'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[line].strip()[:_REASON]
+
+
 def shown(items: Sequence[str], separator: str = ", ") -> str:
-    """Join the first items, printable and of bounded length, and say how many more there are."""
+    """Join the first items, printable and of bounded length, and say how many more there are.
+
+    >>> shown([f"b{i}" for i in range(21)], " ").endswith("b19 and 1 more")
+    True
+    """
     more = f"{separator}and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
     return separator.join(_readable(item) for item in items[:_SHOWN]) + more
 

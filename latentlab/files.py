@@ -57,7 +57,7 @@ def make_directory(path: Path | str) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; names that no file can have are none."""
+    """Whether there is a file; never for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # too long, or with a zero byte

@@ -1,4 +1,4 @@
-"""Shape checks and keyed randomness, shared by every room."""
+"""Keyed randomness and the precision of numbers, shared by every room."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What random numbers are for: each use has a stream of its own under every seed."""
+    """What random numbers are for: each use has its own stream under every seed."""
 
     INITIAL_WEIGHTS = 0
     TRAINING_STEP = 1
@@ -44,6 +44,11 @@ def keyed_seed(seed: int, *key: int) -> int:
     """Derive a 63-bit seed from (seed, key...), so that every stream has its own numbers.
 
     The keys of one stream have one length: numpy takes [0, 1] and [0, 1, 0] for the same.
+
+    >>> keyed_seed(0, Stream.DROPLETS, 1)
+    4712719273898429540
+    >>> keyed_seed(0, 1) == keyed_seed(1, 0)
+    False
     """
     return int(
         np.random.SeedSequence([seed, *key]).generate_state(2, np.uint32).view(np.uint64)[0] >> 1

@@ -1,7 +1,7 @@
 """Perceptual distances behind one callable: two batches of images to distances [N].
 
 LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric".
-Every distance splits into ``features`` (once an image) and ``compare`` (once a pair).
+Every distance splits into ``features`` (once for each image) and ``compare`` (once for each pair).
 """
 
 import warnings
@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError, ImageError, SettingsError
+from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted, reason
 from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
@@ -27,7 +27,7 @@ _LPIPS_SMALLEST = 32  # pixels: the backbones halve their maps up to five times
 
 
 class PerceptualDistance(nn.Module, ABC):
-    """Base of the distances; calling it with images [N,C,H,W] in [-1,1] twice gives [N]."""
+    """Base of the distances: two batches of images [N,C,H,W] in [-1,1] give distances [N]."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -95,9 +95,8 @@ class TorchScriptDistance(PerceptualDistance):
         try:
             vectors = self._network((images + 1) * 127.5, resize_images=False, return_lpips=True)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
             raise CheckpointError(
-                f"{self.name}: cannot be called as NVIDIA's vgg16.pt is ({reason})"
+                f"{self.name}: cannot be called as NVIDIA's vgg16.pt is ({reason(error, -1)})"
             ) from error
         return [vectors]
 
@@ -159,14 +158,16 @@ def perceptual_distance(
         distance = TorchScriptDistance(Path(name))
     else:
         known = ", ".join([*_LPIPS_NETS, BUILTIN_DIGITS])
-        raise SettingsError(f"`distance` must be {known} or a TorchScript file, but got {name!r}")
+        raise SettingsError(
+            f"`distance` must be {known} or a TorchScript file, but got {quoted(name)}"
+        )
     return distance.eval().requires_grad_(False).to(device)
 
 
 def unit_normalise(features: Tensor) -> Tensor:
     """Divide features [N,C,H,W] by their norm over channels; zero stays zero.
 
-    The tiny constant stands inside the root, where lpips adds it outside: the values agree to
+    The tiny constant stands inside the root, whereas lpips adds it outside: the values agree to
     float32 rounding, and the gradient at an all-zero position is finite.
     """
     return features * (features.square().sum(dim=1, keepdim=True) + 1e-20).rsqrt()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, reason
 from latentlab.files import is_file
 
 
@@ -41,14 +41,13 @@ def open_torchscript(path: Path) -> nn.Module:
             warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
             network: nn.Module = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path}: not a TorchScript network ({reason})") from error
+        raise CheckpointError(f"{path}: not a TorchScript network ({reason(error)})") from error
     return network
 
 
 @dataclass(frozen=True)
 class ProgramConfig:
-    """What a TorchScript classifier says of its images and outputs, where it does."""
+    """What a TorchScript classifier says of its images and outputs, if anything."""
 
     resolution: int | None
     channels: int | None
@@ -58,7 +57,7 @@ class ProgramConfig:
 class TorchScriptClassifier(nn.Module):
     """A TorchScript network from images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are heeded if it
+    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are used where it
     has them. A TorchScript file is a program: use one whose origin you trust.
     """
 
@@ -85,9 +84,9 @@ class TorchScriptClassifier(nn.Module):
         try:
             logits = self._network(images)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
             raise CheckpointError(
-                f"{self.name}: cannot be called with images {list(images.shape)} ({reason})"
+                f"{self.name}: cannot be called with images {list(images.shape)} "
+                f"({reason(error, -1)})"
             ) from error
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
             found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError, SettingsError, UnsupportedCheckpoint, shown
+from latentlab.errors import (
+    CheckpointError,
+    SettingsError,
+    UnsupportedCheckpoint,
+    UnsupportedNetwork,
+    shown,
+)
 from latentlab.networks.classifier import Classifier, ClassifierConfig
 from latentlab.networks.config import MAX_PARAMETERS
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
@@ -73,7 +79,7 @@ def config_from_dict(config_type: type[_Config], values: Any, where: str) -> _Co
     frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     try:
         return config_type(**frozen)
-    except UnsupportedCheckpoint as error:
+    except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
 
 
@@ -115,7 +121,7 @@ def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Modu
     try:
         with torch.device("meta"):
             network = build(config)
-    except UnsupportedCheckpoint as error:
+    except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
     count = sum(tensor.numel() for tensor in network.state_dict().values())
     if count > MAX_PARAMETERS:

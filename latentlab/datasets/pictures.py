@@ -1,4 +1,4 @@
-"""Training sets: a folder, a zip, or the built-in digits, and the order in which they are shown."""
+"""Training sets: a folder, a zip, or the built-in digits."""
 
 import hashlib
 import io
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from latentlab import images
@@ -62,10 +63,7 @@ class DigitsDataset:
 
     def label(self, index: int) -> Tensor:
         """Return the one-hot digit of picture ``index``, or an empty label."""
-        one_hot = torch.zeros(self.c_dim)
-        if self.c_dim:
-            one_hot[self._digits[index]] = 1
-        return one_hot
+        return _one_hot(self._digits[index], self.c_dim) if self.c_dim else torch.zeros(0)
 
 
 class PictureDataset:
@@ -76,7 +74,8 @@ class PictureDataset:
     ) -> None:
         self.path, self.channels = path, channels
         self._archive = _open_archive(path) if path.is_file() else None
-        names = _names_in(self._archive) if self._archive else _names_under(path)
+        found = _names_in(self._archive) if self._archive else _names_under(path)
+        names = [name for name in found if not _is_hidden(name)]
         self._names = sorted(n for n in names if Path(n).suffix.lower() in images.SUFFIXES)
         if not self._names:
             suffixes = ", ".join(images.SUFFIXES)
@@ -92,9 +91,7 @@ class PictureDataset:
 
     def image(self, index: int) -> Tensor:
         """Return picture ``index``, centre-cropped and resized, as [channels,R,R] in [-1,1]."""
-        name = self._names[index]
-        picture = images.read_picture(io.BytesIO(self._bytes(name)), f"{self.path}/{name}")
-        where = f"{self.path}/{name}"
+        where, picture = self._picture(index)
         return images.picture_to_tensor(
             images.fit(picture, self.resolution, where=where), self.channels
         )
@@ -103,9 +100,12 @@ class PictureDataset:
         """Return the label of picture ``index``."""
         if self._labels.ndim == 2:
             return torch.from_numpy(self._labels[index]).to(torch.float32)
-        row = torch.zeros(self.c_dim)
-        row[int(self._labels[index])] = 1
-        return row
+        return _one_hot(self._labels[index], self.c_dim)
+
+    def _picture(self, index: int) -> tuple[str, Image.Image]:
+        name = self._names[index]
+        where = f"{self.path}/{name}"
+        return where, images.read_picture(io.BytesIO(self._bytes(name)), where)
 
     def _bytes(self, name: str) -> bytes:
         try:
@@ -114,9 +114,7 @@ class PictureDataset:
             raise DataError(f"{self.path}/{name}: cannot be read ({error})") from error
 
     def _size_of_first(self) -> int:
-        name = self._names[0]
-        picture = images.read_picture(io.BytesIO(self._bytes(name)), f"{self.path}/{name}")
-        width, height = picture.size
+        width, height = self._picture(0)[1].size
         if width != height or width & (width - 1) or width < 4:
             raise DataError(
                 f"{self.path}: the first picture is {width}x{height}, not a square whose side is a "
@@ -161,6 +159,12 @@ def open_dataset(
     return PictureDataset(Path(source), resolution, channels, labels)
 
 
+def _one_hot(number: float, length: int) -> Tensor:
+    row = torch.zeros(length)
+    row[int(number)] = 1
+    return row
+
+
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
@@ -169,18 +173,15 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def _names_in(archive: zipfile.ZipFile) -> list[str]:
-    names = (info.filename for info in archive.infolist() if not info.is_dir())
-    return [name for name in names if not _is_hidden(name)]
+    return [info.filename for info in archive.infolist() if not info.is_dir()]
 
 
 def _names_under(folder: Path) -> list[str]:
-    files = (file for file in folder.rglob("*") if file.is_file())
-    names = (file.relative_to(folder).as_posix() for file in files)
-    return [name for name in names if not _is_hidden(name)]
+    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell names with a dot in front, such as ``__MACOSX/._a.png`` in zips made by macOS."""
+    """Recognise names with a leading dot, such as ``__MACOSX/._a.png`` in zips made by macOS."""
     return any(part.startswith(".") for part in name.split("/"))
 
 

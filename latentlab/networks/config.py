@@ -4,13 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from latentlab.checks import (
-    require,
-    require_flags,
-    require_known,
-    require_positive,
-    require_whole,
-)
+from latentlab.networks import checks
 
 Architecture = Literal["skip", "resnet", "orig"]
 SkipFilter = Literal["fir", "bilinear"]
@@ -21,12 +15,20 @@ MAX_PARAMETERS = 1_000_000_000  # the largest published StyleGAN2 has about 60 m
 
 
 def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
-    """Number of feature maps at a resolution, as published: min(base / resolution, max)."""
+    """Number of feature maps at a resolution, as published: min(base / resolution, max).
+
+    >>> channels_at(1024, 32768, 512), channels_at(4, 32768, 512)
+    (32, 512)
+    """
     return min(channel_base // resolution, channel_max)
 
 
 def block_resolutions(resolution: int) -> list[int]:
-    """Resolutions of the blocks: 4, 8, ... up to ``resolution``."""
+    """Resolutions of the blocks: 4, 8, ... up to ``resolution``.
+
+    >>> block_resolutions(32)
+    [4, 8, 16, 32]
+    """
     return [2**i for i in range(2, int(math.log2(resolution)) + 1)]
 
 
@@ -39,16 +41,16 @@ class ImageConfig:
     c_dim: int = 0  # length of a label, 0 for none
 
     def __post_init__(self) -> None:
-        require_whole(self, "resolution", 4, 4096)
+        checks.whole(self.resolution, "resolution", 4, 4096)
         size = self.resolution
-        require(size & (size - 1) == 0, "resolution", "a power of two", size)
-        require_whole(self, "channels", 1, 64)
-        require_whole(self, "c_dim", 0, 100_000)
+        checks.check(size & (size - 1) == 0, "resolution", "a power of two", size)
+        checks.whole(self.channels, "channels", 1, 64)
+        checks.whole(self.c_dim, "c_dim", 0, 100_000)
 
 
 @dataclass(frozen=True)
 class ImageNetworkConfig(ImageConfig):
-    """What the networks with a block a resolution have in common."""
+    """What the networks with one block for each resolution have in common."""
 
     channel_base: int = 32768  # feature maps times resolution
     channel_max: int = 512  # feature maps at most
@@ -60,13 +62,13 @@ class ImageNetworkConfig(ImageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         size = self.resolution
-        require_whole(self, "channel_base", size, 2**40)
-        require_whole(self, "channel_max", 1, 8192)
-        require_flags(self, "growing")
+        checks.whole(self.channel_base, "channel_base", size, 2**40)
+        checks.whole(self.channel_max, "channel_max", 1, 8192)
+        checks.flag(self.growing, "growing")
         table, count = self.channel_table, len(block_resolutions(size))
         fits = isinstance(table, tuple) and len(table) == count
         fits = fits and all(type(maps) is int and 1 <= maps <= 8192 for maps in table or ())
-        require(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
+        checks.check(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
 
     def feature_maps(self, resolution: int) -> int:
         """Number of feature maps at ``resolution``."""
@@ -90,16 +92,16 @@ class MappingConfig:
     label_input: LabelInput = "embed"
     normalize_latents: bool = True
 
-    def require_mapping(self) -> None:
-        """Refuse unfit fields."""
+    def check_mapping(self) -> None:
+        """Refuse fields that do not fit."""
         for field in ("z_dim", "w_dim"):
-            require_whole(self, field, 1, 65536)
-        require_whole(self, "mapping_layers", 0, 64)
-        require_positive(self, "mapping_lr_multiplier")
+            checks.whole(getattr(self, field), field, 1, 65536)
+        checks.whole(self.mapping_layers, "mapping_layers", 0, 64)
+        checks.positive(self.mapping_lr_multiplier, "mapping_lr_multiplier")
         for field in ("embed_features", "layer_features"):
-            require_whole(self, field, 1, 65536, optional=True)
-        require_known(self, "label_input", get_args(LabelInput))
-        require_flags(self, "normalize_latents")
+            checks.whole(getattr(self, field), field, 1, 65536, optional=True)
+        checks.choice(self.label_input, "label_input", get_args(LabelInput))
+        checks.flag(self.normalize_latents, "normalize_latents")
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,11 @@ class DiscriminatorConfig:
     mbstd_num_channels: int = 1  # 0: no minibatch standard deviation
     fc_features: int | None = None  # width of the dense layer, None: feature maps at 4x4
 
-    def require_epilogue(self, maps: int) -> None:
-        """Refuse unfit fields, ``maps`` being the feature maps at 4x4."""
-        require_whole(self, "mbstd_group_size", 1, 2**20, optional=True)
-        require_whole(self, "mbstd_num_channels", 0, maps)
+    def check_epilogue(self, maps: int) -> None:
+        """Refuse fields that do not fit; ``maps`` are the feature maps at 4x4."""
+        checks.whole(self.mbstd_group_size, "mbstd_group_size", 1, 2**20, optional=True)
+        checks.whole(self.mbstd_num_channels, "mbstd_num_channels", 0, maps)
         features = self.mbstd_num_channels
-        require(features == 0 or maps % features == 0, "mbstd_num_channels",
+        checks.check(features == 0 or maps % features == 0, "mbstd_num_channels",
                 f"a divisor of {maps}, or 0", features)  # fmt: skip
-        require_whole(self, "fc_features", 1, 65536, optional=True)
+        checks.whole(self.fc_features, "fc_features", 1, 65536, optional=True)

@@ -5,9 +5,9 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from latentlab.checks import check_shape, require
-from latentlab.errors import LatentError, SettingsError
-from latentlab.networks import ops
+from latentlab.checks import check, needed
+from latentlab.errors import LatentError
+from latentlab.networks import checks, ops
 from latentlab.networks.config import LabelInput
 from latentlab.networks.layers import Linear
 
@@ -49,7 +49,7 @@ class MappingNetwork(nn.Module):
             self.embed = Linear(c_dim, embed)
         widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
         fits = num_layers > 0 or widths[0] == w_dim
-        require(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
+        checks.check(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
         for i in range(num_layers):
             layer = Linear(
                 widths[i],
@@ -87,8 +87,8 @@ class MappingNetwork(nn.Module):
         if self.num_ws is None:
             return w
         ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)  # [N,num_ws,w_dim]
-        if truncation_cutoff is not None and truncation_cutoff < 0:
-            raise SettingsError(f"`truncation_cutoff` must be 0 or more, got {truncation_cutoff}")
+        cutoff_fits = truncation_cutoff is None or truncation_cutoff >= 0
+        check(cutoff_fits, "truncation_cutoff", "0 or more", truncation_cutoff)
         if truncation_psi != 1.0:
             head = ws[:, :truncation_cutoff]
             ws = torch.cat([self.w_avg.lerp(head, truncation_psi), ws[:, head.shape[1] :]], dim=1)
@@ -112,8 +112,6 @@ class MappingNetwork(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
-        if x is None:
-            raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {width}]")
-        check_shape(x, [None, width], name)
+        x = needed(x, [None, width], name)
         weight = next(itertools.chain(self.parameters(), self.buffers()))
         return x.to(weight.dtype)

@@ -60,7 +60,7 @@ class InputLayer(Epilogue):
         self.const = nn.Parameter(torch.ones(maps, 4, 4)) if config.const_input else None
         self.weight = None
         if not config.const_input:
-            # As published, a quarter of the usual gain, as for 16 pixels a feature map.
+            # As published, a quarter of the usual gain, as for the 16 pixels of a feature map.
             self.weight_gain = math.sqrt(2.0) / 4 / math.sqrt(config.w_dim)
             self.weight = nn.Parameter(torch.randn(maps * 16, config.w_dim))
 
@@ -110,8 +110,8 @@ class RGBConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(channels, maps, 1, 1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to an image [N,channels,h,w]."""
+    def forward(self, x: Tensor, _: Tensor) -> Tensor:
+        """Map features [N,maps,h,w] to an image [N,channels,h,w]; w has no part in it."""
         return F.conv2d(x, self.weight * self.weight_gain, self.bias)
 
 
@@ -141,12 +141,6 @@ class StyleGAN1Block(Block):
         x = self.layer0(*first) if x is None else self.layer0(x, *first)
         return self.layer1(x, ws[:, 1], noise[1])  # type: ignore[no-any-return]
 
-    def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to RGB [N,channels,h,w]; ``w`` has no part in it."""
-        if self.torgb is None:
-            raise AssertionError(f"no RGB layer at {self.resolution}")
-        return self.torgb(x)  # type: ignore[no-any-return]
-
 
 class StyleGAN1Synthesis(SynthesisNetwork):
     """From ws to images."""
@@ -160,8 +154,7 @@ class StyleGAN1Synthesis(SynthesisNetwork):
     @property
     def blocks(self) -> list[StyleGAN1Block]:
         """The blocks from 4x4 upwards."""
-        blocks = [self.get_submodule(f"b{resolution}") for resolution in self.resolutions]
-        return [block for block in blocks if isinstance(block, StyleGAN1Block)]
+        return [self.block(resolution) for resolution in self.resolutions]
 
     @property
     def noise_layers(self) -> list[NoiseLayer]:

@@ -4,14 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import get_args
 
-from latentlab.checks import (
-    require,
-    require_flags,
-    require_known,
-    require_positive,
-    require_taps,
-    require_whole,
-)
+from latentlab.networks import checks
 from latentlab.networks.config import (
     Architecture,
     DiscriminatorConfig,
@@ -31,14 +24,14 @@ class _StyleGAN2Config(ImageNetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_positive(self, "conv_clamp", optional=True)
-        require_taps(self, "resample_filter")
+        checks.positive(self.conv_clamp, "conv_clamp", optional=True)
+        checks.taps(self.resample_filter, "resample_filter")
 
-    def require_architecture(self, architecture: str) -> None:
+    def check_architecture(self, architecture: str) -> None:
         """Refuse an architecture that is not known, or that cannot grow."""
-        require_known(self, "architecture", get_args(Architecture))
+        checks.choice(architecture, "architecture", get_args(Architecture))
         fits = architecture == "orig" or not self.growing
-        require(fits, "architecture", "orig in a growing network", architecture)
+        checks.check(fits, "architecture", "orig in a growing network", architecture)
 
 
 @dataclass(frozen=True)
@@ -51,14 +44,14 @@ class StyleGAN2Config(MappingConfig, _StyleGAN2Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_architecture(self.architecture)
-        self.require_mapping()
-        require_flags(self, "use_noise")
-        require_known(self, "skip_filter", get_args(SkipFilter))
+        self.check_architecture(self.architecture)
+        self.check_mapping()
+        checks.flag(self.use_noise, "use_noise")
+        checks.choice(self.skip_filter, "skip_filter", get_args(SkipFilter))
 
     @property
     def num_ws(self) -> int:
-        """Number of w vectors that one image takes: two a resolution, less two."""
+        """Number of w vectors that one image takes: two for each resolution, less two."""
         return 2 * int(math.log2(self.resolution)) - 2
 
 
@@ -77,9 +70,9 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig, _StyleGAN2Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_architecture(self.architecture)
-        require_whole(self, "mapping_layers", 0, 64)
-        require_whole(self, "cmap_dim", 1, 65536, optional=True)
-        require_known(self, "label_output", get_args(LabelOutput))
-        require_flags(self, "clamps_last_rgb")
-        self.require_epilogue(self.feature_maps(4))
+        self.check_architecture(self.architecture)
+        checks.whole(self.mapping_layers, "mapping_layers", 0, 64)
+        checks.whole(self.cmap_dim, "cmap_dim", 1, 65536, optional=True)
+        checks.choice(self.label_output, "label_output", get_args(LabelOutput))
+        checks.flag(self.clamps_last_rgb, "clamps_last_rgb")
+        self.check_epilogue(self.feature_maps(4))

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from latentlab.checks import check_shape
-from latentlab.errors import LatentError, SettingsError
+from latentlab.checks import check_choice, check_shape
+from latentlab.errors import LatentError
 from latentlab.networks.growth import GrowingNetwork, enlarge
 
 NoiseMode = Literal["const", "random", "none"]
@@ -32,13 +32,21 @@ class NoiseLayer(nn.Module):
 
 
 class Block(nn.Module):
-    """Base of the layers of one resolution."""
+    """Base of the layers of one resolution.
+
+    Attributes:
+        resolution: Of the features that it returns.
+        torgb: From features and w to the image; None where the network has no use for it.
+    """
 
     resolution: int
+    torgb: nn.Module | None
 
     def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to RGB [N,channels,h,w]."""
-        raise NotImplementedError
+        """Map features [N,maps,h,w] and w [N,w_dim] to RGB [N,channels,h,w]."""
+        if self.torgb is None:
+            raise AssertionError(f"no RGB layer at {self.resolution}")
+        return self.torgb(x, w)  # type: ignore[no-any-return]
 
 
 class SynthesisNetwork(GrowingNetwork):
@@ -46,6 +54,7 @@ class SynthesisNetwork(GrowingNetwork):
 
     num_ws: int
     w_dim: int
+    is_skip = False  # whether the image is the sum of an RGB output of every resolution
 
     @property
     @abstractmethod
@@ -79,7 +88,8 @@ class SynthesisNetwork(GrowingNetwork):
             ws: Latents [N,num_ws,w_dim].
             noise_mode: "const" uses the maps stored with the network, "random" draws new ones
                 for each sample, "none" leaves noise out.
-            noise: Maps given by hand, one [N|1,1,h,w] a noise layer; overrides ``noise_mode``.
+            noise: Maps given by hand, [N|1,1,h,w] for each noise layer; they go before
+                ``noise_mode``.
             rng: Source of the random maps; torch's global one if None.
 
         Returns:
@@ -102,7 +112,10 @@ class SynthesisNetwork(GrowingNetwork):
         Raises:
             LatentError: If this is not a skip generator, which alone adds them up.
         """
-        raise LatentError(_NO_SKIP)
+        if not self.is_skip:
+            raise LatentError(_NO_SKIP)
+        walk = self._features(ws, noise_mode, noise, rng)
+        return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
     def upsample_rgb(self, rgb: Tensor) -> Tensor:
         """Bring an RGB output [N,C,r,r] to the full resolution as the skip connection does.
@@ -148,8 +161,7 @@ class SynthesisNetwork(GrowingNetwork):
         if given is not None:
             _check_maps(given, shapes, len(ws))
             return given
-        if mode not in get_args(NoiseMode):
-            raise SettingsError(f"`noise_mode` must be const, random or none, but got {mode!r}")
+        check_choice(mode, "noise_mode", get_args(NoiseMode))
         if mode == "const":
             return [layer.noise_const for layer in layers]
         if mode == "none":

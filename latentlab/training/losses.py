@@ -1,4 +1,4 @@
-"""The loss terms of training, each a pure function with one value a sample."""
+"""The loss terms of training, each a pure function with one value for each sample."""
 
 import math
 

@@ -45,18 +45,17 @@ def discriminator_objective(
     images = reals.images.detach().requires_grad_(r1)
     fake_scores = discriminator(fakes.images, fakes.labels)
     real_scores = discriminator(images, reals.labels)
-    if config.loss == "wgan-gp":
-        main = losses.discriminator_wasserstein(real_scores, fake_scores).mean()
-    else:
-        main = losses.discriminator_logistic(real_scores, fake_scores).mean()
-    total, terms = main, {"d_loss": main.item()}
+    wasserstein = config.loss == "wgan-gp"
+    main = losses.discriminator_wasserstein if wasserstein else losses.discriminator_logistic
+    total = main(real_scores, fake_scores).mean()
+    terms = {"d_loss": total.item()}
     terms["real_score"] = real_scores.mean().item()
     terms["fake_score"] = fake_scores.mean().item()
     if r1:
         penalty = losses.r1_penalty(real_scores, images).mean()
         total = total + penalty * (config.r1_gamma / 2)
         terms["r1_penalty"] = penalty.item()
-    if config.loss == "wgan-gp":
+    if wasserstein:
         penalty = _gradient_penalty(discriminator, reals, fakes, rng)
         total = total + penalty * config.gradient_penalty_weight
         total = total + real_scores.square().mean() * config.drift_weight

@@ -1,4 +1,4 @@
-"""Where a run starts that continues a checkpoint: its networks, and a config that fits them."""
+"""Where a run that continues a checkpoint starts: its networks, and a config that fits them."""
 
 from dataclasses import dataclass, replace
 
@@ -55,14 +55,14 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
 
 
 def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> TrainingConfig:
-    """Return ``config`` with the networks of ``origin``, its schedule being at their lod.
+    """Return ``config`` with the networks of ``origin``, and its schedule at their lod.
 
-    Networks that are grown stay so; those of a snapshot from the middle of growing go on growing,
-    if the config grows at all. Others train as the config does at their full resolution.
+    Fully grown networks stay so; those of a snapshot from the middle of growing go on growing if
+    the config grows at all. Others train as the config does at their full resolution.
 
     Raises:
-        SettingsError: If the networks are not for such images, or the config not for them: one
-            without a schedule is not for networks from the middle of growing.
+        SettingsError: If the networks are not for such images, or are from the middle of growing
+            and the config has no schedule.
     """
     for network in (origin.generator, origin.discriminator):
         own = network.config

@@ -1,8 +1,8 @@
 """One batch for several processes: which rows each has, and what they add up.
 
 Random numbers are drawn for the whole batch everywhere, and each process takes its rows: an
-iteration is that of one process but for rounding. DistributedDataParallel is not used: path
-length and R1 differentiate gradients once more, which its hooks on gradients do not follow.
+iteration equals that of a single process but for rounding. DistributedDataParallel is not used:
+path length and R1 differentiate gradients once more, which its hooks on gradients do not follow.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ class Rows:
     """This process's rows of a batch: every n-th one of n processes.
 
     The groups of minibatch standard deviation are strided as well, so that a process has whole
-    ones (see ``check_batches``). A process without rows of its own works on
-    the first one, with a weight of 0.
+    ones (see ``check_batches``). A process without rows of its own works on the first one, with a
+    weight of 0.
 
     Attributes:
         count: Rows of the whole batch.
@@ -89,7 +89,7 @@ def check_batches(config: TrainingConfig) -> None:
             advice = "" if size is None else f", or --batch {count * size}"
             raise SettingsError(
                 f"`batch` {batch} dealt out to {count} processes would let the discriminator "
-                f"compare {dealt} pictures with each other in the place of {whole}; take fewer "
+                f"compare {dealt} pictures with each other instead of {whole}; take fewer "
                 f"processes{advice}"
             )
 

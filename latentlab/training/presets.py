@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latentlab.errors import SettingsError, UnsupportedCheckpoint
+from latentlab.checks import check_choice
+from latentlab.errors import SettingsError, UnsupportedNetwork
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
@@ -15,6 +16,8 @@ from latentlab.training.config import TrainingConfig
 from latentlab.training.schedule import Growth
 
 _SMALL: dict[str, Any] = {"channel_base": 1024, "channel_max": 64}  # of both networks
+_BEFORE_STYLEGAN2: dict[str, Any] = {"discriminator_first": True, "path_length_weight": 0.0}
+_WASSERSTEIN: dict[str, Any] = {"loss": "wgan-gp", "r1_gamma": 0.0}
 
 # Karras et al. 2019 for eight GPUs, which StyleGAN2's configs A to D repeat.
 _STYLEGAN1_GROWTH = Growth(
@@ -83,9 +86,8 @@ def _stylegan1(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1DiscriminatorConfig(*shape),
         growth=_STYLEGAN1_GROWTH,
         learning_rate=0.001,
-        discriminator_first=True,
         r1_interval=1,
-        path_length_weight=0.0,
+        **_BEFORE_STYLEGAN2,
     )
 
 
@@ -93,7 +95,7 @@ def _stylegan1_wgan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
     """As for CelebA-HQ: another loss, and lower rates for large pictures."""
     rates = tuple((size, min(rate, 0.002)) for size, rate in _STYLEGAN1_GROWTH.learning_rates)
     growth = replace(_STYLEGAN1_GROWTH, learning_rates=rates)
-    return replace(_stylegan1(name, shape), growth=growth, loss="wgan-gp", r1_gamma=0.0)
+    return replace(_stylegan1(name, shape), growth=growth, **_WASSERSTEIN)
 
 
 def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
@@ -102,10 +104,9 @@ def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1Config(*shape, **_SMALL, z_dim=64, w_dim=64),
         StyleGAN1DiscriminatorConfig(*shape, **_SMALL),
         growth=Growth(8, 80.0, 80.0),
-        discriminator_first=True,
         r1_gamma=1.0,
-        path_length_weight=0.0,
         ema_kimg=3.0,
+        **_BEFORE_STYLEGAN2,
     )
 
 
@@ -118,11 +119,9 @@ def _progan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         growth=_PROGAN_GROWTH,
         batch=16,
         learning_rate=0.001,
-        loss="wgan-gp",
-        discriminator_first=True,
-        r1_gamma=0.0,
-        path_length_weight=0.0,
         ema_decay=0.999,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
     )
 
 
@@ -133,11 +132,9 @@ def _progan_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
         StyleGAN1DiscriminatorConfig(*shape, **_SMALL, blur_filter=None, fused_from=8),
         growth=Growth(4, 25.0, 25.0),
         learning_rate=0.001,
-        loss="wgan-gp",
-        discriminator_first=True,
-        r1_gamma=0.0,
-        path_length_weight=0.0,
         ema_kimg=3.0,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
     )
 
 
@@ -164,10 +161,9 @@ def named_config(name: str, images: ImageFormat) -> TrainingConfig:
     Raises:
         SettingsError: If there is no such config, or it is not for images of that size.
     """
-    if name not in CONFIGS:
-        raise SettingsError(f"`config` must be one of {', '.join(CONFIGS)}, but got {name!r}")
+    check_choice(name, "config", list(CONFIGS))
     try:
         return CONFIGS[name](name, (images.resolution, images.channels, images.c_dim))
-    except UnsupportedCheckpoint as error:  # a rule of the networks, broken by the data's size
+    except UnsupportedNetwork as error:  # which knows nothing of the data
         size = f"{images.resolution}x{images.resolution}"
         raise SettingsError(f"`config` {name} is not for pictures of {size}: {error}") from error

@@ -26,7 +26,7 @@ from latentlab.training.trainer import Losses, Trainer
 
 _GRID_SIDE = 8
 _RENDERED = 8  # images at once, which also fits memory at 1024x1024
-_LOG_SPAN = 32  # iterations a row
+_LOG_SPAN = 32  # iterations in one row
 
 OnStep = Callable[[Trainer, Losses], None]
 OnSnapshot = Callable[[Trainer, Path], None]
@@ -48,7 +48,7 @@ def train(
     on_snapshot: OnSnapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train until ``total_images`` were shown, continuing from the newest snapshot in the folder.
+    """Train until ``total_images`` have been shown, from the newest snapshot in the folder on.
 
     Several processes train together, and the main one writes; all must see the folder.
 
@@ -73,7 +73,7 @@ def train(
         before, started = trainer.images_seen, time.perf_counter()
         try:
             losses = trainer.run_step()
-        except (ImageError, DataError):  # mended, the same command continues from here
+        except (ImageError, DataError):  # once that is mended, the same command continues
             _save(trainer, log, folder, on_snapshot)
             raise
         seconds = time.perf_counter() - started

@@ -1,4 +1,7 @@
-"""Generated images as training draws them: random labels, latents, mixed styles, random noise."""
+"""Images as training draws them.
+
+Generated ones have random labels, latents, mixed styles and noise; real ones are shuffled.
+"""
 
 from typing import Any
 
@@ -10,7 +13,6 @@ from torch import Tensor
 from latentlab import distributed
 from latentlab.datasets.pictures import Dataset
 from latentlab.networks.generator import Generator
-from latentlab.networks.stylegan1_config import ProGANConfig
 from latentlab.numerics import Stream
 from latentlab.training.config import TrainingConfig
 from latentlab.training.parallel import Rows
@@ -33,7 +35,7 @@ class FakeSampler:
     ) -> tuple[Tensor, Tensor]:
         """Return images [N,C,R,R] and their labels [N,c_dim]: given, or the data's."""
         rows = Rows(count)
-        if isinstance(self._generator.config, ProGANConfig):  # no W, so nothing to mix
+        if not self._generator.has_w:  # nothing to mix
             labels = self._labels(rows, rng) if labels is None else labels
             return self._generator(self._draw_z(rows, rng), labels, rng=rng), labels
         ws, labels = self.ws(count, rng, labels)
@@ -54,7 +56,7 @@ class FakeSampler:
     ) -> tuple[Tensor, Tensor]:
         """Return ws [N,num_ws,w_dim] of random z with style mixing, and their labels.
 
-        The styles of all images are cut at the same one of the layers grown so far.
+        All images change styles at the same one of the layers grown so far.
         """
         rows = Rows(count)
         labels = self._labels(rows, rng) if labels is None else labels
@@ -71,7 +73,7 @@ class FakeSampler:
         return ws, labels
 
     def _layers(self) -> int:
-        """Number of w vectors that count, two a resolution grown to."""
+        """Number of w vectors that count, two for each resolution grown to."""
         synthesis = self._generator.synthesis
         waiting = int(synthesis.lod.item()) if synthesis.growing else 0
         return self._generator.num_ws - 2 * waiting

@@ -1,7 +1,7 @@
 """Progressive growing: how far the networks have grown after so many images (Karras et al. 2018).
 
-lod is what is left to grow: the images have 2^-lod of the full resolution, and a fraction blends
-two neighbouring resolutions. 0 is fully grown.
+lod is what is left to grow: the images have 2^-lod times the full resolution, and a fraction
+blends two neighbouring resolutions. 0 is fully grown.
 """
 
 import math
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from latentlab.checks import check, check_number
 from latentlab.errors import SettingsError
 from latentlab.networks.growth import enlarge, reduce
 
@@ -31,12 +32,9 @@ class Growth:
 
     def __post_init__(self) -> None:
         start = self.start_resolution
-        if start < 4 or start & (start - 1):
-            raise SettingsError(f"`start_resolution` must be 4, 8, 16, ..., but got {start}")
-        for field in ("stable_kimg", "transition_kimg"):
-            value = getattr(self, field)
-            if not 0 <= value < math.inf:
-                raise SettingsError(f"`{field}` must be a number from 0, but got {value}")
+        check(start >= 4 and start & (start - 1) == 0, "start_resolution", "4, 8, 16, ...", start)
+        check_number(self.stable_kimg, "stable_kimg", 0)
+        check_number(self.transition_kimg, "transition_kimg", 0)
         if self.stable_kimg + self.transition_kimg == 0:
             raise SettingsError("`stable_kimg` and `transition_kimg` must not both be 0")
 
@@ -78,8 +76,8 @@ class Phase:
 def faded(images: Tensor, lod: float) -> Tensor:
     """Real images as networks see them that have grown to ``lod``.
 
-    They are box-reduced by 2^floor(lod), blended with their 2x2 means by the fraction of lod,
-    and enlarged again by nearest neighbour.
+    They are averaged over squares of 2^floor(lod) pixels, blended with their 2x2 means by the
+    fraction of lod, and enlarged again by nearest neighbour.
 
     Args:
         images: Images [N,C,R,R].

@@ -44,7 +44,7 @@ def save_networks(trainer: Trainer, folder: Path) -> Path:
 
 
 def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
-    """Write what continuing from the checkpoint ``path`` needs besides; older files are removed."""
+    """Write what else continuing from the checkpoint ``path`` needs; older files are removed."""
     tensors = {"mean_path_length": trainer.mean_path_length.cpu()}
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():

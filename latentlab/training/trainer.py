@@ -38,7 +38,8 @@ __all__ = ["Losses", "Trainer"]
 class Trainer:
     """Networks, optimisers and position of a training run.
 
-    It starts from random weights, or from those of ``origin``, for which ``config`` must be made.
+    It starts from random weights, or from those of ``origin``, for which ``config`` must have
+    been made.
     All randomness of an iteration derives from (seed, step), so the position is the whole
     random state: a run continued from a snapshot equals an uninterrupted one.
 
@@ -91,8 +92,7 @@ class Trainer:
             The mean of each loss, before weights and intervals.
 
         Raises:
-            ImageError, DataError: If a picture cannot be read, by any process; nothing has been
-                changed then.
+            ImageError, DataError: If any process cannot read a picture; nothing has changed then.
             NumericalError: If a loss or gradient is not finite; its update was not made.
         """
         phase = self.config.phase(self.images_seen)

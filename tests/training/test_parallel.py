@@ -157,7 +157,7 @@ class TestProcess2Of3:
 
     @pytest.mark.parametrize(("batch", "size", "said"), [
         (6, 4, "batch` 6 dealt out to 3 processes .* 2 pictures .* of 3; .*, or --batch 12$"),
-        (48, None, "batch` 48 .* 16 pictures with each other in the place of 48; take fewer "
+        (48, None, "batch` 48 .* 16 pictures with each other instead of 48; take fewer "
                    "processes$"),
     ])  # fmt: skip
     def test_groups_that_would_be_torn_are_named(self, batch, size, said):
