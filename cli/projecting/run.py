@@ -173,7 +173,7 @@ class _Worker:
                 )
             result = project(
                 method.g, images, method.distance, settings=method.settings, batch=len(images),
-                c=method.c, progress=show, starts=self._starts, observer=observe,
+                c=method.c, progress=show, search=self._starts, observer=observe,
                 masks=torch.stack(masks) if masks else None,
                 start=together(starts) if starts else None, on_divergence="keep",
             )  # fmt: skip

@@ -50,11 +50,6 @@ class Projection:
     start_index: Tensor
     plain_distance: Tensor
 
-    @property
-    def improved(self) -> Tensor:
-        """Whether each image has come closer to its target than the start [N]."""
-        return self.distance < self.start_distance
-
 
 def joined(parts: Sequence[Projection]) -> Projection:
     """Put the projections of consecutive images together, in order."""

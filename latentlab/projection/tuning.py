@@ -5,19 +5,19 @@ stay; the synthesis weights change, and a locality term holds the images of othe
 """
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from latentlab.errors import NumericalError, SettingsError
-from latentlab.latents import draw_z, w_statistics
+from latentlab.checks import check_number, check_whole
+from latentlab.errors import NumericalError
+from latentlab.latents import draw_z, labels_in_turn, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 from latentlab.projection.start import ProjectionStart
-from latentlab.projection.targets import Comparison, Distance, check_targets
+from latentlab.projection.targets import Distance, TargetFeatures, check_label, check_targets
 from latentlab.projection.tuning_file import (
     Tuning,
     apply_tuning,
@@ -47,14 +47,10 @@ class TuningSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise SettingsError(f"`{name}` must be a whole number >= {least}, got {value!r}")
+        check_whole(self.steps, "steps", 1)
+        check_whole(self.seed, "seed")
         for name in ("learning_rate", "l2_weight", "locality_weight", "locality_reach"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-                raise SettingsError(f"`{name}` must be zero or a positive number, got {value!r}")
+            check_number(getattr(self, name), name, 0)
 
 
 def tune(
@@ -93,8 +89,8 @@ def tune(
         NumericalError: If the loss leaves the finite numbers.
     """
     settings = settings or TuningSettings()
-    if batch < 1:
-        raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
+    check_whole(batch, "batch", 1)
+    check_label(g, c)
     images = check_targets(g, images)
     pivots = ProjectionStart(ws, noise).checked(g, len(images), "w+", prefix="")
     tuned = copy.deepcopy(g).requires_grad_(False)
@@ -103,7 +99,7 @@ def tune(
         adam = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.999))
         locality = _Locality(g, pivots.ws, distance, settings, c)
         parts = [slice(first, first + batch) for first in range(0, len(images), batch)]
-        pairs = [(pivots.rows(part), Comparison(distance, images[part])) for part in parts]
+        pairs = [(pivots.rows(part), TargetFeatures(distance, images[part])) for part in parts]
         for step in range(settings.steps):
             adam.zero_grad(set_to_none=True)
             distances = _add_gradient(tuned, pairs, settings.l2_weight, step)
@@ -116,17 +112,17 @@ def tune(
 
 def _add_gradient(
     tuned: Generator,
-    pairs: Sequence[tuple[ProjectionStart, Comparison]],
+    pairs: Sequence[tuple[ProjectionStart, TargetFeatures]],
     l2_weight: float,
     step: int,
 ) -> Tensor:
     """Add the gradient of the mean loss over all pivots; returns their distances [N]."""
     distances: list[Tensor] = []
     count = sum(len(pivot.ws) for pivot, _ in pairs)
-    for pivot, comparison in pairs:
+    for pivot, wanted in pairs:
         rendered = tuned.synthesis(pivot.ws, noise=pivot.noise)
-        found = comparison(rendered)
-        loss = found + l2_weight * _squares(rendered, comparison.targets)
+        found = wanted(rendered)
+        loss = found + l2_weight * _squares(rendered, wanted.targets)
         _check(loss, step, sum(map(len, distances)))
         (loss.sum() / count).backward()
         distances.append(found.detach())
@@ -163,17 +159,14 @@ class _Locality:
             ws = self._near(self._pivots[step % len(self._pivots)], step)
             before = self._g.synthesis(ws)
         now = tuned.synthesis(ws)
-        loss = Comparison(self._distance, before)(now)
+        loss = TargetFeatures(self._distance, before)(now)
         loss = loss + settings.l2_weight * _squares(now, before)
         (settings.locality_weight * loss.sum()).backward()
 
     def _near(self, pivot: Tensor, step: int) -> Tensor:
         g = self._g
         z = draw_z([step], g.z_dim, self._settings.seed, Stream.TUNING).to(pivot)
-        c = self._c
-        if g.c_dim and c is None:
-            c = torch.eye(g.c_dim)[[step % g.c_dim]]
-        towards = g.mapping(z, None if c is None else c.to(pivot)) - pivot
+        towards = g.mapping(z, labels_in_turn(g, [step], self._c)) - pivot
         near: Tensor = pivot + towards * (
             self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
         )

@@ -134,6 +134,11 @@ class TestTune:
             tune(g, ws, None, targets(1), squared, BASE, c=c,
                  settings=settings(locality_weight=0.1))  # fmt: skip
 
+    def test_a_label_is_refused_without_classes_even_where_nothing_would_read_it(self):
+        ws, goals = pivots(self.g, 1), targets(1)
+        with pytest.raises(LatentError, match="`c`"):
+            tune(self.g, ws, None, goals, squared, BASE, settings=settings(), c=torch.eye(3)[:1])
+
     def test_what_does_not_fit_is_refused(self):
         ws, goals = pivots(self.g, 2), targets(2)
         with pytest.raises(LatentError, match="`ws`"):

@@ -23,7 +23,7 @@ def test_a_second_writer_is_refused_until_the_first_has_left(tmp_path):
 def test_who_has_opened_the_lock_of_one_who_leaves_does_not_hold_the_next_ones(
     tmp_path, monkeypatch
 ):
-    """The second opens the lock's file, the first leaves and removes it, the third makes it anew."""
+    """The second opens the lock's file, the first removes it and leaves, the third makes one."""
     import fcntl
 
     first, third, flock = ExitStack(), ExitStack(), fcntl.flock
