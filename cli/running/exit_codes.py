@@ -11,7 +11,13 @@ DIVERGED = 5  # some optimisations have left the finite numbers
 
 
 def leave(left_out: Sequence[str], code: int = PARTLY_BAD) -> None:
-    """Say what was left out and why, and end the command with a code where anything was."""
-    say_left_out(left_out)
+    """Say what was left out and why, and end the command with a code where anything was.
+
+    Where processes work together, all end with it, and the main one says why.
+    """
+    from latentlab import distributed
+
+    if distributed.is_main():
+        say_left_out(left_out)
     if left_out:
         raise click.exceptions.Exit(code)
