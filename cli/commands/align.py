@@ -57,18 +57,19 @@ def align(
           --size 256 -o aligned
     """
     from cli.pictures.alignment import (
-        AlignedFiles,
         AlignmentReport,
         align_pictures,
+        aligned_files,
         open_cutting,
+        without_aligned,
     )
     from cli.pictures.choice import choose
     from cli.pictures.plan import make_plan
     from cli.pictures.report import carry_out
 
     cutting = open_cutting(request)
-    files = AlignedFiles(output)
-    choice = files.without_own(choose(pictures, limit))
+    files = aligned_files(output)
+    choice = without_aligned(choose(pictures, limit), files)
     plan = make_plan(choice, files, cutting.identity, overwrite, cutting.is_current)
     cutting.faces.check(job.picture for job in plan.jobs)
     if dry_run:

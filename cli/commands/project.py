@@ -68,7 +68,7 @@ def project(
     from cli.pictures.plan import make_plan
     from cli.pictures.report import carry_out
     from cli.projecting.method import open_method
-    from cli.projecting.plan import ProjectionFolders, check_plan, tell_plan
+    from cli.projecting.plan import check_plan, projection_folders, tell_plan
     from cli.projecting.report import ProjectionReport
     from cli.projecting.run import project_pictures
     from latentlab import distributed
@@ -76,11 +76,11 @@ def project(
     refuse_without_video(given_options(click.get_current_context()), "fps")
     choice = choose(pictures, request.limit, request.shuffle_seed)
     method = open_method(checkpoint, request, choice.names, device)
-    folders = ProjectionFolders(output, choice.alone, request.latents)
+    folders = projection_folders(output, request.latents, choice.alone)
     plan = distributed.from_main(lambda: make_plan(
         choice, folders, method.identity, overwrite, method.reader.is_current))
     check_plan(method, plan, choice.failures)
-    report = ProjectionReport(plan, folders, choice.failures, method.facts)
+    report = ProjectionReport(plan, choice.failures, method.facts)
     if dry_run:
         tell_plan(method, plan, report)
     else:

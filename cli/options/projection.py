@@ -1,8 +1,9 @@
 """The options that say how pictures are projected, and a generator is tuned to them."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -21,6 +22,8 @@ from cli.text import plain_text
 if TYPE_CHECKING:
     from latentlab import ProjectorSettings, TuningSettings
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class SearchRequest:
@@ -33,14 +36,13 @@ class SearchRequest:
     noise_weight: float
     start_samples: int
     w_plus_pull: float
-    start: Path | None  # no constant, and no setting
+    start: Path | None  # no setting
 
     def settings(self) -> "ProjectorSettings":
         """Return the constants of the optimisation."""
         from latentlab import ProjectorSettings
 
-        names = [each.name for each in fields(self) if each.name != "start"]
-        return ProjectorSettings(**{name: getattr(self, name) for name in names})
+        return _filled(ProjectorSettings, self)
 
     def facts(self) -> dict[str, Any]:
         """Return what a report says of it."""
@@ -79,12 +81,21 @@ class TuningRequest:
     locality_weight: float
     locality_reach: float
     seed: int
+    distance: str  # no setting, as what follows
+    batch: int | None
+    label: int | None
 
     def settings(self) -> "TuningSettings":
         """Return the constants of the tuning."""
         from latentlab import TuningSettings
 
-        return TuningSettings(**asdict(self))
+        return _filled(TuningSettings, self)
+
+
+def _filled(kind: Callable[..., T], request: "SearchRequest | TuningRequest") -> T:
+    """Make a settings class of those of its fields that the request has."""
+    names = {each.name for each in fields(cast(Any, kind))} & set(vars(request))
+    return kind(**{name: getattr(request, name) for name in names})
 
 
 search_options = grouped_options("search", SearchRequest, (
@@ -129,5 +140,8 @@ tuning_options = grouped_options("request", TuningRequest, (
     click.option("--locality-reach", type=FiniteFloat(min=0), default=1.0, show_default=True,
                  metavar="DEVIATIONS",
                  help="How far from the latents those are, in deviations of w."),
-    seed_option("Seed of the other pictures."),
+    seed_option("Seed of the other pictures."), distance_option,
+    click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                 help="Pictures rendered at once; default: 1 on the CPU, 8 elsewhere."),
+    class_option("Class of the other pictures in a conditional generator; default: all in turn."),
 ))  # fmt: skip

@@ -18,63 +18,31 @@ from cli.pictures.report import Outcome, PictureReport, finished, refused, row_o
 from cli.reports.tables import MANIFEST
 from cli.running.progress import ProgressBar
 from latentlab import ImageError, __version__
-from latentlab.faces.alignment import FacePoints
+from latentlab.faces import FacePoints
 from latentlab.files import atomic_write, make_directory
 from latentlab.images import DecodePolicy, decode
 
 REPORT = "alignment.csv"
 RECORDS = ".alignment"  # a folder with one record for each picture
 
-_SUFFIX = ".png"
 _POINTS = [f"{each.name}_{axis}" for each in fields(FacePoints) for axis in "xy"]
 _QUAD = [f"quad_{axis}{i}" for i in range(4) for axis in "xy"]
 COLUMNS = ["picture", "status", "note", "file", "width", "height", "scale", *_POINTS, *_QUAD]
 
 
-@dataclass(frozen=True)
-class AlignedFiles(Layout):
-    """One file for each face, side by side; their records in a folder of their own."""
+def aligned_files(output: Path) -> Layout:
+    """Return where aligned faces go: side by side, with their records in a folder of their own."""
+    return Layout(
+        output, [REPORT, MANIFEST], f"{RECORDS}/*.json", ["*.png"], [Path(REPORT).stem],
+        (output / RECORDS).is_dir(),
+    )  # fmt: skip
 
-    @property
-    def reports(self) -> list[Path]:
-        """The table, and the manifest."""
-        return [self.output / REPORT, self.output / MANIFEST]
 
-    @property
-    def reserved(self) -> list[str]:
-        """The name of the table."""
-        return [Path(REPORT).stem]
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether there is a folder for records."""
-        return (self.output / RECORDS).is_dir()
-
-    def names(self) -> list[str]:
-        """Return the names of the faces that have a record."""
-        return [path.stem for path in sorted((self.output / RECORDS).glob("*.json"))]
-
-    def folder(self, name: str) -> Path:
-        """Return the output: all faces lie in it."""
-        return self.output
-
-    def record(self, name: str) -> Path:
-        """Return the file of a face's record."""
-        return self.output / RECORDS / f"{name}.json"
-
-    def results(self, name: str) -> list[Path]:
-        """Return the file of a face."""
-        return [self.place(name)]
-
-    def place(self, name: str) -> Path:
-        """Return the file of a face."""
-        return self.output / f"{name}{_SUFFIX}"
-
-    def without_own(self, choice: Choice) -> Choice:
-        """Return a choice without the faces that earlier runs have cut out."""
-        own = {self.place(name).absolute() for name in self.names()}
-        names = {path: name for path, name in choice.names.items() if path.absolute() not in own}
-        return replace(choice, names=names)
+def without_aligned(choice: Choice, files: Layout) -> Choice:
+    """Return a choice without the faces that earlier runs have cut out."""
+    own = {path.absolute() for name in files.names() for path in files.results(name)}
+    names = {path: name for path, name in choice.names.items() if path.absolute() not in own}
+    return replace(choice, names=names)
 
 
 class AlignmentReport(PictureReport):
@@ -148,7 +116,7 @@ def _aligned(job: Job, cutting: Cutting, files: Layout) -> Outcome:
         _withdraw(job, files)
         return refused(path, error)
     note = "; ".join(filter(None, [*decoded.notes, face.note]))
-    file = files.place(job.name)
+    (file,) = files.results(job.name)
     row = row_of(path, "ok", note, file=file.name, **_facts(face, decoded.picture.size))
     content = io.BytesIO()
     face.picture.save(content, format="PNG")
@@ -159,14 +127,14 @@ def _aligned(job: Job, cutting: Cutting, files: Layout) -> Outcome:
     record.write(files.record(job.name))
     with atomic_write(file) as temporary:
         temporary.write_bytes(content.getvalue())
-    return finished(job, record)
+    return finished(job.name, record)
 
 
 def _withdraw(job: Job, files: Layout) -> None:
     """Remove what an earlier run has made of a picture, if it was one."""
     if files.record(job.name).exists():
-        files.place(job.name).unlink(missing_ok=True)
-        files.record(job.name).unlink()
+        for file in (*files.results(job.name), files.record(job.name)):
+            file.unlink(missing_ok=True)
 
 
 def _source(path: Path) -> Source:

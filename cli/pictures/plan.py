@@ -1,8 +1,7 @@
 """Where each picture's results go, and what is done already."""
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,51 +13,46 @@ from latentlab import OutputError
 
 
 @dataclass(frozen=True)
-class Layout(ABC):
-    """Where the results of a run go, by the name of each picture.
+class Layout:
+    """Where the results of a run go; in patterns, * stands for the name of a picture.
+
+    Without it they are those of a single picture, whose name is empty.
 
     Attributes:
-        output: The folder for all results.
-        alone: Whether those of a single picture go into it as they are, under no name.
+        output: The folder for all of them.
+        reports: Names of the files about all pictures; that of the table comes first.
+        pattern: Where a picture's record is.
+        files: Where a picture's files may be; those that it has lie beside the first.
+        reserved: Names that no picture's results may have.
+        is_begun: Whether an earlier run has been here, even if it has finished no picture.
     """
 
     output: Path
-    alone: bool = False
+    reports: Sequence[str]
+    pattern: str
+    files: Sequence[str]
+    reserved: Sequence[str]
+    is_begun: bool = False
 
-    @property
-    @abstractmethod
-    def reports(self) -> list[Path]:
-        """The files that are about all pictures; the table comes first."""
-
-    @property
-    @abstractmethod
-    def reserved(self) -> list[str]:
-        """Names that no picture's results may have."""
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether an earlier run has been here, even if it finished no picture."""
-        return False
-
-    @abstractmethod
     def names(self) -> list[str]:
-        """Return the names of the pictures that have a record."""
+        """Return the names of the pictures that have a record; hidden folders are no results."""
+        before, _, after = self.pattern.partition("*")
+        found = sorted(self.output.glob(self.pattern))
+        names = [path.relative_to(self.output).as_posix() for path in found]
+        names = [name.removeprefix(before).removesuffix(after) for name in names]
+        return [name for name in names if not name.startswith(".")]
 
-    @abstractmethod
-    def folder(self, name: str) -> Path:
-        """Return the folder of a picture's files."""
-
-    @abstractmethod
     def record(self, name: str) -> Path:
         """Return the file of a picture's record."""
+        return self.output / self.pattern.replace("*", name)
 
-    @abstractmethod
     def results(self, name: str) -> list[Path]:
-        """Return the files that a picture's results may replace."""
+        """Return the files that a picture may have."""
+        return [self.output / file.replace("*", name) for file in self.files]
 
-    def place(self, name: str) -> Path:
-        """Return what stands for a picture's results in a message."""
-        return self.folder(name)
+    def folder(self, name: str) -> Path:
+        """Return the folder of a picture's files."""
+        return self.results(name)[0].parent
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,7 @@ def make_plan(
     layout: Layout,
     identity: dict[str, Any],
     overwrite: bool,
-    is_current: Callable[[Record, Path], bool] = lambda record, folder: True,
+    is_current: Callable[[Record, Path], bool],
 ) -> PicturePlan:
     """Give every picture its place, the same in every run, and find what is done.
 
@@ -123,7 +117,8 @@ def make_plan(
         OutputError: If something of another run, or foreign, is in the way.
     """
     identity = json.loads(json.dumps(identity))  # as it comes back from a record
-    refuse_existing(layout.reports[:1], overwrite=True)  # an output that is no folder
+    tables = [layout.output / name for name in layout.reports]
+    refuse_existing(tables, overwrite=True)  # an output that is no folder
     found = {} if overwrite else _records(layout)
     jobs = _named(choice, layout, found)
     for job in jobs:
@@ -133,9 +128,11 @@ def make_plan(
         for name, record in found.items()
         if record.identity == identity
     }
-    reports = [] if not overwrite and (ours or layout.is_begun) else layout.reports
-    results = [file for job in jobs if job.name not in ours for file in layout.results(job.name)]
-    refuse_existing([*reports, *results], overwrite, keep=list(choice.names))
+    if not overwrite and (ours or layout.is_begun):
+        tables = []
+    new = [job.name for job in jobs if job.name not in ours and layout.folder(job.name).exists()]
+    results = [file for name in new for file in layout.results(name)]
+    refuse_existing([*tables, *results], overwrite, keep=list(choice.names))
     known = {job.name for job in jobs}
     others = {name: record for name, record in ours.items() if name not in known}
     jobs = [_checked(layout, job, ours.get(job.name), is_current) for job in jobs]
@@ -149,7 +146,7 @@ def _records(layout: Layout) -> dict[str, Record]:
 
 def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[Job]:
     """Return the pictures with the names that their results have, or new ones."""
-    if layout.alone:
+    if "*" not in layout.pattern:
         return [Job(picture, "") for picture in choice.names]
     names = {record.source.path: name for name, record in found.items()}
     new = {path: name for path, name in choice.names.items() if str(path) not in names}
@@ -165,12 +162,11 @@ def _refuse_mixing(
         return
     hint = "use --overwrite, or another --output"
     if record.source.path != str(job.picture):
-        raise OutputError(
-            f"{layout.reports[0]} is of another picture, {record.source.path}; {hint}"
-        )
+        table = layout.output / layout.reports[0]
+        raise OutputError(f"{table} is of another picture, {record.source.path}; {hint}")
     if difference := record.difference(identity):
-        place = layout.place(job.name)
-        raise OutputError(f"{place} is of a run with other settings ({difference}); {hint}")
+        file = layout.results(job.name)[0]
+        raise OutputError(f"{file} is of a run with other settings ({difference}); {hint}")
 
 
 def _checked(

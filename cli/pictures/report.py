@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cli.pictures.plan import Job, PicturePlan
+from cli.pictures.plan import PicturePlan
 from cli.pictures.records import Record
 from cli.reports.tables import write_manifest, write_table
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
@@ -46,9 +46,9 @@ def row_of(picture: Path | str, status: str, note: str, **facts: Any) -> dict[st
     return first | facts
 
 
-def finished(job: Job, record: Record) -> Outcome:
+def finished(name: str, record: Record) -> Outcome:
     """Return the outcome of a picture whose results are there."""
-    return Outcome(record.source.path, record.row, job.name, record)
+    return Outcome(record.source.path, record.row, name, record)
 
 
 def refused(picture: Path | str, error: LatentlabError, **facts: Any) -> Outcome:
@@ -70,26 +70,15 @@ class PictureReport:
             failures: Sources that hold none.
             facts: The settings of this run.
         """
-        self._layout, self.facts = plan.layout, facts
+        self.layout, self.facts = plan.layout, facts
+        self.path = plan.layout.output / plan.layout.reports[0]
         self._outcomes: dict[str, Outcome | None] = {str(job.picture): None for job in plan.jobs}
         done = {job.name: job.done for job in plan.jobs if job.done is not None}
         for name, record in (done | plan.others).items():
-            self._outcomes[record.source.path] = Outcome(
-                record.source.path, record.row, name, record
-            )
+            self.add(finished(name, record))
         for source, error in failures.items():
-            self._outcomes[source] = refused(source, error, **self.row_facts)
+            self.add(refused(source, error, **facts))
         self._next = time.monotonic()
-
-    @property
-    def row_facts(self) -> dict[str, Any]:
-        """What every row says of the run."""
-        return {}
-
-    @property
-    def path(self) -> Path:
-        """Where the table goes."""
-        return self._layout.reports[0]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -126,13 +115,13 @@ class PictureReport:
     def finish(self) -> None:
         """Write the table, other files about all pictures, and last the manifest."""
         files = {self.path.name: sha256_of(self.write())} | self.files()
-        write_manifest(self._layout.output, self.facts, files)
+        write_manifest(self.layout.output, self.facts, files)
 
     def files(self) -> dict[str, str]:
         """Return the SHA-256 of all other files by their path in the output."""
-        output = self._layout.output
+        layout = self.layout
         return {
-            (self._layout.folder(name).relative_to(output) / file).as_posix(): digest
+            (layout.folder(name).relative_to(layout.output) / file).as_posix(): digest
             for name, record in self.records.items()
             for file, digest in record.files.items()
         }

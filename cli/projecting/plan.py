@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -17,46 +16,18 @@ from cli.text import plain_text
 from latentlab import ImageError, distributed
 
 
-@dataclass(frozen=True)
-class ProjectionFolders(Layout):
-    """A folder for each picture, or the output itself for one that was named alone.
+def projection_folders(output: Path, latents: str, alone: bool) -> Layout:
+    """Return where projections go: a folder for each, or the output for one that is ``alone``.
 
-    Attributes:
-        latents: Name of the file for the latents of all pictures, if there are several.
+    Args:
+        output: The folder for all results.
+        latents: Name of the file for the latents of several pictures.
+        alone: Whether a single picture was named.
     """
-
-    latents: str = ""
-
-    @property
-    def reports(self) -> list[Path]:
-        """The table, the manifest, and the latents of all pictures where they are wanted."""
-        names = [REPORT, MANIFEST] if self.alone else [REPORT, MANIFEST, self.latents]
-        return [self.output / name for name in names]
-
-    @property
-    def reserved(self) -> list[str]:
-        """Names of files."""
-        return [*(path.name for path in self.reports), RECORD]
-
-    def names(self) -> list[str]:
-        """Return the names of the folders that have a record."""
-        if self.alone:
-            return [""]
-        # Not those of stages, which a kill may have left complete, but not in their place.
-        return [path.parent.name for path in sorted(self.output.glob(f"[!.]*/{RECORD}"))]
-
-    def folder(self, name: str) -> Path:
-        """Return the folder of a picture's files."""
-        return self.output / name
-
-    def record(self, name: str) -> Path:
-        """Return the file of a picture's record."""
-        return self.folder(name) / RECORD
-
-    def results(self, name: str) -> list[Path]:
-        """Return the files of a picture that may be there already."""
-        folder = self.folder(name)
-        return [folder / file for file in (*FILES, RECORD)] if folder.exists() else []
+    reports = [REPORT, MANIFEST] if alone else [REPORT, MANIFEST, latents]
+    folder = "" if alone else "*/"
+    files = [folder + name for name in (*FILES, RECORD)]
+    return Layout(output, reports, files[-1], files, [*reports, RECORD])
 
 
 def check_plan(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]) -> None:

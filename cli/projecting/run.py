@@ -28,7 +28,7 @@ from cli.projecting.targets import Target
 from cli.projecting.video import projection_videos
 from cli.running.progress import ProgressBar
 from latentlab import ImageError, NumericalError, Projection, distributed, project
-from latentlab.faces.alignment import save_alignment
+from latentlab.faces import save_alignment
 from latentlab.images import save_image
 from latentlab.projection.start import ProjectionStart, StartSearch
 
@@ -147,4 +147,4 @@ class _Worker:
         row = row_of(job.picture, status, note, **facts)
         record = Record(self.method.identity, target.source, row, digests(stage))
         publish(stage, record, self.layout.folder(job.name))
-        return finished(job, record)
+        return finished(job.name, record)

@@ -14,7 +14,7 @@ from cli.pictures.faces import CutFace, cut_face, open_faces
 from cli.pictures.records import Record, Source
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
-from latentlab.faces.alignment import Alignment, load_alignment
+from latentlab.faces import Alignment, load_alignment
 from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
 from latentlab.projection.masks import BLACK, mask_from
 
@@ -69,7 +69,7 @@ class TargetReader:
         try:
             source = Source.of(path)
         except OSError as error:
-            raise ImageError(f"{path}: cannot be read any more ({error.strerror})") from error
+            raise ImageError(f"{path}: can no longer be read ({error.strerror})") from error
         face = self._face(decoded.picture, path)
         cut = self._centre(path) if face is None else face.cut
         picture = cut(decoded.picture) if face is None else face.picture

@@ -1,7 +1,7 @@
 """The files of a tuning: projected pictures in, the difference and a report out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,31 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from cli.models import resolve_device
+from cli.options.projection import TuningRequest
 from cli.pictures.records import RECORD, read_record
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.progress import ProgressBar
-from latentlab import Generator, LatentError, TuningSettings, apply_tuning, save_tuning, tune
+from cli.text import plain_text
+from latentlab import (
+    Generator,
+    LatentError,
+    TuningSettings,
+    apply_tuning,
+    load,
+    perceptual_distance,
+    save_tuning,
+    tune,
+)
 from latentlab.files import make_directory
 from latentlab.images import grid, load_image, save_image
+from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
 from latentlab.perceptual import PerceptualDistance
-from latentlab.projection.projector import render
+from latentlab.projection import default_batch
 from latentlab.projection.quality import pixel_quality
+from latentlab.projection.search import render
 
 TUNING, REPORT = "tuning.safetensors", "report.csv"
 TUNED, COMPARISON = "tuned.png", "comparison.png"
@@ -30,7 +44,7 @@ _GAP = 2  # pixels between pictures
 
 @dataclass(frozen=True)
 class Pivot:
-    """A projected picture: its latent, noise maps [1,1,h,w] a layer, and target [C,R,R]."""
+    """A projected picture: its latent, noise maps [1,1,h,w] of each layer, and target [C,R,R]."""
 
     latent: SavedLatent
     noise: list[Tensor]
@@ -38,19 +52,42 @@ class Pivot:
 
 
 @dataclass(frozen=True)
-class TuningFiles:
-    """Where the results go: the folder, and a folder for each picture."""
+class PivotalTuning:
+    """A tuning that is about to begin; ``facts`` are what reports say of it."""
 
-    output: Path
-    folders: list[Path]
+    g: Generator
+    distance: PerceptualDistance
+    settings: TuningSettings
+    c: Tensor | None
+    pivots: list[Pivot]
+    facts: dict[str, Any]
 
-    @property
-    def pictures(self) -> list[Path]:
-        """The files of the pictures."""
-        return [folder / name for folder in self.folders for name in (TUNED, COMPARISON)]
+
+def open_tuning(
+    checkpoint: str, folders: Sequence[Path], request: TuningRequest, device: str
+) -> PivotalTuning:
+    """Open all that a tuning to the pictures of these folders needs.
+
+    Raises:
+        LatentlabError: If something of it cannot be used, or the distance is for another size.
+    """
+    settings = request.settings()
+    opened = load(checkpoint)
+    place = resolve_device(device)
+    g = opened.generator.to(place)
+    c = None if request.label is None else one_hot(request.label, g.c_dim)
+    pivots = _read_pivots(folders, g, opened.sha256)
+    distance = perceptual_distance(request.distance, place)
+    distance.features(pivots[0].target[None].to(place))
+    facts = {
+        "distance_name": distance.name, "batch": request.batch or default_batch(g),
+        "class": request.label, "device": place, **asdict(settings),
+        "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
+    }  # fmt: skip
+    return PivotalTuning(g, distance, settings, c, pivots, facts)
 
 
-def read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivot]:
+def _read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivot]:
     """Read what `latentlab project` wrote.
 
     Raises:
@@ -71,43 +108,44 @@ def read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivo
     return pivots
 
 
-def planned_files(
+def planned_folders(
     pivots: Sequence[Pivot], output: Path, inputs: Sequence[Path], overwrite: bool
-) -> TuningFiles:
-    """Return where results go; raises OutputError where they are, or would replace an input."""
-    files = TuningFiles(output, [output / pivot.latent.name for pivot in pivots])
-    reports = [output / name for name in (TUNING, REPORT, MANIFEST)]
+) -> list[Path]:
+    """Return the folder of each picture's results.
+
+    Raises:
+        OutputError: If there are results already, or they would replace an input.
+    """
+    folders = [output / pivot.latent.name for pivot in pivots]
     kept = [path for folder in inputs for path in folder.rglob("*") if path.is_file()]
-    refuse_existing([*reports, *files.pictures], overwrite, keep=kept)
-    return files
+    reports = [output / name for name in (TUNING, REPORT, MANIFEST)]
+    refuse_existing([*reports, *_pictures(folders)], overwrite, keep=kept)
+    return folders
 
 
-def tune_and_report(
-    g: Generator,
-    pivots: Sequence[Pivot],
-    distance: PerceptualDistance,
-    settings: TuningSettings,
-    facts: dict[str, Any],
-    files: TuningFiles,
-    c: Tensor | None = None,
-) -> None:
-    """Tune to pivots and write all files, the manifest last.
+def _pictures(folders: Sequence[Path]) -> list[Path]:
+    return [folder / name for folder in folders for name in (TUNED, COMPARISON)]
+
+
+def tune_and_report(work: PivotalTuning, output: Path, folders: Sequence[Path]) -> None:
+    """Tune, and write all files, the manifest last.
 
     What is measured and shown is what the saved difference gives, not what it was rounded from.
     """
-    make_directory(files.output)
+    g, distance, pivots, facts = work.g, work.distance, work.pivots, work.facts
+    make_directory(output)
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]
     targets = torch.stack([pivot.target for pivot in pivots])
-    with ProgressBar(settings.steps, "tuning", unit="step") as bar:
+    with ProgressBar(work.settings.steps, "tuning", unit="step") as bar:
         tuning = tune(
-            g, ws, noise, targets, distance, facts["sha256"], settings=settings,
-            batch=facts["batch"], c=c,
+            g, ws, noise, targets, distance, facts["sha256"], settings=work.settings,
+            batch=facts["batch"], c=work.c,
             progress=lambda _, distances: bar.advance(distance=float(distances.mean())),
         )  # fmt: skip
     tuned = apply_tuning(g, tuning, facts["sha256"])
     rows = []
-    for pivot, folder in zip(pivots, files.folders, strict=True):
+    for pivot, folder in zip(pivots, folders, strict=True):
         before, after = (_rendered(each, pivot) for each in (g, tuned))
         make_directory(folder)
         save_image(folder / TUNED, after)
@@ -117,10 +155,10 @@ def tune_and_report(
             **_measured(distance, pivot.target, after),
         }
         rows.append({"picture": pivot.latent.name, **measured, **facts})
-    save_tuning(tuning, files.output / TUNING)
-    write_table(pd.DataFrame(rows), files.output / REPORT)
-    results = [*files.pictures, files.output / TUNING, files.output / REPORT]
-    write_manifest(files.output, facts, results)
+    save_tuning(tuning, output / TUNING)
+    write_table(pd.DataFrame(rows), output / REPORT)
+    results = [*_pictures(folders), output / TUNING, output / REPORT]
+    write_manifest(output, facts, results)
 
 
 @full_precision()

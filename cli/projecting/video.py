@@ -38,7 +38,7 @@ def projection_videos(
 ) -> Iterator[tuple[Observer, Close]]:
     """Yield what takes the images of every step, and what takes the final ones.
 
-    Of long projections every so many steps are shown, 300 frames at most.
+    Long projections show only every n-th step, in 300 frames at most.
 
     Args:
         request: What to write.

@@ -16,7 +16,7 @@ from latentlab.networks.generator import Generator
 from latentlab.numerics import full_precision
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import Projection, joined
-from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup, render
+from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
 from latentlab.projection.targets import (
@@ -27,15 +27,7 @@ from latentlab.projection.targets import (
     check_targets,
 )
 
-__all__ = [
-    "Distance",
-    "Draws",
-    "SeededDraws",
-    "check_targets",
-    "default_batch",
-    "project",
-    "render",
-]
+__all__ = ["Distance", "default_batch", "project"]
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -62,7 +54,7 @@ def project(
     """Find latents and noise whose images come close to the given ones.
 
     Each image has its own w, noise maps and Adam moments, and all get the same random numbers: an
-    image's result depends on its neighbours through floating-point rounding in a batch alone, and
+    image's result depends on its neighbours only through floating-point rounding in a batch, and
     with ``batch`` 1 not at all.
 
     Args:

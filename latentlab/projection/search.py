@@ -7,13 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from latentlab.errors import NumericalError
 from latentlab.networks.generator import Generator
 from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
 from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import TargetFeatures
+from latentlab.projection.targets import TargetFeatures, check_losses
 
 Observer = Callable[[int, Tensor], None]  # a step, and the images [N,C,R,R] rendered at it
 OnDivergence = Literal["raise", "keep"]
@@ -75,7 +74,7 @@ class Optimisation:
             loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
         numbers = torch.stack([distances, penalty, loss]).detach()
         if self._best is None:
-            _check_losses(loss, step)
+            check_losses(loss, f"projection step {step}")
         else:
             numbers = self._best.update(jittered, noise, numbers)
         if setup.observer is not None:
@@ -106,7 +105,7 @@ class Optimisation:
             if bool(poor.any()):
                 ws, noise, images, distance = self._better_of_both(poor, distance)
         else:
-            _check_losses(distance, self._setup.settings.steps)
+            check_losses(distance, f"projection step {self._setup.settings.steps}")
         history = history_frame(torch.stack(self._trace), self._setup.settings)
         plain = distance
         if self._compare.masks is not None:
@@ -194,12 +193,3 @@ def render(g: Generator, ws: Tensor, noise: Sequence[Tensor]) -> Tensor:
         for i in range(len(ws))
     ]
     return torch.cat(one_by_one)
-
-
-def _check_losses(loss: Tensor, step: int) -> None:
-    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
-    if bad:
-        raise NumericalError(
-            f"projection step {step}: the loss of image {bad[0]} is {loss[bad[0]].item()}; "
-            "lower the learning rate"
-        )

@@ -23,7 +23,7 @@ class ProjectorSettings:
     w_noise: float = 0.05  # noise added to w, in deviations of w
     w_noise_ramp: float = 0.75  # share of the steps until it has vanished
     noise_weight: float = 1e5  # of the noise regulariser
-    start_samples: int = 0  # starts from the closest of so many sampled w; 0: from the mean
+    start_samples: int = 0  # starts from the closest of this many sampled w; 0: from the mean
     w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
 
     def __post_init__(self) -> None:

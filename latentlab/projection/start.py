@@ -27,8 +27,9 @@ class ProjectionStart:
     """Latents to go on from, such as a saved projection's.
 
     Attributes:
-        ws: Latents [N,num_ws,w_dim], one an image; in space "w" all rows of an image are equal.
-        noise: Noise maps, one [N,1,h,w] a noise layer; None starts from white noise.
+        ws: Latents [N,num_ws,w_dim], one for each image; in space "w" all rows of an image are
+            equal.
+        noise: Noise maps, one [N,1,h,w] for each noise layer; None starts from white noise.
     """
 
     ws: Tensor
@@ -68,9 +69,9 @@ class StartSearch:
     """The mean and deviation of w, and sampled w to start from, for any number of projections.
 
     Candidates are the mean w and ``settings.start_samples`` mapped z, keyed by (seed, stream,
-    index) and rendered with the starting noise, always in the same batches: which one an image
-    starts from depends on that image alone. They are rendered once, and their features kept up to
-    ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
+    index) and rendered with the starting noise, always in the same batches: which of them an
+    image starts from depends on that image alone. They are rendered once, and their features kept
+    up to ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
 
     Attributes:
         mean, deviation: As ``w_statistics`` gives them.

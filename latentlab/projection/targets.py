@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from latentlab.errors import ImageError, LatentError, SettingsError
+from latentlab.errors import ImageError, LatentError, NumericalError, SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import PerceptualDistance
 
@@ -91,8 +91,18 @@ def check_targets(g: Generator, images: Tensor) -> Tensor:
         raise ImageError(f"`images` must be floats in [-1,1], but got {images.dtype}")
     for i, image in enumerate(images):
         if not bool(torch.isfinite(image).all()):
-            raise ImageError(f"`images`: image {i} holds NaN or infinity; mend or leave it out")
+            raise ImageError(f"`images`: image {i} holds NaN or infinity; mend it or leave it out")
     return images.detach().to(g.device, g.w_mean.dtype)
+
+
+def check_losses(loss: Tensor, where: str, first: int = 0) -> None:
+    """Raise NumericalError, naming the image, counted from ``first``, for losses not finite."""
+    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
+    if bad:
+        raise NumericalError(
+            f"{where}: the loss of image {first + bad[0]} is {loss[bad[0]].item()}; lower the "
+            "learning rate"
+        )
 
 
 def check_masks(masks: Tensor, images: Tensor) -> Tensor:
@@ -111,5 +121,5 @@ def check_masks(masks: Tensor, images: Tensor) -> Tensor:
         if not bool(((mask >= 0) & (mask <= 1)).all()):
             raise ImageError(f"`masks`: mask {i} has values outside [0,1]")
         if not bool(torch.any(mask > 0)):
-            raise ImageError(f"`masks`: mask {i} is zero all over, so that nothing counts")
+            raise ImageError(f"`masks`: mask {i} is zero all over, so nothing counts")
     return masks

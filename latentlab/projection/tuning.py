@@ -12,21 +12,18 @@ import torch
 from torch import Tensor
 
 from latentlab.checks import check_number, check_whole
-from latentlab.errors import NumericalError
 from latentlab.latents import draw_z, labels_in_turn, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 from latentlab.projection.start import ProjectionStart
-from latentlab.projection.targets import Distance, TargetFeatures, check_label, check_targets
-from latentlab.projection.tuning_file import (
-    Tuning,
-    apply_tuning,
-    difference,
-    load_tuning,
-    save_tuning,
+from latentlab.projection.targets import (
+    Distance,
+    TargetFeatures,
+    check_label,
+    check_losses,
+    check_targets,
 )
-
-__all__ = ["Tuning", "TuningSettings", "apply_tuning", "load_tuning", "save_tuning", "tune"]
+from latentlab.projection.tuning_file import Tuning, difference
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -75,7 +72,7 @@ def tune(
     Args:
         g: The generator; it is left as it was.
         ws: Pivots [N,num_ws,w_dim], as a projection gives them.
-        noise: Their noise maps, one [N,1,h,w] a layer; None takes the generator's own.
+        noise: Their noise maps, one [N,1,h,w] for each layer; None takes the generator's own.
         images: Targets [N,C,R,R] in [-1,1].
         distance: From ``perceptual_distance``, or any callable on two image batches.
         base_sha256: Of the checkpoint that the generator came from; kept with the result.
@@ -123,7 +120,7 @@ def _add_gradient(
         rendered = tuned.synthesis(pivot.ws, noise=pivot.noise)
         found = wanted(rendered)
         loss = found + l2_weight * _squares(rendered, wanted.targets)
-        _check(loss, step, sum(map(len, distances)))
+        check_losses(loss, f"tuning step {step}", sum(map(len, distances)))
         (loss.sum() / count).backward()
         distances.append(found.detach())
     return torch.cat(distances)
@@ -171,12 +168,3 @@ class _Locality:
             self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
         )
         return near
-
-
-def _check(loss: Tensor, step: int, first: int) -> None:
-    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
-    if bad:
-        raise NumericalError(
-            f"tuning step {step}: the loss of image {first + bad[0]} is {loss[bad[0]].item()}; "
-            "lower the learning rate"
-        )

@@ -13,8 +13,8 @@ from latentlab import (
 )
 from latentlab.latents import w_statistics
 from latentlab.perceptual import PerceptualDistance
-from latentlab.projection.noise import noise_penalty, normalise_noise
-from latentlab.projection.projector import SeededDraws, render
+from latentlab.projection.noise import SeededDraws, noise_penalty, normalise_noise
+from latentlab.projection.search import render
 from tests.conftest import make_generator
 
 FOLLOWED_STEPS = 10  # of the published trace; later the path is chaotic

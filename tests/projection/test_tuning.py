@@ -222,7 +222,7 @@ class TestFile:
         refused(CheckpointError, "not a whole tuning", base_sha256="")
         refused(CheckpointError, "no counterpart", {"a.change": good["a.change"]})
         refused(CheckpointError, "no counterpart", {**good, "b": torch.zeros(1)})
-        refused(CheckpointError, "another type", {**good, "a.change": torch.zeros(2, 2)})
+        refused(CheckpointError, "not of the type", {**good, "a.change": torch.zeros(2, 2)})
         refused(CheckpointError, "NaN", {**good, "a.scale": torch.full([2], torch.nan)})
         refused(CheckpointError, "float32", {**good, "a.scale": torch.full([2], 3e38)})
         refused(CheckpointError, "JSON", settings="{")
@@ -238,7 +238,7 @@ def test_the_bundled_model_is_tuned_to_a_held_out_digit():
     import latentlab
     from latentlab.datasets.digits import digits
     from latentlab.images import pixels_to_tensor
-    from latentlab.projection.projector import render
+    from latentlab.projection.search import render
 
     opened = latentlab.load("builtin:digits-stylegan2")
     g, distance = opened.generator, latentlab.perceptual_distance("builtin:digits")
