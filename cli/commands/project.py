@@ -64,6 +64,7 @@ def project(
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
+    refuse_without_video(given_options(click.get_current_context()), "fps")
     from cli.pictures.choice import choose
     from cli.pictures.plan import make_plan
     from cli.pictures.report import carry_out
@@ -73,8 +74,8 @@ def project(
     from cli.projecting.run import project_pictures
     from latentlab import distributed
 
-    refuse_without_video(given_options(click.get_current_context()), "fps")
-    choice = choose(pictures, request.limit, request.shuffle_seed)
+    seed = request.search.seed if request.shuffle else None
+    choice = choose(pictures, request.limit, shuffle_seed=seed)
     method = open_method(checkpoint, request, choice.names, device)
     folders = projection_folders(output, request.latents, choice.alone)
     plan = distributed.from_main(lambda: make_plan(

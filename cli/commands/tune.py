@@ -60,14 +60,13 @@ def tune(
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
     """
-    from cli.projecting.tuning import open_tuning, planned_folders, tune_and_report
+    from cli.projecting.tuning import open_tuning, tune_and_report
 
-    work = open_tuning(checkpoint, folders, request, device)
-    results = planned_folders(work.pivots, output, folders, overwrite)
+    work = open_tuning(checkpoint, folders, request, output, overwrite, device)
     if dry_run:
-        names = [pivot.latent.name for pivot in work.pivots]
+        names = [folder.name for folder in work.pivots]
         click.echo(json.dumps({"pictures": names, **work.facts}, indent=1))
         return
-    tune_and_report(work, output, results)
+    tune_and_report(work, output)
     say(f"Tuned to {counted(len(work.pivots), 'picture')}; see {output}")
 # fmt: on

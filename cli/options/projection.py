@@ -1,9 +1,8 @@
 """The options that say how pictures are projected, and a generator is tuned to them."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +20,6 @@ from cli.text import plain_text
 
 if TYPE_CHECKING:
     from latentlab import ProjectorSettings, TuningSettings
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class SearchRequest:
         """Return the constants of the optimisation."""
         from latentlab import ProjectorSettings
 
-        return _filled(ProjectorSettings, self)
+        return ProjectorSettings(**{k: v for k, v in vars(self).items() if k != "start"})
 
     def facts(self) -> dict[str, Any]:
         """Return what a report says of it."""
@@ -65,11 +62,6 @@ class ProjectionRequest:
     label: int | None
     latents: str
 
-    @property
-    def shuffle_seed(self) -> int | None:
-        """Seed of the pictures' order; None leaves it as it is."""
-        return self.search.seed if self.shuffle else None
-
 
 @dataclass(frozen=True)
 class TuningRequest:
@@ -89,13 +81,8 @@ class TuningRequest:
         """Return the constants of the tuning."""
         from latentlab import TuningSettings
 
-        return _filled(TuningSettings, self)
-
-
-def _filled(kind: Callable[..., T], request: "SearchRequest | TuningRequest") -> T:
-    """Make a settings class of those of its fields that the request has."""
-    names = {each.name for each in fields(cast(Any, kind))} & set(vars(request))
-    return kind(**{name: getattr(request, name) for name in names})
+        others = ("distance", "batch", "label")
+        return TuningSettings(**{k: v for k, v in vars(self).items() if k not in others})
 
 
 search_options = grouped_options("search", SearchRequest, (

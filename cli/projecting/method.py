@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from cli.models import resolve_device
+from cli.models import open_model
 from cli.options.projection import ProjectionRequest
 from cli.projecting.saved_latents import SavedStarts
 from cli.projecting.targets import TargetReader
 from cli.projecting.video import VideoRequest
-from cli.text import plain_text
-from latentlab import Generator, ProjectorSettings, __version__, load, perceptual_distance
+from latentlab import Generator, ProjectorSettings, __version__, perceptual_distance
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
@@ -42,7 +42,7 @@ class Method:
 
 
 def open_method(
-    checkpoint: str, request: ProjectionRequest, pictures: Iterable[Any], device: str
+    checkpoint: str, request: ProjectionRequest, pictures: Iterable[Path], device: str
 ) -> Method:
     """Open all that a projection of these pictures needs; the cheap is refused first.
 
@@ -54,19 +54,18 @@ def open_method(
         check_video(video.name, video.fps)
     search, reading = request.search, request.reading
     settings = search.settings()
-    opened = load(checkpoint)
-    place = resolve_device(device)
-    g = opened.generator.to(place)
+    model = open_model(checkpoint, device)
+    g = model.g
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     reader = TargetReader(g, reading)
     saved = None if search.start is None else SavedStarts(search.start, g)
     reader.check(pictures)
-    distance = perceptual_distance(request.distance, place)
+    distance = perceptual_distance(request.distance, model.place)
     decisive = {
-        "latentlab": __version__, "sha256": opened.sha256, "distance_name": distance.name,
+        "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
     }  # fmt: skip
     identity = {name: value for name, value in decisive.items() if not name.startswith("landmarks")}
     batch = request.batch or default_batch(g)
-    facts = {**decisive, "batch": batch, "device": place, "checkpoint": plain_text(checkpoint)}
+    facts = {**decisive, "batch": batch, "device": model.place, "checkpoint": model.name}
     return Method(g, reader, distance, settings, c, batch, identity, facts, saved, video)

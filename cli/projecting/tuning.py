@@ -1,6 +1,6 @@
 """The files of a tuning: projected pictures in, the difference and a report out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cli.models import resolve_device
+from cli.models import open_model
 from cli.options.projection import TuningRequest
 from cli.pictures.records import RECORD, read_record
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.progress import ProgressBar
-from cli.text import plain_text
 from latentlab import (
     Generator,
     LatentError,
     TuningSettings,
     apply_tuning,
-    load,
     perceptual_distance,
     save_tuning,
     tune,
@@ -53,36 +51,48 @@ class Pivot:
 
 @dataclass(frozen=True)
 class PivotalTuning:
-    """A tuning that is about to begin; ``facts`` are what reports say of it."""
+    """A tuning that is about to begin.
+
+    Attributes:
+        pivots: The pictures, each with the folder of its results.
+        facts: What reports say of the tuning.
+    """
 
     g: Generator
     distance: PerceptualDistance
     settings: TuningSettings
     c: Tensor | None
-    pivots: list[Pivot]
+    pivots: dict[Path, Pivot]
     facts: dict[str, Any]
 
 
 def open_tuning(
-    checkpoint: str, folders: Sequence[Path], request: TuningRequest, device: str
+    checkpoint: str,
+    sources: Sequence[Path],
+    request: TuningRequest,
+    output: Path,
+    overwrite: bool,
+    device: str,
 ) -> PivotalTuning:
-    """Open all that a tuning to the pictures of these folders needs.
+    """Open all that a tuning to the pictures of these folders needs; the cheap comes first.
 
     Raises:
-        LatentlabError: If something of it cannot be used, or the distance is for another size.
+        LatentlabError: If something of it cannot be used, the results are there already, or the
+            distance is for pictures of another size.
     """
     settings = request.settings()
-    opened = load(checkpoint)
-    place = resolve_device(device)
-    g = opened.generator.to(place)
+    model = open_model(checkpoint, device)
+    g = model.g
     c = None if request.label is None else one_hot(request.label, g.c_dim)
-    pivots = _read_pivots(folders, g, opened.sha256)
-    distance = perceptual_distance(request.distance, place)
-    distance.features(pivots[0].target[None].to(place))
+    pivots = {output / p.latent.name: p for p in _read_pivots(sources, g, model.sha256)}
+    kept = [path for folder in sources for path in folder.rglob("*") if path.is_file()]
+    refuse_existing([*_results(output, pivots), output / MANIFEST], overwrite, keep=kept)
+    distance = perceptual_distance(request.distance, model.place)
+    distance.features(next(iter(pivots.values())).target[None].to(model.place))
     facts = {
         "distance_name": distance.name, "batch": request.batch or default_batch(g),
-        "class": request.label, "device": place, **asdict(settings),
-        "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
+        "class": request.label, "device": model.place, **asdict(settings),
+        "checkpoint": model.name, "sha256": model.sha256,
     }  # fmt: skip
     return PivotalTuning(g, distance, settings, c, pivots, facts)
 
@@ -108,31 +118,18 @@ def _read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Piv
     return pivots
 
 
-def planned_folders(
-    pivots: Sequence[Pivot], output: Path, inputs: Sequence[Path], overwrite: bool
-) -> list[Path]:
-    """Return the folder of each picture's results.
-
-    Raises:
-        OutputError: If there are results already, or they would replace an input.
-    """
-    folders = [output / pivot.latent.name for pivot in pivots]
-    kept = [path for folder in inputs for path in folder.rglob("*") if path.is_file()]
-    reports = [output / name for name in (TUNING, REPORT, MANIFEST)]
-    refuse_existing([*reports, *_pictures(folders)], overwrite, keep=kept)
-    return folders
+def _results(output: Path, folders: Iterable[Path]) -> list[Path]:
+    pictures = [folder / name for folder in folders for name in (TUNED, COMPARISON)]
+    return [output / TUNING, output / REPORT, *pictures]
 
 
-def _pictures(folders: Sequence[Path]) -> list[Path]:
-    return [folder / name for folder in folders for name in (TUNED, COMPARISON)]
-
-
-def tune_and_report(work: PivotalTuning, output: Path, folders: Sequence[Path]) -> None:
+def tune_and_report(work: PivotalTuning, output: Path) -> None:
     """Tune, and write all files, the manifest last.
 
     What is measured and shown is what the saved difference gives, not what it was rounded from.
     """
-    g, distance, pivots, facts = work.g, work.distance, work.pivots, work.facts
+    g, distance, facts = work.g, work.distance, work.facts
+    pivots = list(work.pivots.values())
     make_directory(output)
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]
@@ -145,7 +142,7 @@ def tune_and_report(work: PivotalTuning, output: Path, folders: Sequence[Path]) 
         )  # fmt: skip
     tuned = apply_tuning(g, tuning, facts["sha256"])
     rows = []
-    for pivot, folder in zip(pivots, folders, strict=True):
+    for folder, pivot in work.pivots.items():
         before, after = (_rendered(each, pivot) for each in (g, tuned))
         make_directory(folder)
         save_image(folder / TUNED, after)
@@ -157,8 +154,7 @@ def tune_and_report(work: PivotalTuning, output: Path, folders: Sequence[Path]) 
         rows.append({"picture": pivot.latent.name, **measured, **facts})
     save_tuning(tuning, output / TUNING)
     write_table(pd.DataFrame(rows), output / REPORT)
-    results = [*_pictures(folders), output / TUNING, output / REPORT]
-    write_manifest(output, facts, results)
+    write_manifest(output, facts, _results(output, work.pivots))
 
 
 @full_precision()
