@@ -31,7 +31,7 @@ from latentlab.datasets.digits import digits
 from latentlab.images import pixels_to_tensor, to_uint8
 from latentlab.latents import draw_z
 from latentlab.projection.search import render, row_spread
-from latentlab.projection.targets import Comparison
+from latentlab.projection.targets import TargetFeatures
 
 COLUMNS = ("option", "steps", "distance", "PSNR (dB)", "read right", "rows apart")
 TUNING_STEPS = 100
@@ -58,7 +58,7 @@ class Digits:
         if count not in self._searches:
             self._searches[count] = StartSearch(self.g, self.distance, settings)
         return project(
-            self.g, self.targets, self.distance, settings=settings, starts=self._searches[count],
+            self.g, self.targets, self.distance, settings=settings, search=self._searches[count],
             batch=len(self.targets), **options,
         )  # fmt: skip
 
@@ -69,7 +69,7 @@ class Digits:
         error = (to_uint8(images).float() - to_uint8(self.targets).float()).square() * within
         share = within.expand_as(error).mean(dim=[1, 2, 3])
         psnr = 10 * np.log10(255**2 / (error.mean(dim=[1, 2, 3]) / share).numpy())
-        distances = Comparison(self.distance, self.targets, masks)(images)
+        distances = TargetFeatures(self.distance, self.targets, masks)(images)
         read = self.classifier(images).argmax(dim=1).numpy()
         right = np.mean(read == self.labels[: len(read)])
         apart = row_spread(ws, self._searches[0].deviation).mean().item()

@@ -21,16 +21,17 @@ from latentlab.errors import (
 )
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import perceptual_distance
-from latentlab.projection.masks import load_mask
-from latentlab.projection.projector import project
-from latentlab.projection.result import Projection
-from latentlab.projection.settings import ProjectorSettings
-from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.tuning import (
+from latentlab.projection import (
+    Projection,
+    ProjectionStart,
+    ProjectorSettings,
+    StartSearch,
     Tuning,
     TuningSettings,
     apply_tuning,
+    load_mask,
     load_tuning,
+    project,
     save_tuning,
     tune,
 )

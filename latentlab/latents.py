@@ -117,13 +117,30 @@ def w_statistics(
     with torch.no_grad():
         for start in range(0, samples, _W_BATCH):
             rows = z[start : start + _W_BATCH].to(g.w_mean.dtype).to(g.device)
-            labels = _statistics_labels(g, c, start, len(rows))
+            labels = labels_in_turn(g, range(start, start + len(rows)), c)
             parts.append(g.mapping(rows, labels)[:, 0].cpu().double())
     w = torch.cat(parts)
     mean = w.mean(dim=0)
     deviation = (w - mean).square().sum(dim=1).mean().sqrt()
     dtype, device = g.w_mean.dtype, g.device
     return mean.to(dtype).to(device), deviation.to(dtype).to(device)
+
+
+def labels_in_turn(g: Generator, indices: Iterable[int], c: Tensor | None = None) -> Tensor | None:
+    """Return a label [N,c_dim] for each sample's index: ``c`` for all, or every class in turn.
+
+    A generator without labels gets None.
+
+    Raises:
+        LatentError: If ``c`` is not [1,c_dim].
+    """
+    if g.c_dim == 0:
+        return None
+    classes = [i % g.c_dim for i in indices]
+    if c is None:
+        return torch.eye(g.c_dim)[classes].to(g.w_mean)
+    check_shape(c, [1, g.c_dim], "c")
+    return c.to(g.w_mean).expand(len(classes), -1)
 
 
 def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
@@ -219,12 +236,3 @@ def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
     if len(set(counts.values())) > 1:
         raise LatentError(f"{path}: the maps are for different numbers of images: {counts}")
     return list(maps.values())
-
-
-def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -> Tensor | None:
-    if g.c_dim == 0:
-        return None
-    if c is None:
-        return torch.eye(g.c_dim)[torch.arange(start, start + count) % g.c_dim].to(g.w_mean)
-    check_shape(c, [1, g.c_dim], "c")
-    return c.to(g.w_mean).expand(count, -1)

@@ -5,11 +5,10 @@ from pathlib import Path
 import click
 
 from cli.options.common import output_option, overwrite_option
-from cli.options.pictures import background_option, first_frame_option
+from cli.options.pictures import DecodeRequest, decode_options
 from cli.options.values import FileName, FiniteFloat
-from cli.text import counted, say, say_left_out
-
-_PARTLY_BAD = 4  # exit code
+from cli.running.exit_codes import leave
+from cli.text import counted, say
 
 
 # fmt: off
@@ -23,8 +22,7 @@ _PARTLY_BAD = 4  # exit code
 @click.option("--feather", type=FiniteFloat(0, 0.5), default=0.1, show_default=True,
               metavar="SHARE", help="Share of the face's square along which the photo fades "
               "into it.")
-@background_option
-@first_frame_option
+@decode_options
 @output_option
 @overwrite_option
 def paste_back(
@@ -32,40 +30,27 @@ def paste_back(
     face: str,
     photos: Path | None,
     feather: float,
-    background: tuple[int, int, int],
-    first_frame: bool,
+    decoding: DecodeRequest,
     output: Path,
     overwrite: bool,
 ) -> None:
     """Put faces back into the photos that they were cut from.
 
     PROJECTION is a folder that `latentlab project --crop face` has written for a photo, or the
-    folder of several. DIR receives a NAME.png a photo. Outside the face's square the photo
-    stays as it is, to the pixel.
+    folder of several. DIR receives a NAME.png for each photo. Outside the face's square
+    the photo stays as it is, to the pixel.
 
     \b
     Examples:
       latentlab paste-back out -o pasted
       latentlab paste-back out/anna --face edited.png --feather 0.2 -o pasted
     """
-    from cli.projecting.pasting import Pasting, files_for, projections
-    from latentlab import DataError, ImageError
-    from latentlab.files import make_directory
-    from latentlab.images import DecodePolicy, save_picture
+    from cli.projecting.pasting import Pasting, files_for, paste_all, projections
 
-    paste = Pasting(face, photos, feather,
-                    DecodePolicy(background=background, first_frame=first_frame))
-    found = list(dict.fromkeys(each for folder in folders for each in projections(folder)))
+    paste = Pasting(face, photos, feather, decoding.policy())
+    found = projections(folders)
     files = files_for(found, output, paste, overwrite)
-    make_directory(output)
-    failures = []
-    for folder, file in zip(found, files, strict=True):
-        try:
-            save_picture(file, paste(folder))
-        except (ImageError, DataError) as error:
-            failures.append(str(error))
-    say(f"{counted(len(found) - len(failures), 'photo')} of {len(found)} written to {output}")
-    say_left_out(failures)
-    if failures:
-        raise click.exceptions.Exit(_PARTLY_BAD)
+    failures = paste_all(paste, files)
+    say(f"{counted(len(files) - len(failures), 'photo')} of {len(files)} written to {output}")
+    leave(failures)
 # fmt: on

@@ -1,21 +1,29 @@
-"""The options that say how a projection searches."""
+"""The options that say how pictures are projected, and a generator is tuned to them."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options.common import grouped_options, seed_option, steps_option
-from cli.options.values import FiniteFloat
+from cli.options.common import (
+    class_option,
+    distance_option,
+    grouped_options,
+    seed_option,
+    steps_option,
+    video_options,
+)
+from cli.options.pictures import PictureRequest, limit_option, picture_options
+from cli.options.values import FileName, FiniteFloat
 from cli.text import plain_text
 
 if TYPE_CHECKING:
-    from latentlab import ProjectorSettings
+    from latentlab import ProjectorSettings, TuningSettings
 
 
 @dataclass(frozen=True)
-class SearchOrder:
+class SearchRequest:
     """How latents are to be searched; the names are those of ProjectorSettings."""
 
     space: str
@@ -25,14 +33,13 @@ class SearchOrder:
     noise_weight: float
     start_samples: int
     w_plus_pull: float
-    start: Path | None  # no constant, and no setting
+    start: Path | None  # no setting
 
     def settings(self) -> "ProjectorSettings":
         """Return the constants of the optimisation."""
         from latentlab import ProjectorSettings
 
-        names = [each.name for each in fields(self) if each.name != "start"]
-        return ProjectorSettings(**{name: getattr(self, name) for name in names})
+        return ProjectorSettings(**{k: v for k, v in vars(self).items() if k != "start"})
 
     def facts(self) -> dict[str, Any]:
         """Return what a report says of it."""
@@ -40,9 +47,48 @@ class SearchOrder:
         return {**asdict(self.settings()), "start": start}
 
 
-search_options = grouped_options("search", SearchOrder, (
+@dataclass(frozen=True)
+class ProjectionRequest:
+    """What the command line asks of a projection."""
+
+    search: SearchRequest
+    distance: str
+    reading: PictureRequest
+    video: str | None
+    fps: float
+    limit: int | None
+    shuffle: bool
+    batch: int | None
+    label: int | None
+    latents: str
+
+
+@dataclass(frozen=True)
+class TuningRequest:
+    """How a generator is to be tuned; the names are those of TuningSettings."""
+
+    steps: int
+    learning_rate: float
+    l2_weight: float
+    locality_weight: float
+    locality_reach: float
+    seed: int
+    distance: str  # no setting, as what follows
+    batch: int | None
+    label: int | None
+
+    def settings(self) -> "TuningSettings":
+        """Return the constants of the tuning."""
+        from latentlab import TuningSettings
+
+        others = ("distance", "batch", "label")
+        return TuningSettings(**{k: v for k, v in vars(self).items() if k not in others})
+
+
+search_options = grouped_options("search", SearchRequest, (
     click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
-                 help="w: one vector for all layers; w+: one a layer, closer and less editable."),
+                 help="w: one vector for all layers; w+: one for each layer, closer and less "
+                 "editable."),
     steps_option(1000),
     seed_option("Seed of the noise, of --start-samples and --shuffle."),
     click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=0.1,
@@ -56,4 +102,33 @@ search_options = grouped_options("search", SearchOrder, (
                  metavar="WEIGHT", help="Pull the rows of W+ towards each other."),
     click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Go on from saved latents: a file, or a folder of an earlier projection."),
+))  # fmt: skip
+projection_options = grouped_options("request", ProjectionRequest, (
+    search_options, distance_option, picture_options,
+    video_options("A video of each projection"), limit_option,
+    click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed."),
+    click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                 help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere."),
+    class_option("Class of a conditional generator; default: the mean of all."),
+    click.option("--latents", type=FileName((".safetensors", ".parquet")),
+                 default="latents.safetensors", show_default=True, metavar="NAME",
+                 help="File for the latents of all pictures: .safetensors or .parquet."),
+))  # fmt: skip
+tuning_options = grouped_options("request", TuningRequest, (
+    click.option("--steps", type=click.IntRange(min=1), default=350, show_default=True,
+                 metavar="N", help="Iterations; each looks at every picture."),
+    click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), default=3e-4,
+                 show_default=True, metavar="RATE", help="Step of Adam."),
+    click.option("--l2-weight", type=FiniteFloat(min=0), default=1.0, show_default=True,
+                 metavar="WEIGHT", help="Weight of the mean squared difference of pixels."),
+    click.option("--locality-weight", type=FiniteFloat(min=0), default=0.1, show_default=True,
+                 metavar="WEIGHT", help="How firmly other pictures are held as they were; 0: not "
+                 "at all."),
+    click.option("--locality-reach", type=FiniteFloat(min=0), default=1.0, show_default=True,
+                 metavar="DEVIATIONS",
+                 help="How far from the latents those are, in deviations of w."),
+    seed_option("Seed of the other pictures."), distance_option,
+    click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                 help="Pictures rendered at once; default: 1 on the CPU, 8 elsewhere."),
+    class_option("Class of the other pictures in a conditional generator; default: all in turn."),
 ))  # fmt: skip

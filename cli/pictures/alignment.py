@@ -2,32 +2,56 @@
 
 import hashlib
 import io
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Generator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
-from cli.pictures.faces import CutFace, FaceSource, cut_face
-from cli.pictures.plan import REPORT, Job, Plan
+from cli.options.pictures import AlignmentRequest
+from cli.pictures.choice import Choice
+from cli.pictures.faces import CutFace, FaceSource, cut_face, open_faces
+from cli.pictures.plan import Job, Layout, PicturePlan
 from cli.pictures.records import Record, Source
-from cli.reports.tables import write_manifest, write_table
-from cli.running.folder_lock import claimed
-from cli.running.interrupt import unwind_on_sigterm
+from cli.pictures.report import Outcome, PictureReport, finished, refused, row_of
+from cli.reports.tables import MANIFEST
 from cli.running.progress import ProgressBar
-from cli.text import plain_text
-from latentlab import ImageError, NoFaceError
-from latentlab.faces.alignment import FacePoints
-from latentlab.files import atomic_write, sha256_of
+from latentlab import ImageError, __version__
+from latentlab.faces import FacePoints
+from latentlab.files import atomic_write, make_directory
 from latentlab.images import DecodePolicy, decode
 
-_PAUSE = 5.0  # seconds between reports
+REPORT = "alignment.csv"
+RECORDS = ".alignment"  # a folder with one record for each picture
+
 _POINTS = [f"{each.name}_{axis}" for each in fields(FacePoints) for axis in "xy"]
 _QUAD = [f"quad_{axis}{i}" for i in range(4) for axis in "xy"]
 COLUMNS = ["picture", "status", "note", "file", "width", "height", "scale", *_POINTS, *_QUAD]
+
+
+def aligned_files(output: Path) -> Layout:
+    """Return where aligned faces go: side by side, with their records in a folder of their own."""
+    return Layout(
+        output, [REPORT, MANIFEST], f"{RECORDS}/*.json", ["*.png"], [Path(REPORT).stem],
+        (output / RECORDS).is_dir(),
+    )  # fmt: skip
+
+
+def without_aligned(choice: Choice, files: Layout) -> Choice:
+    """Return a choice without the faces that earlier runs have cut out."""
+    own = {path.absolute() for name in files.names() for path in files.results(name)}
+    names = {path: name for path, name in choice.names.items() if path.absolute() not in own}
+    return replace(choice, names=names)
+
+
+class AlignmentReport(PictureReport):
+    """The report of an alignment, whose table can serve as landmarks."""
+
+    def table(self) -> pd.DataFrame:
+        """Tabulate the rows: the same columns whatever there is in them."""
+        frame = pd.DataFrame(self.rows, columns=COLUMNS)
+        return frame.astype(dict.fromkeys(("width", "height"), "Int64"))
 
 
 @dataclass(frozen=True)
@@ -38,8 +62,17 @@ class Cutting:
     policy: DecodePolicy
     size: int
     max_upscale: float
+    facts: dict[str, Any]
 
-    def is_current(self, record: Record) -> bool:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides a face besides its photo.
+
+        Landmarks may grow and be corrected: photos whose own are the same stay as they are.
+        """
+        return {k: v for k, v in self.facts.items() if not k.startswith("landmarks")}
+
+    def is_current(self, record: Record, _: Path) -> bool:
         """Whether landmarks still say of a photo what its record says; models say the same."""
         try:
             found = self.faces.recall(Path(record.source.path))
@@ -51,109 +84,57 @@ class Cutting:
         ]
 
 
-class AlignmentRun:
-    """Aligns pictures one by one, and keeps a row of each.
+def open_cutting(request: AlignmentRequest) -> Cutting:
+    """Open what finds faces.
 
-    Attributes:
-        rows: A row for each picture, by its path.
+    Raises:
+        click.UsageError: If it is unclear what that is.
+        DataError: If the landmarks cannot be used.
+        SettingsError: If the model cannot be used.
     """
+    faces = open_faces(request.faces)
+    facts = {"latentlab": __version__, **request.facts()}
+    return Cutting(faces, request.decoding.policy(), request.size, request.max_upscale, facts)
 
-    def __init__(
-        self,
-        plan: Plan,
-        cutting: Cutting,
-        identity: dict[str, Any],
-        facts: dict[str, Any],
-        failures: Mapping[str, ImageError],
-    ) -> None:
-        """Begin with what is done.
 
-        Args:
-            plan: What there is to do.
-            cutting: How.
-            identity: What records say of it.
-            facts: What the manifest says of it.
-            failures: Sources that hold no pictures.
-        """
-        self._plan, self._cutting = plan, cutting
-        self._identity, self._facts = identity, facts
-        self._records = {job.name: job.done for job in plan.jobs if job.done is not None}
-        self.rows: dict[str, dict[str, Any]] = {}
-        self._order = [str(job.picture) for job in plan.jobs]
-        for record in (*self._records.values(), *plan.others):
-            self.rows[record.source.path] = record.row
-        self._order += [record.source.path for record in plan.others]
-        for source, error in failures.items():
-            self._order.append(source)
-            self.rows[source] = _row(source, "refused", str(error))
+def align_pictures(cutting: Cutting, plan: PicturePlan) -> Generator[Outcome, None, None]:
+    """Align what is left, one by one, and yield what becomes of each picture."""
+    make_directory(plan.layout.output / RECORDS)
+    with ProgressBar(len(plan.left), "aligning", "picture") as bar:
+        for job in plan.left:
+            yield _aligned(job, cutting, plan.layout)
+            bar.advance()
 
-    def __call__(self) -> None:
-        """Align what is left, and write the report and the manifest."""
-        left = self._plan.left
-        with claimed(self._plan.output), unwind_on_sigterm():
-            self._plan.begin()
-            written = time.monotonic()
-            try:
-                with ProgressBar(len(left), "aligning", "picture") as bar:
-                    for job in left:
-                        self._align(job)
-                        bar.advance()
-                        if time.monotonic() - written > _PAUSE:
-                            self._write()
-                            written = time.monotonic()
-            except BaseException:
-                if self.rows:
-                    self._write()
-                raise
-            self._finish()
 
-    def _align(self, job: Job) -> None:
-        path, how = job.picture, self._cutting
-        try:
-            source = _source(path)
-            decoded = decode(path, policy=how.policy)
-            face = cut_face(decoded.picture, path, how.faces, how.size, how.max_upscale)
-        except ImageError as error:
-            self._plan.withdraw(job)
-            status = "skipped" if isinstance(error, NoFaceError) else "refused"
-            self.rows[str(path)] = _row(path, status, str(error))
-            return
-        note = "; ".join(filter(None, [*decoded.notes, face.note]))
-        row = _row(path, "ok", note, **_facts(job, face, decoded.picture.size))
-        self._publish(job, face.picture, source, row)
+def _aligned(job: Job, cutting: Cutting, files: Layout) -> Outcome:
+    path = job.picture
+    try:
+        source = _source(path)
+        decoded = decode(path, policy=cutting.policy)
+        face = cut_face(decoded.picture, path, cutting.faces, cutting.size, cutting.max_upscale)
+    except ImageError as error:
+        _withdraw(job, files)
+        return refused(path, error)
+    note = "; ".join(filter(None, [*decoded.notes, face.note]))
+    (file,) = files.results(job.name)
+    row = row_of(path, "ok", note, file=file.name, **_facts(face, decoded.picture.size))
+    content = io.BytesIO()
+    face.picture.save(content, format="PNG")
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    record = Record(cutting.identity, source, row, {file.name: digest})
+    # The record before the picture: after a kill in between it is not done, but ours.
+    file.unlink(missing_ok=True)
+    record.write(files.record(job.name))
+    with atomic_write(file) as temporary:
+        temporary.write_bytes(content.getvalue())
+    return finished(job.name, record)
 
-    def _publish(self, job: Job, picture: Image.Image, source: Source, row: dict[str, Any]) -> None:
-        """Write the record, then the picture: after a kill in between it is not done, but ours."""
-        content = io.BytesIO()
-        picture.save(content, format="PNG")
-        digest = hashlib.sha256(content.getvalue()).hexdigest()
-        record = Record(self._identity, source, row, {job.file: digest})
-        file = self._plan.file(job)
-        file.unlink(missing_ok=True)
-        record.write(self._plan.record(job))
-        with atomic_write(file) as temporary:
-            temporary.write_bytes(content.getvalue())
-        self._records[job.name] = record
-        self.rows[str(job.picture)] = row
 
-    @property
-    def left_out(self) -> list[str]:
-        """Why pictures have not been aligned."""
-        rows = [self.rows[picture] for picture in self._order if picture in self.rows]
-        return [row["note"] for row in rows if row["status"] != "ok"]
-
-    def _write(self) -> Path:
-        rows = [self.rows[picture] for picture in self._order if picture in self.rows]
-        path = self._plan.output / REPORT
-        table = pd.DataFrame(rows, columns=COLUMNS)
-        write_table(table.astype(dict.fromkeys(("width", "height"), "Int64")), path)
-        return path
-
-    def _finish(self) -> None:
-        files = {REPORT: sha256_of(self._write())}
-        for record in (*self._records.values(), *self._plan.others):
-            files |= record.files
-        write_manifest(self._plan.output, self._facts, files)
+def _withdraw(job: Job, files: Layout) -> None:
+    """Remove what an earlier run has made of a picture, if it was one."""
+    if files.record(job.name).exists():
+        for file in (*files.results(job.name), files.record(job.name)):
+            file.unlink(missing_ok=True)
 
 
 def _source(path: Path) -> Source:
@@ -166,13 +147,8 @@ def _source(path: Path) -> Source:
         raise ImageError(f"{path}: cannot be read ({reason})") from error
 
 
-def _row(picture: Path | str, status: str, note: str, **facts: Any) -> dict[str, Any]:
-    first = {"picture": plain_text(picture), "status": status, "note": plain_text(note)}
-    return first | facts
-
-
-def _facts(job: Job, face: CutFace, size: tuple[int, int]) -> dict[str, Any]:
+def _facts(face: CutFace, size: tuple[int, int]) -> dict[str, Any]:
     points, quad = face.alignment.points.array(), face.alignment.quad
-    facts = {"file": job.file, "width": size[0], "height": size[1], "scale": face.scale}
+    facts: dict[str, Any] = {"width": size[0], "height": size[1], "scale": face.scale}
     facts |= dict(zip(_POINTS, points.ravel().tolist(), strict=True))
     return facts | dict(zip(_QUAD, quad.ravel().tolist(), strict=True))

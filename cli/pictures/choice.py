@@ -59,7 +59,7 @@ def choose(
 
 
 def distinct(names: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Number the names that are there already, or differ in case alone: "a", "a-2", "A-3"."""
+    """Number the names that are there already, or differ only in case: "a", "a-2", "A-3"."""
     used = {name.casefold() for name in taken}
     counts: dict[str, int] = {}
     numbered = []

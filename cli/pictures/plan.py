@@ -1,124 +1,180 @@
-"""Which file each aligned face goes into, and what is done already."""
+"""Where each picture's results go, and what is done already."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cli.pictures.choice import Choice, distinct
 from cli.pictures.records import Record, read_record
-from cli.reports.tables import MANIFEST, refuse_existing
+from cli.reports.tables import refuse_existing
 from latentlab import OutputError
-from latentlab.files import make_directory
 
-REPORT = "alignment.csv"
-RECORDS = ".alignment"  # a folder with a record a picture
 
-_SUFFIX = ".png"
+@dataclass(frozen=True)
+class Layout:
+    """Where the results of a run go; in patterns, * stands for the name of a picture.
+
+    Without it they are those of a single picture, whose name is empty.
+
+    Attributes:
+        output: The folder for all of them.
+        reports: Names of the files about all pictures; that of the table comes first.
+        pattern: Where a picture's record is.
+        files: Where a picture's files may be; those that it has lie beside the first.
+        reserved: Names that no picture's results may have.
+        is_begun: Whether an earlier run has been here, even if it has finished no picture.
+    """
+
+    output: Path
+    reports: Sequence[str]
+    pattern: str
+    files: Sequence[str]
+    reserved: Sequence[str]
+    is_begun: bool = False
+
+    def names(self) -> list[str]:
+        """Return the names of the pictures that have a record; hidden folders are no results."""
+        before, _, after = self.pattern.partition("*")
+        found = sorted(self.output.glob(self.pattern))
+        names = [path.relative_to(self.output).as_posix() for path in found]
+        names = [name.removeprefix(before).removesuffix(after) for name in names]
+        return [name for name in names if not name.startswith(".")]
+
+    def record(self, name: str) -> Path:
+        """Return the file of a picture's record."""
+        return self.output / self.pattern.replace("*", name)
+
+    def results(self, name: str) -> list[Path]:
+        """Return the files that a picture may have."""
+        return [self.output / file.replace("*", name) for file in self.files]
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a picture's files."""
+        return self.results(name)[0].parent
 
 
 @dataclass(frozen=True)
 class Job:
-    """A photo, what its aligned face is called, and its record where it is done."""
+    """A picture, the name of its results, and its record where it is done."""
 
     picture: Path
     name: str
     done: Record | None = None
 
-    @property
-    def file(self) -> str:
-        """Name of the aligned picture."""
-        return f"{self.name}{_SUFFIX}"
-
 
 @dataclass(frozen=True)
-class Plan:
-    """All photos of a run, in order, and the records of earlier ones with the same settings."""
+class PicturePlan:
+    """All pictures of a run, in order.
 
-    output: Path
+    Attributes:
+        layout: Where their results go.
+        jobs: The pictures.
+        others: Records, by name, of earlier runs with the same settings, of pictures that are
+            not among the jobs.
+    """
+
+    layout: Layout
     jobs: list[Job]
-    others: list[Record]
+    others: dict[str, Record]
 
     @property
     def left(self) -> list[Job]:
-        """The photos that are not done."""
+        """The pictures that are not done."""
         return [job for job in self.jobs if job.done is None]
 
-    def file(self, job: Job) -> Path:
-        """Return the place of a job's aligned face."""
-        return self.output / job.file
+    @property
+    def done(self) -> int:
+        """How many of the pictures are done."""
+        return len(self.jobs) - len(self.left)
 
-    def record(self, job: Job) -> Path:
-        """Return the place of a job's record."""
-        return self.output / RECORDS / f"{job.name}.json"
-
-    def begin(self) -> None:
-        """Make the folders."""
-        make_directory(self.output / RECORDS)
-
-    def withdraw(self, job: Job) -> None:
-        """Remove what an earlier run has made of a job, if it was one."""
-        if self.record(job).exists():
-            self.file(job).unlink(missing_ok=True)
-            self.record(job).unlink()
+    def batches(self, size: int) -> list[list[Job]]:
+        """Return what is left in batches, cut where a run from the beginning cuts them."""
+        slices = [self.jobs[start : start + size] for start in range(0, len(self.jobs), size)]
+        left = [[job for job in batch if job.done is None] for batch in slices]
+        return [batch for batch in left if batch]
 
 
 def make_plan(
     choice: Choice,
-    output: Path,
+    layout: Layout,
     identity: dict[str, Any],
     overwrite: bool,
-    is_current: Callable[[Record], bool] = lambda record: True,
-) -> Plan:
-    """Give every photo its file, the same in every run, and find what is done.
+    is_current: Callable[[Record, Path], bool],
+) -> PicturePlan:
+    """Give every picture its place, the same in every run, and find what is done.
 
     Args:
-        choice: The photos; aligned faces among them are left out.
-        output: Where all results go.
-        identity: All that decides the pixels besides the photo.
+        choice: The pictures.
+        layout: Where results go.
+        identity: All that decides them besides the picture and the device.
         overwrite: Begin anew, and replace what is there.
-        is_current: Whether what a record says of its photo's face still holds.
+        is_current: Whether what a record says of its picture still holds, given the folder of
+            its files.
 
     Raises:
-        OutputError: If something foreign, or of other settings, is in the way.
+        OutputError: If something of another run, or foreign, is in the way.
     """
-    known = _records(output)
-    own = {(output / f"{name}{_SUFFIX}").absolute() for name in known}
-    known = {} if overwrite else known
-    pictures = {path: name for path, name in choice.names.items() if path.absolute() not in own}
-    named = {record.source.path: name for name, record in known.items()}
-    new = {path: name for path, name in pictures.items() if str(path) not in named}
-    taken = [*known, Path(REPORT).stem]
-    new = dict(zip(new, distinct(new.values(), taken), strict=True))
-    jobs = [Job(path, new[path] if path in new else named[str(path)]) for path in pictures]
-    results = [output / job.file for job in jobs if job.name not in known]
-    reports = [] if known or (output / RECORDS).is_dir() else [output / REPORT, output / MANIFEST]
-    refuse_existing([*reports, *results], overwrite, keep=list(pictures))
+    identity = json.loads(json.dumps(identity))  # as it comes back from a record
+    tables = [layout.output / name for name in layout.reports]
+    refuse_existing(tables, overwrite=True)  # an output that is no folder
+    found = {} if overwrite else _records(layout)
+    jobs = _named(choice, layout, found)
     for job in jobs:
-        _refuse_mixing(output, job, known.get(job.name), identity)
-    names = {job.name for job in jobs}
-    others = [each for name, each in known.items() if name not in names]
-    current = {name: each for name, each in known.items() if is_current(each)}
-    jobs = [_checked(output, job, current.get(job.name)) for job in jobs]
-    return Plan(output, jobs, [each for each in others if each.identity == identity])
+        _refuse_mixing(layout, job, found.get(job.name), identity)
+    ours = {  # with one identity for all, as there may be many
+        name: replace(record, identity=identity)
+        for name, record in found.items()
+        if record.identity == identity
+    }
+    if not overwrite and (ours or layout.is_begun):
+        tables = []
+    new = [job.name for job in jobs if job.name not in ours and layout.folder(job.name).exists()]
+    results = [file for name in new for file in layout.results(name)]
+    refuse_existing([*tables, *results], overwrite, keep=list(choice.names))
+    known = {job.name for job in jobs}
+    others = {name: record for name, record in ours.items() if name not in known}
+    jobs = [_checked(layout, job, ours.get(job.name), is_current) for job in jobs]
+    return PicturePlan(layout, jobs, others)
 
 
-def _records(output: Path) -> dict[str, Record]:
-    records = {path.stem: read_record(path) for path in sorted((output / RECORDS).glob("*.json"))}
+def _records(layout: Layout) -> dict[str, Record]:
+    records = {name: read_record(layout.record(name)) for name in layout.names()}
     return {name: record for name, record in records.items() if record is not None}
 
 
-def _refuse_mixing(output: Path, job: Job, record: Record | None, identity: dict[str, Any]) -> None:
-    difference = "" if record is None else record.difference(identity)
-    if difference:
-        raise OutputError(
-            f"{output / job.file} is of a run with other settings ({difference}); use --overwrite, "
-            "or another --output"
-        )
+def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[Job]:
+    """Return the pictures with the names that their results have, or new ones."""
+    if "*" not in layout.pattern:
+        return [Job(picture, "") for picture in choice.names]
+    names = {record.source.path: name for name, record in found.items()}
+    new = {path: name for path, name in choice.names.items() if str(path) not in names}
+    new = dict(zip(new, distinct(new.values(), [*found, *layout.reserved]), strict=True))
+    return [Job(path, new[path] if path in new else names[str(path)]) for path in choice.names]
 
 
-def _checked(output: Path, job: Job, record: Record | None) -> Job:
-    """Return the job with its record if its files are there, and its photo has not changed."""
-    if record is None or not record.is_complete(output):
+def _refuse_mixing(
+    layout: Layout, job: Job, record: Record | None, identity: dict[str, Any]
+) -> None:
+    """Refuse to continue a run of other settings, or of another picture."""
+    if record is None:
+        return
+    hint = "use --overwrite, or another --output"
+    if record.source.path != str(job.picture):
+        table = layout.output / layout.reports[0]
+        raise OutputError(f"{table} is of another picture, {record.source.path}; {hint}")
+    if difference := record.difference(identity):
+        file = layout.results(job.name)[0]
+        raise OutputError(f"{file} is of a run with other settings ({difference}); {hint}")
+
+
+def _checked(
+    layout: Layout, job: Job, record: Record | None, is_current: Callable[[Record, Path], bool]
+) -> Job:
+    """Return the job with its record if all files are there, and nothing has changed since."""
+    folder = layout.folder(job.name)
+    if record is None or not record.is_complete(folder):
         return job
-    return Job(job.picture, job.name, record) if record.source.is_still(job.picture) else job
+    stays = record.source.is_still(job.picture) and is_current(record, folder)
+    return replace(job, done=record) if stays else job

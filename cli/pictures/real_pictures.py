@@ -22,7 +22,7 @@ class RealPictures(Sequence[Tensor]):
 
     Attributes:
         names: What each is called.
-        pixels: Each one's bytes [C,R,R].
+        pixels: The bytes of each [C,R,R].
         refused: Why others could not be used.
     """
 
@@ -52,15 +52,15 @@ def read_real(
     crop: Crop = "center",
     max_upscale: float = 4.0,
 ) -> RealPictures:
-    """Read pictures at a generator's size, the first ``most`` that can be used.
+    """Read pictures at a generator's size: the first ``most`` that can be used.
 
     Args:
-        sources: Picture files, folders and patterns as of ``find_pictures``, or
+        sources: Picture files, folders and patterns as in ``find_pictures``, or
             ``builtin:digits``, the digits that the bundled models were not trained on.
         g: The generator.
         most: Pictures at most; None takes all.
-        crop: As of ``load_image``.
-        max_upscale: As of ``load_image``.
+        crop: As in ``load_image``.
+        max_upscale: As in ``load_image``.
 
     Raises:
         ImageError: If none can be used.

@@ -1,4 +1,4 @@
-"""What a result says of itself, by which a later run knows that it is done, and in what way."""
+"""What a result says of itself, from which a later run learns that it is done, and how."""
 
 import json
 import sys
@@ -62,7 +62,7 @@ class Record:
         return all((folder / name).is_file() for name in self.files)
 
     def difference(self, identity: dict[str, Any]) -> str:
-        """Say what is other there than in ``identity``; "" if nothing is."""
+        """Say what differs there from ``identity``; "" if nothing does."""
         names = [
             name
             for name in {**self.identity, **identity}

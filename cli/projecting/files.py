@@ -79,7 +79,7 @@ def staged(output: Path) -> Iterator[Path]:
 
 
 def remove_stages(output: Path) -> None:
-    """Remove what a killed run has left unfinished; only who holds the folder may do it."""
+    """Remove what a killed run has left unfinished; only the folder's holder may do so."""
     for stage in output.glob(f"{_STAGE}*"):
         if stage.is_dir() and not stage.is_symlink():
             shutil.rmtree(stage, ignore_errors=True)

@@ -26,13 +26,13 @@ def write_latents(path: Path, files: Mapping[str, Path], facts: Mapping[str, Any
     """Collect the latents of projected pictures, whole or not at all.
 
     ``.safetensors`` has an array ``w`` and, in its metadata's ``latentlab`` (JSON), the list of
-    ``pictures``; ``.parquet`` has a row a picture, with columns ``picture`` and ``w``, flattened.
-    In space "w" a picture has one w [w_dim], in "w+" one a layer [num_ws,w_dim].
+    ``pictures``; ``.parquet`` has one row for each picture, with columns ``picture`` and ``w``,
+    flattened. In space "w" a picture has one w [w_dim], in "w+" one for each layer [num_ws,w_dim].
 
     Args:
         path: The file to write.
         files: The ``projected_w.npz`` of each picture, by its path.
-        facts: The settings of the projection; ``space`` among them.
+        facts: The settings of the projection; they include ``space``.
     """
     pictures = [plain_text(picture) for picture in files]
     rows = _rows(files.values(), facts["space"])

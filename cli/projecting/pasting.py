@@ -1,6 +1,6 @@
 """Finding the photo that a projected face was cut from, and putting the face back into it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from cli.pictures.records import RECORD, read_record
 from cli.projecting.files import ALIGNMENT
 from cli.reports.tables import refuse_existing
 from latentlab import DataError, ImageError
-from latentlab.faces.alignment import Alignment, load_alignment, paste_back
-from latentlab.files import is_file
-from latentlab.images import DecodePolicy, decode, read_picture
+from latentlab.faces import Alignment, load_alignment, paste_back
+from latentlab.files import is_file, make_directory
+from latentlab.images import DecodePolicy, decode, read_picture, save_picture
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Pasting:
         """Return the photo of a projection with its face in place.
 
         Raises:
-            ImageError: If photo or face cannot be read, or the photo is not the one of then.
+            ImageError: If photo or face cannot be read, or the photo is no longer the one that was
+                projected.
             DataError: If the alignment is damaged.
         """
         alignment = load_alignment(folder / ALIGNMENT)
@@ -68,15 +69,19 @@ class Pasting:
 def _refuse_another(path: Path, folder: Path) -> None:
     record = read_record(folder / RECORD)
     if record is not None and not record.source.is_still(path):
-        raise ImageError(f"{path}: is not the photo any more that was projected")
+        raise ImageError(f"{path}: is no longer the photo that was projected")
 
 
-def projections(source: Path) -> list[Path]:
-    """Return the folders of projected faces: the one given, or those inside.
+def projections(sources: Iterable[Path]) -> list[Path]:
+    """Return the folders of projected faces, each once: those given, or those inside.
 
     Raises:
-        DataError: If there are none.
+        DataError: If there are none in one of them.
     """
+    return list(dict.fromkeys(each for source in sources for each in _in(source)))
+
+
+def _in(source: Path) -> list[Path]:
     if (source / ALIGNMENT).exists():
         return [source]
     found = sorted(path.parent for path in source.glob(f"[!.]*/{ALIGNMENT}"))
@@ -87,7 +92,9 @@ def projections(source: Path) -> list[Path]:
     return found
 
 
-def files_for(folders: Sequence[Path], output: Path, paste: Pasting, overwrite: bool) -> list[Path]:
+def files_for(
+    folders: Sequence[Path], output: Path, paste: Pasting, overwrite: bool
+) -> dict[Path, Path]:
     """Name a file for each projection after its photo, or its folder where that is unknown.
 
     Raises:
@@ -95,14 +102,26 @@ def files_for(folders: Sequence[Path], output: Path, paste: Pasting, overwrite: 
     """
     stems, photos = [], []
     for folder in folders:
+        stem = folder.name
         try:
             alignment = load_alignment(folder / ALIGNMENT)
-            stems.append(Path(alignment.picture).stem)
+            stem = Path(alignment.picture).stem
             photos.append(paste.photo(alignment))
-        except DataError:
-            stems.append(folder.name)
-        except ImageError:
-            continue  # named when it is its turn
+        except (DataError, ImageError):
+            pass  # named when it is its turn
+        stems.append(stem)
     files = [output / f"{name}.png" for name in distinct(stems, [])]
     refuse_existing(files, overwrite, keep=photos)
-    return files
+    return dict(zip(folders, files, strict=True))
+
+
+def paste_all(paste: Pasting, files: Mapping[Path, Path]) -> list[str]:
+    """Write the photo of each projection into its file; returns why others have none."""
+    failures = []
+    for folder, file in files.items():
+        make_directory(file.parent)
+        try:
+            save_picture(file, paste(folder))
+        except (ImageError, DataError) as error:
+            failures.append(str(error))
+    return failures

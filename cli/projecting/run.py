@@ -1,16 +1,17 @@
 """Projecting what is left of a plan, batch by batch; each picture is whole on disk when done."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from cli.pictures.plan import Job, Layout, PicturePlan
 from cli.pictures.records import Record
+from cli.pictures.report import Outcome, finished, refused, row_of
 from cli.projecting.files import (
     ALIGNMENT,
     MASK,
@@ -21,146 +22,94 @@ from cli.projecting.files import (
     staged,
     write_files,
 )
-from cli.projecting.plan import Job, Plan
-from cli.projecting.report import ProjectionReport
-from cli.projecting.saved_latents import SavedStarts, together
-from cli.projecting.targets import Target, TargetReader
-from cli.projecting.video import VideoOrder, projection_videos
-from cli.running.folder_lock import claimed
-from cli.running.interrupt import unwind_on_sigterm
+from cli.projecting.method import Method
+from cli.projecting.saved_latents import together
+from cli.projecting.targets import Target
+from cli.projecting.video import projection_videos
 from cli.running.progress import ProgressBar
-from latentlab import (
-    Generator,
-    ImageError,
-    NumericalError,
-    Projection,
-    ProjectorSettings,
-    distributed,
-    project,
-)
-from latentlab.faces.alignment import save_alignment
+from latentlab import ImageError, NumericalError, Projection, distributed, project
+from latentlab.faces import save_alignment
 from latentlab.images import save_image
-from latentlab.perceptual import PerceptualDistance
 from latentlab.projection.start import ProjectionStart, StartSearch
 
 
+def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, None, None]:
+    """Project this process's share of what is left, and yield what becomes of each picture.
+
+    All processes must call it.
+    """
+    if distributed.is_main():
+        remove_stages(plan.layout.output)
+    distributed.barrier()  # nobody makes a stage before the old ones are gone
+    batches = plan.batches(method.batch)
+    if not batches:
+        return
+    search = StartSearch(method.g, method.distance, method.settings, method.c)
+    steps, hidden = method.settings.steps, not distributed.is_main()
+    with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
+        worker = _Worker(method, plan.layout, search, bar)
+        for i, batch in enumerate(distributed.share(batches)):
+            yield from worker.outcomes(batch)
+            # The other processes are about as far as the one that shows it.
+            bar.move_to(min((i + 1) * distributed.size(), len(batches)) * steps)
+
+
 @dataclass(frozen=True)
-class Method:
-    """How pictures are projected, and what of it decides the numbers."""
+class _Piece:
+    """A picture that is being projected, and the folder for its files in the making."""
 
-    g: Generator
-    distance: PerceptualDistance
-    settings: ProjectorSettings
-    c: Tensor | None
-    batch: int
-    identity: dict[str, Any]
-    saved: SavedStarts | None = None
-    video: VideoOrder | None = None
+    job: Job
+    target: Target
+    start: ProjectionStart | None
+    stage: Path
 
 
-def first_usable(reader: TargetReader, plan: Plan, report: ProjectionReport) -> Target | None:
-    """Read up to the first picture that can be projected; None if there is none left.
-
-    Raises:
-        ImageError: If no picture can be used, and none has been.
-    """
-    for job in plan.left:
-        try:
-            return reader(job.picture)
-        except ImageError as error:
-            report.refuse(job.picture, error)
-    report.refuse_emptiness()
-    return None
-
-
-def run_projections(
-    method: Method,
-    reader: TargetReader,
-    plan: Plan,
-    report: ProjectionReport,
-    output: Path,
-    latents: str | None,
-) -> None:
-    """Project what is left, and write reports; a run that is stopped keeps what is done.
-
-    Args:
-        method: How pictures are projected.
-        reader: Reads the pictures.
-        plan: What there is to do.
-        report: What has been done.
-        output: Where all results go.
-        latents: Name of the file for the latents of all pictures; None writes none.
-    """
-    with claimed(output), unwind_on_sigterm():
-        if distributed.is_main():
-            remove_stages(output)
-        distributed.barrier()  # nobody makes a stage before the old ones are gone
-        batches = plan.batches(method.batch)
-        try:
-            if batches:
-                _Worker(method, reader, report, output).work_on(batches)
-        except BaseException:
-            if distributed.is_main() and report.has_results:
-                report.write()
-            raise
-        for rows in distributed.gather(report.rows):
-            report.merge(rows)
-        if distributed.is_main():
-            report.finish(latents)
-
-
+@dataclass(frozen=True)
 class _Worker:
-    """One process's part of a run."""
+    """What projects one batch after the other."""
 
-    def __init__(
-        self, method: Method, reader: TargetReader, report: ProjectionReport, output: Path
-    ) -> None:
-        self._method, self._reader = method, reader
-        self._report, self._output = report, output
-        self._starts = StartSearch(method.g, method.distance, method.settings, method.c)
+    method: Method
+    layout: Layout
+    search: StartSearch
+    bar: ProgressBar
 
-    def work_on(self, batches: Sequence[Sequence[Job]]) -> None:
-        """Project the pictures of this process's share of the batches."""
-        steps = self._method.settings.steps
-        hidden = not distributed.is_main()
-        with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
-            for i, batch in enumerate(distributed.share(batches)):
-                with ExitStack() as stages:
-                    pieces = [self._read(job, stages) for job in batch]
-                    self._project([piece for piece in pieces if piece is not None], bar)
-                # The other processes are about as far as the one that shows it.
-                bar.move_to(min((i + 1) * distributed.size(), len(batches)) * steps)
+    def outcomes(self, batch: Sequence[Job]) -> Iterator[Outcome]:
+        """Project the pictures of a batch, and yield what becomes of each."""
+        with ExitStack() as stages:
+            pieces = []
+            for job in batch:
+                try:
+                    pieces.append(self._read(job, stages))
+                except ImageError as error:
+                    yield refused(job.picture, error, **self.method.facts)
+            if pieces:
+                yield from self._projected(pieces)
 
-    def _read(self, job: Job, stages: ExitStack) -> "_Piece | None":
-        """Read a picture and what goes with it; None if it cannot be used, which is reported."""
-        try:
-            target = self._reader(job.picture)
-            saved = self._method.saved
-            start = None if saved is None else saved.of(job.folder.name)
-        except ImageError as error:
-            self._report.refuse(job.picture, error)
-            return None
-        return _Piece(job, target, start, stages.enter_context(staged(self._output)))
+    def _read(self, job: Job, stages: ExitStack) -> _Piece:
+        """Read a picture and what goes with it; raises ImageError if it cannot be used."""
+        target, saved = self.method.reader(job.picture), self.method.saved
+        start = None if saved is None else saved.of(self.layout.folder(job.name).name)
+        return _Piece(job, target, start, stages.enter_context(staged(self.layout.output)))
 
-    def _project(self, pieces: Sequence["_Piece"], bar: ProgressBar) -> None:
-        if not pieces:
-            return
+    def _projected(self, pieces: Sequence[_Piece]) -> Iterator[Outcome]:
         started = time.perf_counter()
         try:
-            result = self._search(pieces, bar)
+            result = self._found(pieces)
         except NumericalError as error:
             for piece in pieces:
-                self._report.diverge(piece.job.picture, error)
+                picture = piece.job.picture
+                row = row_of(picture, "diverged", str(error), **self.method.facts)
+                yield Outcome(str(picture), row)
             return
         seconds = (time.perf_counter() - started) / len(pieces)
         for i, piece in enumerate(pieces):
-            self._finish(piece, result, i, seconds)
+            yield self._published(piece, result, i, seconds)
 
-    def _search(self, pieces: Sequence["_Piece"], bar: ProgressBar) -> Projection:
+    def _found(self, pieces: Sequence[_Piece]) -> Projection:
         def show(_: int, distances: Tensor) -> None:
-            bar.advance(distributed.size(), distance=float(distances.mean()))
+            self.bar.advance(distributed.size(), distance=float(distances.mean()))
 
-        method = self._method
+        method = self.method
         images = torch.stack([piece.target.image for piece in pieces])
         masks = [piece.target.mask for piece in pieces if piece.target.mask is not None]
         starts = [piece.start for piece in pieces if piece.start is not None]
@@ -173,7 +122,7 @@ class _Worker:
                 )
             result = project(
                 method.g, images, method.distance, settings=method.settings, batch=len(images),
-                c=method.c, progress=show, starts=self._starts, observer=observe,
+                c=method.c, progress=show, search=self.search, observer=observe,
                 masks=torch.stack(masks) if masks else None,
                 start=together(starts) if starts else None, on_divergence="keep",
             )  # fmt: skip
@@ -181,8 +130,8 @@ class _Worker:
                 close(result.images)
         return result
 
-    def _finish(self, piece: "_Piece", result: Projection, index: int, seconds: float) -> None:
-        """Write a picture's files, let them appear, and report it."""
+    def _published(self, piece: _Piece, result: Projection, index: int, seconds: float) -> Outcome:
+        """Write a picture's files, and let them appear."""
         job, target, stage = piece.job, piece.target, piece.stage
         write_files(result, index, target.image, stage)
         if target.alignment is not None:
@@ -194,17 +143,8 @@ class _Worker:
         if bool(result.diverged[index]):
             status = "diverged"
             note = f"{job.picture}: the loss left the finite numbers; what is saved was best before"
-        row = self._report.row(job.picture, status, note, **target.facts, **numbers)
-        record = Record(self._method.identity, target.source, row, digests(stage))
-        publish(stage, record, job.folder)
-        self._report.add(job, record)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A picture that is being projected, and the folder for its files in the making."""
-
-    job: Job
-    target: Target
-    start: ProjectionStart | None
-    stage: Path
+        facts = {**target.facts, **numbers, **self.method.facts}
+        row = row_of(job.picture, status, note, **facts)
+        record = Record(self.method.identity, target.source, row, digests(stage))
+        publish(stage, record, self.layout.folder(job.name))
+        return finished(job.name, record)

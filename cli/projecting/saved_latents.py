@@ -15,9 +15,6 @@ from latentlab.latents import load_noise, load_ws, z_from_seeds
 from latentlab.numerics import full_precision
 from latentlab.projection.start import ProjectionStart
 
-PROJECTED_W, PROJECTED_NOISE = FILES[:2]
-
-
 _RESERVED = {"edits.csv", "frames.csv", "manifest.json"}  # names of results beside the pictures'
 _W, _NOISE = FILES[:2]
 
@@ -29,7 +26,7 @@ class SavedLatent:
     Attributes:
         name: Good for a file or folder.
         ws: Its latent [1,num_ws,w_dim].
-        noise_file: Where its noise maps are; None where it has none of its own.
+        noise_file: Where its noise maps are; None if it has none of its own.
         row: Which of the maps there.
     """
 
@@ -39,7 +36,7 @@ class SavedLatent:
     row: int = 0
 
     def noise(self, g: Generator) -> list[Tensor] | None:
-        """Read its noise maps, one [1,1,h,w] a layer; None where it has none of its own.
+        """Read its noise maps, one [1,1,h,w] for each layer; None if it has none of its own.
 
         Raises:
             LatentError: If the file is missing, damaged, or does not fit.
@@ -58,7 +55,7 @@ class SavedLatent:
 def read_saved(
     paths: Sequence[Path], g: Generator, noise_file: Path | None = None
 ) -> list[SavedLatent]:
-    """Read pictures in the given order, each with a name of its own that is good for files.
+    """Read pictures in the given order, each with a unique name that is good for files.
 
     A folder that project wrote gives its picture, or those of its folders by name, with their
     noise maps. A file gives its rows, with the maps of ``noise_file``, or without.
@@ -72,10 +69,10 @@ def read_saved(
             found += _of_file(path, noise_file, path.stem, g)
             continue
         if noise_file is not None:
-            raise LatentError(f"{path}: a folder has noise maps of its own; leave --noise out")
+            raise LatentError(f"{path}: a folder brings its own noise maps; leave --noise out")
         for folder in _projections(path):
             name = folder.resolve().name or "picture"
-            found += _of_file(folder / PROJECTED_W, folder / PROJECTED_NOISE, name, g)
+            found += _of_file(folder / _W, folder / _NOISE, name, g)
     names = distinct([latent.name for latent in found], _RESERVED)
     return [replace(latent, name=name) for latent, name in zip(found, names, strict=True)]
 
@@ -95,13 +92,12 @@ def latents_of_seeds(
 
 def _projections(folder: Path) -> list[Path]:
     """Return the folders of pictures that project wrote: this one, or those in it, by name."""
-    if (folder / PROJECTED_W).is_file():
+    if (folder / _W).is_file():
         return [folder]
     found = projections_in(folder)
     if not found:
         raise LatentError(
-            f"{folder}: holds neither {PROJECTED_W} nor NAME/{PROJECTED_W}, as `latentlab project` "
-            "writes"
+            f"{folder}: holds neither {_W} nor NAME/{_W}, as `latentlab project` writes"
         )
     return found
 
@@ -123,7 +119,7 @@ class SavedStarts:
             raise LatentError(f"{path}: no such file or folder; give saved latents to start from")
 
     def of(self, name: str) -> ProjectionStart:
-        """Return the latents of a picture, with their noise maps where they are saved beside.
+        """Return the latents of a picture, with their noise maps where those are saved beside them.
 
         Args:
             name: Of the picture's folder.

@@ -9,12 +9,12 @@ import click
 from PIL import Image
 from torch import Tensor
 
-from cli.options.pictures import PictureOrder
+from cli.options.pictures import PictureRequest
 from cli.pictures.faces import CutFace, cut_face, open_faces
-from cli.pictures.records import Source
+from cli.pictures.records import Record, Source
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
-from latentlab.faces.alignment import Alignment, load_alignment
+from latentlab.faces import Alignment, load_alignment
 from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
 from latentlab.projection.masks import BLACK, mask_from
 
@@ -45,18 +45,19 @@ class Target:
 class TargetReader:
     """Reads pictures at a generator's size."""
 
-    def __init__(self, g: Generator, order: PictureOrder) -> None:
+    def __init__(self, g: Generator, request: PictureRequest) -> None:
         """Open what finds faces, if faces are wanted.
 
         Raises:
-            click.UsageError: If the order says where faces are, but does not want them, or the
-                reverse.
+            click.UsageError: If it is said where faces are, but not that they are wanted, or
+                the reverse.
         """
         self._resolution, self._channels = g.resolution, g.channels
-        self._order, self._policy = order, order.policy()
-        if order.crop != "face" and (order.faces.landmarks or order.faces.face_model):
+        self._request, self._policy = request, request.decoding.policy()
+        faces = request.faces
+        if request.crop != "face" and (faces.landmarks or faces.face_model):
             raise click.UsageError("--landmarks and --face-model go with --crop face.")
-        self._faces = open_faces(order.faces) if order.crop == "face" else None
+        self._faces = open_faces(faces) if request.crop == "face" else None
 
     def __call__(self, path: Path) -> Target:
         """Read a picture.
@@ -68,7 +69,7 @@ class TargetReader:
         try:
             source = Source.of(path)
         except OSError as error:
-            raise ImageError(f"{path}: cannot be read any more ({error.strerror})") from error
+            raise ImageError(f"{path}: can no longer be read ({error.strerror})") from error
         face = self._face(decoded.picture, path)
         cut = self._centre(path) if face is None else face.cut
         picture = cut(decoded.picture) if face is None else face.picture
@@ -85,10 +86,10 @@ class TargetReader:
         if self._faces is not None:
             self._faces.check(pictures)
 
-    def is_current(self, picture: Path, folder: Path) -> bool:
+    def is_current(self, record: Record, folder: Path) -> bool:
         """Whether a picture's face is still where it was when it was projected."""
         try:
-            found = None if self._faces is None else self._faces.recall(picture)
+            found = None if self._faces is None else self._faces.recall(Path(record.source.path))
             return found is None or load_alignment(folder / ALIGNMENT).points == found.points
         except (DataError, ImageError):
             return False
@@ -97,16 +98,18 @@ class TargetReader:
         if self._faces is None:
             return None
         try:
-            return cut_face(picture, path, self._faces, self._resolution, self._order.max_upscale)
+            return cut_face(picture, path, self._faces, self._resolution, self._request.max_upscale)
         except DataError as error:
             raise ImageError(f"{path}: {error}") from error
 
     def _centre(self, path: Path) -> _Cut:
-        crop: Crop = "none" if self._order.crop == "none" else "center"
-        return lambda whole: fit(whole, self._resolution, crop, self._order.max_upscale, str(path))
+        crop: Crop = "none" if self._request.crop == "none" else "center"
+        return lambda whole: fit(
+            whole, self._resolution, crop, self._request.max_upscale, str(path)
+        )
 
     def _mask(self, path: Path, picture: Image.Image, cut: _Cut) -> Tensor | None:
-        file = self._order.mask
+        file = self._request.mask
         if file is None:
             return None
         if file.is_dir():

@@ -1,7 +1,7 @@
 """The files of a tuning: projected pictures in, the difference and a report out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,29 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from cli.models import open_model
+from cli.options.projection import TuningRequest
 from cli.pictures.records import RECORD, read_record
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.progress import ProgressBar
-from latentlab import Generator, LatentError, TuningSettings, apply_tuning, save_tuning, tune
+from latentlab import (
+    Generator,
+    LatentError,
+    TuningSettings,
+    apply_tuning,
+    perceptual_distance,
+    save_tuning,
+    tune,
+)
 from latentlab.files import make_directory
 from latentlab.images import grid, load_image, save_image
+from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
 from latentlab.perceptual import PerceptualDistance
-from latentlab.projection.projector import render
+from latentlab.projection import default_batch
 from latentlab.projection.quality import pixel_quality
+from latentlab.projection.search import render
 
 TUNING, REPORT = "tuning.safetensors", "report.csv"
 TUNED, COMPARISON = "tuned.png", "comparison.png"
@@ -30,7 +42,7 @@ _GAP = 2  # pixels between pictures
 
 @dataclass(frozen=True)
 class Pivot:
-    """A projected picture: its latent, noise maps [1,1,h,w] a layer, and target [C,R,R]."""
+    """A projected picture: its latent, noise maps [1,1,h,w] of each layer, and target [C,R,R]."""
 
     latent: SavedLatent
     noise: list[Tensor]
@@ -38,19 +50,54 @@ class Pivot:
 
 
 @dataclass(frozen=True)
-class TuningFiles:
-    """Where the results go: the folder, and a folder for each picture."""
+class PivotalTuning:
+    """A tuning that is about to begin.
 
-    output: Path
-    folders: list[Path]
+    Attributes:
+        pivots: The pictures, each with the folder of its results.
+        facts: What reports say of the tuning.
+    """
 
-    @property
-    def pictures(self) -> list[Path]:
-        """The files of the pictures."""
-        return [folder / name for folder in self.folders for name in (TUNED, COMPARISON)]
+    g: Generator
+    distance: PerceptualDistance
+    settings: TuningSettings
+    c: Tensor | None
+    pivots: dict[Path, Pivot]
+    facts: dict[str, Any]
 
 
-def read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivot]:
+def open_tuning(
+    checkpoint: str,
+    sources: Sequence[Path],
+    request: TuningRequest,
+    output: Path,
+    overwrite: bool,
+    device: str,
+) -> PivotalTuning:
+    """Open all that a tuning to the pictures of these folders needs; the cheap comes first.
+
+    Raises:
+        LatentlabError: If something of it cannot be used, the results are there already, or the
+            distance is for pictures of another size.
+    """
+    settings = request.settings()
+    model = open_model(checkpoint, device)
+    g = model.g
+    c = None if request.label is None else one_hot(request.label, g.c_dim)
+    pivots = {output / p.latent.name: p for p in _read_pivots(sources, g, model.sha256)}
+    kept = [path for folder in sources for path in folder.rglob("*") if path.is_file()]
+    refuse_existing([*_results(output, pivots), output / MANIFEST], overwrite, keep=kept)
+    distance = perceptual_distance(request.distance, model.place)
+    distance.features(next(iter(pivots.values())).target[None].to(model.place))
+    facts = {
+        "distance_name": distance.name, "batch": request.batch or default_batch(g),
+        "class": request.label, "device": model.place, **asdict(settings),
+        "checkpoint": model.name, "sha256": model.sha256,
+    }  # fmt: skip
+    return PivotalTuning(g, distance, settings, c, pivots, facts)
+
+
+def _read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivot]:
     """Read what `latentlab project` wrote.
 
     Raises:
@@ -71,43 +118,31 @@ def read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivo
     return pivots
 
 
-def planned_files(
-    pivots: Sequence[Pivot], output: Path, inputs: Sequence[Path], overwrite: bool
-) -> TuningFiles:
-    """Return where results go; raises OutputError where they are, or would replace an input."""
-    files = TuningFiles(output, [output / pivot.latent.name for pivot in pivots])
-    reports = [output / name for name in (TUNING, REPORT, MANIFEST)]
-    kept = [path for folder in inputs for path in folder.rglob("*") if path.is_file()]
-    refuse_existing([*reports, *files.pictures], overwrite, keep=kept)
-    return files
+def _results(output: Path, folders: Iterable[Path]) -> list[Path]:
+    pictures = [folder / name for folder in folders for name in (TUNED, COMPARISON)]
+    return [output / TUNING, output / REPORT, *pictures]
 
 
-def tune_and_report(
-    g: Generator,
-    pivots: Sequence[Pivot],
-    distance: PerceptualDistance,
-    settings: TuningSettings,
-    facts: dict[str, Any],
-    files: TuningFiles,
-    c: Tensor | None = None,
-) -> None:
-    """Tune to pivots and write all files, the manifest last.
+def tune_and_report(work: PivotalTuning, output: Path) -> None:
+    """Tune, and write all files, the manifest last.
 
     What is measured and shown is what the saved difference gives, not what it was rounded from.
     """
-    make_directory(files.output)
+    g, distance, facts = work.g, work.distance, work.facts
+    pivots = list(work.pivots.values())
+    make_directory(output)
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]
     targets = torch.stack([pivot.target for pivot in pivots])
-    with ProgressBar(settings.steps, "tuning", unit="step") as bar:
+    with ProgressBar(work.settings.steps, "tuning", unit="step") as bar:
         tuning = tune(
-            g, ws, noise, targets, distance, facts["sha256"], settings=settings,
-            batch=facts["batch"], c=c,
+            g, ws, noise, targets, distance, facts["sha256"], settings=work.settings,
+            batch=facts["batch"], c=work.c,
             progress=lambda _, distances: bar.advance(distance=float(distances.mean())),
         )  # fmt: skip
     tuned = apply_tuning(g, tuning, facts["sha256"])
     rows = []
-    for pivot, folder in zip(pivots, files.folders, strict=True):
+    for folder, pivot in work.pivots.items():
         before, after = (_rendered(each, pivot) for each in (g, tuned))
         make_directory(folder)
         save_image(folder / TUNED, after)
@@ -117,10 +152,9 @@ def tune_and_report(
             **_measured(distance, pivot.target, after),
         }
         rows.append({"picture": pivot.latent.name, **measured, **facts})
-    save_tuning(tuning, files.output / TUNING)
-    write_table(pd.DataFrame(rows), files.output / REPORT)
-    results = [*files.pictures, files.output / TUNING, files.output / REPORT]
-    write_manifest(files.output, facts, results)
+    save_tuning(tuning, output / TUNING)
+    write_table(pd.DataFrame(rows), output / REPORT)
+    write_manifest(output, facts, _results(output, work.pivots))
 
 
 @full_precision()

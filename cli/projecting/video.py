@@ -16,12 +16,12 @@ _HOLD = 1.0  # seconds that the last frame stays
 
 
 @dataclass(frozen=True)
-class VideoOrder:
+class VideoRequest:
     """A video for each picture.
 
     Attributes:
         name: Of the file in the picture's folder.
-        fps: Frames a second.
+        fps: Frames per second.
     """
 
     name: str
@@ -34,14 +34,14 @@ Close = Callable[[Tensor], None]  # takes the final images [N,C,R,R]
 
 @contextmanager
 def projection_videos(
-    order: VideoOrder, folders: Sequence[Path], targets: Tensor, steps: int
+    request: VideoRequest, folders: Sequence[Path], targets: Tensor, steps: int
 ) -> Iterator[tuple[Observer, Close]]:
     """Yield what takes the images of every step, and what takes the final ones.
 
-    Of long projections every so many steps are shown, 300 frames at most.
+    Long projections show only every n-th step, in 300 frames at most.
 
     Args:
-        order: What to write.
+        request: What to write.
         folders: Where each picture's video goes.
         targets: The pictures [N,C,R,R].
         steps: Of the projection.
@@ -49,7 +49,8 @@ def projection_videos(
     stride = -(-steps // _MOST_FRAMES)
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(video_writer(folder / order.name, order.fps)) for folder in folders
+            stack.enter_context(video_writer(folder / request.name, request.fps))
+            for folder in folders
         ]
 
         def show(images: Tensor) -> None:
@@ -61,7 +62,7 @@ def projection_videos(
                 show(images)
 
         def close(images: Tensor) -> None:
-            for _ in range(max(round(_HOLD * order.fps), 1)):
+            for _ in range(max(round(_HOLD * request.fps), 1)):
                 show(images)
 
         yield observe, close

@@ -1,8 +1,10 @@
-"""One writer a folder: a second process that wants to write there is refused."""
+"""One writer for each folder: a second process that wants to write there is refused."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from latentlab import OutputError, distributed
 from latentlab.files import make_directory
@@ -14,6 +16,9 @@ LOCK = ".lock"
 def claimed(folder: Path) -> Iterator[None]:
     """Make a folder and hold it; of processes that work together, the main one holds it for all.
 
+    The lock ends with the process, however that ends; a file that a kill leaves behind holds
+    nobody up.
+
     Raises:
         OutputError: If the folder cannot be written, or another process holds it.
     """
@@ -21,27 +26,20 @@ def claimed(folder: Path) -> Iterator[None]:
     if not distributed.is_main():
         yield
         return
-    with _locked(folder / LOCK):
-        yield
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock on a file, which ends with the process however it ends."""
+    lock = FileLock(folder / LOCK)
     try:
-        import fcntl
-    except ImportError:  # Windows has none; there is no lock there
-        yield
-        return
-    try:
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-    except BlockingIOError as error:
+        lock.acquire(blocking=False)
+    except Timeout as error:
         raise OutputError(
-            f"{path.parent}: another latentlab is writing there; wait for it, or choose another "
-            "--output"
+            f"{folder}: another latentlab is writing there; wait for it, or choose another --output"
         ) from error
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be locked ({error.strerror or error})") from error
+    try:
+        yield
+    finally:
+        # The file goes while it is still ours. Whoever has opened it before finds, once it is
+        # free, that it is no longer there, and does not take it for the lock.
+        with suppress(OSError):  # Windows keeps open files
+            (folder / LOCK).unlink()
+        lock.release()

@@ -15,7 +15,7 @@ def joined_processes(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command work with the other processes where torchrun started several.
 
     If one fails, it says so in a line that names it; the others end without a word, with its exit
-    code. A command that exits with a code is not a failure: all wait for each other before.
+    code. A command that exits with a code is not a failure: all wait for each other first.
     """
 
     @functools.wraps(command)

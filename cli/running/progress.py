@@ -6,12 +6,12 @@ from typing import Any
 
 
 class ProgressBar:
-    """tqdm's bar with a unit, and numbers behind it; nearly silent where stderr is no terminal."""
+    """tqdm's bar with a unit and numbers behind it; nearly silent where stderr is no terminal."""
 
     def __init__(self, total: int, label: str, unit: str, hidden: bool = False) -> None:
         from tqdm import tqdm
 
-        # Into a file or pipe, a line every half minute is enough.
+        # In a file or pipe, a line every half minute is enough.
         pause = 0.2 if sys.stderr.isatty() else 30.0
         self._at = 0
         self._bar: tqdm[Any] = tqdm(

@@ -1,6 +1,6 @@
 """Cutting a face out of a photo as the FFHQ pictures show theirs, and putting it back.
 
-Published aligned pictures come from the same geometry; see ``face_geometry``.
+Published aligned pictures come from the same geometry; see ``geometry``.
 """
 
 import math
@@ -9,22 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from latentlab.errors import ImageError, SettingsError
-from latentlab.faces.geometry import FacePoints, Quad, face_points, face_quad, side_of
-from latentlab.faces.record import Alignment, load_alignment, save_alignment
-
-__all__ = [
-    "Alignment",
-    "FacePoints",
-    "align",
-    "check_quad",
-    "face_points",
-    "face_quad",
-    "load_alignment",
-    "paste_back",
-    "save_alignment",
-    "side_of",
-]
+from latentlab.checks import check, check_whole
+from latentlab.errors import ImageError
+from latentlab.faces.geometry import FacePoints, Quad, face_quad, side_of
 
 _SMALLEST, _LARGEST = 16.0, 8.0  # a side in pixels; a side in multiples of the picture's
 _FINER, _FINEST = 4, 4096  # the warp is so much finer than wanted; nothing is larger than that
@@ -50,8 +37,7 @@ def align(picture: Image.Image, points: FacePoints, size: int) -> Image.Image:
     Raises:
         ImageError: If the points are no face, or its square does not fit the picture.
     """
-    if size < 1:
-        raise SettingsError(f"`size` must be at least 1, but got {size}")
+    check_whole(size, "size", 1)
     quad = face_quad(points)
     check_quad(quad, picture.size)
     corners = quad + 0.5  # from pixel centres to edges: scaling has no offset then
@@ -84,11 +70,11 @@ def check_quad(quad: Quad, size: tuple[int, int]) -> None:
 def paste_back(
     photo: Image.Image, face: Image.Image, quad: Quad, feather: float = 0.1
 ) -> Image.Image:
-    """Put an aligned face back into its photo; what lies outside its square stays exactly.
+    """Put an aligned face back into its photo; outside its square nothing changes.
 
     Args:
         photo: Upright RGB photo that the face was cut from.
-        face: The face, edited perhaps, of any size.
+        face: The face, perhaps edited, of any size.
         quad: Its square in the photo [4,2], as from ``face_quad``.
         feather: Share of the square's side, 0 to 0.5, along which the photo fades into the face.
             Where ``align`` blurs the photo's border, the photo stays too.
@@ -96,8 +82,7 @@ def paste_back(
     Raises:
         ImageError: If the square does not fit the photo.
     """
-    if not 0 <= feather <= 0.5:
-        raise SettingsError(f"`feather` must be from 0 to 0.5, but got {feather}")
+    check(0 <= feather <= 0.5, "feather", "from 0 to 0.5", feather)
     check_quad(quad, photo.size)
     face, side = face.convert("RGB"), side_of(quad)
     if side < face.width:  # finer than the photo: average, do not skip
@@ -144,7 +129,7 @@ def _border(corners: Quad) -> int:
 
 
 def _inner_box(corners: Quad, size: tuple[int, int], border: int) -> tuple[int, int, int, int]:
-    """The square's box and a border, within the picture: left, top, right, bottom."""
+    """Return the square's box with a border, within the picture: left, top, right, bottom."""
     left, top = np.maximum(np.floor(corners.min(0)).astype(int) - border, 0)
     right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + border, size)
     return int(left), int(top), int(right), int(bottom)
@@ -156,7 +141,7 @@ def _crop(picture: Image.Image, corners: Quad) -> tuple[Image.Image, Quad]:
 
 
 def _margins(corners: Quad, size: tuple[int, int]) -> NDArray[np.int64] | None:
-    """Pixels to pad: left, top, right, bottom; None where the square lies well inside."""
+    """Return the pixels to pad: left, top, right, bottom; None where the square is well inside."""
     low, high = np.floor(corners.min(0)), np.ceil(corners.max(0))
     outside = np.concatenate([-low, high - size]).astype(np.int64)
     if outside.max() <= -_CLOSE:
@@ -175,7 +160,7 @@ def _pad(picture: Image.Image, corners: Quad) -> tuple[Image.Image, Quad]:
 
 
 def _padded(plane: Image.Image, margins: list[int], sigma: float) -> Image.Image:
-    """Mirror a channel beyond its borders, where it blurs and fades to its median."""
+    """Mirror a channel beyond its borders, where it is blurred and fades to its median."""
     left, top, right, bottom = margins
     wide = np.pad(np.asarray(plane), ((top, bottom), (left, right)), mode="reflect")
     blurred = np.asarray(Image.fromarray(wide).filter(ImageFilter.GaussianBlur(sigma)))
@@ -194,7 +179,7 @@ def _blend(
     across: NDArray[np.float32],
     along: NDArray[np.float32],
 ) -> None:
-    """Take others for the pixels [H,W] by the larger weight of column [W] and row [H]."""
+    """Mix other pixels in [H,W], each by the larger weight of its column [W] and its row [H]."""
     for start in range(0, len(pixels), _BAND):
         rows = slice(start, start + _BAND)
         weight = np.clip(np.maximum(across[None, :], along[rows, None]), 0, 1)
@@ -204,7 +189,7 @@ def _blend(
 
 
 def _beyond(length: int, before: int, after: int) -> NDArray[np.float32]:
-    """How far each of ``length`` pixels lies in the margins, as shares; below 0 in the picture."""
+    """Return how far each of ``length`` pixels lies in the margins, as a share; < 0: not in one."""
     place = np.arange(length, dtype=np.float32)
     return np.maximum(1 - place / before, 1 - place[::-1] / after)
 
@@ -218,7 +203,7 @@ def _to_unit(corners: Quad, box: tuple[int, int, int, int]) -> NDArray[np.float6
 def _feathered(
     to_face: NDArray[np.float64], size: tuple[int, int], feather: float
 ) -> NDArray[np.float32]:
-    """Weights [H,W] of the face: 0 outside its square, rising to 1 inside."""
+    """Return the weights [H,W] of the face: 0 outside its square, rising to 1 inside."""
     x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
     place = np.tensordot(to_face, np.stack([x, y, np.ones_like(x)]), axes=1)  # [2,H,W]
     depth = np.minimum(place, 1 - place).min(axis=0)
@@ -228,7 +213,7 @@ def _feathered(
 def _unblurred(
     corners: Quad, size: tuple[int, int], box: tuple[int, int, int, int]
 ) -> NDArray[np.float32]:
-    """Weights of the face near the photo's border, where ``align`` has blurred it."""
+    """Return the face's weights near the photo's border, where ``align`` has blurred it."""
     margins = _margins(corners, size)
     if margins is None:
         return np.ones((box[3] - box[1], box[2] - box[0]), np.float32)
@@ -240,6 +225,6 @@ def _unblurred(
 
 
 def _rise(share: NDArray[np.float64]) -> NDArray[np.float32]:
-    """From 0 to 1, level at both ends."""
+    """Return a curve from 0 to 1 that is level at both ends."""
     share = np.clip(share, 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)

@@ -1,7 +1,7 @@
 """Finding faces with YuNet (Wu, Peng and Yu, 2023) through OpenCV, an extra: latentlab[faces].
 
 The weights are a file of the user's, from OpenCV's model zoo. YuNet has learnt faces of about 10
-to 300 pixels, so that large photos are looked at in smaller sizes. Its points depend on the size:
+to 300 pixels, so large photos are looked at in smaller sizes. Its points depend on the size:
 the more confident answer has the better ones.
 """
 
@@ -98,14 +98,14 @@ class FaceDetector:
 
 
 def _size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Scale a size to a longer side; small pictures become twice as large at most."""
+    """Scale a size to a longer side; small pictures become at most twice as large."""
     scale = min(side / max(size), _LARGEST_SCALE)
     width, height = (max(round(length * scale), _LEAST) for length in size)
     return width, height
 
 
 def _same(first: FacePoints, second: FacePoints) -> bool:
-    """Whether two are one face, found in two sizes: about as large, and at about the same place."""
+    """Whether two are one face, found in two sizes: about as large, and in about the same place."""
     sizes = face_size(first), face_size(second)
     away = np.hypot(*(first.array() - second.array()).mean(0))
     return min(sizes) > max(sizes) / 2 and away < max(sizes) / 4

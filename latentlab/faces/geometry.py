@@ -96,7 +96,7 @@ def face_quad(points: FacePoints) -> Quad:
 
 
 def face_size(points: FacePoints) -> float:
-    """Return the side of a face's square in pixels, even where the points are no face's."""
+    """Return the side of a face's square in pixels, even where the points are no face."""
     _, across, down = _directions(points)
     return 2 * float(max(_BY_EYES * np.hypot(*across), _BY_MOUTH * np.hypot(*down)))
 
@@ -107,7 +107,7 @@ def side_of(quad: Quad) -> float:
 
 
 def _directions(points: FacePoints) -> tuple[NDArray[np.float64], ...]:
-    """The middle of the eyes, the way between them, and the way from there to the mouth's."""
+    """Return the eyes' middle, the way from eye to eye, and that from the middle to the mouth's."""
     left, right, *mouth = points.array()
     middle = (left + right) / 2
     return middle, right - left, np.mean(mouth, axis=0) - middle

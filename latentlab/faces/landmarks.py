@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path, PurePath
 from typing import Any
 
-from latentlab.errors import DataError, ImageError, SettingsError
+from latentlab.errors import DataError, ImageError, SettingsError, quoted
 from latentlab.faces.geometry import FacePoints, face_points
 
 _NAMES = tuple(each.name for each in fields(FacePoints))
@@ -50,7 +50,7 @@ class Landmarks:
     def faces(self, picture: Path) -> list[FacePoints]:
         """Return the faces of a picture, in the file's order; none if the file has none.
 
-        The name with most folders in common counts; if none has the file's name, its stem does.
+        The name with the most folders in common counts, by its stem if none has the file's name.
 
         Raises:
             DataError: If several names fit equally, or one fits several pictures.
@@ -86,11 +86,11 @@ class Landmarks:
 def read_landmarks(path: Path) -> Landmarks:
     """Read landmarks from CSV or JSON; coordinates are pixels (x, y) of the upright picture.
 
-    CSV has a row a face, with columns ``picture``; ``face``, a number from 1, if pictures have
-    several; and x0,y0 to x67,y67, or left_eye_x,left_eye_y,right_eye_x,... as in FacePoints.
-    Other columns are left alone. JSON has an object with a face, or a list of faces, a picture:
-    68, 5 or 4 pairs as ``face_points`` takes them, or an object with the names of FacePoints.
-    A row without any numbers, null, or an empty list is a picture without a face.
+    CSV has one row for each face, with columns ``picture``; ``face``, a number from 1, if
+    pictures have several; and x0,y0 to x67,y67, or left_eye_x,left_eye_y,right_eye_x,... as in
+    FacePoints. Other columns are left alone. JSON has an object with a face, or a list of faces,
+    for each picture: 68, 5 or 4 pairs as ``face_points`` takes them, or an object with the names
+    of FacePoints. A row without any numbers, null, or an empty list is a picture without a face.
 
     Raises:
         DataError: If the file is missing, or its content is not that.
@@ -98,7 +98,7 @@ def read_landmarks(path: Path) -> Landmarks:
     readers = {".csv": _read_csv, ".json": _read_json}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path}: landmarks are a .csv or .json file")
+        raise DataError(f"{path}: landmarks must be a .csv or .json file")
     try:
         return Landmarks(path, reader(path))
     except OSError as error:
@@ -116,9 +116,7 @@ def _read_csv(path: Path) -> dict[str, list[FacePoints]]:
         if not name:
             raise DataError(f"{where}: column `picture` is empty")
         if (name, number) in seen:
-            raise DataError(
-                f"{where}: {name} stands there twice; number its faces in a column `face`"
-            )
+            raise DataError(f"{where}: {name} appears twice; number its faces in a column `face`")
         seen.add((name, number))
         of_picture = faces[name]  # known even without a face
         if any(row[column].strip() for column in columns):
@@ -137,7 +135,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
-                    raise DataError(f"{where}: has not as many cells as the first line")
+                    raise DataError(f"{where}: does not have as many cells as the first line")
                 yield where, row
         except csv.Error as error:
             raise DataError(
@@ -150,7 +148,7 @@ def _check_columns(columns: Sequence[str], path: Path) -> None:
     missing = [name for name in ("picture", *wanted) if name not in columns]
     if missing:
         raise DataError(
-            f"{path}: has no column `{missing[0]}`; wanted are picture, and x0,y0,...,x67,y67 or "
+            f"{path}: has no column `{missing[0]}`; needed are picture, and x0,y0,...,x67,y67 or "
             f"{_NAMED_COLUMNS[0]},{_NAMED_COLUMNS[1]},...,{_NAMED_COLUMNS[-1]}"
         )
     doubled = {name for name in columns if columns.count(name) > 1} & {"picture", "face", *wanted}
@@ -161,7 +159,7 @@ def _check_columns(columns: Sequence[str], path: Path) -> None:
 def _face_number(row: Mapping[str, str], where: str) -> int:
     text = row.get("face", "").strip() or "1"
     if not _COUNT.fullmatch(text):
-        raise DataError(f"{where}: column `face` is {text[:40]!r}, not a number from 1")
+        raise DataError(f"{where}: column `face` is {quoted(text)}, not a number from 1")
     return int(text)
 
 
@@ -169,8 +167,8 @@ def _number(row: Mapping[str, str], column: str, where: str) -> float:
     try:
         return float(row[column])
     except ValueError as error:
-        text = row[column][:40]
-        raise DataError(f"{where}: column `{column}` is {text!r}, not a number") from error
+        text = quoted(row[column])
+        raise DataError(f"{where}: column `{column}` is {text}, not a number") from error
 
 
 def _read_json(path: Path) -> dict[str, list[FacePoints]]:
@@ -181,7 +179,7 @@ def _read_json(path: Path) -> dict[str, list[FacePoints]]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON ({str(error)[:200]})") from error
     if not isinstance(content, dict):
-        raise DataError(f'{path}: wanted is an object, {{"picture.jpg": face or faces, ...}}')
+        raise DataError(f'{path}: needed is an object, {{"picture.jpg": face or faces, ...}}')
     return {name: _faces(value, f"{path}, {name!r}") for name, value in content.items()}
 
 
@@ -189,7 +187,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names: dict[str, Any] = {}
     for name, value in pairs:
         if name in names:
-            raise ValueError(f"{name!r} stands there twice")
+            raise ValueError(f"{name!r} appears twice")
         names[name] = value
     return names
 
@@ -207,10 +205,10 @@ def _face(value: Any, where: str) -> FacePoints:
     if isinstance(value, dict):
         missing = [name for name in _NAMES if name not in value]
         if missing:
-            raise DataError(f"{where}: has no `{missing[0]}`; wanted are {_EXPECTED}")
+            raise DataError(f"{where}: has no `{missing[0]}`; needed are {_EXPECTED}")
         pairs = [value[name] for name in _NAMES]
     if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
-        raise DataError(f"{where}: wanted are {_EXPECTED}")
+        raise DataError(f"{where}: needed are {_EXPECTED}")
     return _reduced(pairs, where)
 
 

@@ -1,4 +1,4 @@
-"""Projection: the latents and noise maps that give a picture again."""
+"""Projection: the latents and noise maps that reproduce a picture."""
 
 from latentlab.projection.masks import load_mask
 from latentlab.projection.projector import default_batch, project

@@ -15,7 +15,7 @@ from latentlab.images import (
     read_picture,
 )
 
-BLACK = (0, 0, 0)  # what is transparent in a mask does not count
+BLACK = (0, 0, 0)  # transparent parts of a mask do not count
 
 
 def load_mask(

@@ -1,6 +1,6 @@
 """Noise maps as the projector treats them: regularised and renormalised.
 
-Appendix D, Karras et al. 2020. Maps are [N,1,h,w], one a noise layer.
+Appendix D, Karras et al. 2020. Maps are [N,1,h,w], one for each noise layer.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _SMALLEST = 8  # the regulariser's pyramid ends at this side
 def noise_penalty(noise: Sequence[Tensor]) -> Tensor:
     """Squared correlation of noise maps with themselves moved by one pixel.
 
-    Summed over maps, both directions, and a pyramid of 2x2 means down to 8x8; white noise has
-    none, a picture hidden in the noise has much.
+    Summed over maps, both directions, and a pyramid of 2x2 means down to 8x8; white noise
+    has none, a picture hidden in the noise has a lot.
 
     Returns:
-        Penalties [N], one an image.
+        Penalties [N], one for each image.
     """
     total = noise[0].new_zeros(len(noise[0]))
     for full in noise:

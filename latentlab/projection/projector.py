@@ -4,31 +4,30 @@ Adam moves w and the noise maps so that the rendered image comes close to the ta
 perceptual distance, while a regulariser keeps the noise maps from carrying the picture.
 """
 
-from collections.abc import Callable
-from typing import get_args
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from latentlab.errors import LatentError, SettingsError
+from latentlab.checks import check_choice, check_whole
+from latentlab.errors import SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.numerics import full_precision
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import Projection, joined
-from latentlab.projection.search import Observer, OnDivergence, Search, Task, render
+from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import Comparison, Distance, check_masks, check_targets
+from latentlab.projection.targets import (
+    Distance,
+    TargetFeatures,
+    check_label,
+    check_masks,
+    check_targets,
+)
 
-__all__ = [
-    "Distance",
-    "Draws",
-    "SeededDraws",
-    "check_targets",
-    "default_batch",
-    "project",
-    "render",
-]
+__all__ = ["Distance", "default_batch", "project"]
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -37,16 +36,16 @@ def project(
     g: Generator,
     images: Tensor,
     distance: Distance,
-    space: str = "w",
-    steps: int = 1000,
-    seed: int = 0,
+    space: str | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
     *,
     settings: ProjectorSettings | None = None,
     batch: int | None = None,
     c: Tensor | None = None,
     draws: Draws | None = None,
     progress: Progress | None = None,
-    starts: StartSearch | None = None,
+    search: StartSearch | None = None,
     start: ProjectionStart | None = None,
     masks: Tensor | None = None,
     observer: Observer | None = None,
@@ -55,80 +54,93 @@ def project(
     """Find latents and noise whose images come close to the given ones.
 
     Each image has its own w, noise maps and Adam moments, and all get the same random numbers: an
-    image's result depends on its neighbours through floating-point rounding in a batch alone, and
+    image's result depends on its neighbours only through floating-point rounding in a batch, and
     with ``batch`` 1 not at all.
 
     Args:
         g: The generator.
         images: Targets [N,C,R,R] in [-1,1].
         distance: From ``perceptual_distance``, or any callable on two image batches.
-        space: "w" (one w for all layers) or "w+" (one a layer).
-        steps: Iterations.
-        seed: Of the starting noise maps and of the noise on w.
-        settings: All constants at once, in place of ``space``, ``steps`` and ``seed``.
+        space: "w" (one w for all layers; the default) or "w+" (one for each layer).
+        steps: Iterations; 1000 by default.
+        seed: Of the starting noise maps and of the noise on w; 0 by default.
+        settings: All constants at once, instead of ``space``, ``steps`` and ``seed``.
         batch: Images optimised at once. None takes 1 on the CPU, where larger generators gain
             nothing from more, and 8 elsewhere.
         c: Label [1,c_dim] for the statistics of w in a conditional generator.
         draws: Random numbers given by hand.
         progress: Called after every step with its number and the distances before it [batch].
-        starts: Statistics of w, and sampled w to start from, made once for many calls; it must
+        search: Statistics of w, and sampled w to start from, made once for many calls; it must
             have been made with the same generator, distance, label and settings.
-        start: Latents to go on from, in place of the mean w or a sampled one. No noise is added to
+        start: Latents to go on from, instead of the mean w or a sampled one. No noise is added to
             w then.
-        masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target takes
-            the place of the rendered image before they are compared.
+        masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target's pixels
+            replace those of the rendered image before the two are compared.
         observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
         on_divergence: "raise" ends with an error where a loss leaves the finite numbers; "keep"
             keeps the best latents of that image until then, marks it, and goes on with the others.
             An image that is no closer than its start at the end gets its best latents as well.
 
     Raises:
-        SettingsError: If a setting is out of range, or the distance gives no number an image.
+        SettingsError: If a setting is out of range or given beside ``settings``, or the distance
+            does not give one number for each image.
         ImageError: If the images or masks do not fit the generator, hold NaN, or a mask is empty.
         LatentError: If ``start`` does not fit.
         NumericalError: If the optimisation leaves the finite numbers; names the step and image.
     """
-    settings = settings or ProjectorSettings(space=space, steps=steps, seed=seed)
-    if c is not None and g.c_dim == 0:
-        raise LatentError("`c` was given, but this generator has no labels; leave it out")
-    if on_divergence not in get_args(OnDivergence):
-        raise SettingsError(f"`on_divergence` must be raise or keep, but got {on_divergence!r}")
+    settings = _settings(settings, {"space": space, "steps": steps, "seed": seed})
+    check_label(g, c)
+    check_choice(on_divergence, "on_divergence", get_args(OnDivergence))
     batch = default_batch(g) if batch is None else batch
-    if batch < 1:
-        raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
+    check_whole(batch, "batch", 1)
     images = check_targets(g, images)
     if masks is not None:
         masks = check_masks(masks, images)
     if start is not None:
         start = _checked_start(start, g, len(images), settings)
     draws = draws or SeededDraws(settings.seed)
-    if starts is None:
-        starts = StartSearch(g, distance, settings, c, draws)
+    if search is None:
+        search = StartSearch(g, distance, settings, c, draws)
     else:
-        starts.check(g, distance, settings, c)
-    task = Task(g, settings, starts, draws, on_divergence, observer)
+        search.check(g, distance, settings, c)
+    setup = Setup(g, settings, search, draws, on_divergence, observer)
     parts = []
     with full_precision(), torch.enable_grad():
         for first in range(0, len(images), batch):
             rows = slice(first, first + batch)
-            comparison = Comparison(distance, images[rows], None if masks is None else masks[rows])
-            search = Search(task, comparison, None if start is None else start.rows(rows))
-            parts.append(_run(search, settings.steps, progress))
+            wanted = TargetFeatures(distance, images[rows], None if masks is None else masks[rows])
+            work = Optimisation(setup, wanted, None if start is None else start.rows(rows))
+            parts.append(_run(work, settings.steps, progress))
     return joined(parts)
 
 
-def _run(search: Search, steps: int, progress: Progress | None) -> Projection:
+def _settings(settings: ProjectorSettings | None, loose: Mapping[str, Any]) -> ProjectorSettings:
+    """Return the settings, or make them of what is given loose.
+
+    Raises:
+        SettingsError: If both are given.
+    """
+    given = {name: value for name, value in loose.items() if value is not None}
+    if settings is None:
+        return ProjectorSettings(**given)
+    if given:
+        names = ", ".join(f"`{name}`" for name in given)
+        raise SettingsError(f"{names} cannot be given beside `settings`; put all into `settings`")
+    return settings
+
+
+def _run(work: Optimisation, steps: int, progress: Progress | None) -> Projection:
     for step in range(steps):
-        distances = search.run_step(step)
+        distances = work.run_step(step)
         if progress is not None:
             progress(step, distances)
-        if search.all_diverged:
+        if work.all_diverged:
             break
-    return search.result()
+    return work.result()
 
 
 def default_batch(g: Generator) -> int:
-    """Images that ``project`` optimises at once where nobody says how many."""
+    """Return how many images ``project`` optimises at once where nobody says."""
     return 1 if g.device.type == "cpu" else 8
 
 

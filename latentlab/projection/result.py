@@ -1,4 +1,4 @@
-"""What a projection is: the constants of the optimisation, and what it gives."""
+"""What a projection gives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from latentlab.projection.settings import ProjectorSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-MEAN_W, GIVEN = -1, -2  # start_index where no sample won
+MEAN_W, GIVEN = -1, -2  # start_index where no sample was chosen
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Projection:
 
     Attributes:
         ws: Latents [N,num_ws,w_dim]; in space "w" all rows of an image are equal.
-        noise: Optimised noise maps, one [N,1,h,w] a noise layer.
+        noise: Optimised noise maps, one [N,1,h,w] for each noise layer.
         images: The images rendered from them, [N,C,R,R].
         distance: Perceptual distance of each rendered image to its target [N]; with masks, of
             the image that has the target's pixels where the mask is 0.
         start_distance: The same for the image of the w where the optimisation starts [N], with
             the generator's own noise maps, or those that it went on from.
-        history: One row an image and step: distance, noise penalty, loss, learning rate.
+        history: One row for each image and step: distance, noise penalty, loss, learning rate.
         settings: The constants used.
         diverged: Whether an image's loss left the finite numbers, so that its latents are the
             best until then [N]; all False unless that was asked for.
@@ -49,11 +49,6 @@ class Projection:
     mean_distance: Tensor
     start_index: Tensor
     plain_distance: Tensor
-
-    @property
-    def improved(self) -> Tensor:
-        """Whether each image has come closer to its target than the start [N]."""
-        return self.distance < self.start_distance
 
 
 def joined(parts: Sequence[Projection]) -> Projection:
@@ -81,7 +76,7 @@ def joined(parts: Sequence[Projection]) -> Projection:
 
 
 def history_frame(trace: Tensor, settings: ProjectorSettings) -> "pd.DataFrame":
-    """Tabulate losses [steps,3,N]: one row a step and image."""
+    """Tabulate losses [steps,3,N]: one row for each step and image."""
     import pandas as pd
 
     steps, _, n = trace.shape

@@ -7,48 +7,47 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from latentlab.errors import NumericalError
 from latentlab.networks.generator import Generator
 from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
 from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import Comparison
+from latentlab.projection.targets import TargetFeatures, check_losses
 
 Observer = Callable[[int, Tensor], None]  # a step, and the images [N,C,R,R] rendered at it
 OnDivergence = Literal["raise", "keep"]
 
 
 @dataclass(frozen=True)
-class Task:
+class Setup:
     """What all batches of a projection share."""
 
     g: Generator
     settings: ProjectorSettings
-    starts: StartSearch
+    search: StartSearch
     draws: Draws
     on_divergence: OnDivergence
     observer: Observer | None
 
 
-class Search:
+class Optimisation:
     """The state of an optimisation: w, noise maps, Adam, and the losses so far."""
 
     def __init__(
-        self, task: Task, comparison: Comparison, start: ProjectionStart | None = None
+        self, setup: Setup, wanted: TargetFeatures, start: ProjectionStart | None = None
     ) -> None:
         """Place w and noise where they start."""
-        g, settings = task.g, task.settings
-        self._task, self._compare, self._goes_on = task, comparison, start is not None
-        count, rows = len(comparison.targets), g.num_ws if settings.space == "w+" else 1
+        g, settings = setup.g, setup.settings
+        self._setup, self._compare, self._goes_on = setup, wanted, start is not None
+        count, rows = len(wanted.targets), g.num_ws if settings.space == "w+" else 1
         if start is None:
-            self._index = task.starts.closest_index(comparison)
-            first = task.starts.w(self._index)[:, None].expand(-1, rows, -1)
+            self._index = setup.search.closest_index(wanted)
+            first = setup.search.w(self._index)[:, None].expand(-1, rows, -1)
             given = None
         else:
             self._index = torch.full([count], GIVEN, device=start.ws.device)
             first, given = start.ws[:, :rows], start.noise
-        maps = given or [level.expand(count, -1, -1, -1) for level in task.starts.noise]
+        maps = given or [level.expand(count, -1, -1, -1) for level in setup.search.noise]
         self._w = first.clone().requires_grad_(True)
         self._noise = [level.clone().requires_grad_(True) for level in maps]
         self._adam = torch.optim.Adam([self._w, *self._noise], betas=(0.9, 0.999))
@@ -57,29 +56,29 @@ class Search:
             self._start = self._compare(g.synthesis(self._all_rows(self._w), noise=given))
             self._mean = self._start
             if bool((self._index != MEAN_W).any()):
-                mean = task.starts.mean.expand(count, 1, -1)
+                mean = setup.search.mean.expand(count, 1, -1)
                 self._mean = self._compare(g.synthesis(self._all_rows(mean)))
-        self._best = _Best(self._w, self._noise) if task.on_divergence == "keep" else None
+        self._best = _Best(self._w, self._noise) if setup.on_divergence == "keep" else None
 
     def run_step(self, step: int) -> Tensor:
         """Move w and noise once; returns the distances [N] before the move."""
-        task, settings, w, noise = self._task, self._task.settings, self._w, self._noise
+        setup, settings, w, noise = self._setup, self._setup.settings, self._w, self._noise
         # Noise helps to leave a far start; of latents that are close already it undoes much.
-        spread = task.starts.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
-        jittered = w + task.draws.w(step, (1, *w.shape[1:])).to(w) * spread
-        rendered = task.g.synthesis(self._all_rows(jittered), noise=noise)
+        spread = setup.search.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
+        jittered = w + setup.draws.w(step, (1, *w.shape[1:])).to(w) * spread
+        rendered = setup.g.synthesis(self._all_rows(jittered), noise=noise)
         distances = self._compare(rendered)
         penalty = noise_penalty(noise) if noise else torch.zeros_like(distances)
         loss = distances + settings.noise_weight * penalty
         if settings.w_plus_pull:
-            loss = loss + settings.w_plus_pull * row_spread(w, task.starts.deviation)
+            loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
         numbers = torch.stack([distances, penalty, loss]).detach()
         if self._best is None:
-            _check_losses(loss, step)
+            check_losses(loss, f"projection step {step}")
         else:
             numbers = self._best.update(jittered, noise, numbers)
-        if task.observer is not None:
-            task.observer(step, rendered.detach())
+        if setup.observer is not None:
+            setup.observer(step, rendered.detach())
         self._adam.param_groups[0]["lr"] = settings.learning_rate_at(step)
         self._adam.zero_grad(set_to_none=True)
         loss.sum().backward(inputs=[w, *noise])
@@ -106,14 +105,14 @@ class Search:
             if bool(poor.any()):
                 ws, noise, images, distance = self._better_of_both(poor, distance)
         else:
-            _check_losses(distance, self._task.settings.steps)
-        history = history_frame(torch.stack(self._trace), self._task.settings)
+            check_losses(distance, f"projection step {self._setup.settings.steps}")
+        history = history_frame(torch.stack(self._trace), self._setup.settings)
         plain = distance
         if self._compare.masks is not None:
             with torch.no_grad():
                 plain = self._compare.whole(images)
         return Projection(
-            ws, noise, images, distance, self._start, history, self._task.settings, diverged,
+            ws, noise, images, distance, self._start, history, self._setup.settings, diverged,
             self._mean, self._index, plain,
         )  # fmt: skip
 
@@ -139,11 +138,11 @@ class Search:
     def _rendered(self) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
         ws = self._all_rows(self._w.detach()).contiguous()
         noise = [level.detach().clone() for level in self._noise]
-        images = render(self._task.g, ws, noise)
+        images = render(self._setup.g, ws, noise)
         return ws, noise, images, self._compare(images)
 
     def _all_rows(self, w: Tensor) -> Tensor:
-        return w.expand(-1, self._task.g.num_ws, -1)
+        return w.expand(-1, self._setup.g.num_ws, -1)
 
 
 class _Best:
@@ -194,12 +193,3 @@ def render(g: Generator, ws: Tensor, noise: Sequence[Tensor]) -> Tensor:
         for i in range(len(ws))
     ]
     return torch.cat(one_by_one)
-
-
-def _check_losses(loss: Tensor, step: int) -> None:
-    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
-    if bad:
-        raise NumericalError(
-            f"projection step {step}: the loss of image {bad[0]} is {loss[bad[0]].item()}; "
-            "lower the learning rate"
-        )

@@ -2,12 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from latentlab.checks import check_choice, check_number, check_whole
 from latentlab.errors import SettingsError
-
-if TYPE_CHECKING:
-    pass
 
 SPACES = ("w", "w+")
 
@@ -26,26 +23,17 @@ class ProjectorSettings:
     w_noise: float = 0.05  # noise added to w, in deviations of w
     w_noise_ramp: float = 0.75  # share of the steps until it has vanished
     noise_weight: float = 1e5  # of the noise regulariser
-    start_samples: int = 0  # starts from the closest of so many sampled w; 0: from the mean
+    start_samples: int = 0  # starts from the closest of this many sampled w; 0: from the mean
     w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
 
     def __post_init__(self) -> None:
-        if self.space not in SPACES:
-            raise SettingsError(
-                f"`space` must be one of {', '.join(SPACES)}, but got {self.space!r}"
-            )
+        check_choice(self.space, "space", SPACES)
         for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise SettingsError(f"`{name}` must be a whole number >= {least}, got {value!r}")
+            check_whole(getattr(self, name), name, least)
         for name in ("learning_rate", "w_noise_ramp"):
-            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
-                value = getattr(self, name)
-                raise SettingsError(f"`{name}` must be a positive number, but got {value!r}")
+            check_number(getattr(self, name), name, above=0)
         for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight", "w_plus_pull"):
-            if not (_is_number(getattr(self, name)) and getattr(self, name) >= 0):
-                value = getattr(self, name)
-                raise SettingsError(f"`{name}` must be zero or a positive number, got {value!r}")
+            check_number(getattr(self, name), name, 0)
         if self.w_plus_pull and self.space == "w":
             raise SettingsError("`w_plus_pull` pulls W+ towards W; give it with space w+")
 
@@ -59,7 +47,3 @@ class ProjectorSettings:
     def w_noise_at(self, step: int) -> float:
         """Standard deviation of the noise on w at a step, in deviations of w."""
         return self.w_noise * max(0.0, 1.0 - step / self.steps / self.w_noise_ramp) ** 2
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

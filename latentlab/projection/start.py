@@ -8,13 +8,13 @@ from torch import Tensor
 
 from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
-from latentlab.latents import draw_z, w_statistics
+from latentlab.latents import draw_z, labels_in_turn, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import MEAN_W
 from latentlab.projection.settings import ProjectorSettings
-from latentlab.projection.targets import Comparison, Distance, features_of
+from latentlab.projection.targets import Distance, TargetFeatures, features_of
 
 FEATURE_BYTES = 2**29  # of features that a search keeps; more are computed again when needed
 
@@ -27,8 +27,9 @@ class ProjectionStart:
     """Latents to go on from, such as a saved projection's.
 
     Attributes:
-        ws: Latents [N,num_ws,w_dim], one an image; in space "w" all rows of an image are equal.
-        noise: Noise maps, one [N,1,h,w] a noise layer; None starts from white noise.
+        ws: Latents [N,num_ws,w_dim], one for each image; in space "w" all rows of an image are
+            equal.
+        noise: Noise maps, one [N,1,h,w] for each noise layer; None starts from white noise.
     """
 
     ws: Tensor
@@ -68,9 +69,9 @@ class StartSearch:
     """The mean and deviation of w, and sampled w to start from, for any number of projections.
 
     Candidates are the mean w and ``settings.start_samples`` mapped z, keyed by (seed, stream,
-    index) and rendered with the starting noise, always in the same batches: which one an image
-    starts from depends on that image alone. They are rendered once, and their features kept up to
-    ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
+    index) and rendered with the starting noise, always in the same batches: which of them an
+    image starts from depends on that image alone. They are rendered once, and their features kept
+    up to ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
 
     Attributes:
         mean, deviation: As ``w_statistics`` gives them.
@@ -115,45 +116,43 @@ class StartSearch:
         if c is not None and (self._c is None or not torch.equal(c.cpu(), self._c.cpu())):
             same = False
         if not same:
-            raise SettingsError("`starts` was made for another generator, distance or label")
+            raise SettingsError("`search` was made for another generator, distance or label")
         for name in _DECIDES:
             here, there = getattr(settings, name), getattr(self._settings, name)
             if here != there:
-                raise SettingsError(f"`starts` was made with `{name}` {there}, not {here}")
-
-    def closest(self, comparison: Comparison) -> Tensor:
-        """Return for each target the w [N,w_dim] whose image is closest; the mean wins a tie."""
-        return self.w(self.closest_index(comparison))
+                raise SettingsError(
+                    f"`search` was made with `{name}` {there}, but the projection has {here}"
+                )
 
     def w(self, index: Tensor) -> Tensor:
         """Return the sampled w [N,w_dim] of these numbers [N], or the mean for ``MEAN_W``."""
         return self._candidates[index - MEAN_W]
 
     @torch.no_grad()
-    def closest_index(self, comparison: Comparison) -> Tensor:
+    def closest_index(self, wanted: TargetFeatures) -> Tensor:
         """Return for each target the number of the closest sample, or ``MEAN_W`` [N].
 
-        A candidate whose distance is not finite is passed over.
+        The mean wins a tie; a candidate whose distance is not finite is passed over.
         """
-        count = len(comparison.targets)
+        count = len(wanted.targets)
         if len(self._candidates) == 1:
             return torch.full([count], MEAN_W, device=self.mean.device)
         parts = []
         with full_precision():
             for number, ws in enumerate(self._candidates.split(_CANDIDATES_AT_ONCE)):
-                parts.append(torch.stack(list(self._distances(comparison, number, ws))))
+                parts.append(torch.stack(list(self._distances(wanted, number, ws))))
         distances = torch.cat(parts, dim=1).nan_to_num(nan=torch.inf)
         return distances.argmin(dim=1) + MEAN_W
 
-    def _distances(self, comparison: Comparison, number: int, ws: Tensor) -> Iterator[Tensor]:
+    def _distances(self, wanted: TargetFeatures, number: int, ws: Tensor) -> Iterator[Tensor]:
         """Yield for each target the distances [K] of one batch of candidates."""
-        targets = range(len(comparison.targets))
-        if comparison.masks is None:
+        targets = range(len(wanted.targets))
+        if wanted.masks is None:
             features = self._features(number, ws)
-            yield from (comparison.features_to_one(i, features) for i in targets)
+            yield from (wanted.features_to_one(i, features) for i in targets)
         else:
             images = self._render(ws)
-            yield from (comparison.to_one(i, images) for i in targets)
+            yield from (wanted.to_one(i, images) for i in targets)
 
     def _features(self, number: int, ws: Tensor) -> list[Tensor]:
         if number not in self._kept:
@@ -177,12 +176,5 @@ class StartSearch:
         for start in range(0, count, _CANDIDATES_AT_ONCE):
             indices = range(start, min(start + _CANDIDATES_AT_ONCE, count))
             z = draw_z(indices, g.z_dim, self._settings.seed, Stream.PROJECTION_START)
-            parts.append(g.mapping(z.to(self.mean), self._labels(indices))[:, 0])
+            parts.append(g.mapping(z.to(self.mean), labels_in_turn(g, indices, self._c))[:, 0])
         return torch.cat(parts)
-
-    def _labels(self, indices: range) -> Tensor | None:
-        if self._g.c_dim == 0:
-            return None
-        if self._c is None:
-            return torch.eye(self._g.c_dim)[[i % self._g.c_dim for i in indices]].to(self.mean)
-        return self._c.to(self.mean).expand(len(indices), -1)

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from latentlab.errors import ImageError, SettingsError
+from latentlab.errors import ImageError, LatentError, NumericalError, SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import PerceptualDistance
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
-class Comparison:
-    """Distances to fixed targets, whose features are computed once."""
+class TargetFeatures:
+    """Fixed targets, whose features are computed once, and the distances to them."""
 
     def __init__(self, distance: Distance, targets: Tensor, masks: Tensor | None = None) -> None:
         """Take targets [N,C,R,R] in [-1,1], and masks [N,1,R,R] in [0,1] of what counts."""
@@ -53,7 +53,7 @@ def compared(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tenso
     """Return distances [N] between features; a single wanted row is compared with every other.
 
     Raises:
-        SettingsError: If the distance gives no number an image.
+        SettingsError: If the distance does not give one number for each image.
     """
     if isinstance(distance, PerceptualDistance):
         return distance.compare(found, wanted)
@@ -65,9 +65,16 @@ def _one_each(distances: Tensor, count: int) -> Tensor:
     """Bring a foreign distance's result to [N], as lpips gives [N,1,1,1]."""
     if distances.numel() != count:
         raise SettingsError(
-            f"`distance` must give a number an image, but gave {list(distances.shape)} for {count}"
+            f"`distance` must give one number for each image, but gave {list(distances.shape)} for "
+            f"{count}"
         )
     return distances.reshape(count)
+
+
+def check_label(g: Generator, c: Tensor | None) -> None:
+    """Raise LatentError for a label that a generator without labels cannot take."""
+    if c is not None and g.c_dim == 0:
+        raise LatentError("`c` was given, but this generator has no labels; leave it out")
 
 
 def check_targets(g: Generator, images: Tensor) -> Tensor:
@@ -84,8 +91,18 @@ def check_targets(g: Generator, images: Tensor) -> Tensor:
         raise ImageError(f"`images` must be floats in [-1,1], but got {images.dtype}")
     for i, image in enumerate(images):
         if not bool(torch.isfinite(image).all()):
-            raise ImageError(f"`images`: image {i} holds NaN or infinity; mend or leave it out")
+            raise ImageError(f"`images`: image {i} holds NaN or infinity; mend it or leave it out")
     return images.detach().to(g.device, g.w_mean.dtype)
+
+
+def check_losses(loss: Tensor, where: str, first: int = 0) -> None:
+    """Raise NumericalError, naming the image, counted from ``first``, for losses not finite."""
+    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
+    if bad:
+        raise NumericalError(
+            f"{where}: the loss of image {first + bad[0]} is {loss[bad[0]].item()}; lower the "
+            "learning rate"
+        )
 
 
 def check_masks(masks: Tensor, images: Tensor) -> Tensor:
@@ -104,5 +121,5 @@ def check_masks(masks: Tensor, images: Tensor) -> Tensor:
         if not bool(((mask >= 0) & (mask <= 1)).all()):
             raise ImageError(f"`masks`: mask {i} has values outside [0,1]")
         if not bool(torch.any(mask > 0)):
-            raise ImageError(f"`masks`: mask {i} is zero all over, so that nothing counts")
+            raise ImageError(f"`masks`: mask {i} is zero all over, so nothing counts")
     return masks

@@ -5,28 +5,25 @@ stay; the synthesis weights change, and a locality term holds the images of othe
 """
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from latentlab.errors import NumericalError, SettingsError
-from latentlab.latents import draw_z, w_statistics
+from latentlab.checks import check_number, check_whole
+from latentlab.latents import draw_z, labels_in_turn, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 from latentlab.projection.start import ProjectionStart
-from latentlab.projection.targets import Comparison, Distance, check_targets
-from latentlab.projection.tuning_file import (
-    Tuning,
-    apply_tuning,
-    difference,
-    load_tuning,
-    save_tuning,
+from latentlab.projection.targets import (
+    Distance,
+    TargetFeatures,
+    check_label,
+    check_losses,
+    check_targets,
 )
-
-__all__ = ["Tuning", "TuningSettings", "apply_tuning", "load_tuning", "save_tuning", "tune"]
+from latentlab.projection.tuning_file import Tuning, difference
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -47,14 +44,10 @@ class TuningSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise SettingsError(f"`{name}` must be a whole number >= {least}, got {value!r}")
+        check_whole(self.steps, "steps", 1)
+        check_whole(self.seed, "seed")
         for name in ("learning_rate", "l2_weight", "locality_weight", "locality_reach"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-                raise SettingsError(f"`{name}` must be zero or a positive number, got {value!r}")
+            check_number(getattr(self, name), name, 0)
 
 
 def tune(
@@ -79,7 +72,7 @@ def tune(
     Args:
         g: The generator; it is left as it was.
         ws: Pivots [N,num_ws,w_dim], as a projection gives them.
-        noise: Their noise maps, one [N,1,h,w] a layer; None takes the generator's own.
+        noise: Their noise maps, one [N,1,h,w] for each layer; None takes the generator's own.
         images: Targets [N,C,R,R] in [-1,1].
         distance: From ``perceptual_distance``, or any callable on two image batches.
         base_sha256: Of the checkpoint that the generator came from; kept with the result.
@@ -93,8 +86,8 @@ def tune(
         NumericalError: If the loss leaves the finite numbers.
     """
     settings = settings or TuningSettings()
-    if batch < 1:
-        raise SettingsError(f"`batch` must be a positive integer, but got {batch}")
+    check_whole(batch, "batch", 1)
+    check_label(g, c)
     images = check_targets(g, images)
     pivots = ProjectionStart(ws, noise).checked(g, len(images), "w+", prefix="")
     tuned = copy.deepcopy(g).requires_grad_(False)
@@ -103,7 +96,7 @@ def tune(
         adam = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.999))
         locality = _Locality(g, pivots.ws, distance, settings, c)
         parts = [slice(first, first + batch) for first in range(0, len(images), batch)]
-        pairs = [(pivots.rows(part), Comparison(distance, images[part])) for part in parts]
+        pairs = [(pivots.rows(part), TargetFeatures(distance, images[part])) for part in parts]
         for step in range(settings.steps):
             adam.zero_grad(set_to_none=True)
             distances = _add_gradient(tuned, pairs, settings.l2_weight, step)
@@ -116,18 +109,18 @@ def tune(
 
 def _add_gradient(
     tuned: Generator,
-    pairs: Sequence[tuple[ProjectionStart, Comparison]],
+    pairs: Sequence[tuple[ProjectionStart, TargetFeatures]],
     l2_weight: float,
     step: int,
 ) -> Tensor:
     """Add the gradient of the mean loss over all pivots; returns their distances [N]."""
     distances: list[Tensor] = []
     count = sum(len(pivot.ws) for pivot, _ in pairs)
-    for pivot, comparison in pairs:
+    for pivot, wanted in pairs:
         rendered = tuned.synthesis(pivot.ws, noise=pivot.noise)
-        found = comparison(rendered)
-        loss = found + l2_weight * _squares(rendered, comparison.targets)
-        _check(loss, step, sum(map(len, distances)))
+        found = wanted(rendered)
+        loss = found + l2_weight * _squares(rendered, wanted.targets)
+        check_losses(loss, f"tuning step {step}", sum(map(len, distances)))
         (loss.sum() / count).backward()
         distances.append(found.detach())
     return torch.cat(distances)
@@ -163,27 +156,15 @@ class _Locality:
             ws = self._near(self._pivots[step % len(self._pivots)], step)
             before = self._g.synthesis(ws)
         now = tuned.synthesis(ws)
-        loss = Comparison(self._distance, before)(now)
+        loss = TargetFeatures(self._distance, before)(now)
         loss = loss + settings.l2_weight * _squares(now, before)
         (settings.locality_weight * loss.sum()).backward()
 
     def _near(self, pivot: Tensor, step: int) -> Tensor:
         g = self._g
         z = draw_z([step], g.z_dim, self._settings.seed, Stream.TUNING).to(pivot)
-        c = self._c
-        if g.c_dim and c is None:
-            c = torch.eye(g.c_dim)[[step % g.c_dim]]
-        towards = g.mapping(z, None if c is None else c.to(pivot)) - pivot
+        towards = g.mapping(z, labels_in_turn(g, [step], self._c)) - pivot
         near: Tensor = pivot + towards * (
             self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
         )
         return near
-
-
-def _check(loss: Tensor, step: int, first: int) -> None:
-    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
-    if bad:
-        raise NumericalError(
-            f"tuning step {step}: the loss of image {first + bad[0]} is {loss[bad[0]].item()}; "
-            "lower the learning rate"
-        )

@@ -1,8 +1,8 @@
 """What pivotal tuning gives: a small difference to a generator's weights, and its file.
 
-The change of a weight is kept as signed bytes with one float32 scale a row (an output channel).
-The file is safetensors: ``NAME.change`` (int8, of the weight's shape) and ``NAME.scale`` [rows];
-its metadata holds ``format``, ``format_version``, ``base_sha256`` and ``settings`` (JSON).
+The change of a weight is kept as signed bytes with one float32 scale for each row (an output
+channel). The file is safetensors: ``NAME.change`` (int8, of the weight's shape) and ``NAME.scale``
+[rows]; its metadata holds ``format``, ``format_version``, ``base_sha256`` and ``settings`` (JSON).
 """
 
 import copy
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted
 from latentlab.networks.generator import Generator
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
@@ -79,7 +79,7 @@ def apply_tuning(g: Generator, tuning: Tuning, base_sha256: str) -> Generator:
     for name, (change, scale) in tuning.changes.items():
         weight = weights.get(name)
         if weight is None or change.shape != weight.shape or scale.shape != (_rows(change),):
-            raise CheckpointError(f"the tuning changes {name[:80]!r}, which this generator lacks")
+            raise CheckpointError(f"the tuning changes {quoted(name)}, which this generator lacks")
         with torch.no_grad():
             weight.add_(_from_bytes(change, scale).to(weight))
     return tuned
@@ -125,7 +125,7 @@ def load_tuning(path: Path | str) -> Tuning:
     changes = {name: (tensors[name + _CHANGE], tensors[name + _SCALE]) for name in names}
     for name, (change, scale) in changes.items():
         if change.dtype != torch.int8 or scale.dtype != torch.float32:
-            raise CheckpointError(f"{path}: {name} is of another type than a tuning's")
+            raise CheckpointError(f"{path}: {name} is not of the type that a tuning has")
         if not bool(torch.isfinite(scale * _LARGEST).all()):
             raise CheckpointError(f"{path}: {name} holds NaN, infinity, or values beyond float32")
     return Tuning(changes, header["base_sha256"], _settings(header, path))
@@ -142,7 +142,7 @@ def _settings(header: Mapping[str, str], path: Path) -> dict[str, Any]:
 
 
 def _rows(change: Tensor) -> int:
-    """Number of scales: one an output channel; a vector or a single number has one in all."""
+    """Return the number of scales: one for each output channel, one in all for a vector."""
     return change.shape[0] if change.ndim > 1 else 1
 
 

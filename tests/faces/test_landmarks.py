@@ -143,16 +143,16 @@ GOOD = cells(four(1))
     [
         ("", "no column `picture`"),
         (f"name,{NAMED}\na.jpg,{GOOD}", "no column `picture`"),
-        ("picture,left_eye_x\na.jpg,1", "no column `left_eye_y`; wanted are picture, and x0,y0"),
+        ("picture,left_eye_x\na.jpg,1", "no column `left_eye_y`; needed are picture, and x0,y0"),
         (f"picture,{MANY.replace(',y67', '')}\n", "no column `y67`"),
         (f"picture,{NAMED},left_eye_x\n", "column `left_eye_x` twice"),
         (f"picture,{NAMED}\n,{GOOD}", "line 2: column `picture` is empty"),
-        (f"picture,{NAMED}\na.jpg,{GOOD},1", "line 2: has not as many cells"),
-        (f"picture,{NAMED}\na.jpg,1,2,3", "line 2: has not as many cells"),
+        (f"picture,{NAMED}\na.jpg,{GOOD},1", "line 2: does not have as many cells"),
+        (f"picture,{NAMED}\na.jpg,1,2,3", "line 2: does not have as many cells"),
         (f"picture,{NAMED}\na.jpg,1,2,3,x,5,6,7,8", "line 2: column `right_eye_y` is 'x', not a"),
         (f"picture,{NAMED}\na.jpg,1,2,3,,5,6,7,8", "line 2: column `right_eye_y` is ''"),
         (f"picture,{NAMED}\na.jpg,1,2,3,nan,5,6,7,8", "line 2: the landmarks hold NaN"),
-        (f"picture,{NAMED}\na.jpg,{GOOD}\na.jpg,{GOOD}", "line 3: a.jpg stands there twice"),
+        (f"picture,{NAMED}\na.jpg,{GOOD}\na.jpg,{GOOD}", "line 3: a.jpg appears twice"),
         (f"picture,{NAMED}\na.jpg,{GOOD}\n./a.jpg,{GOOD}", "a.jpg and ./a.jpg are the same"),
         (f"picture,face,{NAMED}\na.jpg,0,{GOOD}", "line 2: column `face` is '0', not a number"),
         (f"picture,face,{NAMED}\na.jpg,1.5,{GOOD}", "line 2: column `face` is '1.5'"),
@@ -169,16 +169,16 @@ def test_malformed_csv_is_named(tmp_path: Path, text: str, reason: str) -> None:
     ("text", "reason"),
     [
         ("", "is not JSON"),
-        ("[1]", 'wanted is an object, {"picture.jpg"'),
+        ("[1]", 'needed is an object, {"picture.jpg"'),
         ("[" * 200_000, "is not JSON"),
-        ('{"a.jpg": 3}', "'a.jpg': wanted are 68, 5 or 4 pairs"),
+        ('{"a.jpg": 3}', "'a.jpg': needed are 68, 5 or 4 pairs"),
         ('{"a.jpg": [[1, 2], [3, 4]]}', r"'a.jpg': landmarks are [68,2], [5,2] or [4,2]"),
-        ('{"a.jpg": [[1, 2], [3, 4], [1, 2], "x"]}', "'a.jpg': wanted are 68"),
-        ('{"a.jpg": [[[1, 2], [3, 4], [1, 2], [true, 3]]]}', "'a.jpg', face 1: wanted are 68"),
+        ('{"a.jpg": [[1, 2], [3, 4], [1, 2], "x"]}', "'a.jpg': needed are 68"),
+        ('{"a.jpg": [[[1, 2], [3, 4], [1, 2], [true, 3]]]}', "'a.jpg', face 1: needed are 68"),
         ('{"a.jpg": [[1, 2], [3, 4], [1, 2], [NaN, 3]]}', "'a.jpg': the landmarks hold NaN"),
         ('{"a.jpg": [[1, 2], [3, 4], [1, 2], [1' + "0" * 400 + ", 3]]}", "is too large"),
         ('{"a.jpg": {"left_eye": [1, 2]}}', "'a.jpg': has no `right_eye`"),
-        ('{"a.jpg": null, "a.jpg": null}', "'a.jpg' stands there twice"),
+        ('{"a.jpg": null, "a.jpg": null}', "'a.jpg' appears twice"),
     ],
 )
 def test_malformed_json_is_named(tmp_path: Path, text: str, reason: str) -> None:
@@ -187,7 +187,7 @@ def test_malformed_json_is_named(tmp_path: Path, text: str, reason: str) -> None
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     _refused(tmp_path / "missing.csv", "cannot be read (No such file")
-    _refused(write(tmp_path / "points.txt", "x"), "are a .csv or .json file")
+    _refused(write(tmp_path / "points.txt", "x"), "must be a .csv or .json file")
     for name in ("latin.csv", "latin.json"):
         (tmp_path / name).write_bytes(b'{"\xe9": 1}')
         _refused(tmp_path / name, "is not text in UTF-8")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from latentlab import DataError
-from latentlab.faces.alignment import (
+from latentlab.faces import (
     Alignment,
     face_points,
     face_quad,

@@ -13,8 +13,8 @@ from latentlab import (
 )
 from latentlab.latents import w_statistics
 from latentlab.perceptual import PerceptualDistance
-from latentlab.projection.noise import noise_penalty, normalise_noise
-from latentlab.projection.projector import SeededDraws, render
+from latentlab.projection.noise import SeededDraws, noise_penalty, normalise_noise
+from latentlab.projection.search import render
 from tests.conftest import make_generator
 
 FOLLOWED_STEPS = 10  # of the published trace; later the path is chaotic
@@ -306,8 +306,20 @@ class TestBadInput:
             project(self.g, targets(1), squared, steps=1, c=torch.ones(1, 3))
 
     def test_a_distance_that_gives_no_number_an_image(self):
-        with pytest.raises(SettingsError, match="a number an image"):
+        with pytest.raises(SettingsError, match="one number for each image"):
             project(self.g, targets(2), lambda a, b: (a - b).mean(), steps=1, batch=2)
+
+    @pytest.mark.parametrize(
+        ("loose", "named"),
+        [
+            ({"space": "w+", "steps": 2}, "`space`, `steps`"),
+            ({"seed": 0}, "`seed`"),
+            ({"steps": 1000}, "`steps`"),
+        ],
+    )
+    def test_what_is_given_beside_settings_is_not_dropped(self, loose, named):
+        with pytest.raises(SettingsError, match=named):
+            project(self.g, targets(1), squared, **loose, settings=ProjectorSettings(steps=3))
 
     def test_an_empty_batch(self):
         with pytest.raises(SettingsError, match="`batch`"):

@@ -6,7 +6,7 @@ from latentlab import LatentError, ProjectorSettings, SettingsError, project
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection.noise import SeededDraws
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import Comparison
+from latentlab.projection.targets import TargetFeatures
 from tests.conftest import make_generator
 from tests.projection.test_projector import squared, targets
 
@@ -16,6 +16,11 @@ CLOSE = 1e-6  # absolute, of w mapped in batches of another size
 
 def settings(**changes):
     return ProjectorSettings(**{"w_samples": 50, "start_samples": SAMPLES, "steps": 2, **changes})
+
+
+def closest(search, wanted):
+    """The w [N,w_dim] of the samples whose images are closest to the targets."""
+    return search.w(search.closest_index(wanted))
 
 
 class Counting(PerceptualDistance):
@@ -56,7 +61,7 @@ class TestSearch:
         search = StartSearch(g, squared, settings())
         w, images = candidates(g, search)
         wanted = [0, 7, 19, 20]
-        found = search.closest(Comparison(squared, images[wanted]))
+        found = closest(search, TargetFeatures(squared, images[wanted]))
         torch.testing.assert_close(found, w[wanted], atol=CLOSE, rtol=0)
 
     def test_it_is_the_closest_of_all(self):
@@ -64,16 +69,16 @@ class TestSearch:
         w, images = candidates(self.g, search)
         goals = targets(5) + 3 * torch.randn(5, 3, 1, 1, generator=torch.Generator().manual_seed(1))
         distances = (goals[:, None] - images[None]).square().mean(dim=[2, 3, 4])
-        found = search.closest(Comparison(squared, goals))
+        found = closest(search, TargetFeatures(squared, goals))
         torch.testing.assert_close(found, w[distances.argmin(dim=1)], atol=CLOSE, rtol=0)
         assert len(found.unique(dim=0)) > 1
 
     def test_the_choice_does_not_depend_on_neighbours(self):
         search = StartSearch(self.g, squared, settings())
         goals = targets(4)
-        together = search.closest(Comparison(squared, goals))
+        together = closest(search, TargetFeatures(squared, goals))
         for i in range(4):
-            alone = search.closest(Comparison(squared, goals[i : i + 1]))
+            alone = closest(search, TargetFeatures(squared, goals[i : i + 1]))
             assert torch.equal(alone[0], together[i])
 
     def test_only_what_the_mask_shows_decides(self):
@@ -83,14 +88,14 @@ class TestSearch:
         mask[..., :8, :] = 1
         goal = images[3:4] * mask + images[11:12] * (1 - mask)
         for part, owner in ((mask, 3), (1 - mask, 11)):
-            found = search.closest(Comparison(squared, goal, part))
+            found = closest(search, TargetFeatures(squared, goal, part))
             torch.testing.assert_close(found[0], w[owner], atol=CLOSE, rtol=0)
 
     def test_candidates_are_looked_at_once_for_many_projections(self):
         distance = Counting()
         search = StartSearch(self.g, distance, settings())
         for _ in range(3):
-            project(self.g, targets(1), distance, settings=settings(), starts=search)
+            project(self.g, targets(1), distance, settings=settings(), search=search)
         # Each projection looks at its target, the start, the mean image, two steps, and the result.
         assert distance.seen == 1 + SAMPLES + 3 * 6
 
@@ -99,12 +104,12 @@ class TestSearch:
         image_bytes = 3 * 16 * 16 * 4
         search = StartSearch(self.g, distance, settings(), memory=8 * image_bytes)
         goals = targets(2)
-        first = search.closest(Comparison(distance, goals))
+        first = closest(search, TargetFeatures(distance, goals))
         before = distance.seen
-        again = search.closest(Comparison(distance, goals))
+        again = closest(search, TargetFeatures(distance, goals))
         assert distance.seen - before == 2 + 1 + SAMPLES - 8
         assert torch.equal(first, again)
-        plenty = StartSearch(self.g, distance, settings()).closest(Comparison(distance, goals))
+        plenty = closest(StartSearch(self.g, distance, settings()), TargetFeatures(distance, goals))
         assert torch.equal(first, plenty)
 
     def test_a_candidate_without_a_finite_distance_is_passed_over(self):
@@ -112,7 +117,7 @@ class TestSearch:
             return squared(first, second) * torch.nan
 
         search = StartSearch(self.g, broken, settings())
-        assert torch.equal(search.closest(Comparison(broken, targets(1)))[0], search.mean)
+        assert torch.equal(closest(search, TargetFeatures(broken, targets(1)))[0], search.mean)
 
 
 class TestProjecting:
@@ -133,20 +138,20 @@ class TestProjecting:
     def test_the_start_distance_is_that_of_the_chosen_w(self):
         result = project(self.g, targets(2), squared, settings=settings())
         search = StartSearch(self.g, squared, settings())
-        w = search.closest(Comparison(squared, targets(2)))
+        w = closest(search, TargetFeatures(squared, targets(2)))
         images = self.g.synthesis(w[:, None].expand(-1, self.g.num_ws, -1))
         torch.testing.assert_close(result.start_distance, squared(images, targets(2)))
 
     def test_a_search_given_and_one_made_inside_agree(self):
         given = StartSearch(self.g, squared, settings())
-        first = project(self.g, targets(2), squared, settings=settings(), starts=given)
+        first = project(self.g, targets(2), squared, settings=settings(), search=given)
         second = project(self.g, targets(2), squared, settings=settings())
         assert torch.equal(first.ws, second.ws)
 
     def test_without_samples_a_search_gives_the_published_start(self):
         plain = settings(start_samples=0)
         given = StartSearch(self.g, squared, plain)
-        first = project(self.g, targets(2), squared, settings=plain, starts=given)
+        first = project(self.g, targets(2), squared, settings=plain, search=given)
         second = project(self.g, targets(2), squared, settings=plain)
         assert torch.equal(first.ws, second.ws)
         assert torch.equal(first.start_distance, second.start_distance)
@@ -158,15 +163,15 @@ class TestProjecting:
     def test_a_search_of_other_settings_is_refused(self, changes, named):
         search = StartSearch(self.g, squared, settings())
         with pytest.raises(SettingsError, match=f"`{named}`"):
-            project(self.g, targets(1), squared, settings=settings(**changes), starts=search)
+            project(self.g, targets(1), squared, settings=settings(**changes), search=search)
 
     def test_a_search_of_another_generator_or_distance_is_refused(self):
         search = StartSearch(make_generator(1), squared, settings())
         with pytest.raises(SettingsError, match="another generator"):
-            project(self.g, targets(1), squared, settings=settings(), starts=search)
+            project(self.g, targets(1), squared, settings=settings(), search=search)
         search = StartSearch(self.g, Counting(), settings())
         with pytest.raises(SettingsError, match="distance"):
-            project(self.g, targets(1), squared, settings=settings(), starts=search)
+            project(self.g, targets(1), squared, settings=settings(), search=search)
 
 
 class TestSavedStart:

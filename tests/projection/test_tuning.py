@@ -134,6 +134,11 @@ class TestTune:
             tune(g, ws, None, targets(1), squared, BASE, c=c,
                  settings=settings(locality_weight=0.1))  # fmt: skip
 
+    def test_a_label_is_refused_without_classes_even_where_nothing_would_read_it(self):
+        ws, goals = pivots(self.g, 1), targets(1)
+        with pytest.raises(LatentError, match="`c`"):
+            tune(self.g, ws, None, goals, squared, BASE, settings=settings(), c=torch.eye(3)[:1])
+
     def test_what_does_not_fit_is_refused(self):
         ws, goals = pivots(self.g, 2), targets(2)
         with pytest.raises(LatentError, match="`ws`"):
@@ -217,7 +222,7 @@ class TestFile:
         refused(CheckpointError, "not a whole tuning", base_sha256="")
         refused(CheckpointError, "no counterpart", {"a.change": good["a.change"]})
         refused(CheckpointError, "no counterpart", {**good, "b": torch.zeros(1)})
-        refused(CheckpointError, "another type", {**good, "a.change": torch.zeros(2, 2)})
+        refused(CheckpointError, "not of the type", {**good, "a.change": torch.zeros(2, 2)})
         refused(CheckpointError, "NaN", {**good, "a.scale": torch.full([2], torch.nan)})
         refused(CheckpointError, "float32", {**good, "a.scale": torch.full([2], 3e38)})
         refused(CheckpointError, "JSON", settings="{")
@@ -233,7 +238,7 @@ def test_the_bundled_model_is_tuned_to_a_held_out_digit():
     import latentlab
     from latentlab.datasets.digits import digits
     from latentlab.images import pixels_to_tensor
-    from latentlab.projection.projector import render
+    from latentlab.projection.search import render
 
     opened = latentlab.load("builtin:digits-stylegan2")
     g, distance = opened.generator, latentlab.perceptual_distance("builtin:digits")

@@ -10,7 +10,7 @@ from PIL import Image
 from cli.commands.paste_back import paste_back
 from cli.pictures.records import Record, Source
 from latentlab import DataError, LatentlabError, OutputError
-from latentlab.faces.alignment import Alignment, align, face_points, face_quad, save_alignment
+from latentlab.faces import Alignment, align, face_points, face_quad, save_alignment
 from tests.cli.conftest import AS_IN_GROUP
 from tests.support.faces import DrawnFace, draw
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_used_is_named(projections: Path, tmp_path: Path) -> None
     (projections / "b" / "alignment.json").write_text("{}")
     result = run(projections, "-o", tmp_path / "pasted")
     assert result.exit_code == 4
-    assert "a.png: is not the photo any more that was projected" in result.stderr
+    assert "a.png: is no longer the photo that was projected" in result.stderr
     assert "alignment.json: an alignment has the keys" in result.stderr
     assert list((tmp_path / "pasted").iterdir()) == []
 
