@@ -49,11 +49,9 @@ class Draws(Protocol):
 
     def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
         """Return the starting noise map of a layer."""
-        ...
 
     def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """Return the standard normal noise added to w at a step."""
-        ...
 
 
 class SeededDraws:
@@ -67,12 +65,10 @@ class SeededDraws:
 
     def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
         """Return the starting noise map of a layer."""
-        return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_NOISE, layer)
-        )
+        rng = keyed_generator("cpu", self._seed, Stream.PROJECTION_NOISE, layer)
+        return torch.randn(shape, generator=rng)
 
     def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """Return the standard normal noise added to w at a step."""
-        return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_W, step)
-        )
+        rng = keyed_generator("cpu", self._seed, Stream.PROJECTION_W, step)
+        return torch.randn(shape, generator=rng)

@@ -27,8 +27,6 @@ from latentlab.projection.targets import (
     check_targets,
 )
 
-__all__ = ["Distance", "default_batch", "project"]
-
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
 
@@ -97,7 +95,9 @@ def project(
     if masks is not None:
         masks = check_masks(masks, images)
     if start is not None:
-        start = _checked_start(start, g, len(images), settings)
+        if settings.start_samples:
+            raise SettingsError("give either `start` or `start_samples`: both say where to start")
+        start = start.checked(g, len(images), settings.space)
     draws = draws or SeededDraws(settings.seed)
     if search is None:
         search = StartSearch(g, distance, settings, c, draws)
@@ -115,11 +115,7 @@ def project(
 
 
 def _settings(settings: ProjectorSettings | None, loose: Mapping[str, Any]) -> ProjectorSettings:
-    """Return the settings, or make them of what is given loose.
-
-    Raises:
-        SettingsError: If both are given.
-    """
+    """Return the settings, or make them of what is given loose."""
     given = {name: value for name, value in loose.items() if value is not None}
     if settings is None:
         return ProjectorSettings(**given)
@@ -142,11 +138,3 @@ def _run(work: Optimisation, steps: int, progress: Progress | None) -> Projectio
 def default_batch(g: Generator) -> int:
     """Return how many images ``project`` optimises at once where nobody says."""
     return 1 if g.device.type == "cpu" else 8
-
-
-def _checked_start(
-    start: ProjectionStart, g: Generator, count: int, settings: ProjectorSettings
-) -> ProjectionStart:
-    if settings.start_samples:
-        raise SettingsError("give either `start` or `start_samples`: both say where to start")
-    return start.checked(g, count, settings.space)

@@ -152,19 +152,14 @@ class _Locality:
         settings = self._settings
         if not settings.locality_weight:
             return
+        g, pivot = self._g, self._pivots[step % len(self._pivots)]
         with torch.no_grad():
-            ws = self._near(self._pivots[step % len(self._pivots)], step)
-            before = self._g.synthesis(ws)
+            z = draw_z([step], g.z_dim, settings.seed, Stream.TUNING).to(pivot)
+            towards = g.mapping(z, labels_in_turn(g, [step], self._c)) - pivot
+            share = self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
+            ws = pivot + towards * share
+            before = g.synthesis(ws)
         now = tuned.synthesis(ws)
         loss = TargetFeatures(self._distance, before)(now)
         loss = loss + settings.l2_weight * _squares(now, before)
         (settings.locality_weight * loss.sum()).backward()
-
-    def _near(self, pivot: Tensor, step: int) -> Tensor:
-        g = self._g
-        z = draw_z([step], g.z_dim, self._settings.seed, Stream.TUNING).to(pivot)
-        towards = g.mapping(z, labels_in_turn(g, [step], self._c)) - pivot
-        near: Tensor = pivot + towards * (
-            self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
-        )
-        return near
