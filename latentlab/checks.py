@@ -98,5 +98,6 @@ def require_taps(config: object, field: str) -> None:
     """Refuse a field that is not a filter."""
     taps = getattr(config, field)
     fits = isinstance(taps, tuple) and 2 <= len(taps) <= 16
-    fits = fits and all(type(tap) in (int, float) and math.isfinite(tap) for tap in taps)
-    require(fits and sum(taps) != 0, field, "2..16 numbers, sum not 0", taps)
+    # Squares of taps and of their sum must be float32's, too.
+    fits = fits and all(type(tap) in (int, float) and abs(tap) < 1e9 for tap in taps)
+    require(fits and abs(sum(taps)) > 1e-9, field, "2..16 numbers below 1e9, sum not 0", taps)
