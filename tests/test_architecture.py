@@ -183,7 +183,7 @@ def test_foreign_bytes_are_opened_in_few_places(module):
     name = name_of(file)
     calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     if not name.startswith(READERS):
-        assert calls & OPENERS <= ALSO_OPENED.get(name, set())
+        assert calls & OPENERS == ALSO_OPENED.get(name, set())
 
 
 def test_exceptions_are_of_files_that_exist():
