@@ -55,7 +55,7 @@ class NumberList(click.ParamType[list[int]]):
             if high < low:
                 self.fail(f"the range {part.strip()} runs backwards", param, ctx)
             if len(numbers) + high - low >= _MOST_NUMBERS or high >= 2**32:
-                self.fail(f"{value!r} asks for too many or too large numbers", param, ctx)
+                self.fail(f"{value[:80]!r} asks for too many or too large numbers", param, ctx)
             numbers.extend(range(low, high + 1))
         return numbers
 
@@ -143,9 +143,9 @@ class FileName(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse names with folders, and other suffixes."""
         fits = not self._suffixes or PurePath(value).suffix in self._suffixes
-        if PurePath(value).name != value or not fits:
+        if PurePath(value).name != value or value in ("", "..") or not fits:
             ending = f" that ends in {', '.join(self._suffixes)}" if self._suffixes else ""
-            self.fail(f"{value!r} is no file name{ending}", param, ctx)
+            self.fail(f"{value[:80]!r} is no file name{ending}", param, ctx)
         return str(value)
 
 
