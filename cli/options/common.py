@@ -1,28 +1,39 @@
-"""Options that several commands share.
+"""Options that several commands share, and what refuses those that do not go together.
 
 Nothing here imports torch: help and usage errors answer at once.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
 
 from cli.options.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
 
-if TYPE_CHECKING:
-    pass
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OF_SEEDS = {  # options by their parameters
     "truncation_psi": "--truncation-psi",
+    "psis": "--truncation-psi",
     "truncation_cutoff": "--truncation-cutoff",
     "label": "--class",
 }
+
+
+# \b keeps the lines as they are.
+_DISTANCES = """\b
+Perceptual distances:
+  lpips-vgg (the published one), lpips-alex, lpips-squeeze
+                         fetched once, or from torch's cache
+  builtin:digits         32x32 digits only
+  FILE                   TorchScript like NVIDIA's vgg16.pt
+
+"""
+_EXAMPLES = "\b\nExamples:"
 
 
 def checkpoint_argument(command: Command) -> Command:
@@ -84,7 +95,7 @@ def noise_mode_option(
 
 
 def dry_run_option(command: Command) -> Command:
-    """--dry-run: check and tell, do nothing."""
+    """--dry-run: check and tell, but do nothing."""
     return click.option(
         "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
     )(command)
@@ -96,7 +107,7 @@ def video_options(text: str) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         command = click.option(
             "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
-            help="Frames a second of the video; a .gif has 50 at most.",
+            help="Frames per second of the video; a .gif has 50 at most.",
         )(command)  # fmt: skip
         return click.option(
             "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
@@ -115,7 +126,9 @@ def truncation_option(command: Command) -> Command:
 
 
 def distance_option(command: Command) -> Command:
-    """--distance: the perceptual distance."""
+    """--distance: the perceptual distance; the help lists them before its examples."""
+    text, examples, rest = inspect.cleandoc(command.__doc__ or "").partition(_EXAMPLES)
+    command.__doc__ = f"{text}{_DISTANCES}{examples}{rest}"
     return click.option(
         "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
         help="Perceptual distance, see above.",
@@ -131,7 +144,7 @@ def device_option(command: Command) -> Command:
 
 
 def given_options(ctx: click.Context) -> set[str]:
-    """Return the parameters that stand on the command line, without those left to defaults."""
+    """Return the parameters that the command line gives, without those left to their defaults."""
     return {
         name
         for name in ctx.params
@@ -147,7 +160,7 @@ def refuse_without_seeds(given: set[str], option: str = "--seeds") -> None:
 
 
 def refuse_without_video(given: set[str], *names: str) -> None:
-    """Raise UsageError for options of a video where none is wanted."""
+    """Raise UsageError for options of a video where none is asked for."""
     for name in names:
         if "video" not in given and name in given:
             raise click.UsageError(f"--{name} goes with --video.")

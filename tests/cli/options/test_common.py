@@ -1,7 +1,9 @@
 import click
 import pytest
 import torch
+from click.testing import CliRunner
 
+from cli.main import main
 from cli.models import resolve_device
 
 
@@ -18,3 +20,11 @@ def test_each_process_of_torchrun_takes_a_gpu_of_its_own(name, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "4")
     with pytest.raises(click.BadParameter, match="'cuda:4' is no device of this machine"):
         resolve_device(name)
+
+
+@pytest.mark.parametrize("name", ["attribution", "compare", "ppl", "project", "tune"])
+def test_each_command_with_a_distance_lists_them_before_its_examples(name):
+    text = CliRunner().invoke(main, [name, "--help"]).output
+    assert "  Perceptual distances:\n    lpips-vgg (the published one), lpips-alex," in text
+    assert text.index("builtin:digits         32x32") < text.index("  Examples:\n    latentlab ")
+    assert text.index("  Examples:\n    latentlab ") < text.index("--distance NAME|FILE")

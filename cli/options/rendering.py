@@ -1,0 +1,65 @@
+"""The options of commands that render pictures, as one request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.options.common import (
+    checkpoint_argument,
+    device_option,
+    dry_run_option,
+    grouped_options,
+    output_option,
+    overwrite_option,
+)
+
+if TYPE_CHECKING:
+    from cli.models import RenderingModel
+
+
+@dataclass(frozen=True)
+class RenderingRequest:
+    """What rendering commands are told: the model, the treatment of seeds, where results go."""
+
+    checkpoint: str
+    truncation_cutoff: int | None
+    label: int | None
+    dry_run: bool
+    output: Path
+    overwrite: bool
+    device: str
+    truncation_psi: float = 1.0
+    tuning: Path | None = None
+    video: str | None = None
+    fps: float = 30.0
+
+    def open(self) -> "RenderingModel":
+        """Open the model.
+
+        Raises:
+            SettingsError: If there can be no such video.
+        """
+        from cli.models import open_for_rendering, open_model
+        from latentlab.video.writer import check_video
+
+        if self.video is not None:
+            check_video(self.video, self.fps)
+        model = open_model(self.checkpoint, self.device, self.tuning)
+        truncation = (self.truncation_psi, self.truncation_cutoff)
+        return open_for_rendering(model, truncation, self.label)
+
+    def video_settings(self) -> dict[str, Any]:
+        """Return what a manifest says of the video."""
+        return {"video": self.video, "fps": self.fps if self.video else None}
+
+
+def rendering_options(
+    *options: Callable[[Any], Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add CKPT, the given options and those of the results; the command gets ``request``.
+
+    What a ``RenderingRequest`` has no field for is passed to the command by its own name.
+    """
+    results = (dry_run_option, output_option, overwrite_option, device_option)
+    return grouped_options("request", RenderingRequest, (checkpoint_argument, *options, *results))
