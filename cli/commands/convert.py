@@ -15,7 +15,7 @@ from cli.text import say
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
 @click.option("--only", metavar="NAME", help="One network: G_ema, G, D or classifier.")
 @click.option("--rgb", is_flag=True,
-              help="Give grey generators three equal channels; other networks are left out.")
+              help="Give grey generators three equal channels, and leave out other networks.")
 @tuning_option
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
 def convert(
@@ -24,8 +24,8 @@ def convert(
     """Write a checkpoint in latentlab's own format.
 
     The new file holds plain weights, and in its header the settings, the kind and SHA-256 of the
-    old one, and a note on the licence of its weights. It gives the same images to the last
-    bit; with --tuning, those of the tuned generator.
+    old file, and a note on the licence of its weights. Its images are the same to the last bit;
+    with --tuning, they are those of the tuned generator.
 
     \b
     Examples:

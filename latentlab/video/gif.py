@@ -16,7 +16,7 @@ from PIL import Image
 UNITS = 100  # of a delay, in a second
 
 _TABLE, _TABLE_SIZE = 0x80, 0x07  # bits that tell of a colour table
-_EXTENSION, _PICTURE, _END = 0x21, 0x2C, 0x3B
+_EXTENSION, _END = 0x21, 0x3B
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # for ever
 _HEADER, _DESCRIPTOR = 13, 10  # bytes
 
