@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see report.write_table
+TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see cli.reports.tables.write_table
 VIDEO_SUFFIXES = (".mp4", ".gif")  # as latentlab.video.SUFFIXES
 STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
 
@@ -23,12 +23,12 @@ _DIGITS = re.compile("[0-9]{1,10}")
 
 
 class FiniteFloat(click.FloatRange):
-    """A number within bounds that is neither NaN nor infinite."""
+    """A number within bounds, neither NaN nor infinite."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Parse the text and refuse what is no finite number."""
+        """Parse the text, and refuse what is not a finite number."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -36,7 +36,7 @@ class FiniteFloat(click.FloatRange):
 
 
 class NumberList(click.ParamType[list[int]]):
-    """Whole numbers such as "0,3,8-15", with both ends of a range included."""
+    """Whole numbers such as "0,3,8-15"; both ends of a range are included."""
 
     name = "numbers"
 
@@ -100,7 +100,7 @@ class SampleCounts(click.ParamType[dict[str, int]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> dict[str, int]:
-        """Parse the text; each name is known, and stands there once."""
+        """Parse the text; each name must be known, and stand there once."""
         if isinstance(value, dict):
             return value
         counts: dict[str, int] = {}
@@ -133,7 +133,7 @@ class Colour(click.ParamType[tuple[int, int, int]]):
 
 
 class FileName(click.ParamType[str]):
-    """Name of a file without folders, whose suffix says what it is; () takes every suffix."""
+    """Name of a file without folders, with one of the suffixes; () takes every suffix."""
 
     name = "file"
 

@@ -8,13 +8,14 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from latentlab.checks import check_shape
+from latentlab.checks import check, check_shape
 from latentlab.errors import CheckpointError, LatentError, SettingsError, quoted, shown
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
@@ -148,11 +149,10 @@ def move(
         SettingsError: If the strength is not finite, or there is no such layer.
     """
     check_shape(ws, [None, None, len(direction.vector)], "ws")
-    if not math.isfinite(strength):
-        raise SettingsError(f"`strength` must be a finite number, but got {strength}")
+    check(math.isfinite(strength), "strength", "a finite number", strength)
     chosen = list(range(ws.shape[1])) if layers is None else sorted(set(layers))
-    if chosen and not (chosen[0] >= 0 and chosen[-1] < ws.shape[1]):
-        raise SettingsError(f"`layers` must be within 0..{ws.shape[1] - 1}, but got {chosen}")
+    fits = not chosen or (chosen[0] >= 0 and chosen[-1] < ws.shape[1])
+    check(fits, "layers", f"within 0..{ws.shape[1] - 1}", chosen)
     moved = ws.clone()
     if strength != 0:
         moved[:, chosen] += (strength * direction.deviation) * direction.vector.to(ws)
@@ -182,51 +182,52 @@ def load_directions(path: Path | str, w_dim: int) -> Directions:
         LatentError: If the file is missing, damaged, too large or no file of directions, or does
             not fit.
     """
-
-    def check_arrays(shapes: dict[str, list[int]]) -> None:
-        for name in _ARRAYS:
-            rows, *length = shapes.get(name) or [0]
-            if rows > _MOST:
-                raise CheckpointError(
-                    f"{path}: `{name}` has {rows:,} rows, but a file holds {_MOST:,} directions "
-                    "at most"
-                )
-            if name == "vectors" and length and length[-1] != w_dim:
-                raise CheckpointError(
-                    f"{path}: directions for a w of {length[-1]} numbers, but this generator's "
-                    f"has {w_dim}"
-                )
-
     try:
-        header, tensors = read_safetensors(Path(path), check_arrays)
+        header, tensors = read_safetensors(Path(path), partial(_check_arrays, path, w_dim))
     except CheckpointError as error:
         raise LatentError(str(error)) from error
     if HEADER not in header:
         raise LatentError(f"{path}: holds no directions; expected a file of `latentlab directions`")
     try:
-        about = json.loads(header[HEADER])
-        if about["version"] != VERSION:
-            raise LatentError(
-                f"directions of version {about['version']!r}, this latentlab reads {VERSION}; "
-                "update it"
-            )
-        return Directions(
-            _texts(about["names"]),
-            tensors["vectors"].float(),
-            tensors["deviations"].double(),
-            tensors["origins"].double(),
-            str(about["method"]),
-            None if about["layers"] is None else _numbers(about["layers"]),
-            str(about["sha256"]),
-            {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
-            dict(about["settings"]),
-        )
+        return _directions(json.loads(header[HEADER]), tensors)
     except LatentError as error:
         raise LatentError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as e:
+        raise LatentError(f"{path}: damaged directions ({type(e).__name__}: {e})") from e
+
+
+def _directions(about: dict[str, Any], tensors: dict[str, Tensor]) -> Directions:
+    if about["version"] != VERSION:
         raise LatentError(
-            f"{path}: damaged directions ({type(error).__name__}: {error})"
-        ) from error
+            f"directions of version {quoted(about['version'])}, this latentlab reads {VERSION}; "
+            "update it"
+        )
+    return Directions(
+        _texts(about["names"]),
+        tensors["vectors"].float(),
+        tensors["deviations"].double(),
+        tensors["origins"].double(),
+        str(about["method"]),
+        None if about["layers"] is None else _numbers(about["layers"]),
+        str(about["sha256"]),
+        {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
+        dict(about["settings"]),
+    )
+
+
+def _check_arrays(path: Path | str, w_dim: int, shapes: dict[str, list[int]]) -> None:
+    """Refuse arrays of the wrong size before they take memory; raises CheckpointError."""
+    for name in _ARRAYS:
+        rows, *length = shapes.get(name) or [0]
+        if rows > _MOST:
+            raise CheckpointError(
+                f"{path}: `{name}` has {rows:,} rows, but a file holds {_MOST:,} directions at most"
+            )
+        if name == "vectors" and length and length[-1] != w_dim:
+            raise CheckpointError(
+                f"{path}: directions for a w of {length[-1]} numbers, but this generator's has "
+                f"{w_dim}"
+            )
 
 
 def _refuse_many(count: int, noun: str) -> None:

@@ -1,7 +1,7 @@
 """Writing animated GIFs frame by frame (GIF89a, with Netscape's extension for looping).
 
-Pillow keeps all frames of an animation in memory. Here each one is compressed by Pillow as a
-picture of its own, and its blocks are put into the animation.
+Pillow keeps all frames of an animation in memory. Here Pillow compresses each one as a picture of
+its own, whose blocks are put into the animation.
 """
 
 import io
@@ -55,7 +55,7 @@ def gif_writer(path: Path, fps: float) -> Iterator[GifWriter]:
 
 
 def _frame(picture: Image.Image) -> bytes:
-    """Return descriptor, colours and compressed pixels of a picture, as a frame has them."""
+    """Return a picture's descriptor, colours and compressed pixels, as a frame has them."""
     buffer = io.BytesIO()
     indexed = picture if picture.mode == "L" else picture.quantize(256, dither=Image.Dither.NONE)
     indexed.save(buffer, format="GIF", optimize=False, interlace=0)

@@ -164,7 +164,7 @@ class TestFiles:
 
     @pytest.mark.parametrize(("change", "words"), [
         ("{", "damaged"), ("[]", "damaged"), ("[" * 100_000, "damaged"), ("{}", "damaged"),
-        ({"version": 9}, "directions of version 9"),
+        ({"version": 9}, "directions of version '9'"),
         ({"names": ["a", "a", "b"]}, "a name of its own"),
         ({"names": ["a", "b"]}, "`vectors` must have shape"),
         ({"names": "abc"}, "damaged"),
@@ -173,6 +173,7 @@ class TestFiles:
         ({"layers": [True]}, "damaged"),
         ({"facts": {"accuracy": [1]}}, "`facts`"),
         ({"facts": {"accuracy": ["x", 1, 2]}}, "damaged"),
+        ({"facts": {"accuracy": [10**400, 1, 2]}}, "damaged"),  # beyond the floats
         ({"settings": 3}, "damaged"),
     ])  # fmt: skip
     def test_damaged_headers_are_refused(self, tmp_path, change, words):
