@@ -99,11 +99,6 @@ class RenderingModel(Model):
         """The class as a label [1,c_dim]; a conditional generator must have been given one."""
         return label_of(self.g, self.label)
 
-    @property
-    def tuning(self) -> Any:
-        """What the checkpoint's metadata says of its tuning; None where there is none."""
-        return self.opened.metadata.get("tuning")
-
     def settings(self) -> dict[str, Any]:
         """Return what every manifest of pictures says of the model."""
         return {
@@ -111,6 +106,7 @@ class RenderingModel(Model):
             "device": str(self.g.device),
             "checkpoint": self.name,
             "sha256": self.sha256,
+            "tuning": self.opened.metadata.get("tuning"),
         }
 
 
@@ -119,15 +115,6 @@ def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Mode
     place = resolve_device(device)
     opened = open_tuned(checkpoint, tuning)
     return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
-
-
-def open_for_rendering(
-    model: Model, truncation: tuple[float, int | None], label: int | None
-) -> RenderingModel:
-    """Return a model to render with; layers are truncated as asked, or as its checkpoint says."""
-    psi, cutoff = truncation
-    truncation = psi, cutoff_of(model.opened, cutoff)
-    return RenderingModel(**vars(model), truncation=truncation, label=label)
 
 
 def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:

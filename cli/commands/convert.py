@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import checkpoint_argument, tuning_option
+from cli.options.common import checkpoint_argument, overwrite_file_option, tuning_option
 from cli.text import say
 
 
@@ -17,7 +17,7 @@ from cli.text import say
 @click.option("--rgb", is_flag=True,
               help="Give grey generators three equal channels, and leave out other networks.")
 @tuning_option
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+@overwrite_file_option
 def convert(
     checkpoint: str, out: Path, only: str | None, rgb: bool, tuning: Path | None, overwrite: bool
 ) -> None:

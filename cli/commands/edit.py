@@ -6,16 +6,13 @@ from pathlib import Path
 import click
 
 from cli.options.common import (
-    class_option,
-    cutoff_option,
     given_options,
     refuse_without_seeds,
     refuse_without_video,
-    truncation_option,
     tuning_option,
     video_options,
 )
-from cli.options.rendering import RenderingRequest, rendering_options
+from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
 from cli.options.values import FloatList, NumberList, StyleLayers
 from cli.text import number_ranges, plain_text, say
 
@@ -43,9 +40,7 @@ _PATH = click.Path(path_type=Path)
     click.option("--layers", type=StyleLayers(), metavar="LAYERS",
                  help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
                  "as the directions say, or all."),
-    truncation_option,
-    cutoff_option,
-    class_option("Class of a conditional generator, for seeds."),
+    *options_of_seeds,
     video_options("Also write a video of each row, from the least strength to the greatest and "
                   "back"),
     click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True,
@@ -109,7 +104,7 @@ def edit(
         "strengths": edits.strengths,
         "layers": "all" if numbers is None else number_ranges(numbers),
         "truncation_psi": request.truncation_psi if seeds else None,
-        **request.video_settings(), **model.settings(), "tuning": model.tuning,
+        **request.video_settings(), **model.settings(),
     }
     if directions.sha256 not in ("", model.sha256):
         say("These directions were found in another generator; they hold for one tuned from it, "

@@ -94,7 +94,7 @@ def generate(
         tell_settings({
             "pictures": len(pictures), "first": plain_text(files[0]),
             "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
-            "noise_mode": noise_mode, "lod": lod, **model.settings(), "tuning": model.tuning,
+            "noise_mode": noise_mode, "lod": lod, **model.settings(),
         })
     elif strips:
         draw_strips(pictures, seeds or [], psis, files)

@@ -6,16 +6,13 @@ from pathlib import Path
 import click
 
 from cli.options.common import (
-    class_option,
-    cutoff_option,
     given_options,
     refuse_without_seeds,
     refuse_without_video,
-    truncation_option,
     tuning_option,
     video_options,
 )
-from cli.options.rendering import RenderingRequest, rendering_options
+from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
 from cli.options.values import NumberList
 
 _MOST_FRAMES = 100_000
@@ -37,9 +34,7 @@ _MOST_FRAMES = 100_000
     click.option("--noise-mode", type=click.Choice(["ends", "const", "none"]), default="ends",
                  show_default=True, help="Noise maps: a mixture of those of the pictures on both "
                  "sides, at their full strength; those stored in the generator; or no noise."),
-    truncation_option,
-    cutoff_option,
-    class_option("Class of a conditional generator, for seeds."),
+    *options_of_seeds,
     video_options("Write the walk as a video"),
     click.option("--pictures", is_flag=True,
                  help="With --video, write the frames as pictures as well."),
@@ -96,7 +91,7 @@ def interpolate(
         "pictures": [key.name for key in keys], "frames": len(way), "frames_a_leg": frames,
         "space": space, "loop": loop, "ease": ease, "noise_mode": noise_mode,
         "truncation_psi": request.truncation_psi if seeds else None,
-        **request.video_settings(), **model.settings(), "tuning": model.tuning,
+        **request.video_settings(), **model.settings(),
     }
     draw_or_tell(request, planned_files(walk), settings, partial(draw, model.g, walk), latents)
 # fmt: on

@@ -12,9 +12,10 @@ from cli.options.common import (
     given_options,
     noise_mode_option,
     refuse_without_seeds,
+    truncation_option,
 )
 from cli.options.rendering import RenderingRequest, rendering_options
-from cli.options.values import AnyFloat, NumberList, StyleLayers
+from cli.options.values import NumberList, StyleLayers
 from cli.text import number_ranges
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
                  help="Rows from saved latents (.npz with key w) instead of seeds."),
     click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Columns from saved latents instead of seeds."),
-    click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
-                 metavar="PSI", help="Pull the w of seeds towards the mean w before mixing."),
+    truncation_option(" before mixing"),
     cutoff_option,
     noise_mode_option(),
     class_option("Class of a conditional generator."),
@@ -93,6 +93,7 @@ def mix(
         "truncation_psi": request.truncation_psi, "truncation_cutoff": model.truncation[1],
         "noise_mode": noise_mode, **model.settings(),
     }
+    del settings["tuning"]  # no --tuning here
     which = {
         "rows": [end.name for end in ends[0]], "columns": [end.name for end in ends[1]],
         "layers": numbers,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import seed_option
+from cli.options.common import overwrite_file_option, seed_option
 from cli.running.progress import ProgressBar
 from cli.text import say
 
@@ -15,12 +15,12 @@ from cli.text import say
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True, metavar="N",
               help="Passes over the training digits.")
 @seed_option("Seed of the weights and the order of the digits.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+@overwrite_file_option
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
     """Train the classifier of digits.
 
-    At the end, its accuracy on the held-out digits is told. Its logits serve as ten attributes,
-    its features as the distance builtin:digits.
+    At the end, it tells the accuracy on the held-out digits. The logits serve as ten attributes,
+    the features as the distance builtin:digits.
 
     \b
     Example:

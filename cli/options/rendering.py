@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from cli.options.common import (
     checkpoint_argument,
+    class_option,
+    cutoff_option,
     device_option,
     dry_run_option,
     grouped_options,
     output_option,
     overwrite_option,
+    truncation_option,
 )
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RenderingRequest:
-    """What rendering commands are told: the model, the treatment of seeds, where results go."""
+    """What rendering commands are told: the model, how seeds are mapped, where results go."""
 
     checkpoint: str
     truncation_cutoff: int | None
@@ -35,23 +38,27 @@ class RenderingRequest:
     fps: float = 30.0
 
     def open(self) -> "RenderingModel":
-        """Open the model.
-
-        Raises:
-            SettingsError: If there can be no such video.
-        """
-        from cli.models import open_for_rendering, open_model
+        """Open the model; raises SettingsError before if there can be no such video."""
+        from cli.models import RenderingModel, cutoff_of, open_model
         from latentlab.video.writer import check_video
 
         if self.video is not None:
             check_video(self.video, self.fps)
         model = open_model(self.checkpoint, self.device, self.tuning)
-        truncation = (self.truncation_psi, self.truncation_cutoff)
-        return open_for_rendering(model, truncation, self.label)
+        cutoff = cutoff_of(model.opened, self.truncation_cutoff)
+        truncation = (self.truncation_psi, cutoff)
+        return RenderingModel(**vars(model), truncation=truncation, label=self.label)
 
     def video_settings(self) -> dict[str, Any]:
         """Return what a manifest says of the video."""
         return {"video": self.video, "fps": self.fps if self.video else None}
+
+
+options_of_seeds = (
+    truncation_option(),
+    cutoff_option,
+    class_option("Class of a conditional generator, for seeds."),
+)
 
 
 def rendering_options(

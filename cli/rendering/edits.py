@@ -167,13 +167,10 @@ def _rows(edits: Edits, picture: SavedLatent, direction: Direction) -> list[dict
     latents = edits.latents(picture, direction)
     return [
         {
-            "picture": picture.name,
-            "direction": direction.name,
-            "method": edits.method,
-            "strength": strength,
-            "position": float(direction.positions(ws)[0, layers].mean()),
+            "picture": picture.name, "direction": direction.name, "method": edits.method,
+            "strength": strength, "position": float(direction.positions(ws)[0, layers].mean()),
             "deviation": direction.deviation,
             "file": str(edits.frame(picture, direction, i).relative_to(edits.folder)),
         }
         for i, (strength, ws) in enumerate(zip(edits.strengths, latents, strict=True))
-    ]
+    ]  # fmt: skip

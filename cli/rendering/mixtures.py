@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
+from cli.projecting.saved_latents import latents_of_seeds
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import write_table
@@ -19,9 +19,8 @@ from cli.text import counted, say
 from latentlab import Generator
 from latentlab.files import make_directory
 from latentlab.images import save_image, save_picture
-from latentlab.latents import load_ws, mix_styles, z_from_seeds
+from latentlab.latents import load_ws, mix_styles
 from latentlab.networks.synthesis import NoiseMode
-from latentlab.numerics import full_precision
 
 TABLE = "mix.csv"
 
@@ -72,8 +71,10 @@ def sources(
     Latents are as ``latentlab project`` writes them; row i of the file is named PREFIX0i.
     """
     if path is None:
-        return _of_seeds(model, seeds or [])
-    rows = load_ws(path, model.g).to(model.g.device).split(1)
+        latents = latents_of_seeds(model.g, seeds or [], model.c, model.truncation)
+        pairs = zip(seeds or [], latents, strict=True)
+        return [Source(str(seed), f"seed {seed}", latent.ws, seed) for seed, latent in pairs]
+    rows = load_ws(path, model.g).split(1)
     return [Source(f"{prefix}{i:02d}", f"{prefix} {i}", ws, i) for i, ws in enumerate(rows)]
 
 
@@ -117,18 +118,6 @@ def draw(g: Generator, grids: Sequence[Grid], settings: dict[str, Any], folder: 
             report += _draw_grid(g, grid, settings["noise_mode"], bar.advance)
     write_table(pd.DataFrame(report).assign(**settings), folder / TABLE)
     say(f"{counted(len(report), 'mixture')}; see {', '.join(str(grid.sheet) for grid in grids)}")
-
-
-@torch.no_grad()
-@full_precision()
-def _of_seeds(model: RenderingModel, seeds: Sequence[int]) -> list[Source]:
-    """Map seeds to latents one by one, so that no seed changes another's."""
-    g, c = model.g, model.c
-    found = []
-    for seed in seeds:
-        ws = g.mapping(z_from_seeds([seed], g.z_dim).to(g.device), c, *model.truncation)
-        found.append(Source(str(seed), f"seed {seed}", ws, seed))
-    return found
 
 
 def _draw_grid(

@@ -1,4 +1,4 @@
-"""The end of commands that render: nothing is lost, and a dry run only tells."""
+"""How commands that render end: nothing is lost, and a dry run only tells."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,17 +18,9 @@ def draw_or_tell(
     draw: Callable[[], None],
     keep: Sequence[Path] = (),
 ) -> None:
-    """Draw the files and write the manifest; for a dry run, print the settings instead.
+    """Draw ``files`` and write the manifest; for a dry run, print the settings instead.
 
-    Args:
-        request: What the command line says.
-        files: All that ``draw`` writes.
-        settings: For the manifest.
-        draw: Draws, and says what it has drawn.
-        keep: Inputs, which are never replaced.
-
-    Raises:
-        OutputError: If results are there already and may not be replaced.
+    Results are replaced only where the request allows it, files to ``keep`` never.
     """
     refuse_existing([*files, request.output / MANIFEST], request.overwrite, keep)
     if request.dry_run:
