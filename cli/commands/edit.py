@@ -14,7 +14,7 @@ from cli.options.common import (
 )
 from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
 from cli.options.values import FloatList, NumberList, StyleLayers
-from cli.text import number_ranges, plain_text, say
+from cli.text import plain_text, say
 
 _PATH = click.Path(path_type=Path)
 
@@ -77,8 +77,8 @@ def edit(
           --directions directions/directions.safetensors --direction 0 -o edit
     """
     _refuse_conflicts(click.get_current_context())
-    from cli.projecting.saved_latents import latents_of_seeds, read_saved
     from cli.rendering.edits import Edits, draw, planned_files
+    from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
     from latentlab.editing.directions import load_directions
     from latentlab.files import sha256_of
@@ -88,23 +88,14 @@ def edit(
     directions = load_directions(file, model.g.w_dim)
     chosen = list({one.name: one for one in map(directions.find, wanted)}.values())
     numbers = directions.layers if layers is None else tuple(style_layers(layers, model.g.num_ws))
-    if seeds is None:
-        pictures = read_saved(sources, model.g, noise_file)
-    else:
-        once = list(dict.fromkeys(seeds))
-        pictures = latents_of_seeds(model.g, once, model.c, model.truncation)
+    pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file)
     edits = Edits(
         request.output, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
         directions.method, request.video, request.fps, frames,
     )
     settings = {
-        "pictures": [picture.name for picture in pictures],
-        "directions": [one.name for one in chosen], "method": directions.method,
-        "directions_file": plain_text(file), "directions_sha256": sha256_of(file),
-        "strengths": edits.strengths,
-        "layers": "all" if numbers is None else number_ranges(numbers),
-        "truncation_psi": request.truncation_psi if seeds else None,
-        **request.video_settings(), **model.settings(),
+        **edits.settings(), "directions_file": plain_text(file),
+        "directions_sha256": sha256_of(file), **request.settings(bool(seeds)), **model.settings(),
     }
     if directions.sha256 not in ("", model.sha256):
         say("These directions were found in another generator; they hold for one tuned from it, "

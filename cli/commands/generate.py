@@ -70,13 +70,7 @@ def generate(
           --noise out/projected_noise.npz -o again
     """
     _refuse_conflicts(click.get_current_context())
-    from cli.rendering.generated import (
-        draw_pictures,
-        draw_strips,
-        planned_files,
-        renders_of_latents,
-        renders_of_seeds,
-    )
+    from cli.rendering.generated import draw, planned_files, renders_of_latents, renders_of_seeds
     from cli.rendering.results import tell_settings
     from cli.reports.tables import refuse_existing
 
@@ -87,8 +81,7 @@ def generate(
         pictures = renders_of_latents(model.g, projected_w, noise_file, noise_mode)
     else:
         pictures = renders_of_seeds(model, seeds or [], psis, noise_mode)
-    strips = len(psis) > 1
-    files = planned_files(request.output, list(pictures), strips)
+    files = planned_files(request.output, list(pictures), psis)
     refuse_existing(files, request.overwrite)
     if request.dry_run:
         tell_settings({
@@ -96,10 +89,8 @@ def generate(
             "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
             "noise_mode": noise_mode, "lod": lod, **model.settings(),
         })
-    elif strips:
-        draw_strips(pictures, seeds or [], psis, files)
     else:
-        draw_pictures([render for (render,) in pictures.values()], files)
+        draw(pictures, seeds or [], psis, files)
 # fmt: on
 
 

@@ -67,16 +67,13 @@ def interpolate(
           --video walk.gif -o walk
     """
     _refuse_conflicts(click.get_current_context())
-    from cli.projecting.saved_latents import latents_of_seeds, read_saved
+    from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
     from cli.rendering.walks import Walk, draw, on_circles, on_lines, planned_files
     from latentlab.editing.interpolation import places
 
     model = request.open()
-    if seeds:
-        keys = latents_of_seeds(model.g, seeds, model.c, model.truncation)
-    else:
-        keys = read_saved(latents, model.g)
+    keys = latents_to_render(model, seeds or [], latents)
     if len(keys) * frames > _MOST_FRAMES:
         raise click.UsageError(
             f"{len(keys)} pictures with {frames:,} frames each are more than {_MOST_FRAMES:,}."
@@ -90,8 +87,7 @@ def interpolate(
     settings = {
         "pictures": [key.name for key in keys], "frames": len(way), "frames_a_leg": frames,
         "space": space, "loop": loop, "ease": ease, "noise_mode": noise_mode,
-        "truncation_psi": request.truncation_psi if seeds else None,
-        **request.video_settings(), **model.settings(),
+        **request.settings(bool(seeds)), **model.settings(),
     }
     draw_or_tell(request, planned_files(walk), settings, partial(draw, model.g, walk), latents)
 # fmt: on

@@ -49,9 +49,13 @@ class RenderingRequest:
         truncation = (self.truncation_psi, cutoff)
         return RenderingModel(**vars(model), truncation=truncation, label=self.label)
 
-    def video_settings(self) -> dict[str, Any]:
-        """Return what a manifest says of the video."""
-        return {"video": self.video, "fps": self.fps if self.video else None}
+    def settings(self, of_seeds: bool) -> dict[str, Any]:
+        """Return what a manifest says of truncation, which is for seeds, and of the video."""
+        return {
+            "truncation_psi": self.truncation_psi if of_seeds else None,
+            "video": self.video,
+            "fps": self.fps if self.video else None,
+        }
 
 
 options_of_seeds = (

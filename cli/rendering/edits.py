@@ -19,7 +19,7 @@ from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import write_table
 from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
-from cli.text import counted, say
+from cli.text import counted, number_ranges, say
 from latentlab import Generator
 from latentlab.editing.directions import Direction, move
 from latentlab.files import make_directory
@@ -67,6 +67,16 @@ class Edits:
         """Return the file of one edit: 03_+1.5.png."""
         name = f"{number:02d}_{self.strengths[number]:+g}.png"
         return self.place(picture, direction) / name
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the manifest says of the edits."""
+        return {
+            "pictures": [picture.name for picture in self.pictures],
+            "directions": [direction.name for direction in self.directions],
+            "method": self.method,
+            "strengths": self.strengths,
+            "layers": "all" if self.layers is None else number_ranges(self.layers),
+        }
 
     def latents(self, picture: SavedLatent, direction: Direction) -> list[Tensor]:
         """Return the picture's latent [1,num_ws,w_dim] moved by each strength."""

@@ -66,15 +66,25 @@ def renders_of_latents(
     return {f"proj{row:02d}": [partial(render, row)] for row in range(len(ws))}
 
 
-def planned_files(output: Path, names: list[str], strips: bool) -> list[Path]:
+def planned_files(output: Path, names: list[str], psis: list[float]) -> list[Path]:
     """Return the file of each picture or strip, and that of the sheet, if there is one."""
-    if not strips:
+    if len(psis) == 1:
         return [output / f"{name}.png" for name in [*names, "grid"]]
     files = [output / f"{name}-truncation.png" for name in names]
     return [*files, output / "truncation.png"] if len(files) > 1 else files
 
 
-def draw_pictures(renders: list[Render], files: list[Path]) -> None:
+def draw(
+    pictures: dict[str, list[Render]], seeds: list[int], psis: list[float], files: list[Path]
+) -> None:
+    """Write the planned files: pictures for a single psi, strips for several."""
+    if len(psis) == 1:
+        _draw_pictures([render for (render,) in pictures.values()], files)
+    else:
+        _draw_strips(pictures, seeds, psis, files)
+
+
+def _draw_pictures(renders: list[Render], files: list[Path]) -> None:
     """Write one picture for each render, and the first of them on a grid."""
     *single, together = files
     make_directory(together.parent)
@@ -90,7 +100,7 @@ def draw_pictures(renders: list[Render], files: list[Path]) -> None:
     say(f"{counted(len(single), 'picture')} and grid.png in {together.parent}")
 
 
-def draw_strips(
+def _draw_strips(
     pictures: dict[str, list[Render]], seeds: list[int], psis: list[float], files: list[Path]
 ) -> None:
     """Write one strip for each seed, in the order of psi, and the first of them on a sheet."""

@@ -1,14 +1,30 @@
 """Rendering images one at a time: what else is rendered never changes a picture."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from cli.models import RenderingModel
+from cli.projecting.saved_latents import SavedLatent, latents_of_seeds, read_saved
 from latentlab import Generator
 from latentlab.latents import noise_from_seed
 from latentlab.networks.synthesis import NoiseMode
 from latentlab.numerics import Stream, full_precision, keyed_generator
+
+
+def latents_to_render(
+    model: RenderingModel,
+    seeds: Sequence[int],
+    paths: Sequence[Path],
+    noise_file: Path | None = None,
+) -> list[SavedLatent]:
+    """Return the latents of seeds or, if there are none, those saved at the paths."""
+    if seeds:
+        return latents_of_seeds(model.g, seeds, model.c, model.truncation)
+    return read_saved(paths, model.g, noise_file)
 
 
 @torch.no_grad()
