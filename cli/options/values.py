@@ -137,7 +137,7 @@ class FileName(Parsed[str]):
     def parse(self, text: str) -> str:
         """Refuse names with folders, and other suffixes."""
         fits = not self._suffixes or PurePath(text).suffix in self._suffixes
-        if PurePath(text).name != text or not fits:
+        if PurePath(text).name != text or text in ("", "..") or not fits:
             ending = f" that ends in {', '.join(self._suffixes)}" if self._suffixes else ""
             self.fail(f"{text[:80]!r} is no file name{ending}")
         return text
