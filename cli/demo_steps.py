@@ -1,4 +1,4 @@
-"""The parts of the demo: samples, projected digits, and the picture that shows them."""
+"""The parts of the demo: samples, projected digits, their picture, and the compared models."""
 
 from pathlib import Path
 

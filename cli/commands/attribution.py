@@ -64,12 +64,6 @@ def attribution(
     The same command again continues a stopped measurement.
 
     \b
-    Perceptual distances:
-      lpips-vgg (the published one), lpips-alex, lpips-squeeze
-      builtin:digits         32x32 digits only
-      FILE                   TorchScript like NVIDIA's vgg16.pt
-
-    \b
     Examples:
       latentlab attribution ffhq.pkl photos --html -o attribution
       latentlab attribution builtin:digits-stylegan2 builtin:digits \\

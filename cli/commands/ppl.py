@@ -57,12 +57,6 @@ def ppl(
       ppl2_wend              at the start of paths in W, whole pictures
 
     \b
-    Perceptual distances:
-      lpips-vgg (the published one), lpips-alex, lpips-squeeze
-      builtin:digits         32x32 digits only
-      FILE                   TorchScript like NVIDIA's vgg16.pt
-
-    \b
     Examples:
       latentlab ppl ffhq.pkl --protocol ppl_wend -o ppl
       latentlab ppl cars.pkl --relative-width 0.02 --html -o ppl
