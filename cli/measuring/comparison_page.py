@@ -7,9 +7,12 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from cli.commands.droplets import caption, heat, summary
 from cli.measuring.comparison import Measured
+from cli.measuring.contributions import bars
+from cli.measuring.droplets import caption, heat, summary
+from cli.measuring.path_length import histogram
 from cli.measuring.results import Results
+from cli.measuring.separability_bars import compared
 from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast
 from cli.reports.tables import short
@@ -79,7 +82,7 @@ def write_comparison(
 
 
 def verdicts(differences: pd.DataFrame) -> list[str]:
-    """Say in a line a model what it is significantly better on, and what does not tell."""
+    """Say in one line per model what it is significantly better on, and what is undecided."""
     lines = []
     named = differences.assign(what=_names(differences))
     pairs = differences[["model_a", "model_b"]].drop_duplicates()
@@ -145,7 +148,7 @@ def _add_differences(
         ],
         "better": differences["better"],
     })  # fmt: skip
-    if len(pairs) == 1:  # everything in one row a measure
+    if len(pairs) == 1:  # everything in one row per measure
         table = values.merge(table.drop(columns="pair"), on="measure", how="left")
         table = table.rename(columns={"difference": "second - first"})
     else:
@@ -158,7 +161,7 @@ def _add_differences(
 
 
 def _values(measured: Sequence[Measured]) -> pd.DataFrame:
-    """Return a row a measure with a column a model, the value with its interval."""
+    """Return one row per measure with one column per model: the value with its interval."""
     columns: dict[str, dict[str, str]] = {}
     for each in measured:
         for result in each.results:
@@ -196,8 +199,6 @@ def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, An
 
 
 def _add_path_lengths(results: Results, measured: Sequence[Measured]) -> None:
-    from cli.measuring.path_length import histogram
-
     found = _results_by_model(measured, "path_length")
     if found:
         first = next(iter(found.values())).settings
@@ -207,8 +208,6 @@ def _add_path_lengths(results: Results, measured: Sequence[Measured]) -> None:
 
 
 def _add_separability(results: Results, measured: Sequence[Measured]) -> None:
-    from cli.measuring.separability_bars import compared
-
     found = _results_by_model(measured, "separability")
     if found:
         results.page.section("Separability of each attribute")
@@ -218,8 +217,6 @@ def _add_separability(results: Results, measured: Sequence[Measured]) -> None:
 
 
 def _add_contributions(results: Results, measured: Sequence[Measured]) -> None:
-    from cli.measuring.contributions import bars
-
     found = _results_by_model(measured, "contributions")
     if found:
         results.page.section("Contribution of each resolution")
@@ -239,6 +236,6 @@ def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
 
 
 def published() -> pd.DataFrame:
-    """Return a row a measure, with the published figures of both systems."""
+    """Return the published figures of both systems, one row per measure."""
     columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
     return pd.DataFrame(_PUBLISHED, columns=columns)

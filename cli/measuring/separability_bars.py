@@ -43,7 +43,7 @@ def bars(attributes: pd.DataFrame) -> Figure:
 
 
 def compared(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw the entropies of several models side by side, a panel a space.
+    """Draw the entropies of several models side by side, one panel per space.
 
     ``tables`` are MetricResult.samples of linear separability by the model's name; attributes
     that all of them have are drawn, the MOST that leave most open in the first.
