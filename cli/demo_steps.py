@@ -114,9 +114,8 @@ def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
 
 
 def planned_results(folder: Path, device: str, overwrite: bool) -> Results:
-    """Plan the files of the comparison, and refuse those that are there already."""
-    request = MeasuringRequest(output=folder / PAGE.parent, report="report.csv", seed=0, batch=None,
-                               overwrite=overwrite, device=device, dry_run=False)  # fmt: skip
+    """Plan the files of the comparison, and refuse those that exist already."""
+    request = MeasuringRequest(folder / PAGE.parent, overwrite, device)
     return Results(request, " and ".join(_MODELS), comparison_files(len(_MODELS)))
 
 
@@ -127,5 +126,5 @@ def compare_models(results: Results, device: str) -> list[str]:
     settings = open_settings(_COUNTS, needs, results.request, models)
     facts = {"samples": _COUNTS, **settings.identity()}
     with results.claimed():
-        measured = [measure(model, model.name, settings, results.request) for model in models]
+        measured = [measure(model, model.name, settings) for model in models]
         return write_comparison(results, measured, facts, with_published=False)

@@ -7,7 +7,7 @@ import click
 from cli.options.common import checkpoint_argument, distance_option, steps_option
 from cli.options.measuring import MeasuringRequest, measuring_options
 from cli.options.pictures import max_upscale_option
-from cli.options.values import FiniteFloat
+from cli.options.values import AnyFloat
 
 if TYPE_CHECKING:
     from latentlab.images import Crop
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
               help="w: one vector for all layers, as published; w+: one per layer.")
 @steps_option(1000)
-@click.option("--truncation-psi", type=FiniteFloat(), default=1.0, show_default=True,
+@click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
               metavar="PSI", help="Truncation of the generated pictures.")
 @click.option("--crop", type=click.Choice(["center", "none"]), default="center",
               show_default=True, help="Largest centred square, or square pictures only.")
@@ -48,7 +48,7 @@ def attribution(
 
     A generator's own pictures can be projected back almost exactly, others less so. Both are
     projected, and the distances that remain are compared: the area under the ROC curve is 1
-    where they tell real from generated always, and 0.5 where they do not.
+    where they always tell real from generated, and 0.5 where they do not.
 
     REAL are pictures, folders of pictures, or builtin:digits (the digits that the bundled
     models were not trained on). DIR receives report.csv, distances.csv (one row for each picture),
@@ -68,7 +68,7 @@ def attribution(
           --distance builtin:digits --most-real 20 --steps 200 -o attribution
     """
     from cli.measuring.attribution import FILES, write
-    from cli.measuring.work import plan_results, work_on
+    from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from cli.pictures.real_pictures import read_real
     from latentlab import distributed, perceptual_distance
@@ -84,10 +84,9 @@ def attribution(
                 "space": space, "steps": steps, "truncation_psi": truncation_psi,
                 "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
-    results = plan_results(request, f"Attribution to {model.name}", FILES, [model],
-                           {**settings, "left_out": pictures.refused}, pictures.refused)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
-    with results.claimed():
+    with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
+                         {**settings, "left_out": pictures.refused}, pictures.refused) as results:
         with work_on(request, model, "projecting", total, "picture", identity) as work:
             found = project_groups(model.g, pictures, compare, count, asked, **work)
         if distributed.is_main():

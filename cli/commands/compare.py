@@ -43,7 +43,7 @@ def compare(
 ) -> None:
     """Compare models on one page.
 
-    The chosen metrics are measured on each with the same seeds. DIR/report.html says which is
+    The chosen metrics are measured on each model with the same seeds. DIR/report.html says which is
     better on what, with the difference, its interval and whether it is significant, and shows
     samples side by side, path lengths, contributions and droplets. DIR receives the tables as
     well: report.csv and differences.csv. The same command again continues where it was stopped.
@@ -65,7 +65,7 @@ def compare(
         raise click.UsageError("Give two checkpoints or more, each once.")
     from cli.measuring.comparison import labels_of, measure, open_settings
     from cli.measuring.comparison_page import planned_files, write_comparison
-    from cli.measuring.work import plan_results
+    from cli.measuring.work import claimed_results
     from cli.models import open_model
     from latentlab import distributed
 
@@ -76,10 +76,10 @@ def compare(
              **settings.identity()}
     labels = labels_of(models)
     title = f"{', '.join(labels[:-1])} and {labels[-1]}"
-    results = plan_results(request, title, planned_files(len(models)), models, facts)
-    with results.claimed():
+    files = planned_files(len(models))
+    with claimed_results(request, title, files, models, facts) as results:
         measured = [
-            measure(model, label, settings, request)
+            measure(model, label, settings)
             for model, label in zip(models, labels, strict=True)
         ]
         if distributed.is_main():

@@ -30,15 +30,15 @@ def contributions(
           network-snapshot-025000.pkl -o shares
     """
     from cli.measuring.contributions import PLOT, expanded, measure, write
-    from cli.measuring.work import plan_results
+    from cli.measuring.work import claimed_results
     from cli.models import open_model
     from latentlab import distributed
 
     names = list(expanded(checkpoints))
     settings = {"samples": samples, "seed": request.seed}
     told = [open_model(name, request.device) for name in names] if request.dry_run else []
-    results = plan_results(request, "Contribution of each resolution", [PLOT], told, settings)
-    with results.claimed():
+    title = "Contribution of each resolution"
+    with claimed_results(request, title, [PLOT], told, settings) as results:
         found = measure(names, samples, request)
         if distributed.is_main():
             write(results, found, settings)

@@ -21,14 +21,14 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
 @click.option("--method", type=click.Choice(["pca", "sefa", "svm"]), default="pca",
               show_default=True, help="How directions are found, see above.")
 @click.option("--samples", type=click.IntRange(2, 10_000_000), metavar="N",
-              help="Samples of w that decide the directions of pca, and everyone's unit; for svm, "
+              help="Samples of w that decide the directions of pca, and the unit of all; for svm, "
               "pictures to classify. Default: 100,000, and 20,000 pictures.")
 @click.option("--components", type=click.IntRange(min=1), default=10, show_default=True,
               metavar="N", help="Directions of pca and sefa.")
 @click.option("--layers", type=StyleLayers(), metavar="LAYERS",
-              help="Layers that are moved unless an edit says others: coarse, middle, fine, or "
+              help="Layers that are moved unless an edit names others: coarse, middle, fine, or "
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
-@attributes_options(" for svm", "`latentlab separability`")
+@attributes_options(" for svm", "`latentlab separability`", "w")
 @click.option("--picture", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
               metavar="SEED", help="Seed of the picture that directions.png shows moved.")
 @click.option("--strength", type=FiniteFloat(min=0, min_open=True), default=3.0, show_default=True,
@@ -72,7 +72,7 @@ def directions(
     _refuse_conflicts(click.get_current_context(), method, attributes)
     from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
     from cli.measuring.separability import open_classifiers
-    from cli.measuring.work import plan_results
+    from cli.measuring.work import claimed_results
     from cli.models import label_of, open_model
     from latentlab import distributed
     from latentlab.latents import style_layers
@@ -85,8 +85,8 @@ def directions(
     wanted = DirectionSettings(method, count, components, numbers, attributes)
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
-    results = plan_results(request, f"Directions in W of {model.name}", FILES, [model], settings)
-    with results.claimed():
+    title = f"Directions in W of {model.name}"
+    with claimed_results(request, title, FILES, [model], settings) as results:
         found, notes = find(model, wanted, opened, request, settings)
         if distributed.is_main():
             write(results, model, found, notes, settings, (picture, c, strength))

@@ -35,16 +35,15 @@ def droplets(
       latentlab droplets builtin:digits-stylegan1 --samples 64 --html -o droplets
     """
     from cli.measuring.droplets import FILES, write
-    from cli.measuring.work import plan_results, work_on
+    from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics import droplets as measure
 
     model = open_model(checkpoint, request.device)
     settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
-    results = plan_results(request, f"Droplets of {model.name}", FILES, [model],
-                           {**settings, "samples": samples})
-    with results.claimed():
+    with claimed_results(request, f"Droplets of {model.name}", FILES, [model],
+                         {**settings, "samples": samples}) as results:
         with work_on(request, model, "droplets", samples, "picture", settings) as work:
             result = measure(model.g, samples, request.seed, threshold=threshold, noise=noise,
                              **work)

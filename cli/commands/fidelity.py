@@ -50,7 +50,7 @@ def fidelity(
           --metric fid --metric kid --html -o fidelity
     """
     from cli.measuring.fidelity import FILES, write
-    from cli.measuring.work import plan_results, work_on
+    from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
     from latentlab.datasets.pictures import open_dataset
@@ -64,12 +64,11 @@ def fidelity(
     settings = {"data": reals.fingerprint, "metrics": metrics, "mirror": mirror,
                 "seed": request.seed}
     count = min(samples, len(reals))
-    results = plan_results(request, f"Fidelity of {model.name}", FILES, [model],
-                           {**settings, "samples": samples, "reals": count})
-    files = find_weights(metrics, weights, vgg_weights)
+    files = {} if request.dry_run else find_weights(metrics, weights, vgg_weights)
     identity = {"metric": "fidelity", **settings,
                 "weights": {name: sha256_of(file) for name, file in files.items()}}
-    with results.claimed():
+    with claimed_results(request, f"Fidelity of {model.name}", FILES, [model],
+                         {**settings, "samples": samples, "reals": count}) as results:
         with work_on(request, model, "fidelity", samples + count, "img", identity) as work:
             result = measure(
                 model.g, reals, samples, request.seed, metrics=metrics, mirror=mirror,

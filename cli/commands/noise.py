@@ -4,7 +4,7 @@ import click
 
 from cli.options.common import checkpoint_argument
 from cli.options.measuring import MeasuringRequest, measuring_options, samples_option
-from cli.options.values import FiniteFloat
+from cli.options.values import AnyFloat
 
 
 # fmt: off
@@ -16,7 +16,7 @@ from cli.options.values import FiniteFloat
 @click.option("--fine-from", type=click.IntRange(min=1), metavar="RES",
               help="Resolution from which noise is fine; default: 64, or the upper half of the "
                    "resolutions in images up to 64 pixels.")
-@click.option("--truncation-psi", type=FiniteFloat(), default=1.0, show_default=True,
+@click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
               metavar="PSI", help="Truncation of the latents.")
 @measuring_options()
 def noise(
@@ -45,7 +45,7 @@ def noise(
       latentlab noise builtin:digits-stylegan1 --fine-from 32 -o noise
     """
     from cli.measuring.noise import FILES, write
-    from cli.measuring.work import plan_results, work_on
+    from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
@@ -54,10 +54,9 @@ def noise(
     sets = noise_sets(model.g, fine_from)
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}
-    results = plan_results(request, f"Stochastic variation of {model.name}", FILES, [model],
-                           {**settings, "samples": samples})
     identity = {"metric": "stochastic_variation", **settings}
-    with results.claimed():
+    with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
+                         {**settings, "samples": samples}) as results:
         with work_on(request, model, "noise", samples, "latent", identity) as work:
             result = stochastic_variation(
                 model.g, samples, draws, request.seed, fine_from=fine_from,

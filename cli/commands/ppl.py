@@ -60,7 +60,7 @@ def ppl(
           --samples 5000 -o ppl
     """
     from cli.measuring.path_length import FILES, check_fit, write
-    from cli.measuring.work import plan_results, work_on
+    from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed, perceptual_distance
     from metrics import perceptual_path_length
@@ -72,9 +72,8 @@ def ppl(
     check_fit(compare, model.g, paths.crop)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
                 "seed": request.seed}
-    results = plan_results(request, f"Perceptual path length of {model.name}", FILES, [model],
-                           {**settings, "samples": samples})
-    with results.claimed():
+    with claimed_results(request, f"Perceptual path length of {model.name}", FILES, [model],
+                         {**settings, "samples": samples}) as results:
         with work_on(request, model, protocol, samples, "path", settings) as work:
             result = perceptual_path_length(
                 model.g, compare, paths.space, paths.sampling, samples, paths.crop, request.seed,

@@ -3,33 +3,20 @@
 import click
 
 from cli.options.measuring import (
-    AttributesRequest,
     MeasuringRequest,
-    attributes_options,
+    SeparabilityRequest,
     measuring_options,
-    samples_option,
+    separability_options,
 )
-
-SPACE_CHOICES = ("z,w", "z", "w")
 
 
 # fmt: off
 @click.command()
 @click.argument("checkpoint", metavar="[CKPT]", required=False)
-@attributes_options()
-@samples_option(200_000, "Number of pictures.")
-@click.option("--space", type=click.Choice(SPACE_CHOICES),
-              help="Spaces to measure. Default: both, or Z alone where there is no W.")
-@click.option("--dual", is_flag=True, help="Solve the SVM as the published code does, which seldom "
-              "converges and depends on the seed.")
+@separability_options
 @measuring_options()
 def separability(
-    checkpoint: str | None,
-    attributes: AttributesRequest,
-    samples: int,
-    space: str | None,
-    dual: bool,
-    request: MeasuringRequest,
+    checkpoint: str | None, wanted: SeparabilityRequest, request: MeasuringRequest
 ) -> None:
     """Measure linear separability.
 
@@ -59,18 +46,19 @@ def separability(
       latentlab separability --latents projections --labels labels.csv \\
           -o separability
     """
+    attributes = wanted.attributes
     own, needed = attributes.labelled, "Give CKPT and --classifier, or --latents and --labels."
     if (attributes.latents or attributes.labels) and (checkpoint or not own):
         raise click.UsageError("--latents and --labels go together, without CKPT or --classifier.")
     if not (checkpoint or own):
         raise click.UsageError(needed)
-    attributes.refuse_conflicts(needed, samples)
-    if own and space == "z,w":
+    attributes.refuse_conflicts(needed, wanted.samples)
+    if own and wanted.space == "z,w":
         raise click.UsageError("--latents are of one space; give --space z, or w.")
     from cli.measuring.separability import measure_latents, measure_model
 
     if own:
-        measure_latents(*own, attributes, space, dual, request)
+        measure_latents(*own, wanted, request)
     elif checkpoint:
-        measure_model(checkpoint, attributes, samples, space, dual, request)
+        measure_model(checkpoint, wanted, request)
 # fmt: on

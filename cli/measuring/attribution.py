@@ -12,7 +12,7 @@ from cli.measuring.results import Results
 from cli.measuring.work import end
 from cli.models import Model
 from cli.pictures.real_pictures import RealPictures
-from cli.reports.plot_style import QUIET, colour, new_figure, quieten, shortened
+from cli.reports.plot_style import QUIET, colour, draw_shares, new_figure, quieten, shortened
 from cli.reports.tables import short
 from cli.reports.tiles import Captioned, tiles
 from latentlab.images import from_uint8
@@ -86,13 +86,9 @@ def histogram(result: MetricResult) -> Figure:
     every = np.concatenate(list(groups.values()))
     bins = int(np.clip(2 * np.sqrt(len(every)), *_BINS))
     low = every[every > 0].min(initial=every.max()) or 1e-6  # an exact projection has distance 0
-    edges = np.geomspace(low, max(every.max(), low) * 1.02, bins + 1)
+    edges = np.geomspace(low, max(every.max(), low) * 1.02, bins + 1).tolist()
     for i, (name, values) in enumerate(groups.items()):
-        share = np.full(len(values), 100 / len(values))
-        label = f"{name} ({len(values)})"
-        shown, places = np.clip(values, low, None), edges.tolist()
-        axes.hist(shown, places, weights=share, histtype="stepfilled", alpha=0.25, color=colour(i))
-        axes.hist(shown, places, weights=share, histtype="step", color=colour(i), label=label)
+        draw_shares(axes, np.clip(values, low, None), edges, i, f"{name} ({len(values)})")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -36,22 +36,22 @@ class ComparisonSettings:
 
     Attributes:
         samples: Number of samples of each metric, in order.
-        seed: Of all.
         needs: What the metrics need, as it was asked for.
+        request: Where to write what, and how to compute.
         distance: The opened distance of the path length.
         classifiers: Those opened for separability, by their names.
     """
 
     samples: Mapping[str, int]
-    seed: int
     needs: ComparisonRequest
+    request: MeasuringRequest
     distance: PerceptualDistance | None
     classifiers: Mapping[str, nn.Module]
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers, besides the model and the counts."""
         name = None if self.distance is None else self.distance.name
-        return {"seed": self.seed, "distance": name, "outputs": self.needs.outputs,
+        return {"seed": self.request.seed, "distance": name, "outputs": self.needs.outputs,
                 "classifiers": list(self.classifiers), "data": self.needs.data}  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def open_settings(
     judges = {name: load_classifier(name).to(device) for name in named}
     if "fidelity" in samples:
         open_dataset(needs.data or "", None, 3)  # what cannot be read is told now
-    return ComparisonSettings(samples, request.seed, needs, compare, judges)
+    return ComparisonSettings(samples, needs, request, compare, judges)
 
 
 @dataclass(frozen=True)
@@ -98,18 +98,16 @@ def labels_of(models: Sequence[Model]) -> list[str]:
     return files if len(set(files)) == len(files) else [model.name for model in models]
 
 
-def measure(
-    model: Model, label: str, settings: ComparisonSettings, request: MeasuringRequest
-) -> Measured:
+def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
-    done = Measured(model, label, [], {})
+    done, request = Measured(model, label, [], {}), settings.request
     for metric, count in settings.samples.items():
         for name, run in _runs(metric, model, settings):
             identity = {"metric": name, "samples": count, **settings.identity()}
             title = f"{name} of {label}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:
-                    done.results.append(run(num_samples=count, seed=settings.seed, **work))
+                    done.results.append(run(num_samples=count, seed=request.seed, **work))
             except LatentError as error:
                 done.refused[metric] = str(error)
     return done

@@ -69,9 +69,7 @@ def write_comparison(
     results.picture(
         SAMPLES, _samples(measured), f"Seeds 0 to {_COLUMNS * _ROWS - 1} of each model."
     )
-    _add_path_lengths(results, measured)
-    _add_separability(results, measured)
-    _add_contributions(results, measured)
+    _add_plots(results, measured)
     _add_droplets(results, measured)
     if with_published:
         results.page.section("Published figures, for orientation", SOURCE)
@@ -198,41 +196,32 @@ def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, An
     return {name: result for name, result in found.items() if result is not None}
 
 
-def _add_path_lengths(results: Results, measured: Sequence[Measured]) -> None:
-    found = _results_by_model(measured, "path_length")
-    if found:
+def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
+    """Draw what was measured of several models side by side."""
+    if found := _results_by_model(measured, "path_length"):
         first = next(iter(found.values())).settings
         results.page.section("Path lengths")
         results.figure(PATHS, histogram(found), f"How often each path length occurs "
                        f"({first['protocol']}, distance {first['distance']}).")  # fmt: skip
-
-
-def _add_separability(results: Results, measured: Sequence[Measured]) -> None:
-    found = _results_by_model(measured, "separability")
-    if found:
+    if found := _results_by_model(measured, "separability"):
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}
         results.figure(ATTRIBUTES, compared(tables), "What planes in each space leave open of "
                        "each attribute; shorter is better.")  # fmt: skip
-
-
-def _add_contributions(results: Results, measured: Sequence[Measured]) -> None:
-    found = _results_by_model(measured, "contributions")
-    if found:
+    if found := _results_by_model(measured, "contributions"):
         results.page.section("Contribution of each resolution")
         rows = {name: result.rows for name, result in found.items()}
         results.figure(SHARES, bars(rows), "Share of each resolution in the image.")
 
 
 def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
-    found = _results_by_model(measured, "droplets")
-    if not found:
-        return
-    results.page.section("Droplets")
-    for i, (name, result) in enumerate(found.items()):
-        results.page.text(f"{name}: {' '.join(summary(result))}")
-        model = next(each.model for each in measured if each.label == name)
-        results.figure(heat_file(i), heat(model.g, result, _HEATED), f"{name}. {caption(result)}")
+    found = [(each, result) for each in measured if (result := each.of("droplets")) is not None]
+    if found:
+        results.page.section("Droplets")
+    for i, (each, result) in enumerate(found):
+        results.page.text(f"{each.label}: {' '.join(summary(result))}")
+        picture = heat(each.model.g, result, _HEATED)
+        results.figure(heat_file(i), picture, f"{each.label}. {caption(result)}")
 
 
 def published() -> pd.DataFrame:

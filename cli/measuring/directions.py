@@ -81,19 +81,18 @@ def find(
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
     """Find directions; returns them, and what a reader should know of them."""
+    if wanted.method == "svm" and wanted.attributes.labelled is not None:
+        return _of_labels(model, wanted, *wanted.attributes.labelled, request)
+    if wanted.method == "svm":
+        return _of_classifiers(model, wanted, classifiers, request, settings)
+    moments = _moments(model, wanted.samples, request.seed)
+    how = (wanted.components, wanted.layers, model.sha256)
     if wanted.method == "pca":
-        moments = _moments(model, wanted.samples, request.seed)
-        found = principal_directions(moments, wanted.components, wanted.layers, model.sha256)
+        found = principal_directions(moments, *how)
         share = sum(found.facts["explained_variance"])
         return found, [f"They explain {share:.1%} of the variance of w."]
-    if wanted.method == "sefa":
-        moments = _moments(model, wanted.samples, request.seed)
-        found = sefa_directions(model.g, moments, wanted.components, wanted.layers, model.sha256)
-        return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
-    own = wanted.attributes.labelled
-    if own is not None:
-        return _of_labels(model, wanted, *own, request)
-    return _of_classifiers(model, wanted, classifiers, request, settings)
+    found = sefa_directions(model.g, moments, *how)
+    return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
 
 
 def write(

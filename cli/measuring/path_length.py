@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cli.measuring.results import Results
 from cli.models import Model
-from cli.reports.plot_style import QUIET, colour, new_figure, quieten, shortened
+from cli.reports.plot_style import QUIET, colour, draw_shares, new_figure, quieten, shortened
 from cli.reports.tables import short
 from cli.reports.tiles import tiles
 from latentlab import Generator
@@ -66,9 +66,7 @@ def histogram(results: Mapping[str, MetricResult]) -> Figure:
     labels = shortened(list(lengths))
     for i, (name, label) in enumerate(zip(lengths, labels, strict=True)):
         values, mean = np.clip(lengths[name], low, None), results[name].value
-        share = np.full(len(values), 100 / len(values))
-        axes.hist(values, edges, weights=share, histtype="stepfilled", alpha=0.25, color=colour(i))
-        axes.hist(values, edges, weights=share, histtype="step", color=colour(i), label=label)
+        draw_shares(axes, values, edges, i, label)
         axes.axvline(mean, color=colour(i), linestyle="--", linewidth=1)
         axes.annotate(f"{mean:.4g}", (mean, 1), (3, -3 - 13 * i), color=colour(i),
                       xycoords=("data", "axes fraction"), textcoords="offset points",

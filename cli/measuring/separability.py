@@ -14,9 +14,9 @@ from torch import nn
 from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
-from cli.measuring.work import plan_results, work_on
+from cli.measuring.work import claimed_results, work_on
 from cli.models import open_model
-from cli.options.measuring import AttributesRequest, MeasuringRequest
+from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.files import FILES as PROJECTION_FILES
 from cli.projecting.files import projections_in
 from cli.reports.tables import short
@@ -51,26 +51,19 @@ class OpenedClassifier:
     sha256: str
 
 
-def measure_model(
-    checkpoint: str,
-    attributes: AttributesRequest,
-    samples: int,
-    space: str | None,
-    dual: bool,
-    request: MeasuringRequest,
-) -> None:
+def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: MeasuringRequest) -> None:
     """Make pictures, classify them, divide their latents, and write what was found."""
+    attributes, samples, dual = wanted.attributes, wanted.samples, wanted.dual
     model = open_model(checkpoint, request.device)
     opened = open_classifiers(attributes.classifiers, model.place)
-    spaces = (space or ("z,w" if has_w(model.g) else "z")).split(",")
+    spaces = (wanted.space or ("z,w" if has_w(model.g) else "z")).split(",")
     settings = {
         "protocol": "ls", "n": samples, "num_keep": attributes.keep or max(samples // 2, 1),
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
         "classifiers": {one.name: one.sha256 for one in opened},
     }  # fmt: skip
     title = f"Linear separability of {model.name}"
-    results = plan_results(request, title, FILES, [model], settings)
-    with results.claimed():
+    with claimed_results(request, title, FILES, [model], settings) as results:
         work = work_on(request, model, "classifying", samples, "picture", settings)
         with work as begun, _planes() as fit_progress:
             result = linear_separability(
@@ -84,27 +77,23 @@ def measure_model(
 
 
 def measure_latents(
-    latents: Path,
-    labels: Path,
-    attributes: AttributesRequest,
-    space: str | None,
-    dual: bool,
-    request: MeasuringRequest,
+    latents: Path, labels: Path, wanted: SeparabilityRequest, request: MeasuringRequest
 ) -> None:
     """Divide latents by labels that exist already, and write what was found."""
-    read = read_labelled(latents, labels, space, attributes.layer)
+    keep, layer = wanted.attributes.keep, wanted.attributes.layer
+    read = read_labelled(latents, labels, wanted.space, layer)
     name, sha256 = plain_text(latents), sha256_of_latents(latents)
     settings = {
         "protocol": "ls_labels", "latents": name, "sha256": sha256,
         "labels": plain_text(labels), "labels_sha256": sha256_of(labels), "space": read.space,
-        "layer": attributes.layer, "n": len(read.latents), "num_keep": attributes.keep,
-        "dual": dual, "names": list(read.labels.columns), "seed": request.seed,
+        "layer": layer, "n": len(read.latents), "num_keep": keep,
+        "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
-    results = plan_results(request, f"Linear separability of {name}", FILES, [], settings)
-    with results.claimed():
+    title = f"Linear separability of {name}"
+    with claimed_results(request, title, FILES, [], settings) as results:
         with _planes() as progress:
             result = separability_from_labels(
-                read.latents, read.labels, attributes.keep, space=read.space, dual=dual,
+                read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
                 seed=request.seed, progress=progress,
             )  # fmt: skip
         if distributed.is_main():
@@ -116,13 +105,13 @@ def measure_latents(
 def _planes() -> Iterator[Callable[[int, int], None]]:
     """Yield what shows the planes fitted on a bar, which begins with the first of them."""
     with ExitStack() as stack:
-        bars: list[ProgressBar] = []
+        begun: list[ProgressBar] = []
 
         def show(done: int, total: int) -> None:
-            if not bars:
+            if not begun:
                 hidden = not distributed.is_main()
-                bars.append(stack.enter_context(ProgressBar(total, "dividing", "plane", hidden)))
-            bars[0].move_to(done)
+                begun.append(stack.enter_context(ProgressBar(total, "dividing", "plane", hidden)))
+            begun[0].move_to(done)
 
         yield show
 

@@ -20,15 +20,16 @@ from latentlab import distributed
 _PARTLY_BAD, _DIVERGED = 4, 5  # exit codes
 
 
-def plan_results(
+@contextmanager
+def claimed_results(
     request: MeasuringRequest,
     title: str,
     files: Sequence[str],
     models: Sequence[Model],
     settings: dict[str, Any],
     left_out: Sequence[str] = (),
-) -> Results:
-    """Plan the results of a command; a dry run tells what would be measured, and ends here.
+) -> Iterator[Results]:
+    """Hold the folder for the results of a command; a dry run tells the settings, and ends here.
 
     Args:
         request: What the command line asks for.
@@ -46,9 +47,10 @@ def plan_results(
         facts = [model.facts() for model in models]
         if distributed.is_main():
             click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
-        end(left_out)
+            end(left_out)
         raise click.exceptions.Exit(0)
-    return results
+    with results.claimed():
+        yield results
 
 
 def end(left_out: Sequence[str], diverged: int = 0) -> None:

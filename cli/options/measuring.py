@@ -32,12 +32,12 @@ class MeasuringRequest:
     """What every measuring command is told: where to write what, and how to compute."""
 
     output: Path
-    report: str
     overwrite: bool
-    seed: int
-    batch: int | None
     device: str
-    dry_run: bool
+    report: str = "report.csv"
+    seed: int = 0
+    batch: int | None = None
+    dry_run: bool = False
     html: bool = True
 
 
@@ -80,6 +80,16 @@ class AttributesRequest:
             raise click.UsageError("--layer goes with --latents.")
         if self.keep is not None and not labelled and self.keep > samples:
             raise click.UsageError(f"--keep {self.keep} is more than --samples {samples}.")
+
+
+@dataclass(frozen=True)
+class SeparabilityRequest:
+    """What planes are to divide: how many latents, in which spaces, by which attributes."""
+
+    attributes: AttributesRequest
+    samples: int
+    space: str | None
+    dual: bool
 
 
 @dataclass(frozen=True)
@@ -139,27 +149,36 @@ def _classifier_options(use: str, where: str) -> tuple[Decorator, ...]:
     )  # fmt: skip
 
 
-def attributes_options(use: str = "", where: str = "above") -> Decorator:
+def attributes_options(use: str = "", where: str = "above", arrays: str = "w or z") -> Decorator:
     """Return the options of an AttributesRequest, passed to the command as ``attributes``.
 
     Args:
         use: What they are for, where a command has another use as well: " for ...".
         where: Where classifiers and labels are explained.
+        arrays: What latents may be.
     """
     return grouped_options("attributes", AttributesRequest, (
         *_classifier_options(use, where),
         click.option("--keep", type=click.IntRange(min=1), metavar="N",
-                     help="Samples that count for an attribute, the most confident. Default: "
-                     "half; with --labels all."),
+                     help="How many samples count for an attribute, the most confident first. "
+                     "Default: half; with --labels all."),
         click.option("--latents", type=_FILE, metavar="FILE|DIR",
-                     help=f"Your own latents{use}: .npz with w or z, or a folder of `latentlab "
-                     "project`."),
+                     help=f"Your own latents{use}: .npz with {arrays}, or a folder of "
+                     "`latentlab project`."),
         click.option("--labels", type=_FILE, metavar="CSV", help=f"Labels for them, see {where}."),
         click.option("--layer", type=click.IntRange(min=0), metavar="N",
                      help="Which w, where --latents have one per layer. Default: the last."),
     ))  # fmt: skip
 
 
+separability_options = grouped_options("wanted", SeparabilityRequest, (
+    attributes_options(),
+    samples_option(200_000, "Number of pictures."),
+    click.option("--space", type=click.Choice(["z,w", "z", "w"]),
+                 help="Spaces to measure. Default: both, or Z alone where there is no W."),
+    click.option("--dual", is_flag=True, help="Solve the SVM as the published code does, which "
+                 "seldom converges and depends on the seed."),
+))  # fmt: skip
 comparison_options = grouped_options("needs", ComparisonRequest, (
     click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
                  default=["ppl2_wend"], show_default=True, help="Of the path length; see ppl."),

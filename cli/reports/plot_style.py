@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from latentlab.files import atomic_write
 
@@ -32,6 +34,15 @@ def quieten(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def draw_shares(
+    axes: Axes, values: NDArray[np.float64], edges: Sequence[float], index: int, label: str
+) -> None:
+    """Draw the share of values between edges, in percent, in the colour of a model or series."""
+    share = np.full(len(values), 100 / len(values))
+    axes.hist(values, edges, weights=share, histtype="stepfilled", alpha=0.25, color=colour(index))
+    axes.hist(values, edges, weights=share, histtype="step", color=colour(index), label=label)
 
 
 def shades(count: int) -> list[tuple[float, float, float, float]]:

@@ -110,17 +110,17 @@ def _column(name: str, cells: pd.Series) -> NDArray[np.float64]:
     values = np.array([_value(name, row, cell) for row, cell in enumerate(cells)])
     known = set(np.unique(values[~np.isnan(values)]).tolist())
     if not known:
-        raise DataError(f"column {name!r} of the labels is empty; fill it or leave it out")
+        raise DataError(f"column {quoted(name)} of the labels is empty; fill it or leave it out")
     if known <= {0.0, 1.0}:
         return values * 2 - 1
     if 0.0 in known and min(known) < 0:
         raise DataError(
-            f"column {name!r} holds 0 beside negative numbers; leave unknown cells empty"
+            f"column {quoted(name)} holds 0 beside negative numbers; leave unknown cells empty"
         )
     if min(known) >= 0 and max(known) <= 1 and known != {1.0}:
         raise DataError(
-            f"column {name!r} holds probabilities, it seems; give scores whose sign is the class, "
-            "such as log(p / (1 - p))"
+            f"column {quoted(name)} seems to hold probabilities; give scores whose sign is the "
+            "class, such as log(p / (1 - p))"
         )
     return values
 
@@ -136,7 +136,7 @@ def _value(name: str, row: int, cell: Any) -> float:
         value = np.inf
     if not np.isfinite(value):
         raise DataError(
-            f"column {name!r} of the labels, row {row + 1}: {quoted(cell)} is no label; expected "
-            "0/1, true/false, yes/no, -1/1, a finite number, or nothing"
+            f"column {quoted(name)} of the labels, row {row + 1}: {quoted(cell)} is no label; "
+            "expected 0/1, true/false, yes/no, -1/1, a finite number, or nothing"
         )
     return value
