@@ -34,14 +34,14 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
 class _Group(click.Group):
-    """A group whose commands end in one line and an exit code, never in a traceback."""
+    """A group whose commands end with one line and an exit code, never with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            # What torchrun's processes all find before they join is said by the main one; an
-            # error with a note is of one of them.
+            # What all of torchrun's processes find before they join is said by the main one; an
+            # error with a note is that of one process.
             if os.environ.get("RANK", "0") != "0" and not hasattr(error, "__notes__"):
                 ctx.exit(error.exit_code)
             raise
@@ -55,7 +55,7 @@ class _Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_BROKEN_PIPE)
         except Exception as error:
-            from latentlab.errors import LatentlabError  # imports torch, if nothing has yet
+            from latentlab.errors import LatentlabError  # imports torch, if nothing else has
 
             if not isinstance(error, LatentlabError):
                 raise
@@ -69,7 +69,7 @@ def main() -> None:
     """Open trained StyleGANs, project photographs into them, measure, compare, train.
 
     CKPT is a checkpoint file, or the name of a bundled model.
-    Talk goes to stderr, results go to files or stdout.
+    Messages go to stderr, results to files or stdout.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The models that commands open: on a device, with a tuning, for measuring."""
+"""The models that commands open: on a device, for measuring or for rendering, with a tuning."""
 
 import os
 from dataclasses import dataclass, replace
@@ -9,8 +9,9 @@ import click
 import torch
 from torch import Tensor
 
+import latentlab
 from cli.text import plain_text
-from latentlab import Checkpoint, Generator, apply_tuning, load, load_tuning
+from latentlab import Checkpoint, Generator, apply_tuning, load_tuning
 from latentlab.files import sha256_of
 from latentlab.latents import one_hot
 
@@ -28,7 +29,7 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
     Raises:
         CheckpointError: If the tuning is of another checkpoint, or damaged.
     """
-    opened = load(checkpoint)
+    opened = latentlab.load(checkpoint)
     if tuning is None:
         return opened
     g, change = opened.generator, load_tuning(tuning)
@@ -40,7 +41,7 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
 
 def resolve_device(name: str) -> str:
     """Turn "auto" into a device, and refuse one that this machine lacks."""
-    alone = "LOCAL_RANK" not in os.environ  # torchrun's processes have a GPU each
+    alone = "LOCAL_RANK" not in os.environ  # each of torchrun's processes has a GPU of its own
     if (name == "auto" or (name == "cuda" and not alone)) and torch.cuda.is_available():
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if name == "auto":
@@ -58,7 +59,7 @@ def resolve_device(name: str) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """An opened checkpoint to measure: what it is called, and its generator on the device."""
+    """An opened checkpoint: what it is called, and its generator on the device."""
 
     name: str
     opened: Checkpoint
@@ -75,21 +76,49 @@ class Model:
         return {"checkpoint": self.name, "kind": self.opened.kind, "sha256": self.sha256}
 
     def tidy(self, result: "MetricResult") -> "pd.DataFrame":
-        """Return a result's rows with the model's name before and its SHA-256 behind."""
+        """Return a result's rows, with the model's name first and its SHA-256 last."""
         frame = result.frame()
         frame.insert(0, "model", self.name)
         return frame.assign(sha256=self.sha256)
 
 
-def open_model(checkpoint: str, device: str) -> Model:
-    """Open a checkpoint for measuring."""
+@dataclass(frozen=True)
+class RenderingModel(Model):
+    """A model to render with, and how seeds are mapped.
+
+    Attributes:
+        truncation: Psi, and how many layers it holds for; None: all.
+        label: The class of a conditional generator, if one is given.
+    """
+
+    truncation: tuple[float, int | None]
+    label: int | None
+
+    @property
+    def c(self) -> Tensor | None:
+        """The class as a label [1,c_dim]; a conditional generator must have been given one."""
+        return label_of(self.g, self.label)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what every manifest of pictures says of the model."""
+        return {
+            "class": self.label,
+            "device": str(self.g.device),
+            "checkpoint": self.name,
+            "sha256": self.sha256,
+            "tuning": self.opened.metadata.get("tuning"),
+        }
+
+
+def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Model:
+    """Open a checkpoint, tuned where there is a file for that, and move its generator."""
     place = resolve_device(device)
-    opened = load(checkpoint)
+    opened = open_tuned(checkpoint, tuning)
     return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
 
 
 def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:
-    """Return the layers to truncate: as asked, or as the checkpoint says; None means all."""
+    """Return how many layers to truncate: as asked, or as the checkpoint says; None means all."""
     truncation = opened.metadata.get("truncation")
     own: Any = truncation.get("cutoff") if isinstance(truncation, dict) else None
     if asked is not None or type(own) is not int or own < 0:

@@ -16,6 +16,10 @@ class LatentlabError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """Return the message as one printable line, whatever a file wrote into the names in it."""
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in super().__str__())
+
 
 class SettingsError(LatentlabError, ValueError):
     """An argument is outside what the function or command accepts."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from latentlab.errors import OutputError
 
+_WINDOWS = os.name == "nt"
+
 
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
@@ -76,7 +78,13 @@ def _output_error(path: Path, error: OSError) -> OutputError:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Have a file, or the names in a folder, reach the disk.
+
+    Windows opens no folder, and flushes only files that are open for writing.
+    """
+    if _WINDOWS and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

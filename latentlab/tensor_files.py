@@ -8,7 +8,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,15 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, 
             raise OSError(str(error)) from error
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_safetensors(
+    path: Path, check: Callable[[dict[str, list[int]]], None] = lambda _shapes: None
+) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Read the header's metadata and all tensors of a safetensors file.
+
+    Args:
+        path: The file.
+        check: Called with the shapes before any tensor is read; raises CheckpointError for those
+            that are not wanted.
 
     Raises:
         CheckpointError: If the file is damaged, or names a tensor twice.
@@ -51,6 +58,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         _refuse_twins(path)
         with safe_open(path, "pt") as file:
+            check({key: file.get_slice(key).get_shape() for key in file.keys()})  # noqa: SIM118
             return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
         raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error

@@ -1,6 +1,5 @@
 """Shared fixtures: the reference data beside the repository, and small networks made here."""
 
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -139,6 +138,8 @@ def scarce_memory() -> Iterator[None]:
     """Let the process grow by ALLOWANCE at most."""
     if not Path("/proc/self/statm").exists():
         pytest.skip("the size of the process is read from /proc")
+    import resource  # which Windows does not have
+
     _load_lazy_code()
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import checkpoint_argument, tuning_option
+from cli.options.common import checkpoint_argument, overwrite_file_option, tuning_option
 from cli.text import say
 
 
@@ -15,17 +15,17 @@ from cli.text import say
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
 @click.option("--only", metavar="NAME", help="One network: G_ema, G, D or classifier.")
 @click.option("--rgb", is_flag=True,
-              help="Give grey generators three equal channels; other networks are left out.")
+              help="Give grey generators three equal channels, and leave out other networks.")
 @tuning_option
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+@overwrite_file_option
 def convert(
     checkpoint: str, out: Path, only: str | None, rgb: bool, tuning: Path | None, overwrite: bool
 ) -> None:
     """Write a checkpoint in latentlab's own format.
 
     The new file holds plain weights, and in its header the settings, the kind and SHA-256 of the
-    old one, and a note on the licence of its weights. It gives the same images to the last
-    bit; with --tuning, those of the tuned generator.
+    old file, and a note on the licence of its weights. Its images are the same to the last bit;
+    with --tuning, they are those of the tuned generator.
 
     \b
     Examples:

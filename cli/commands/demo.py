@@ -1,4 +1,4 @@
-"""latentlab demo: the main job on the bundled models, with nothing to download."""
+"""latentlab demo: the main jobs on the bundled models, with nothing to download."""
 
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     Generates digits, projects ten real ones into W and W+, and compares a StyleGAN with a
     StyleGAN2 on one page.
 
-    The models were trained on scikit-learn's digits; a classifier judges whether a digit is
-    still read as what it is, and gives the attributes of linear separability.
+    The models were trained on scikit-learn's digits. A classifier judges whether a projected
+    digit is still read as the digit it is, and gives the attributes of linear separability.
 
     \b
     Example:
@@ -40,24 +40,21 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
         project_digits,
         summarise,
     )
-    from cli.models import resolve_device
+    from cli.models import open_model
     from cli.reports.tables import refuse_existing, write_manifest, write_table
-    from latentlab import load
     from latentlab.files import make_directory
 
-    opened = load(_MODEL)
-    place = resolve_device(device)
-    g = opened.generator.to(place)
+    model = open_model(_MODEL, device)
     refuse_existing(planned_files(output), overwrite)
-    results = planned_results(output, place, overwrite)
+    results = planned_results(output, model.place, overwrite)
     folder = make_directory(output)
     table = folder / TABLE
-    samples = draw_samples(g, folder)
-    frame, files = project_digits(g, steps, folder)
-    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": opened.sha256, "steps": steps}
+    samples = draw_samples(model.g, folder)
+    frame, files = project_digits(model.g, steps, folder)
+    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
     write_table(frame.assign(**facts), table)
     write_manifest(folder, facts, [samples, *files, table])
-    for line in [*summarise(frame), *compare_models(results, place)]:
+    for line in [*summarise(frame), *compare_models(results, model.place)]:
         say(line)
     say("Look at:")
     for path in (samples, folder / FIGURE, table, folder / PAGE):

@@ -1,65 +1,53 @@
 """latentlab edit: pictures moved along directions in W."""
 
-import json
+from functools import partial
 from pathlib import Path
 
 import click
 
 from cli.options.common import (
-    checkpoint_argument,
-    class_option,
-    cutoff_option,
-    device_option,
-    dry_run_option,
     given_options,
-    output_option,
-    overwrite_option,
     refuse_without_seeds,
     refuse_without_video,
-    truncation_option,
     tuning_option,
     video_options,
 )
+from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
 from cli.options.values import FloatList, NumberList, StyleLayers
-from cli.text import counted, number_ranges, plain_text, say
+from cli.text import plain_text, say
 
 _PATH = click.Path(path_type=Path)
 
 
 # fmt: off
 @click.command()
-@checkpoint_argument
-@tuning_option
-@click.option("--projected-w", "sources", type=_PATH, multiple=True, metavar="FILE|DIR",
-              help="Latents (.npz with key w), or a folder of `latentlab project`, whose noise "
-              "maps are used as well; several with the option again.")
-@click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
-              help="Noise maps of --projected-w FILE. Default: those stored with the generator.")
-@click.option("--seeds", type=NumberList(), metavar="LIST",
-              help="Pictures of seeds such as 0,3,8-15 instead.")
-@click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",
-              help="Written by `latentlab directions`.")
-@click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|N",
-              help="Which of them, by name or else by number; a row each with the option again.")
-@click.option("--strengths", type=FloatList(), default=[-3.0, -1.5, 0.0, 1.5, 3.0],
-              show_default="-3,-1.5,0,1.5,3", metavar="LIST",
-              help="How far, in standard deviations of w along the direction.")
-@click.option("--layers", type=StyleLayers(), metavar="LAYERS",
-              help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: as "
-              "the directions say, or all.")
-@truncation_option
-@cutoff_option
-@class_option("Class of a conditional generator, for seeds.")
-@video_options("Also a video of each row, from the least strength to the greatest and back")
-@click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True, metavar="N",
-              help="Frames of the video from one end to the other.")
-@dry_run_option
-@output_option
-@overwrite_option
-@device_option
+@rendering_options(
+    tuning_option,
+    click.option("--projected-w", "sources", type=_PATH, multiple=True, metavar="FILE|DIR",
+                 help="Latents (.npz with key w), or a folder of `latentlab project`, whose noise "
+                 "maps are used as well. Repeat the option for more."),
+    click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
+                 help="Noise maps of --projected-w FILE. Default: those stored in the generator."),
+    click.option("--seeds", type=NumberList(), metavar="LIST",
+                 help="Edit the pictures of seeds such as 0,3,8-15 instead."),
+    click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",
+                 help="Directions, as `latentlab directions` writes them."),
+    click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|N",
+                 help="Which of them, by name or by number. Repeat the option for more rows."),
+    click.option("--strengths", type=FloatList(), default=[-3.0, -1.5, 0.0, 1.5, 3.0],
+                 show_default="-3,-1.5,0,1.5,3", metavar="LIST",
+                 help="How far, in standard deviations of w along the direction."),
+    click.option("--layers", type=StyleLayers(), metavar="LAYERS",
+                 help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
+                 "as the directions say, or all."),
+    *options_of_seeds,
+    video_options("Also write a video of each row, from the least strength to the greatest and "
+                  "back"),
+    click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True,
+                 metavar="N", help="Frames of the video from one end to the other."),
+)
 def edit(
-    checkpoint: str,
-    tuning: Path | None,
+    request: RenderingRequest,
     sources: tuple[Path, ...],
     noise_file: Path | None,
     seeds: list[int] | None,
@@ -67,24 +55,15 @@ def edit(
     wanted: tuple[str, ...],
     strengths: list[float],
     layers: str | list[int] | None,
-    truncation_psi: float,
-    truncation_cutoff: int | None,
-    label: int | None,
-    video: str | None,
-    fps: float,
     frames: int,
-    dry_run: bool,
-    output: Path,
-    overwrite: bool,
-    device: str,
 ) -> None:
     """Edit pictures along directions.
 
     Moves the latent of a projected picture, or of a seed, along directions in W and renders it
     with its own noise; strength 0 is the picture itself. DIR receives NAME.png, a filmstrip with
-    a row a direction; in NAME/DIRECTION/ each frame, the edited latents (w.npz, a row a
-    strength) and the video; and edits.csv, which tells where each frame is on its direction: in
-    deviations from the mean of w, or from the boundary of an attribute.
+    one row for each direction; in NAME/DIRECTION/ each frame, the edited latents (w.npz, one row
+    for each strength) and the video; and edits.csv, which tells where each frame is on its
+    direction: in deviations from the mean of w, or from the boundary of an attribute.
 
     \b
     Examples:
@@ -97,53 +76,32 @@ def edit(
           --noise out/projected_noise.npz --layers coarse \\
           --directions directions/directions.safetensors --direction 0 -o edit
     """
-    from cli.models import open_tuned, resolve_device
     _refuse_conflicts(click.get_current_context())
-    from cli.models import cutoff_of, label_of
-    from cli.projecting.saved_latents import latents_of_seeds, read_saved
-    from cli.rendering.edits import Plan, draw, planned_files
-    from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
+    from cli.rendering.edits import Edits, draw, planned_files
+    from cli.rendering.render import latents_to_render
+    from cli.rendering.results import draw_or_tell
     from latentlab.editing.directions import load_directions
     from latentlab.files import sha256_of
     from latentlab.latents import style_layers
-    from latentlab.video.writer import check_video
 
-    if video is not None:
-        check_video(video, fps)
-    opened = open_tuned(checkpoint, tuning)
-    g = opened.generator.to(resolve_device(device))
-    directions = load_directions(file, g.w_dim)
+    model = request.open()
+    directions = load_directions(file, model.g.w_dim)
     chosen = list({one.name: one for one in map(directions.find, wanted)}.values())
-    numbers = directions.layers if layers is None else tuple(style_layers(layers, g.num_ws))
-    if seeds is None:
-        pictures = read_saved(sources, g, noise_file)
-    else:
-        truncation = (truncation_psi, cutoff_of(opened, truncation_cutoff))
-        pictures = latents_of_seeds(g, list(dict.fromkeys(seeds)), label_of(g, label), truncation)
-    plan = Plan(output, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
-                directions.method, video, fps, frames)
-    files = planned_files(plan)
-    refuse_existing([*files, output / MANIFEST], overwrite, keep=[*sources, file])
+    numbers = directions.layers if layers is None else tuple(style_layers(layers, model.g.num_ws))
+    pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file)
+    edits = Edits(
+        request.output, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
+        directions.method, request.video, request.fps, frames,
+    )
     settings = {
-        "pictures": [picture.name for picture in pictures],
-        "directions": [one.name for one in chosen], "method": directions.method,
-        "strengths": plan.strengths,
-        "layers": "all" if numbers is None else number_ranges(numbers),
-        "truncation_psi": truncation_psi if seeds else None, "class": label,
-        "video": video, "fps": fps if video else None, "device": str(g.device),
-        "directions_file": plain_text(file), "directions_sha256": sha256_of(file),
-        "checkpoint": plain_text(checkpoint), "sha256": opened.sha256,
-        "tuning": opened.metadata.get("tuning"),
+        **edits.settings(), "directions_file": plain_text(file),
+        "directions_sha256": sha256_of(file), **request.settings(bool(seeds)), **model.settings(),
     }
-    if directions.sha256 not in ("", opened.sha256):
+    if directions.sha256 not in ("", model.sha256):
         say("These directions were found in another generator; they hold for one tuned from it, "
-            "and for others not at all.")
-    if dry_run:
-        click.echo(json.dumps(settings, indent=1))
-        return
-    draw(g, plan)
-    write_manifest(output, settings, files)
-    say(f"{counted(len(pictures), 'filmstrip')} in {output}")
+            "and for no other.")
+    draw_or_tell(request, planned_files(edits), settings, partial(draw, model.g, edits),
+                 keep=[*sources, file])
 # fmt: on
 
 

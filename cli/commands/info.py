@@ -20,7 +20,7 @@ def info(checkpoint: str, as_json: bool) -> None:
     """Tell what a checkpoint holds.
 
     Settings are listed where they differ from those that its system was published with; --json
-    lists all.
+    lists all of them.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def _facts(opened: "Checkpoint") -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Replace NaN and infinity, which a header may hold and JSON has no words for, by null."""
+    """Replace NaN and infinity, which a header may hold but JSON cannot, by null."""
     if isinstance(value, dict):
         return {key: _finite(held) for key, held in value.items()}
     if isinstance(value, list | tuple):

@@ -50,12 +50,6 @@ def project(
     named in the report, and the others go on.
 
     \b
-    Perceptual distances:
-      lpips-vgg, lpips-alex, lpips-squeeze    fetched, or torch's cache
-      builtin:digits                          32x32 digits only
-      FILE                                    TorchScript like vgg16.pt
-
-    \b
     Examples:
       latentlab project model.safetensors photo.jpg -o out
       latentlab project model.safetensors photos --space w+ -o out

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import seed_option
+from cli.options.common import overwrite_file_option, seed_option
 from cli.running.progress import ProgressBar
 from cli.text import say
 
@@ -14,13 +14,13 @@ from cli.text import say
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.safetensors")
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True, metavar="N",
               help="Passes over the training digits.")
-@seed_option("Seed of weights and order.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+@seed_option("Seed of the weights and the order of the digits.")
+@overwrite_file_option
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
     """Train the classifier of digits.
 
-    Ends with its accuracy on the held-out digits. Its logits serve as ten attributes, its
-    features as the distance builtin:digits.
+    At the end, it tells the accuracy on the held-out digits. The logits serve as ten attributes,
+    the features as the distance builtin:digits.
 
     \b
     Example:
@@ -38,5 +38,5 @@ def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None
     held_out = accuracy(model)
     training = {"data": "builtin:digits", "epochs": epochs, "seed": seed}
     write_native({"classifier": model}, out, {"training": training, "held_out_accuracy": held_out})
-    say(f"Saved {out}; {100 * held_out:.2f} % of the held-out digits are read right.")
+    say(f"Saved {out}; {100 * held_out:.2f} % of the held-out digits are read correctly.")
 # fmt: on

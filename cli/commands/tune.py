@@ -47,12 +47,6 @@ def tune(
     was made for.
 
     \b
-    Perceptual distances:
-      lpips-vgg, lpips-alex, lpips-squeeze    fetched, or torch's cache
-      builtin:digits                          32x32 digits only
-      FILE                                    TorchScript like vgg16.pt
-
-    \b
     Examples:
       latentlab tune model.safetensors out -o tuned
       latentlab generate model.safetensors --tuning tuned/tuning.safetensors \\

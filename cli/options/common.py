@@ -1,48 +1,65 @@
-"""Options that several commands share.
+"""Options that several commands share, and what refuses those that do not go together.
 
 Nothing here imports torch: help and usage errors answer at once.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
 
 from cli.options.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
 
-if TYPE_CHECKING:
-    pass
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OF_SEEDS = {  # options by their parameters
     "truncation_psi": "--truncation-psi",
+    "psis": "--truncation-psi",
     "truncation_cutoff": "--truncation-cutoff",
     "label": "--class",
 }
 
+# \b keeps the lines as they are.
+_DISTANCES = """\b
+Perceptual distances:
+  lpips-vgg (the published one), lpips-alex, lpips-squeeze
+                         fetched once, or from torch's cache
+  builtin:digits         32x32 digits only
+  FILE                   TorchScript like NVIDIA's vgg16.pt
 
-def checkpoint_argument(command: Command) -> Command:
-    """CKPT: the checkpoint to open."""
-    return click.argument("checkpoint", metavar="CKPT")(command)
+"""
+_EXAMPLES = "\b\nExamples:"
 
-
-def output_option(command: Command) -> Command:
-    """--output: the folder for results."""
-    return click.option(
-        "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
-        help="Folder for the results; made if it does not exist.",
-    )(command)  # fmt: skip
-
-
-def overwrite_option(command: Command) -> Command:
-    """--overwrite: allow existing results to be replaced."""
-    return click.option(
-        "--overwrite", is_flag=True, help="Replace results that are already in the folder."
-    )(command)
+checkpoint_argument = click.argument("checkpoint", metavar="CKPT")
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    help="Folder for the results; made if it does not exist.",
+)  # fmt: skip
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace results that are already in the folder."
+)
+overwrite_file_option = click.option(
+    "--overwrite", is_flag=True, help="Replace the file if it is there already."
+)
+cutoff_option = click.option(
+    "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
+    help="Truncate the first N layers only; default: what the checkpoint says, or all.",
+)  # fmt: skip
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="NAME",
+    help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
+)  # fmt: skip
+tuning_option = click.option(
+    "--tuning", type=click.Path(path_type=Path), metavar="FILE",
+    help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
+)  # fmt: skip
 
 
 def seed_option(text: str) -> Callable[[Command], Command]:
@@ -65,14 +82,6 @@ def class_option(text: str) -> Callable[[Command], Command]:
     return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
 
 
-def cutoff_option(command: Command) -> Command:
-    """--truncation-cutoff: how many layers are truncated."""
-    return click.option(
-        "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
-        help="Truncate the first N layers only; default: what the checkpoint says, or all.",
-    )(command)  # fmt: skip
-
-
 def noise_mode_option(
     *more: str, text: str = "the stored ones, new ones that the seed decides, or no noise"
 ) -> Callable[[Command], Command]:
@@ -83,20 +92,13 @@ def noise_mode_option(
     )  # fmt: skip
 
 
-def dry_run_option(command: Command) -> Command:
-    """--dry-run: check and tell, do nothing."""
-    return click.option(
-        "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
-    )(command)
-
-
 def video_options(text: str) -> Callable[[Command], Command]:
     """--video and --fps; ``text`` says what the video shows."""
 
     def add(command: Command) -> Command:
         command = click.option(
             "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
-            help="Frames a second of the video; a .gif has 50 at most.",
+            help="Frames per second of the video; a .gif has 50 at most.",
         )(command)  # fmt: skip
         return click.option(
             "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
@@ -106,32 +108,26 @@ def video_options(text: str) -> Callable[[Command], Command]:
     return add
 
 
-def truncation_option(command: Command) -> Command:
+def truncation_option(more: str = "") -> Callable[[Command], Command]:
     """--truncation-psi, of seeds."""
     return click.option(
         "--truncation-psi", type=AnyFloat(), default=1.0, show_default=True, metavar="PSI",
-        help="Pull the w of seeds towards the mean w.",
-    )(command)  # fmt: skip
+        help=f"Pull the w of seeds towards the mean w{more}.",
+    )  # fmt: skip
 
 
 def distance_option(command: Command) -> Command:
-    """--distance: the perceptual distance."""
+    """--distance: the perceptual distance; the command's help lists them before its examples."""
+    text, examples, rest = inspect.cleandoc(command.__doc__ or "").partition(_EXAMPLES)
+    command.__doc__ = f"{text}{_DISTANCES}{examples}{rest}"
     return click.option(
         "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
         help="Perceptual distance, see above.",
     )(command)  # fmt: skip
 
 
-def device_option(command: Command) -> Command:
-    """--device: where to compute."""
-    return click.option(
-        "--device", default="auto", show_default=True, metavar="NAME",
-        help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
-    )(command)  # fmt: skip
-
-
 def given_options(ctx: click.Context) -> set[str]:
-    """Return the parameters that stand on the command line, without those left to defaults."""
+    """Return the parameters that the command line gives, without those left to their defaults."""
     return {
         name
         for name in ctx.params
@@ -147,7 +143,7 @@ def refuse_without_seeds(given: set[str], option: str = "--seeds") -> None:
 
 
 def refuse_without_video(given: set[str], *names: str) -> None:
-    """Raise UsageError for options of a video where none is wanted."""
+    """Raise UsageError for options of a video where none is asked for."""
     for name in names:
         if "video" not in given and name in given:
             raise click.UsageError(f"--{name} goes with --video.")
@@ -177,11 +173,3 @@ def grouped_options(
         return wrapped
 
     return decorate
-
-
-def tuning_option(command: Command) -> Command:
-    """--tuning: a change of the generator's weights."""
-    return click.option(
-        "--tuning", type=click.Path(path_type=Path), metavar="FILE",
-        help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
-    )(command)  # fmt: skip

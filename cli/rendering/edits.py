@@ -1,8 +1,9 @@
 """The pictures of edits: each latent moved along each direction by each strength."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import write_table
 from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
+from cli.text import counted, number_ranges, say
 from latentlab import Generator
 from latentlab.editing.directions import Direction, move
 from latentlab.files import make_directory
@@ -31,7 +33,7 @@ _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Edits:
     """What is edited, how far, and where the results go.
 
     Attributes:
@@ -41,9 +43,9 @@ class Plan:
         strengths: In deviations of w, in the order of the filmstrip.
         layers: To move; None: all.
         method: How the directions were found.
-        video: Name of a video for each picture and direction, or None.
+        video: Name of the video of each picture and direction, or None.
         fps: Of the videos.
-        frames: Of a video from one end to the other.
+        frames: Of a video, from one end to the other.
     """
 
     folder: Path
@@ -66,42 +68,64 @@ class Plan:
         name = f"{number:02d}_{self.strengths[number]:+g}.png"
         return self.place(picture, direction) / name
 
+    def settings(self) -> dict[str, Any]:
+        """Return what the manifest says of the edits."""
+        return {
+            "pictures": [picture.name for picture in self.pictures],
+            "directions": [direction.name for direction in self.directions],
+            "method": self.method,
+            "strengths": self.strengths,
+            "layers": "all" if self.layers is None else number_ranges(self.layers),
+        }
 
-def planned_files(plan: Plan) -> list[Path]:
+    def latents(self, picture: SavedLatent, direction: Direction) -> list[Tensor]:
+        """Return the picture's latent [1,num_ws,w_dim] moved by each strength."""
+        return [move(picture.ws, direction, strength, self.layers) for strength in self.strengths]
+
+
+def planned_files(edits: Edits) -> list[Path]:
     """Return all files that drawing writes."""
-    files = [plan.folder / TABLE, *(_strip(plan, picture) for picture in plan.pictures)]
-    for picture in plan.pictures:
-        for direction in plan.directions:
-            files += [plan.frame(picture, direction, i) for i in range(len(plan.strengths))]
-            names = [LATENTS, *([plan.video] if plan.video else [])]
-            files += [plan.place(picture, direction) / name for name in names]
+    files = [edits.folder / TABLE, *(_strip(edits, picture) for picture in edits.pictures)]
+    for picture in edits.pictures:
+        for direction in edits.directions:
+            files += [edits.frame(picture, direction, i) for i in range(len(edits.strengths))]
+            names = [LATENTS, *([edits.video] if edits.video else [])]
+            files += [edits.place(picture, direction) / name for name in names]
     return files
 
 
-def draw(g: Generator, plan: Plan) -> None:
-    """Render and write all edits, a picture after the other; the table comes last."""
+def draw(g: Generator, edits: Edits) -> None:
+    """Render and write all edits, one picture after the other; the table comes last."""
     rows: list[dict[str, Any]] = []
-    strip = len(plan.directions) * len(plan.strengths)
+    strip = len(edits.directions) * len(edits.strengths)
     size = tile_size(g.resolution, strip, SCREEN)
-    moves = len(sweep(plan)) if plan.video else 0
-    total = len(plan.pictures) * (strip + moves * len(plan.directions))
-    # Unwound, no half of a video stays behind.
+    moves = len(sweep(edits)) if edits.video else 0
+    total = len(edits.pictures) * (strip + moves * len(edits.directions))
+    # Unwinding leaves no half-written video behind.
     with unwind_on_sigterm(), ProgressBar(total, "editing", unit="frame") as bar:
-        for picture in plan.pictures:
-            noise = picture.noise(g)
+
+        def render(ws: Tensor, noise: list[Tensor] | None) -> Tensor:
+            image = render_ws(g, ws, noise=noise)
+            bar.advance()
+            return image
+
+        for picture in edits.pictures:
+            with_noise = partial(render, noise=picture.noise(g))
             lines = []
-            for direction in plan.directions:
-                lines.append(_edit(g, plan, picture, direction, noise, size, rows, bar))
-            above = [caption(strength) for strength in plan.strengths]
-            beside = [direction.name for direction in plan.directions]
-            save_picture(_strip(plan, picture), sheet(lines, above, beside))
-    write_table(pd.DataFrame(rows), plan.folder / TABLE)
+            for direction in edits.directions:
+                lines.append(_edit(edits, picture, direction, with_noise, size))
+                rows += _rows(edits, picture, direction)
+            above = [caption(strength) for strength in edits.strengths]
+            beside = [direction.name for direction in edits.directions]
+            save_picture(_strip(edits, picture), sheet(lines, above, beside))
+    write_table(pd.DataFrame(rows), edits.folder / TABLE)
+    say(f"{counted(len(edits.pictures), 'filmstrip')} in {edits.folder}")
 
 
-def sweep(plan: Plan) -> list[float]:
+def sweep(edits: Edits) -> list[float]:
     """Return the strengths of a video's frames, from the least to the greatest and back."""
-    low, high = min(plan.strengths), max(plan.strengths)
-    there = torch.linspace(low, high, plan.frames, dtype=torch.float64).tolist()
+    low, high = min(edits.strengths), max(edits.strengths)
+    there = torch.linspace(low, high, edits.frames, dtype=torch.float64).tolist()
     return [*there, *there[-2:0:-1]]
 
 
@@ -121,40 +145,42 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _strip(plan: Plan, picture: SavedLatent) -> Path:
-    return plan.folder / f"{picture.name}.png"
+def _strip(edits: Edits, picture: SavedLatent) -> Path:
+    return edits.folder / f"{picture.name}.png"
 
 
 def _edit(
-    g: Generator,
-    plan: Plan,
+    edits: Edits,
     picture: SavedLatent,
     direction: Direction,
-    noise: list[Tensor] | None,
+    render: Callable[[Tensor], Tensor],
     size: int,
-    rows: list[dict[str, Any]],
-    bar: ProgressBar,
 ) -> list[Image.Image]:
-    """Write one picture's edits along one direction, add their rows, and return their tiles."""
-    place = make_directory(plan.place(picture, direction))
-    moved = [move(picture.ws, direction, strength, plan.layers) for strength in plan.strengths]
+    """Write one picture's edits along one direction, and return them as tiles."""
+    place = make_directory(edits.place(picture, direction))
     tiles = []
-    for i, (strength, ws) in enumerate(zip(plan.strengths, moved, strict=True)):
-        image = render_ws(g, ws, noise=noise)
-        file = plan.frame(picture, direction, i)
-        save_image(file, image)
+    for number, ws in enumerate(edits.latents(picture, direction)):
+        image = render(ws)
+        save_image(edits.frame(picture, direction, number), image)
         tiles.append(tile(image, size))
-        chosen = list(plan.layers or range(g.num_ws))
-        rows.append({
-            "picture": picture.name, "direction": direction.name, "method": plan.method,
-            "strength": strength, "position": float(direction.positions(ws)[0, chosen].mean()),
-            "deviation": direction.deviation, "file": str(file.relative_to(plan.folder)),
-        })  # fmt: skip
-        bar.advance()
-    save_ws(place / LATENTS, torch.cat(moved))
-    if plan.video:
-        with video_writer(place / plan.video, plan.fps) as write:
-            for strength in sweep(plan):
-                write(render_ws(g, move(picture.ws, direction, strength, plan.layers), noise=noise))
-                bar.advance()
+    save_ws(place / LATENTS, torch.cat(edits.latents(picture, direction)))
+    if edits.video:
+        with video_writer(place / edits.video, edits.fps) as write:
+            for strength in sweep(edits):
+                write(render(move(picture.ws, direction, strength, edits.layers)))
     return tiles
+
+
+def _rows(edits: Edits, picture: SavedLatent, direction: Direction) -> list[dict[str, Any]]:
+    """Return one row of the table for each strength."""
+    layers = list(edits.layers or range(picture.ws.shape[1]))
+    latents = edits.latents(picture, direction)
+    return [
+        {
+            "picture": picture.name, "direction": direction.name, "method": edits.method,
+            "strength": strength, "position": float(direction.positions(ws)[0, layers].mean()),
+            "deviation": direction.deviation,
+            "file": str(edits.frame(picture, direction, i).relative_to(edits.folder)),
+        }
+        for i, (strength, ws) in enumerate(zip(edits.strengths, latents, strict=True))
+    ]  # fmt: skip

@@ -5,18 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import pandas as pd
 from PIL import Image
 from torch import Tensor
 
+from cli.models import RenderingModel
+from cli.projecting.saved_latents import latents_of_seeds
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
+from cli.reports.tables import write_table
+from cli.running.progress import ProgressBar
+from cli.text import counted, say
 from latentlab import Generator
 from latentlab.files import make_directory
 from latentlab.images import save_image, save_picture
-from latentlab.latents import load_ws, mix_styles, z_from_seeds
+from latentlab.latents import load_ws, mix_styles
 from latentlab.networks.synthesis import NoiseMode
-from latentlab.numerics import full_precision
+
+TABLE = "mix.csv"
 
 
 @dataclass(frozen=True)
@@ -38,40 +44,52 @@ class Source:
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid to draw: the layers that come from the columns, and where its files go."""
+    """A grid to draw.
 
+    Attributes:
+        rows: Sources of the styles of all other layers.
+        columns: Sources of the styles of ``layers``.
+        layers: Numbers of layers.
+        text: The layers for a person: "coarse" or "0-3,5".
+        sheet: The file for all pictures together.
+        folder: For the pictures one by one.
+    """
+
+    rows: Sequence[Source]
+    columns: Sequence[Source]
     layers: list[int]
-    text: str  # the layers for a person: "coarse" or "0-3,5"
+    text: str
     sheet: Path
     folder: Path
 
 
-@torch.no_grad()
-@full_precision()
-def sources_from_seeds(
-    g: Generator, seeds: Sequence[int], c: Tensor | None, truncation: tuple[float, int | None]
+def sources(
+    model: RenderingModel, seeds: Sequence[int] | None, path: Path | None, prefix: str
 ) -> list[Source]:
-    """Map seeds to latents one by one, so that the others never change one."""
-    sources = []
-    for seed in seeds:
-        ws = g.mapping(z_from_seeds([seed], g.z_dim).to(g.device), c, *truncation)
-        sources.append(Source(str(seed), f"seed {seed}", ws, seed))
-    return sources
+    """Return sources from a file, or else from seeds.
 
-
-def sources_from_file(g: Generator, path: Path, prefix: str) -> list[Source]:
-    """Read latents as project writes them; row i of the file is named PREFIX0i."""
-    rows = load_ws(path, g).to(g.device).split(1)
+    Latents are as ``latentlab project`` writes them; row i of the file is named PREFIX0i.
+    """
+    if path is None:
+        latents = latents_of_seeds(model.g, seeds or [], model.c, model.truncation)
+        pairs = zip(seeds or [], latents, strict=True)
+        return [Source(str(seed), f"seed {seed}", latent.ws, seed) for seed, latent in pairs]
+    rows = load_ws(path, model.g).split(1)
     return [Source(f"{prefix}{i:02d}", f"{prefix} {i}", ws, i) for i, ws in enumerate(rows)]
 
 
-def planned_grids(folder: Path, chosen: dict[str, list[int]]) -> list[Grid]:
-    """Give one grid the folder itself, and each of several a folder in it."""
+def planned_grids(
+    folder: Path,
+    chosen: dict[str, list[int]],
+    rows: Sequence[Source],
+    columns: Sequence[Source],
+) -> list[Grid]:
+    """Give a single grid the folder itself, and each of several a folder in it."""
     if len(chosen) == 1:
         ((text, layers),) = chosen.items()
-        return [Grid(layers, text, folder / "grid.png", folder)]
+        return [Grid(rows, columns, layers, text, folder / "grid.png", folder)]
     return [
-        Grid(layers, text, folder / f"grid-{text}.png", folder / text)
+        Grid(rows, columns, layers, text, folder / f"grid-{text}.png", folder / text)
         for text, layers in chosen.items()
     ]
 
@@ -81,26 +99,36 @@ def picture_file(grid: Grid, row: Source, column: Source) -> Path:
     return grid.folder / f"{row.name}-{column.name}.png"
 
 
-def planned_files(grid: Grid, rows: Sequence[Source], columns: Sequence[Source]) -> list[Path]:
+def planned_files(grid: Grid) -> list[Path]:
     """Return the files that drawing the grid writes, each once."""
-    files = [picture_file(grid, row, column) for row in rows for column in columns]
-    alone = [picture_file(grid, source, source) for source in (*rows, *columns)]
+    files = [picture_file(grid, row, column) for row in grid.rows for column in grid.columns]
+    alone = [picture_file(grid, source, source) for source in (*grid.rows, *grid.columns)]
     return list(dict.fromkeys([*files, *alone, grid.sheet]))
 
 
-def draw_grid(
-    g: Generator,
-    grid: Grid,
-    rows: Sequence[Source],
-    columns: Sequence[Source],
-    noise_mode: NoiseMode,
-    advance: Callable[[], None],
-) -> list[dict[str, Any]]:
-    """Render and write a grid's pictures and its sheet; returns a report row a mixture.
+def draw(g: Generator, grids: Sequence[Grid], settings: dict[str, Any], folder: Path) -> None:
+    """Draw the grids, and write the table of their mixtures with the settings beside."""
+    make_directory(folder)
+    count = sum(
+        len(grid.rows) * len(grid.columns) + len(grid.rows) + len(grid.columns) for grid in grids
+    )
+    report = []
+    with ProgressBar(count, "mixing", unit="picture") as bar:
+        for grid in grids:
+            report += _draw_grid(g, grid, settings["noise_mode"], bar.advance)
+    write_table(pd.DataFrame(report).assign(**settings), folder / TABLE)
+    say(f"{counted(len(report), 'mixture')}; see {', '.join(str(grid.sheet) for grid in grids)}")
 
-    Noise that is drawn at random goes with the row, as the styles do that are not mixed.
+
+def _draw_grid(
+    g: Generator, grid: Grid, noise_mode: NoiseMode, advance: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Render and write a grid's pictures and sheet; returns one table row for each mixture.
+
+    Noise that is drawn at random goes with the row, as do the styles that are not mixed.
     """
     make_directory(grid.folder)
+    rows, columns = grid.rows, grid.columns
     size = tile_size(g.resolution, (len(rows) + 1) * (len(columns) + 1), SCREEN)
 
     def picture(row: Source, column: Source) -> Image.Image:

@@ -11,17 +11,17 @@ SCREEN = 256  # pixels, the largest tile where there are many
 
 _SMALLEST = 96  # pixels; smaller images are enlarged by whole factors
 _GAP = 4  # pixels between tiles
-_HEADER_GAP = 16  # pixels more behind a header
+_HEADER_GAP = 16  # more pixels after a header
 _MARGIN = 8  # pixels around captions
-_BETWEEN = 24  # pixels between pictures that stand side by side
+_BETWEEN = 24  # pixels between pictures side by side
 _FONT = 15  # pixels, the height of captions
 _NAME_FONT = 24  # pixels, of the names of large pictures
 
 
 def tile_size(resolution: int, count: int, largest: int | None = None) -> int:
-    """Return a side for ``count`` tiles, which stay within MAX_PIXELS together.
+    """Return a side for ``count`` tiles that stay within MAX_PIXELS together.
 
-    It is a multiple of the resolution, or the resolution halved some times.
+    It is a multiple of the resolution, or the resolution halved a few times.
     """
     size = resolution * -(-_SMALLEST // resolution)
     while (largest and size > largest) or count * size * size > MAX_PIXELS:
@@ -75,8 +75,7 @@ def sheet(
 def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
     """Lay out pictures side by side on white, each with its name above.
 
-    Small ones are enlarged by whole factors while they are at most ``widest`` pixels wide, large
-    ones reduced to it.
+    Small ones are enlarged by whole factors, up to ``widest`` pixels; wider ones are reduced to it.
     """
     scaled = []
     for picture in pictures.values():
@@ -106,6 +105,6 @@ def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _font_within(
     width: int, texts: Sequence[str], ink: ImageDraw.ImageDraw, height: int = _FONT
 ) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the caption's font, smaller where a text would be wider than a tile."""
+    """Return the font of captions, smaller where a text would otherwise be wider than a tile."""
     widest = max(ink.textlength(text, _font(height)) for text in texts)
     return _font(max(1, min(height, int(height * width / max(widest, 1)))))

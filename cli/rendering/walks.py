@@ -12,12 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cli.models import RenderingModel
 from cli.projecting.saved_latents import SavedLatent
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import write_table
 from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
+from cli.text import counted, say
 from latentlab import Generator
 from latentlab.editing.interpolation import Place, between_noise, between_ws, between_z
 from latentlab.files import make_directory
@@ -29,8 +31,8 @@ from latentlab.video.writer import video_writer
 
 TABLE, LATENTS, STRIP, FRAMES = "frames.csv", "frames.npz", "strip.png", "frames"
 
-_COLUMNS = 9  # of the strip: pictures of a leg
-_LEGS = 20  # rows of the strip
+_COLUMNS = 9  # of the strip: pictures of one leg
+_LEGS = 20  # rows of the strip, at most
 
 WsAt = Callable[[Place], Tensor]  # to [1,num_ws,w_dim]
 
@@ -54,21 +56,20 @@ class Walk:
 
 
 def on_lines(keys: Sequence[SavedLatent]) -> WsAt:
-    """Return what finds w on straight lines."""
+    """Return a function that finds latents on straight lines in W."""
     return lambda place: between_ws(keys[place.start].ws, keys[place.end].ws, place.t)
 
 
-def on_circles(
-    g: Generator, seeds: Sequence[int], c: Tensor | None, truncation: tuple[float, int | None]
-) -> WsAt:
-    """Return what finds z on great circles, and maps it."""
+def on_circles(model: RenderingModel, seeds: Sequence[int]) -> WsAt:
+    """Return a function that finds z on great circles, and maps it."""
+    g, c = model.g, model.c
     z = z_from_seeds(seeds, g.z_dim).split(1)
 
     @torch.no_grad()
     @full_precision()
     def ws_at(place: Place) -> Tensor:
         between = between_z(z[place.start], z[place.end], place.t)
-        ws: Tensor = g.mapping(between.to(g.device), c, *truncation)
+        ws: Tensor = g.mapping(between.to(g.device), c, *model.truncation)
         return ws.cpu()
 
     return ws_at
@@ -91,7 +92,7 @@ def draw(g: Generator, walk: Walk) -> None:
     tiles: dict[int, Image.Image] = {}
     latents = []
     with ExitStack() as stack:
-        stack.enter_context(unwind_on_sigterm())  # so that no half of a video stays behind
+        stack.enter_context(unwind_on_sigterm())  # which leaves no half-written video behind
         bar = stack.enter_context(ProgressBar(len(walk.places), "walking", unit="frame"))
         write = None
         if walk.video:
@@ -108,6 +109,7 @@ def draw(g: Generator, walk: Walk) -> None:
     _save_strip(walk, shown, tiles)
     save_ws(walk.folder / LATENTS, torch.cat(latents))
     write_table(_table(walk), walk.folder / TABLE)
+    say(f"{counted(len(walk.places), 'frame')} in {walk.folder}")
 
 
 def _frames(g: Generator, walk: Walk) -> Iterator[tuple[Tensor, Tensor]]:

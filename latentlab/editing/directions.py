@@ -1,4 +1,4 @@
-"""Directions in W: along which a latent is moved to edit its picture, and files of them.
+"""Directions in W, along which a latent is moved to edit its picture, and files of them.
 
 All share one unit, the standard deviation of w along the direction, and one way to say where a
 latent is: how many of these it is away from the direction's origin.
@@ -8,21 +8,23 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from latentlab.checks import check_shape
-from latentlab.errors import CheckpointError, LatentError, SettingsError
+from latentlab.checks import check, check_shape
+from latentlab.errors import CheckpointError, LatentError, SettingsError, quoted, shown
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 METHODS = ("pca", "sefa", "svm")
 HEADER, VERSION = "latentlab-directions", 1  # the entry of the file's header, and its version
 
+_ARRAYS = ("vectors", "deviations", "origins")  # of a file
 _UNIT = 1e-4  # what the length of a unit vector in float32 may be off
-_MOST = 100_000  # directions, or layers, that a file may hold
+_MOST = 100_000  # directions, or layers, that can stand together
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Direction:
         name: What it is called.
         vector: Of length 1 [w_dim], float32.
         deviation: Standard deviation of w along it, the unit of strengths.
-        origin: Where w is at position 0, as its product with the vector: the mean of w, or, for a
-            boundary, what lies on it.
+        origin: What position 0 is, as the product of w and the vector: that of the mean of w or,
+            for a boundary, that of what lies on it.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Directions:
     """Directions that were found together.
 
     Attributes:
-        names: One each, none twice.
+        names: One for each, none twice.
         vectors: Of length 1 [K,w_dim], float32.
         deviations: Of w along each [K], float64.
         origins: Of each [K], float64, see ``Direction``.
@@ -76,21 +78,24 @@ class Directions:
 
     def __post_init__(self) -> None:
         count = len(self.names)
+        _refuse_many(count, "directions")
+        _refuse_many(len(self.layers or ()), "layers")
         check_shape(self.vectors, [count, None], "vectors")
-        for name in ("deviations", "origins"):
+        for name in _ARRAYS[1:]:
             check_shape(getattr(self, name), [count], name)
         if count == 0 or len(set(self.names)) < count:
             raise LatentError("directions must be one at least, each with a name of its own")
         if self.method not in METHODS:
-            raise LatentError(f"`method` must be among {', '.join(METHODS)}, got {self.method!r}")
+            known = ", ".join(METHODS)
+            raise LatentError(f"`method` must be one of {known}, but got {quoted(self.method)}")
         if not bool(((self.vectors.double().norm(dim=1) - 1).abs() < _UNIT).all()):
             raise LatentError("`vectors` must be of length 1")
         if not bool((torch.isfinite(self.deviations) & (self.deviations > 0)).all()):
-            raise LatentError("`deviations` must be positive: along the others w does not vary")
+            raise LatentError("`deviations` must be positive: w does not vary along the others")
         if not bool(torch.isfinite(self.origins).all()):
             raise LatentError("`origins` must be finite")
         if any(len(values) != count for values in self.facts.values()):
-            raise LatentError(f"`facts` must have a number for each of {count} directions")
+            raise LatentError(f"`facts` must have one number for each of the {count} directions")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -120,9 +125,9 @@ class Directions:
             return self[self.names.index(wanted)]
         if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 and int(wanted) < len(self):
             return self[int(wanted)]
-        known = ", ".join(self.names[:8]) + (", ..." if len(self) > 8 else "")
         raise SettingsError(
-            f"no direction {wanted!r}; there are {known} (numbers 0..{len(self) - 1})"
+            f"no direction {quoted(wanted)}; there are {shown(self.names)} (numbers "
+            f"0..{len(self) - 1})"
         )
 
 
@@ -144,11 +149,10 @@ def move(
         SettingsError: If the strength is not finite, or there is no such layer.
     """
     check_shape(ws, [None, None, len(direction.vector)], "ws")
-    if not math.isfinite(strength):
-        raise SettingsError(f"`strength` must be a finite number, but got {strength}")
+    check(math.isfinite(strength), "strength", "a finite number", strength)
     chosen = list(range(ws.shape[1])) if layers is None else sorted(set(layers))
-    if chosen and not (chosen[0] >= 0 and chosen[-1] < ws.shape[1]):
-        raise SettingsError(f"`layers` must be within 0..{ws.shape[1] - 1}, but got {chosen}")
+    fits = not chosen or (chosen[0] >= 0 and chosen[-1] < ws.shape[1])
+    check(fits, "layers", f"within 0..{ws.shape[1] - 1}", chosen)
     moved = ws.clone()
     if strength != 0:
         moved[:, chosen] += (strength * direction.deviation) * direction.vector.to(ws)
@@ -156,11 +160,8 @@ def move(
 
 
 def save_directions(path: Path | str, directions: Directions) -> None:
-    """Write directions as safetensors, with what is not numbers as JSON in the header."""
-    tensors = {
-        name: getattr(directions, name).detach().cpu().contiguous()
-        for name in ("vectors", "deviations", "origins")
-    }
+    """Write directions as safetensors, with all that is not numbers as JSON in the header."""
+    tensors = {name: getattr(directions, name).detach().cpu().contiguous() for name in _ARRAYS}
     about = {
         "version": VERSION,
         "names": list(directions.names),
@@ -178,43 +179,60 @@ def load_directions(path: Path | str, w_dim: int) -> Directions:
     """Read directions for a generator whose w has the length ``w_dim``.
 
     Raises:
-        LatentError: If the file is missing, damaged or none of directions, or does not fit.
+        LatentError: If the file is missing, damaged, too large or no file of directions, or does
+            not fit.
     """
     try:
-        header, tensors = read_safetensors(Path(path))
+        header, tensors = read_safetensors(Path(path), partial(_check_arrays, path, w_dim))
     except CheckpointError as error:
         raise LatentError(str(error)) from error
     if HEADER not in header:
         raise LatentError(f"{path}: holds no directions; expected a file of `latentlab directions`")
     try:
-        about = json.loads(header[HEADER])
-        if about["version"] != VERSION:
-            raise LatentError(
-                f"directions of version {about['version']!r}, this latentlab reads {VERSION}; "
-                "update it"
-            )
-        found = Directions(
-            _texts(about["names"]),
-            tensors["vectors"].float(),
-            tensors["deviations"].double(),
-            tensors["origins"].double(),
-            str(about["method"]),
-            None if about["layers"] is None else _numbers(about["layers"]),
-            str(about["sha256"]),
-            {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
-            dict(about["settings"]),
-        )
+        return _directions(json.loads(header[HEADER]), tensors)
     except LatentError as error:
         raise LatentError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as e:
+        raise LatentError(f"{path}: damaged directions ({type(e).__name__}: {e})") from e
+
+
+def _directions(about: dict[str, Any], tensors: dict[str, Tensor]) -> Directions:
+    if about["version"] != VERSION:
         raise LatentError(
-            f"{path}: damaged directions ({type(error).__name__}: {error})"
-        ) from error
-    if found.w_dim != w_dim:
-        raise LatentError(
-            f"{path}: directions for a w of {found.w_dim} numbers, but this generator's has {w_dim}"
+            f"directions of version {quoted(about['version'])}, this latentlab reads {VERSION}; "
+            "update it"
         )
-    return found
+    return Directions(
+        _texts(about["names"]),
+        tensors["vectors"].float(),
+        tensors["deviations"].double(),
+        tensors["origins"].double(),
+        str(about["method"]),
+        None if about["layers"] is None else _numbers(about["layers"]),
+        str(about["sha256"]),
+        {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
+        dict(about["settings"]),
+    )
+
+
+def _check_arrays(path: Path | str, w_dim: int, shapes: dict[str, list[int]]) -> None:
+    """Refuse arrays of the wrong size before they take memory; raises CheckpointError."""
+    for name in _ARRAYS:
+        rows, *length = shapes.get(name) or [0]
+        if rows > _MOST:
+            raise CheckpointError(
+                f"{path}: `{name}` has {rows:,} rows, but a file holds {_MOST:,} directions at most"
+            )
+        if name == "vectors" and length and length[-1] != w_dim:
+            raise CheckpointError(
+                f"{path}: directions for a w of {length[-1]} numbers, but this generator's has "
+                f"{w_dim}"
+            )
+
+
+def _refuse_many(count: int, noun: str) -> None:
+    if count > _MOST:
+        raise LatentError(f"there may be {_MOST:,} {noun} at most, but got {count:,}")
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Directions found without labels: GANSpace's in the spread of w, and SeFa's in the weights.
 
-Of a direction and its opposite the one is taken whose largest entry is positive.
+Of a direction and its opposite, the one whose largest entry is positive is taken.
 """
 
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from latentlab.checks import check
 from latentlab.editing.directions import Directions
 from latentlab.editing.w_moments import WMoments
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.networks.layers import Linear, ToRGB
 
-_FLAT = 1e-6  # of the largest deviation: w does not vary along what has less
+_FLAT = 1e-6  # of the largest deviation; below it, w does not vary
 
 
 def principal_directions(
@@ -22,13 +23,13 @@ def principal_directions(
 ) -> Directions:
     """Return the principal components of w (GANSpace, Härkönen et al. 2020, section 2.1).
 
-    The origin of each is the mean of w. Facts: ``explained_variance``, its share of w's whole
-    variance.
+    The origin of each is the mean of w. Facts: ``explained_variance``, its share of the whole
+    variance of w.
 
     Args:
         moments: Of the generator's w.
-        count: How many, those of largest variance first; fewer where w varies along fewer.
-        layers: To move where nobody names others.
+        count: How many, largest variance first; fewer where w varies along fewer.
+        layers: Layers to move where nobody names others.
         sha256: Of the generator's file.
     """
     _check_count(count, len(moments.mean))
@@ -37,7 +38,7 @@ def principal_directions(
     deviations = moments.deviations(vectors.T[order])
     kept = order[deviations > _FLAT * deviations[0]]
     if len(kept) == 0:
-        raise LatentError("w does not vary: all samples of this generator have the same")
+        raise LatentError("w does not vary: it is the same for all samples of this generator")
     share = (variances[kept] / variances.clamp(min=0).sum()).tolist()
     return _found("pca", vectors.T[kept], moments, layers, sha256, {"explained_variance": share})
 
@@ -51,15 +52,16 @@ def sefa_directions(
 ) -> Directions:
     """Return the directions that change styles most (SeFa, Shen and Zhou 2021, Eq. 5).
 
-    These are the eigenvectors of A' A, with A [styles,w_dim] the weights that make styles from w
-    in the chosen layers, as the network applies them, one below the other. ToRGB's are left out.
-    Their origin is the mean of w. Facts: ``eigenvalue``, and ``share`` of the sum of all.
+    These are the eigenvectors of A' A, where A [styles,w_dim] stacks the weights that make styles
+    from w in the chosen layers, as the network applies them. Those of ToRGB are left out. Their
+    origin is the mean of w. Facts: ``eigenvalue``, and its ``share`` of the sum of all.
 
     Args:
         g: The generator.
         moments: Of its w, for the unit.
-        count: How many, those of the largest eigenvalue first.
-        layers: Whose weights are taken, and which are moved where nobody names others; None: all.
+        count: How many, largest eigenvalue first.
+        layers: Layers whose weights are taken, and which move where nobody names others; None:
+            all.
         sha256: Of the generator's file.
 
     Raises:
@@ -83,7 +85,7 @@ def sefa_directions(
 
 
 def style_weights(g: Generator) -> list[Tensor]:
-    """Return the weights [styles,w_dim] of each layer that make its style of w, in float64.
+    """Return each layer's weights [styles,w_dim] that make its style from w, in float64.
 
     StyleGAN1's make scales and shifts. StyleGAN2's last w goes to ToRGB alone, and has none.
     """
@@ -91,7 +93,7 @@ def style_weights(g: Generator) -> list[Tensor]:
     parts = [getattr(layer, "affine", None) for layer in layers]
     affine = [part for part in parts if isinstance(part, Linear)]
     if not affine:
-        raise LatentError("this generator makes no styles of w: no directions in its weights")
+        raise LatentError("this generator makes no styles from w: its weights hold no directions")
     return [(each.weight.detach().double() * each.weight_gain).cpu() for each in affine]
 
 
@@ -119,5 +121,4 @@ def _found(
 
 
 def _check_count(count: int, w_dim: int) -> None:
-    if not 1 <= count <= w_dim:
-        raise SettingsError(f"`components` must be 1..{w_dim} for this generator, but got {count}")
+    check(1 <= count <= w_dim, "components", f"1..{w_dim} for this generator", count)

@@ -15,7 +15,7 @@ from latentlab.latents import slerp
 
 @dataclass(frozen=True)
 class Place:
-    """A place on a walk: on the leg between two keys, by their numbers, the share ``t`` of it."""
+    """A place on a walk: the share ``t`` of the leg between two keys, given by their numbers."""
 
     start: int
     end: int
@@ -23,21 +23,21 @@ class Place:
 
 
 def places(keys: int, frames: int, loop: bool = False, ease: bool = False) -> list[Place]:
-    """Return the places of a walk through ``keys`` pictures, each of them once.
+    """Return the places of a walk through ``keys`` pictures, each place once.
 
     Args:
         keys: Number of pictures.
-        frames: Places on each leg, its start included and its end not.
+        frames: Places on each leg, with its start and without its end.
         loop: Whether a last leg leads back to the first picture; without it, the walk ends with
             the last one.
-        ease: Set off and arrive slowly, by t² (3 - 2 t).
+        ease: Whether to set off and arrive slowly, by t² (3 - 2 t).
 
     Raises:
-        SettingsError: If there are fewer than two pictures, or less than one place on a leg.
+        SettingsError: If there are fewer than two pictures, or no place on a leg.
     """
     if keys < 2 or frames < 1:
         raise SettingsError(
-            f"a walk takes 2 pictures and 1 frame a leg at least, but got {keys} and {frames}"
+            f"a walk needs at least 2 pictures and 1 frame per leg, but got {keys} and {frames}"
         )
     shares = [i / frames for i in range(frames)]
     if ease:
@@ -62,10 +62,10 @@ def between_z(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 
 def between_noise(a: Sequence[Tensor], b: Sequence[Tensor], t: float) -> list[Tensor]:
-    """Interpolate noise maps, one [N,1,h,w] a layer, and keep their strength.
+    """Interpolate noise maps, one [N,1,h,w] per layer, and keep their strength.
 
-    Halfway between two independent maps the mean has half their variance, and pictures would lose
-    detail on the way. Each map is rescaled so that its mean square runs from one end's to the
+    Halfway between two independent maps, their mean has half their variance, and pictures would
+    lose detail on the way. Each map is rescaled so that its mean square runs from one end's to the
     other's; those of projections have 1.
     """
     if t in (0, 1):

@@ -1,4 +1,4 @@
-"""Mean and covariance of w, by which directions in W are found and their strengths are counted."""
+"""Mean and covariance of w, which directions in W are found by and their strengths counted in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentlab.errors import SettingsError
+from latentlab.checks import check
 from latentlab.latents import draw_labels, draw_z
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 
-_AT_ONCE = 1000  # whatever the number of samples, so that no sum depends on it
+_AT_ONCE = 1000  # whatever the number of samples, so that sums do not depend on it
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class WMoments:
 
     Attributes:
         mean: Of w [w_dim], float64.
-        covariance: Of w [w_dim,w_dim], float64, of a sample (divided by one less than its size).
+        covariance: Of w [w_dim,w_dim], float64, divided by one less than the number of samples.
         samples: How many.
         seed: Of the samples.
     """
@@ -46,22 +46,21 @@ def w_moments(
 ) -> WMoments:
     """Measure mean and covariance of untruncated w over numbered samples, in float64.
 
-    Memory is that of the covariance, whatever the number of samples. Labels of a conditional
-    generator are drawn, every class equally likely.
+    However many samples there are, memory is that of the covariance. For a conditional generator
+    labels are drawn, every class equally likely.
 
     Args:
         g: The generator.
         samples: Number of z.
         seed: Of z and labels.
-        progress: Called with the samples done and in all.
+        progress: Called with the number of samples done, and of all.
 
     Raises:
         LatentError: If the generator has no W.
         SettingsError: If there are fewer than two samples.
     """
-    if samples < 2:
-        raise SettingsError(f"`samples` must be 2 or more for a deviation, but got {samples}")
-    centre = g.w_mean.double().cpu()  # near the mean, so that no digits are lost in differences
+    check(samples >= 2, "samples", "2 or more for a deviation", samples)
+    centre = g.w_mean.double().cpu()  # near the mean, so that differences lose no digits
     first = torch.zeros(g.w_dim, dtype=torch.float64)
     second = torch.zeros(g.w_dim, g.w_dim, dtype=torch.float64)
     for start in range(0, samples, _AT_ONCE):

@@ -14,23 +14,16 @@ from PIL import Image
 from latentlab.errors import OutputError, SettingsError
 
 _FINEST = 1001  # denominator of a rate: 30000/1001 is one
-# With another number of threads x264 writes other bytes; the rate factor keeps edges of pixels.
+# x264's bytes depend on the number of threads; the rate factor keeps the edges of pixels sharp.
 _X264 = ("-c:v", "libx264", "-threads", "4", "-crf", "14", "-pix_fmt", "yuv420p")
 _COLOURS = (
     "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709",
     "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
 )  # fmt: skip
-# No versions and dates inside; the table of frames in front, so that players begin at once.
+# No versions or dates inside; the table of frames in front, so that players begin at once.
 _CONTAINER = (
-    "-fflags",
-    "+bitexact",
-    "-flags:v",
-    "+bitexact",
-    "-movflags",
-    "+faststart",
-    "-f",
-    "mp4",
-)
+    "-fflags", "+bitexact", "-flags:v", "+bitexact", "-movflags", "+faststart", "-f", "mp4",
+)  # fmt: skip
 
 
 def ffmpeg_program() -> str:
@@ -45,7 +38,7 @@ def ffmpeg_program() -> str:
         return str(get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:  # the package, or a program for it
         raise SettingsError(
-            f".mp4 takes ffmpeg, which cannot be found ({error}); pip install latentlab[video], "
+            f".mp4 needs ffmpeg, which cannot be found ({error}); pip install latentlab[video], "
             "or write a .gif"
         ) from error
 
@@ -65,7 +58,7 @@ class FfmpegWriter:
         """Encode a picture, grey or RGB.
 
         Raises:
-            OutputError: If ffmpeg has ended; the message says what it told.
+            OutputError: If ffmpeg has ended; the message says why.
         """
         pixels = np.asarray(picture.convert("RGB"))
         height, width = pixels.shape[:2]
@@ -93,7 +86,7 @@ class FfmpegWriter:
             raise self._failure(f"exit status {self._process.returncode}")
 
     def kill(self) -> None:
-        """End ffmpeg where it still runs."""
+        """End ffmpeg if it still runs."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -101,13 +94,13 @@ class FfmpegWriter:
     def _start(self, height: int, width: int) -> "subprocess.Popen[bytes]":
         rate = str(Fraction(self._fps).limit_denominator(_FINEST))
         pixels = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate)
-        target = f"file:{self._file.absolute()}"  # else a:b.mp4 is protocol a, and -b an option
+        target = f"file:{self._file.absolute()}"  # a:b.mp4 would be protocol a, -b an option
         command = [
             ffmpeg_program(), "-y", "-v", "error", *pixels, "-i", "pipe:", *_COLOURS, *_X264,
             *_CONTAINER, target,
         ]  # fmt: skip
         try:
-            # In a session of its own Ctrl-C does not reach it, and we decide what becomes of it.
+            # In a session of its own, Ctrl-C does not reach it, and we decide what becomes of it.
             return subprocess.Popen(  # noqa: S603  # our own words and numbers, and no shell
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                 stderr=self._talk, start_new_session=True,

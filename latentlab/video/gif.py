@@ -1,7 +1,7 @@
 """Writing animated GIFs frame by frame (GIF89a, with Netscape's extension for looping).
 
-Pillow keeps all frames of an animation in memory. Here each one is compressed by Pillow as a
-picture of its own, and its blocks are put into the animation.
+Pillow keeps all frames of an animation in memory. Here Pillow compresses each one as a picture of
+its own, whose blocks are put into the animation.
 """
 
 import io
@@ -16,7 +16,7 @@ from PIL import Image
 UNITS = 100  # of a delay, in a second
 
 _TABLE, _TABLE_SIZE = 0x80, 0x07  # bits that tell of a colour table
-_EXTENSION, _PICTURE, _END = 0x21, 0x2C, 0x3B
+_EXTENSION, _END = 0x21, 0x3B
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # for ever
 _HEADER, _DESCRIPTOR = 13, 10  # bytes
 
@@ -55,7 +55,7 @@ def gif_writer(path: Path, fps: float) -> Iterator[GifWriter]:
 
 
 def _frame(picture: Image.Image) -> bytes:
-    """Return descriptor, colours and compressed pixels of a picture, as a frame has them."""
+    """Return a picture's descriptor, colours and compressed pixels, as a frame has them."""
     buffer = io.BytesIO()
     indexed = picture if picture.mode == "L" else picture.quantize(256, dither=Image.Dither.NONE)
     indexed.save(buffer, format="GIF", optimize=False, interlace=0)

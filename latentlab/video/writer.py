@@ -13,6 +13,7 @@ from typing import Protocol
 from PIL import Image
 from torch import Tensor
 
+from latentlab.checks import check
 from latentlab.errors import ImageError, OutputError, SettingsError
 from latentlab.files import atomic_write
 from latentlab.images import tensor_to_picture
@@ -33,17 +34,14 @@ class _Encoder(Protocol):
 
 
 def check_video(path: Path | str, fps: float = FPS) -> None:
-    """Raise SettingsError for what no video can be written to, before there are any frames.
+    """Raise SettingsError if no such video can be written, before there are any frames.
 
-    That is another suffix than .mp4 and .gif, a rate that the format lacks, or a missing ffmpeg.
+    That is for a suffix other than .mp4 and .gif, a rate that the format lacks, or want of ffmpeg.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise SettingsError(f"{path}: a video's suffix must be one of {', '.join(SUFFIXES)}")
-    if not 1 <= fps <= _MAX_FPS[suffix]:
-        raise SettingsError(
-            f"`fps` must be 1 to {_MAX_FPS[suffix]:g} for {suffix}, but got {fps:g}"
-        )
+    check(1 <= fps <= _MAX_FPS[suffix], "fps", f"1 to {_MAX_FPS[suffix]:g} for {suffix}", fps)
     if suffix == ".mp4":
         ffmpeg_program()
 
@@ -52,12 +50,12 @@ def check_video(path: Path | str, fps: float = FPS) -> None:
 def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
     """Yield a function that appends a frame [C,H,W] in [-1,1], grey or colour; all of one size.
 
-    Where a side is below 256 pixels, both are enlarged by a whole factor. The .mp4 is H.264 in
+    Frames with a side below 256 pixels are enlarged by a whole factor. The .mp4 is H.264 in
     yuv420p and BT.709, which every player knows, see ``FfmpegWriter``; the .gif loops, see
     ``GifWriter``.
 
     Raises:
-        SettingsError: If no video can be written so, see ``check_video``.
+        SettingsError: If no such video can be written, see ``check_video``.
         ImageError: If frames are of several sizes, or no pictures.
         NumericalError: If a frame holds NaN or infinity.
         OutputError: If the file cannot be written, or there was no frame.
@@ -76,7 +74,7 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
 
         yield write
         if not shapes:
-            raise OutputError(f"{path}: a video needs a frame at least; none was given")
+            raise OutputError(f"{path}: a video needs at least one frame, but none was given")
 
 
 def _encoder(file: Path, fps: float, where: str) -> AbstractContextManager[_Encoder]:

@@ -1,9 +1,13 @@
 """Messages stay short, whatever a file holds."""
 
+import json
+import struct
+
 import numpy as np
 import pytest
 import torch
 
+import latentlab
 from latentlab import CheckpointError
 from latentlab.checkpoints.assemble import assemble
 from latentlab.errors import shown
@@ -28,6 +32,21 @@ def test_names_stay_on_one_line_and_short():
     text = shown(["x" * 10**6 + " is missing"])
     assert len(text) < 320
     assert text.endswith(" is missing")
+
+
+def test_names_in_a_file_cannot_break_the_line(tmp_path):
+    """Found by generated headers, whose words were repeated as they were."""
+    tensor = {"dtype": "F\n32", "shape": [], "data_offsets": [0, 0]}
+    for header in (
+        {"a": tensor},
+        {"__metadata__": {"format": "latentlab", "format_version": "2\nError: all is well"}},
+    ):
+        raw = json.dumps(header).encode()
+        (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", len(raw)) + raw)
+        with pytest.raises(CheckpointError) as caught:
+            latentlab.load(tmp_path / "x.safetensors")
+        assert str(caught.value).isprintable()
+        assert "\\n" in str(caught.value)
 
 
 def test_weights_that_do_not_fit_are_not_listed_without_end():

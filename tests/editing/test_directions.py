@@ -120,6 +120,38 @@ class TestFiles:
         with pytest.raises(LatentError, match="w of 4 numbers, but this generator's has 5"):
             load_directions(tmp_path / "d.safetensors", 5)
 
+    @pytest.mark.parametrize(("shapes", "words"), [
+        ({"vectors": (200_000, 512)}, r"`vectors` has 200,000 rows, .* 100,000 directions"),
+        ({"vectors": (100_001, 4), "deviations": (100_001,)}, "`vectors` has 100,001 rows"),
+        ({"vectors": (1, 4), "origins": (40_000_000,)}, "`origins` has 40,000,000 rows"),
+        ({"vectors": (3, 20_000_000)}, "a w of 20000000 numbers"),
+    ])  # fmt: skip
+    def test_large_files_are_refused_before_their_numbers_are_read(self, tmp_path, shapes, words):
+        # Nothing but a header, and behind it a hole: whoever read the numbers would fill memory.
+        header, end = {"__metadata__": {HEADER: "{}"}}, 0
+        for name, shape in shapes.items():
+            start, end = end, end + 4 * int(np.prod(shape))
+            header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
+        text = json.dumps(header).encode()
+        with (tmp_path / "d.safetensors").open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            file.truncate(8 + len(text) + end)
+        with pytest.raises(LatentError, match=words):
+            load_directions(tmp_path / "d.safetensors", 4)
+
+    def test_as_many_directions_as_allowed_come_back_and_one_more_is_refused(self, tmp_path):
+        def some(count):
+            numbers = torch.ones(count, 1)
+            names = tuple(map(str, range(count)))
+            return Directions(names, numbers, numbers[:, 0].double(), numbers[:, 0].double(), "pca")
+
+        save_directions(tmp_path / "d.safetensors", some(100_000))
+        assert len(load_directions(tmp_path / "d.safetensors", 1)) == 100_000
+        with pytest.raises(LatentError, match="100,000 directions at most, but got 100,001"):
+            some(100_001)
+        with pytest.raises(LatentError, match="100,000 layers at most, but got 100,001"):
+            directions(layers=tuple(range(100_001)))
+
     def test_missing_files_and_others_are_refused(self, tmp_path):
         with pytest.raises(LatentError, match=r"none\.safetensors: cannot be read"):
             load_directions(tmp_path / "none.safetensors", 4)
@@ -132,15 +164,16 @@ class TestFiles:
 
     @pytest.mark.parametrize(("change", "words"), [
         ("{", "damaged"), ("[]", "damaged"), ("[" * 100_000, "damaged"), ("{}", "damaged"),
-        ({"version": 9}, "directions of version 9"),
+        ({"version": 9}, "directions of version '9'"),
         ({"names": ["a", "a", "b"]}, "a name of its own"),
         ({"names": ["a", "b"]}, "`vectors` must have shape"),
         ({"names": "abc"}, "damaged"),
-        ({"method": "magic"}, "`method` must be among"),
+        ({"method": "magic"}, "`method` must be one of"),
         ({"layers": [0, -1]}, "damaged"),
         ({"layers": [True]}, "damaged"),
         ({"facts": {"accuracy": [1]}}, "`facts`"),
         ({"facts": {"accuracy": ["x", 1, 2]}}, "damaged"),
+        ({"facts": {"accuracy": [10**400, 1, 2]}}, "damaged"),  # beyond the floats
         ({"settings": 3}, "damaged"),
     ])  # fmt: skip
     def test_damaged_headers_are_refused(self, tmp_path, change, words):

@@ -33,7 +33,7 @@ class TestPlaces:
 
     @pytest.mark.parametrize(("keys", "frames"), [(1, 5), (2, 0)])
     def test_no_walk_is_refused(self, keys, frames):
-        with pytest.raises(SettingsError, match="a walk takes"):
+        with pytest.raises(SettingsError, match="a walk needs"):
             places(keys, frames)
 
 

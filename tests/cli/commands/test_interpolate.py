@@ -170,7 +170,7 @@ def test_wrong_options_are_told(saved, tmp_path, arguments, words):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("--seeds", 0), "a walk takes 2 pictures"),
+    (("--seeds", 0), "a walk needs at least 2 pictures"),
     (("none.npz", "none.npz"), "none.npz: no such file"),
     (("--seeds", "0-1", "--video", "a.gif", "--fps", 60), "1 to 50 for .gif"),
 ])  # fmt: skip

@@ -1,0 +1,19 @@
+"""Values of options; tests/fuzzing has the rules that hold for any text."""
+
+import click
+import pytest
+
+from cli.options.values import FileName, NumberList
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b.csv", "../b.csv", "a/.."])
+def test_a_file_name_is_in_the_folder_itself(name):
+    with pytest.raises(click.BadParameter, match="is no file name"):
+        FileName().convert(name, None, None)
+
+
+@pytest.mark.parametrize("parser", [FileName((".csv",)), NumberList()])
+def test_a_refusal_does_not_repeat_text_without_end(parser):
+    with pytest.raises(click.BadParameter) as caught:
+        parser.convert("9999999999," * 500, None, None)
+    assert len(caught.value.message) < 200
