@@ -40,8 +40,8 @@ def noise_penalty(noise: Sequence[Tensor]) -> Tensor:
 def normalise_noise(noise: Sequence[Tensor]) -> None:
     """Bring every map to zero mean and unit mean square, in place, image by image."""
     for level in noise:
-        level -= level.mean(dim=[1, 2, 3], keepdim=True)
-        level *= level.square().mean(dim=[1, 2, 3], keepdim=True).rsqrt()
+        level.sub_(level.mean(dim=[1, 2, 3], keepdim=True))
+        level.mul_(level.square().mean(dim=[1, 2, 3], keepdim=True).rsqrt())
 
 
 class Draws(Protocol):

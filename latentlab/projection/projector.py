@@ -19,18 +19,12 @@ from latentlab.projection.result import Projection, joined
 from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import (
-    Distance,
-    TargetFeatures,
-    check_label,
-    check_masks,
-    check_targets,
-)
+from latentlab.projection.targets import Distance, TargetFeatures, check_masks, check_targets
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
 
-def project(
+def project(  # noqa: PLR0913  # the library's face is settled
     g: Generator,
     images: Tensor,
     distance: Distance,
@@ -87,11 +81,10 @@ def project(
         NumericalError: If the optimisation leaves the finite numbers; names the step and image.
     """
     settings = _settings(settings, {"space": space, "steps": steps, "seed": seed})
-    check_label(g, c)
     check_choice(on_divergence, "on_divergence", get_args(OnDivergence))
     batch = default_batch(g) if batch is None else batch
     check_whole(batch, "batch", 1)
-    images = check_targets(g, images)
+    images = check_targets(g, images, c)
     if masks is not None:
         masks = check_masks(masks, images)
     if start is not None:

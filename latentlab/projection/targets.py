@@ -63,18 +63,15 @@ def _compared(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tens
     return distances.reshape(len(images))  # lpips gives [N,1,1,1]
 
 
-def check_label(g: Generator, c: Tensor | None) -> None:
-    """Raise LatentError for a label that a generator without labels cannot take."""
-    if c is not None and g.c_dim == 0:
-        raise LatentError("`c` was given, but this generator has no labels; leave it out")
-
-
-def check_targets(g: Generator, images: Tensor) -> Tensor:
+def check_targets(g: Generator, images: Tensor, c: Tensor | None) -> Tensor:
     """Return images [N,C,R,R] in [-1,1] on the generator's device and in its dtype.
 
     Raises:
         ImageError: If they do not fit the generator or hold NaN.
+        LatentError: If there is a label ``c``, but the generator has none.
     """
+    if c is not None and g.c_dim == 0:
+        raise LatentError("`c` was given, but this generator has no labels; leave it out")
     wanted = [g.channels, g.resolution, g.resolution]
     if images.ndim != 4 or list(images.shape[1:]) != wanted or len(images) == 0:
         shape = ", ".join(str(size) for size in ["N", *wanted])
