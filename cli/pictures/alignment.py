@@ -71,10 +71,8 @@ class Cutting:
             found = self.faces.recall(Path(record.source.path))
         except ImageError:
             return False
-        row = record.row
-        return found is None or found.points.array().ravel().tolist() == [
-            row.get(name) for name in _POINTS
-        ]
+        known = [record.row.get(name) for name in _POINTS]
+        return found is None or found.points.array().ravel().tolist() == known
 
 
 def align_pictures(cutting: Cutting, plan: PicturePlan) -> Generator[Outcome, None, None]:
@@ -118,7 +116,6 @@ def _withdraw(job: Job, files: Layout) -> None:
 
 
 def _facts(face: CutFace, size: tuple[int, int]) -> dict[str, Any]:
-    points, quad = face.alignment.points.array(), face.alignment.quad
-    facts: dict[str, Any] = {"width": size[0], "height": size[1], "scale": face.scale}
-    facts |= dict(zip(_POINTS, points.ravel().tolist(), strict=True))
-    return facts | dict(zip(_QUAD, quad.ravel().tolist(), strict=True))
+    places = [*face.alignment.points.array().ravel(), *face.alignment.quad.ravel()]
+    facts = {"width": size[0], "height": size[1], "scale": face.scale}
+    return facts | dict(zip([*_POINTS, *_QUAD], map(float, places), strict=True))
