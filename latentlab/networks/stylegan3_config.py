@@ -4,10 +4,7 @@ import math
 from dataclasses import dataclass
 
 from latentlab.networks import checks
-from latentlab.networks.config import (
-    ImageConfig,
-    MappingConfig,
-)
+from latentlab.networks.config import ImageConfig, MappingConfig
 
 _MAX_FACTOR = 64  # of upsampling in one layer; the published networks have 4 at most
 

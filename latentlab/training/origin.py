@@ -79,10 +79,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
     if isinstance(generator, StyleGAN3Config):
         raise AssertionError("origin_of refuses what is not trained here")
     networks = replace(
-        config,
-        generator=generator,
-        discriminator=origin.discriminator.config,
-        growth=None,
+        config, generator=generator, discriminator=origin.discriminator.config, growth=None
     )
     grow = networks.generator.growing and networks.discriminator.growing
     lod = origin.discriminator.lod.item() if grow else 0.0

@@ -21,12 +21,7 @@ from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
-from latentlab.training.objective import (
-    Batch,
-    Losses,
-    discriminator_objective,
-    generator_objective,
-)
+from latentlab.training.objective import Batch, Losses, discriminator_objective, generator_objective
 from latentlab.training.origin import Origin
 from latentlab.training.parallel import Rows, add_up_gradients, add_up_numbers, check_batches
 from latentlab.training.samplers import FakeSampler, RealSampler
