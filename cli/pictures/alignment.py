@@ -20,7 +20,7 @@ from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import plain_text
 from latentlab import ImageError, NoFaceError
-from latentlab.faces.alignment import FacePoints
+from latentlab.faces import FacePoints
 from latentlab.files import atomic_write, sha256_of
 from latentlab.images import DecodePolicy, decode
 

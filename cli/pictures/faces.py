@@ -11,7 +11,7 @@ from PIL import Image
 from cli.options.pictures import FaceRequest
 from cli.text import counted
 from latentlab import ImageError, NoFaceError
-from latentlab.faces.alignment import Alignment, FacePoints, align, check_quad, face_quad, side_of
+from latentlab.faces import Alignment, FacePoints, align, check_quad, face_quad, side_of
 from latentlab.faces.detection import FaceDetector
 from latentlab.faces.geometry import face_size
 from latentlab.faces.landmarks import Landmarks, read_landmarks

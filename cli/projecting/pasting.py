@@ -11,7 +11,7 @@ from cli.pictures.records import RECORD, read_record
 from cli.projecting.files import ALIGNMENT
 from cli.reports.tables import refuse_existing
 from latentlab import DataError, ImageError
-from latentlab.faces.alignment import Alignment, load_alignment, paste_back
+from latentlab.faces import Alignment, load_alignment, paste_back
 from latentlab.files import is_file
 from latentlab.images import DecodePolicy, decode, read_picture
 

@@ -38,7 +38,7 @@ from latentlab import (
     distributed,
     project,
 )
-from latentlab.faces.alignment import save_alignment
+from latentlab.faces import save_alignment
 from latentlab.images import save_image
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection.start import ProjectionStart, StartSearch

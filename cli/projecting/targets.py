@@ -14,7 +14,7 @@ from cli.pictures.faces import CutFace, cut_face, open_faces
 from cli.pictures.records import Source
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
-from latentlab.faces.alignment import Alignment, load_alignment
+from latentlab.faces import Alignment, load_alignment
 from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
 from latentlab.projection.masks import BLACK, mask_from
 

@@ -1,6 +1,6 @@
 """Cutting a face out of a photo as the FFHQ pictures show theirs, and putting it back.
 
-Published aligned pictures come from the same geometry; see ``face_geometry``.
+Published aligned pictures come from the same geometry; see ``geometry``.
 """
 
 import math
@@ -9,22 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from latentlab.errors import ImageError, SettingsError
-from latentlab.faces.geometry import FacePoints, Quad, face_points, face_quad, side_of
-from latentlab.faces.record import Alignment, load_alignment, save_alignment
-
-__all__ = [
-    "Alignment",
-    "FacePoints",
-    "align",
-    "check_quad",
-    "face_points",
-    "face_quad",
-    "load_alignment",
-    "paste_back",
-    "save_alignment",
-    "side_of",
-]
+from latentlab.checks import check
+from latentlab.errors import ImageError
+from latentlab.faces.geometry import FacePoints, Quad, face_quad, side_of
 
 _SMALLEST, _LARGEST = 16.0, 8.0  # a side in pixels; a side in multiples of the picture's
 _FINER, _FINEST = 4, 4096  # the warp is so much finer than wanted; nothing is larger than that
@@ -50,8 +37,7 @@ def align(picture: Image.Image, points: FacePoints, size: int) -> Image.Image:
     Raises:
         ImageError: If the points are no face, or its square does not fit the picture.
     """
-    if size < 1:
-        raise SettingsError(f"`size` must be at least 1, but got {size}")
+    check(size >= 1, "size", "at least 1", size)
     quad = face_quad(points)
     check_quad(quad, picture.size)
     corners = quad + 0.5  # from pixel centres to edges: scaling has no offset then
@@ -96,8 +82,7 @@ def paste_back(
     Raises:
         ImageError: If the square does not fit the photo.
     """
-    if not 0 <= feather <= 0.5:
-        raise SettingsError(f"`feather` must be from 0 to 0.5, but got {feather}")
+    check(0 <= feather <= 0.5, "feather", "from 0 to 0.5", feather)
     check_quad(quad, photo.size)
     face, side = face.convert("RGB"), side_of(quad)
     if side < face.width:  # finer than the photo: average, do not skip

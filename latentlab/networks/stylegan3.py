@@ -16,7 +16,7 @@ from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.layers import Linear
 from latentlab.networks.stylegan3_config import LayerGeometry, Signal, StyleGAN3Config
-from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork, Walk
+from latentlab.networks.synthesis import Block, SynthesisNetwork, Walk
 
 
 class SynthesisInput(nn.Module):
@@ -132,7 +132,10 @@ class SynthesisLayer(Block):
 
 
 class StyleGAN3Synthesis(SynthesisNetwork):
-    """From ws to images. There is no noise: ``noise_mode`` changes nothing."""
+    """From ws to images.
+
+    All detail is made of the Fourier features: without noise, ``noise_mode`` changes nothing.
+    """
 
     def __init__(self, config: StyleGAN3Config) -> None:
         super().__init__(config.resolution, growing=False)
@@ -149,11 +152,6 @@ class StyleGAN3Synthesis(SynthesisNetwork):
         """The layers after the input in order, the RGB layer last."""
         layers = [self.get_submodule(name) for name in self.layer_names]
         return [layer for layer in layers if isinstance(layer, SynthesisLayer)]
-
-    @property
-    def noise_layers(self) -> list[NoiseLayer]:
-        """None: the network makes all detail out of the Fourier features."""
-        return []
 
     def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         first, *rest = ws.unbind(dim=1)

@@ -62,9 +62,9 @@ class SynthesisNetwork(GrowingNetwork):
     is_skip = False  # whether the image is the sum of an RGB output of every resolution
 
     @property
-    @abstractmethod
     def noise_layers(self) -> Sequence[NoiseLayer]:
         """The layers that hold a noise map, in order; empty for a network without noise."""
+        return []
 
     @abstractmethod
     def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from latentlab.faces.alignment import align, face_points, face_quad
+from latentlab.faces import align, face_points, face_quad
 from tests.support.faces import DrawnFace, draw
 
 SIZE, FINER = 128, 4

@@ -11,7 +11,7 @@ from PIL import Image
 from cli.options.pictures import FaceRequest
 from cli.pictures.faces import open_faces
 from latentlab import NoFaceError, SettingsError
-from latentlab.faces.alignment import align
+from latentlab.faces import align
 from latentlab.faces.detection import FaceDetector
 from tests.support.faces import DrawnFace, canonical, centroids, draw
 from tests.support.onnx_files import Graph

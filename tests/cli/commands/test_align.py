@@ -12,7 +12,7 @@ from PIL import Image
 
 from cli.commands.align import align
 from latentlab import DataError, LatentlabError, OutputError
-from latentlab.faces.alignment import face_points, face_quad
+from latentlab.faces import face_points, face_quad
 from latentlab.files import sha256_of
 from tests.cli.conftest import AS_IN_GROUP
 from tests.support.faces import DrawnFace, canonical, centroids, draw

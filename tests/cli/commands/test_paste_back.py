@@ -10,7 +10,7 @@ from PIL import Image
 from cli.commands.paste_back import paste_back
 from cli.pictures.records import Record, Source
 from latentlab import DataError, LatentlabError, OutputError
-from latentlab.faces.alignment import Alignment, align, face_points, face_quad, save_alignment
+from latentlab.faces import Alignment, align, face_points, face_quad, save_alignment
 from tests.cli.conftest import AS_IN_GROUP
 from tests.support.faces import DrawnFace, draw
 

@@ -11,7 +11,7 @@ from PIL import Image
 import latentlab
 from cli.commands.paste_back import paste_back
 from cli.main import main
-from latentlab.faces.alignment import align, face_points, face_quad, load_alignment
+from latentlab.faces import align, face_points, face_quad, load_alignment
 from tests.cli.conftest import AS_IN_GROUP
 from tests.conftest import make_generator
 from tests.support.faces import DrawnFace, draw

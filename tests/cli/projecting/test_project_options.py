@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import latentlab
-from latentlab.faces.alignment import FacePoints, align, load_alignment
+from latentlab.faces import FacePoints, align, load_alignment
 from latentlab.images import read_picture, to_uint8
 from latentlab.perceptual import ClassifierDistance
 from latentlab.projection.masks import load_mask
