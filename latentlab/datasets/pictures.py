@@ -77,9 +77,8 @@ class PictureDataset:
         if self._archive is not None:
             found = [info.filename for info in self._archive.infolist() if not info.is_dir()]
         else:
-            found = [
-                file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()
-            ]
+            files = filter(Path.is_file, path.rglob("*"))
+            found = [file.relative_to(path).as_posix() for file in files]
         # Names with a leading dot, such as __MACOSX/._a.png in zips made by macOS, are hidden.
         names = [n for n in found if not any(part.startswith(".") for part in n.split("/"))]
         self._names = sorted(n for n in names if Path(n).suffix.lower() in images.SUFFIXES)

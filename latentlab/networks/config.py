@@ -46,7 +46,7 @@ class ImageConfig:
         checks.check(size & (size - 1) == 0, "resolution", "a power of two", size)
         checks.whole(self.channels, "channels", 1, 64)
         checks.whole(self.c_dim, "c_dim", 0, 100_000)
-        for field in fields(self):
+        for field in fields(self):  # a subclass's, too
             if field.type is bool:
                 checks.flag(getattr(self, field.name), field.name)
             elif get_origin(field.type) is Literal:

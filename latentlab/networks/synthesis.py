@@ -49,9 +49,8 @@ class Block(nn.Module):
         return self.torgb(x, w)  # type: ignore[no-any-return]
 
 
-Walk = Iterator[
-    tuple[Block, Tensor, Tensor]
-]  # each block, its features, and the w of its RGB layer
+# Each block with its features and the w of its RGB layer.
+Walk = Iterator[tuple[Block, Tensor, Tensor]]
 
 
 class SynthesisNetwork(GrowingNetwork):
