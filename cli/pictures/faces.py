@@ -20,8 +20,9 @@ from latentlab.faces import (
     check_quad,
     face_quad,
     read_landmarks,
+    side_of,
 )
-from latentlab.faces.geometry import face_size, side_of
+from latentlab.faces.geometry import face_size
 
 _HINT = (
     "give --landmarks FILE, or --face-model FILE (YuNet, from OpenCV's zoo; needs "
