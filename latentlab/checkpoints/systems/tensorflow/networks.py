@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from latentlab.checkpoints.assemble import blank, build_network, fill
+from latentlab.checkpoints.assemble import blank, fill
 from latentlab.checkpoints.pickles.reader import Record
-from latentlab.checkpoints.systems.substitutes import filters_of
+from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.tensorflow import config as configs
 from latentlab.checkpoints.systems.tensorflow import names
 from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Arguments
@@ -78,16 +78,17 @@ def read_networks(
     by_role = dict(zip(roles(found, where), found, strict=True))
     named = {role: by_role[role] for role in _ORDER if role in by_role}
     plans = {role: _translate(network, f"{where}: {role}") for role, network in named.items()}
-    facts: dict[str, Any] = {"static_kwargs": {role: dict(n.given) for role, n in named.items()}}
     defaults = [configs.truncation(arguments) for arguments, _ in plans.values()]
-    facts["truncation"] = next(filter(None, defaults), None)
+    facts: dict[str, Any] = {
+        "static_kwargs": {role: dict(network.given) for role, network in named.items()},
+        "truncation": next(filter(None, defaults), None),
+    }
     networks, notes = {}, []
     for role, network in named.items():
         networks[role], said = _build(network, *plans[role], f"{where}: {role}", allow_nonfinite)
         notes += [f"{role}: {note}" for note in said]
-    facts = {key: value for key, value in {**facts, "notes": notes}.items() if value}
     main = next(iter(named.values()))
-    return _SYSTEMS[main.function].kind, networks, facts
+    return _SYSTEMS[main.function].kind, networks, {**facts, "notes": notes}
 
 
 def _translate(network: FoundNetwork, where: str) -> tuple[Arguments, Any]:
@@ -104,7 +105,7 @@ def _build(
     network: FoundNetwork, arguments: Arguments, config: Any, where: str, allow_nonfinite: bool
 ) -> tuple[nn.Module, list[str]]:
     """Return the network, and sentences for a person."""
-    empty = blank(build_network, config, where)
+    empty = blank(config, where)
     shapes = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     rows = list(_SYSTEMS[network.function].rows(config, arguments))
     variables, twice = network.take_variables(where)
@@ -112,7 +113,7 @@ def _build(
     _drop_unused(variables, config.growing)
     check_variables(rows, shapes, variables, twice, where)
     equalised = bool(arguments.values.get("use_wscale", True))
-    tensors = dict(take_tensors(rows, variables, equalised)) | filters_of(config, shapes)
+    tensors = dict(take_tensors(rows, variables, equalised)) | resample_filters(empty)
     return fill(empty, tensors, where, allow_nonfinite, taken=set()), notes
 
 
