@@ -200,7 +200,8 @@ def _sign(error: BaseException) -> None:
 def _publish(store: "Store", error: BaseException) -> tuple[int, int] | None:
     """Say that this process fails; returns rank and exit code of the one that said so before."""
     code = getattr(error, "exit_code", None) or getattr(error, "code", None)
-    mine = f"{rank()} {code if isinstance(code, int) else _code_of(error)}"
+    other = 130 if isinstance(error, KeyboardInterrupt) else 1
+    mine = f"{rank()} {code if isinstance(code, int) else other}"
     try:
         first = store.compare_set(_FAILURE, "", mine).decode()
     except RuntimeError:  # the store has ended with the process that kept it
@@ -210,10 +211,6 @@ def _publish(store: "Store", error: BaseException) -> tuple[int, int] | None:
         return None
     number, code = map(int, first.split())
     return number, code
-
-
-def _code_of(error: BaseException) -> int:
-    return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
 @contextmanager

@@ -54,6 +54,8 @@ class Buildable(ABC):
 
 
 Builder = Callable[[tuple[Any, ...], Budget], object]
+# (module, name) -> our function for calling it, or None where it is only an argument.
+Names = Mapping[tuple[str, str], Builder | None]
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Language:
     """What a stream may say.
 
     Attributes:
-        names: (module, name) -> our function for calling it, or None where it is only an argument.
+        names: What names are permitted, and what calling them does.
         persistent: Turns a persistent id into a value; None where none is allowed.
         attributes: Names that a dict's attributes may have; they are dropped.
     """
 
-    names: Mapping[tuple[str, str], Builder | None]
+    names: Names
     persistent: Callable[[object], object] | None = None
     attributes: frozenset[str] = frozenset()
 
@@ -215,8 +217,8 @@ def _mark(machine: PickleMachine, _: object) -> None:
 
 def _tuple(machine: PickleMachine, _: object) -> None:
     machine.budget.take_object()
-    items = tuple(machine.pop_mark())
-    machine.stack.append(items)
+    items = machine.pop_mark()  # exposes the stack that the tuple goes to
+    machine.stack.append(tuple(items))
 
 
 def _short_tuple(length: int) -> Callable[[PickleMachine, Any], None]:

@@ -4,7 +4,7 @@ Reading gives dicts, lists, tuples, sets of text, text, numbers, bytes, numpy ar
 tensors and ``Record``. A file that uses any other name is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from latentlab.checkpoints.pickles.machine import (
     Buildable,
     Builder,
     Language,
+    Names,
     PickleMachine,
     checked_names,
 )
@@ -118,7 +119,7 @@ def _module(arguments: tuple[Any, ...], _: Budget) -> Record:
 
 
 # What networks and state dicts are made of in every kind of file.
-COMMON_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
+COMMON_NAMES: Names = MappingProxyType(
     {
         ("torch._utils", "_rebuild_tensor_v2"): tensors.tensor,
         ("torch._utils", "_rebuild_parameter"): tensors.parameter,
@@ -129,8 +130,9 @@ COMMON_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
 )
 
 
-def _names() -> Mapping[tuple[str, str], Builder | None]:
-    names: dict[tuple[str, str], Builder | None] = {
+_NUMPY = ("numpy.core", "numpy._core")  # before and since numpy 2
+_NAMES: Names = MappingProxyType(
+    {
         **COMMON_NAMES,
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _module,
         ("torch.storage", "_load_from_bytes"): tensors.storage,
@@ -142,13 +144,8 @@ def _names() -> Mapping[tuple[str, str], Builder | None]:
         ("_codecs", "encode"): _latin1,
         ("numpy", "dtype"): arrays.number_type,
         ("numpy", "ndarray"): None,
+        **{(f"{core}.multiarray", "_reconstruct"): arrays.array for core in _NUMPY},
+        **{(f"{core}.multiarray", "scalar"): arrays.scalar for core in _NUMPY},
+        **{(f"{core}.numeric", "_frombuffer"): arrays.buffer for core in _NUMPY},
     }
-    for core in ("numpy.core.multiarray", "numpy._core.multiarray"):  # before and since numpy 2
-        names[core, "_reconstruct"] = arrays.array
-        names[core, "scalar"] = arrays.scalar
-    for core in ("numpy.core.numeric", "numpy._core.numeric"):
-        names[core, "_frombuffer"] = arrays.buffer
-    return MappingProxyType(names)
-
-
-_NAMES = _names()
+)

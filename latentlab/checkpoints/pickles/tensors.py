@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentlab.checkpoints.pickles.arrays import is_geometry
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Builder, Global, Language, PickleMachine
+from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsafeCheckpoint
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save's older layout
@@ -39,43 +39,34 @@ _TYPES: Mapping[str, tuple[str, torch.dtype]] = MappingProxyType(
         "BoolStorage": ("|b1", torch.bool),
     }
 )
-STORAGE_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
-    {("torch", name): None for name in _TYPES}
-)
+STORAGE_NAMES: Names = MappingProxyType({("torch", name): None for name in _TYPES})
 PLAIN = Language(MappingProxyType({}))  # of a stream without names
+
+
+@dataclass(frozen=True)
+class StorageId:
+    """What a persistent id says of a storage."""
+
+    key: str
+    count: int  # of elements
+    kind: np.dtype[Any]  # how numpy holds an element
+    dtype: torch.dtype  # what torch calls it
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self.count * self.kind.itemsize
 
 
 @dataclass(frozen=True, eq=False)
 class Storage:
     """The elements of a tensor, still in the file or in its bytes.
 
-    Attributes:
-        kind: How numpy holds an element.
-        dtype: What torch calls it.
-        count: Number of elements.
-        read: Returns elements ``start`` to ``start + count``: a new array, or one that is
-            read-only.
+    ``read`` returns elements ``start`` to ``start + count``: a new array, or one that is read-only.
     """
 
-    kind: np.dtype[Any]
-    dtype: torch.dtype
-    count: int
+    about: StorageId
     read: Callable[[int, int], NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class StorageId:
-    """What a persistent id says of a storage: its key, number of elements and their type."""
-
-    key: str
-    count: int
-    kind: np.dtype[Any]
-    dtype: torch.dtype
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        return self.count * self.kind.itemsize
 
 
 def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
@@ -86,9 +77,8 @@ def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
     """
     if len(arguments) != 1 or type(arguments[0]) is not bytes:
         raise UnsafeCheckpoint("a storage that is not bytes")
-    raw = arguments[0]
     try:
-        return _read_stream(raw, budget)
+        return _read_stream(arguments[0], budget)
     except CheckpointError as error:
         raise type(error)(f"in a storage: {error}") from error
 
@@ -104,7 +94,7 @@ def _read_stream(raw: bytes, budget: Budget) -> Storage:
     if file.left:
         raise CheckpointError(f"{file.left} bytes follow the {found.size} of the storage")
     elements: NDArray[Any] = np.frombuffer(raw, found.kind, found.count, len(raw) - found.size)
-    return Storage(found.kind, found.dtype, found.count, lambda at, n: elements[at : at + n])
+    return Storage(found, lambda at, n: elements[at : at + n])
 
 
 def check_stream(file: BoundedFile, budget: Budget) -> None:
@@ -132,10 +122,8 @@ def skip_storage(file: BoundedFile, announced: StorageId) -> int:
     start, size = file.position, announced.size
     if counted != announced.count or file.left < size:
         kind = CheckpointError if counted != announced.count else TruncatedCheckpoint
-        raise kind(
-            f"{announced.count} elements of {size} bytes are announced, {counted} counted, "
-            f"and {file.left} bytes are there"
-        )
+        said = f"{announced.count} elements of {size} bytes are announced, {counted} counted"
+        raise kind(f"{said}, and {file.left} bytes are there")
     file.skip(size)
     return start
 
@@ -176,24 +164,23 @@ def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
         raise CheckpointError("a tensor with an offset outside its storage")
     if not (is_geometry(size) and is_geometry(stride) and len(size) == len(stride)):
         raise CheckpointError("a tensor whose size and stride are not up to 8 numbers from 0")
-    have, count = source.count, math.prod(size)
+    kind, have, count = source.about.kind, source.about.count, math.prod(size)
     span = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     # The first comparison refuses strides of zero that would make much out of little.
     if count > have or offset > have or (count > 0 and offset + span > have):
         raise CheckpointError(f"a tensor of {count} elements reaches outside its storage of {have}")
     if count == 0:
         # Strides are products of sizes, also of those beside a zero; torch raises on an overflow.
-        if math.prod(max(n, 1) for n in size) * source.kind.itemsize >= 2**63:
+        if math.prod(max(n, 1) for n in size) * kind.itemsize >= 2**63:
             raise CheckpointError("an empty tensor with sizes that no memory can have")
-        return torch.empty(size, dtype=source.dtype)
-    width = source.kind.itemsize
-    budget.take_bytes(max(count, span) * width)
+        return torch.empty(size, dtype=source.about.dtype)
+    budget.take_bytes(max(count, span) * kind.itemsize)
     elements = source.read(offset, span)
-    steps = tuple(step * width for step in stride)
+    steps = tuple(step * kind.itemsize for step in stride)
     # numpy checks the bounds once more.
-    view: NDArray[Any] = np.ndarray(size, source.kind, elements, 0, steps)
+    view: NDArray[Any] = np.ndarray(size, kind, elements, 0, steps)
     own = np.require(view, requirements=["C", "W"])  # a copy, unless it is one already
-    return torch.from_numpy(own).view(source.dtype)
+    return torch.from_numpy(own).view(source.about.dtype)
 
 
 def parameter(arguments: tuple[Any, ...], _: Budget) -> Tensor:
