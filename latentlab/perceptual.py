@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError, ImageError, SettingsError
+from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted
 from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
@@ -36,10 +36,8 @@ class PerceptualDistance(nn.Module, ABC):
     def features(self, images: Tensor) -> list[Tensor]:
         """Return what images [N,C,H,W] in [-1,1] are compared by, each tensor with N rows."""
         if images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ImageError(
-                f"{self.name}: images must have shape [N,3,H,W] or [N,1,H,W], "
-                f"but got {list(images.shape)}"
-            )
+            rule = "images must have shape [N,3,H,W] or [N,1,H,W]"
+            raise ImageError(f"{self.name}: {rule}, but got {list(images.shape)}")
         images = images.to(next(self.parameters(), images))  # the distance's own device and type
         return self._extract(shrink(images.expand(-1, 3, -1, -1), MAX_RESOLUTION))
 
@@ -122,14 +120,12 @@ class ClassifierDistance(PerceptualDistance):
             )
         if self._classifier.config.channels == 1:
             images = images.mean(dim=1, keepdim=True)
-        stages = self._classifier.features(images)
-        return [unit_normalise(stage) for stage in stages]
+        return [unit_normalise(stage) for stage in self._classifier.features(images)]
 
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Squared differences summed over channels, averaged over space, summed over stages."""
-        parts = [
-            (a - b).square().sum(dim=1).mean(dim=[1, 2]) for a, b in zip(first, second, strict=True)
-        ]
+        stages = zip(first, second, strict=True)
+        parts = [(a - b).square().sum(dim=1).mean(dim=[1, 2]) for a, b in stages]
         return torch.stack(parts).sum(dim=0)
 
 
@@ -159,7 +155,9 @@ def perceptual_distance(
         distance = TorchScriptDistance(Path(name))
     else:
         known = ", ".join([*_LPIPS_NETS, BUILTIN_DIGITS])
-        raise SettingsError(f"`distance` must be {known} or a TorchScript file, but got {name!r}")
+        raise SettingsError(
+            f"`distance` must be {known} or a TorchScript file, but got {quoted(name)}"
+        )
     return distance.eval().requires_grad_(False).to(device)
 
 

@@ -33,6 +33,8 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
 }
 
+Contents = tuple[dict[str, nn.Module], dict[str, Any]]  # of a file: networks by name, metadata
+
 _ALWAYS_FINITE = "lod"  # says what is computed, and is no weight of it
 _Config = TypeVar("_Config")
 _RGB_LAYERS = (".torgb.weight", ".torgb.bias")

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.pickles.reader import Record, read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch
@@ -16,9 +17,9 @@ from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import UnsupportedCheckpoint
 
-# Builds the networks of a file: (file as data, its name, whether NaN is accepted) -> (networks by
-# name, metadata). Raises CheckpointError if weights are missing, too many, or do not fit.
-Reader = Callable[[Mapping[Any, Any], str, bool], tuple[dict[str, nn.Module], dict[str, Any]]]
+# Builds the networks of a file: the file as data, its name, whether NaN is accepted -> contents.
+# Raises CheckpointError if weights are missing, too many, or do not fit.
+Reader = Callable[[Mapping[Any, Any], str, bool], Contents]
 
 _SHOWN = 5  # keys in a message
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
 from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.nvidia_stylegan3 import STYLEGAN3_MARK, stylegan3_config
@@ -71,9 +71,7 @@ _POSITIONS: Mapping[str, tuple[str, ...]] = {
 _NETWORKS = {"G_ema": "Generator", "G": "Generator", "D": "Discriminator"}
 
 
-def read_snapshot(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
     """Build the networks of a training snapshot, as ``foreign.Reader`` says.
 
     The snapshot holds Records under "G_ema", "G" and "D". Metadata are the settings of the training

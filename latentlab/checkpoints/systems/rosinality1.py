@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
 from latentlab.checkpoints.systems.substitutes import NO_NOISE_MAPS, noise_map, set_w_mean
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
@@ -38,9 +38,7 @@ _BLUR = (1.0, 2.0, 1.0)
 _MEAN_OF = 10 * 1024  # w, as their generate.py takes
 
 
-def read(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
     """Build the networks of a file of rosinality/style-based-gan-pytorch, see ``foreign.Reader``.
 
     Metadata are "notes", and what was "ignored".

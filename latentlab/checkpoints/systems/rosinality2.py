@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.assemble import assemble, blank, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
 from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.substitutes import (
@@ -43,9 +43,7 @@ _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
 
-def read(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
     """Build the networks of a file of rosinality/stylegan2-pytorch, see ``foreign.Reader``.
 
     Metadata are "training" settings, "notes", and what was "ignored".

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentlab.checkpoints.assemble import assemble, blank, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
 from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
@@ -27,9 +27,7 @@ MARK1 = "adains.0.0.fc.weight"  # names that only their generators have
 MARK2 = "toRGBs.0.0.fc.weight"
 
 
-def read(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
     """Build the generator of a state dict of yuuho/stylegans-pytorch, see ``foreign.Reader``.
 
     Metadata are "truncation" and "notes".

@@ -1,7 +1,7 @@
 """Pickles of the published TensorFlow systems: Progressive GAN, StyleGAN1 and 2, classifiers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,6 @@ from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Argumen
 from latentlab.checkpoints.systems.tensorflow.records import FoundNetwork, identify, roles
 from latentlab.checkpoints.systems.tensorflow.variables import (
     Row,
-    Variables,
     check_variables,
     take_tensors,
 )
@@ -42,9 +41,7 @@ _SYSTEMS: Mapping[str, _System] = MappingProxyType(
         "G_style": _G1,
         "D_basic": _D1,
         "G_paper": _System("progan-tf", configs.progan_generator, names.progan_generator),
-        "D_paper": _System(
-            "classifier-tf", configs.progan_discriminator, names.stylegan1_discriminator
-        ),
+        "D_paper": replace(_D1, config=configs.progan_discriminator),
         "G_synthesis_stylegan2": _G2,
         "G_synthesis_stylegan_revised": _G2,
         "G_synthesis": _G2,  # ADA
@@ -61,14 +58,9 @@ def read_networks(
 ) -> tuple[str, dict[str, nn.Module], dict[str, Any]]:
     """Build the networks of a pickle: (G, D, Gs) as training writes them, or fewer.
 
-    Args:
-        records: The networks in the file's order; their variables are used up.
-        where: The file, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-
-    Returns:
-        The kind of checkpoint, the networks by name, and metadata: "static_kwargs" of each
-        network, the default "truncation" of the generator, and "notes".
+    Returns what a ``foreign.Reader`` does, with the kind of checkpoint before it. Variables of the
+    records, which are in the file's order, are used up. Metadata are "static_kwargs" of each
+    network, the default "truncation" of the generator, and "notes".
 
     Raises:
         CheckpointError: If a network is of another kind, or its weights do not fit.
@@ -110,14 +102,10 @@ def _build(
     rows = list(_SYSTEMS[network.function].rows(config, arguments))
     variables, twice = network.take_variables(where)
     notes = prepare(network, arguments, variables)
-    _drop_unused(variables, config.growing)
+    variables.pop("synthesis/lod", None)  # running a whole network sets it anyway
+    if not config.growing:
+        variables.pop("lod", None)
     check_variables(rows, shapes, variables, twice, where)
     equalised = bool(arguments.values.get("use_wscale", True))
     tensors = dict(take_tensors(rows, variables, equalised)) | resample_filters(empty)
     return fill(empty, tensors, where, allow_nonfinite, taken=set()), notes
-
-
-def _drop_unused(variables: Variables, growing: bool) -> None:
-    """Drop what does not count: running a whole network sets ``lod`` of its synthesis network."""
-    for name in ["synthesis/lod"] if growing else ["synthesis/lod", "lod"]:
-        variables.pop(name, None)
