@@ -18,7 +18,7 @@ from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
 from latentlab.pretrained import hub_file, read_weights
-from latentlab.torchscript import open_torchscript
+from latentlab.torchscript import open_torchscript, run_program
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
@@ -90,14 +90,9 @@ class TorchScriptDistance(PerceptualDistance):
         self.eval().requires_grad_(False)
 
     def _extract(self, images: Tensor) -> list[Tensor]:
-        try:
-            vectors = self._network((images + 1) * 127.5, resize_images=False, return_lpips=True)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise CheckpointError(
-                f"{self.name}: cannot be called as NVIDIA's vgg16.pt is ({reason})"
-            ) from error
-        return [vectors]
+        pixels, options = (images + 1) * 127.5, {"resize_images": False, "return_lpips": True}
+        refusal = f"{self.name}: cannot be called as NVIDIA's vgg16.pt is"
+        return [run_program(self._network, pixels, refusal, **options)]
 
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Squared Euclidean distance of the vectors."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from latentlab.checkpoints.assemble import NETWORK_TYPES, assemble, config_from_dict, config_to_dict
 from latentlab.checkpoints.checkpoint import Checkpoint
@@ -43,7 +43,10 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
         prefix = f"{name}."
         own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
         networks[name] = assemble(config, own, f"{path}: {name}", allow_nonfinite)
-    _refuse_strays(tensors, described, path)
+    strays = [key for key in tensors if key.split(".", 1)[0] not in described]
+    if strays or not described:
+        found = shown(strays) or "no tensors"
+        raise CheckpointError(f"{path}: holds weights of no described network: {found}")
     metadata = _json(header.get("metadata", "{}"), path)
     kind = _kind(networks) if header.get("format") == FORMAT else official_kind(networks)
     return Checkpoint.of_file(path, kind, networks, metadata)
@@ -108,10 +111,3 @@ def _json(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: the header must hold a JSON object")
     return value
-
-
-def _refuse_strays(tensors: Mapping[str, Tensor], names: Mapping[str, Any], path: Path) -> None:
-    strays = [key for key in tensors if key.split(".", 1)[0] not in names]
-    if strays or not names:
-        found = shown(strays) or "no tensors"
-        raise CheckpointError(f"{path}: holds weights of no described network: {found}")

@@ -29,23 +29,16 @@ _MAX_SET = 10_000  # elements; a set costs memory that the file's size does not 
 class Record(Buildable):
     """An object of the file's own classes: what it was, and its attributes.
 
-    Attributes:
-        origin: "torch" for a module of the PyTorch releases, "tensorflow" for a Network,
-            "argparse" for the settings of a training run.
-        class_name: As the file has it.
-        state: The attributes, not yet checked in any way.
+    ``origin`` is "torch" for a module of the PyTorch releases, "tensorflow" for a Network,
+    "argparse" for the settings of a training run.
     """
 
     origin: str
-    class_name: str
-    state: dict[str | int, Any] | None = field(default=None, repr=False)
+    class_name: str  # as the file has it
+    state: dict[str | int, Any] | None = field(default=None, repr=False)  # not checked in any way
 
     def build(self, state: object, budget: Budget) -> object:
-        """Take the attributes, once.
-
-        Raises:
-            UnsafeCheckpoint: If they are not a dict, or there already.
-        """
+        """Take the attributes, a dict, once."""
         if type(state) is not dict or self.state is not None:
             raise UnsafeCheckpoint("sets the state of an object in an unknown way")
         self.state = state

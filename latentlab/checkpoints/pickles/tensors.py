@@ -1,7 +1,8 @@
 """Torch tensors out of a pickle: storages in the older torch.save layout, and views of them.
 
 A storage is a stream of five pickles (magic number, protocol, system, the storage's id, the list
-of keys), then a count of elements and their raw little-endian bytes.
+of keys), then a count of elements and their raw little-endian bytes. Parts that are something else,
+or disagree, raise CheckpointError.
 """
 
 import io
@@ -70,11 +71,7 @@ class Storage:
 
 
 def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
-    """``torch.storage._load_from_bytes(bytes)``: read the nested stream as data.
-
-    Raises:
-        CheckpointError: If any part of it disagrees with another.
-    """
+    """``torch.storage._load_from_bytes(bytes)``: read the nested stream as data."""
     if len(arguments) != 1 or type(arguments[0]) is not bytes:
         raise UnsafeCheckpoint("a storage that is not bytes")
     try:
@@ -98,11 +95,7 @@ def _read_stream(raw: bytes, budget: Budget) -> Storage:
 
 
 def check_stream(file: BoundedFile, budget: Budget) -> None:
-    """Read the pickles before the content: magic number, protocol and system.
-
-    Raises:
-        CheckpointError: If they are not those of torch.save on a little-endian machine.
-    """
+    """Read the pickles before the content, as torch.save writes them on a little-endian machine."""
     magic, protocol, system = (PickleMachine(file, PLAIN, budget).run() for _ in range(3))
     if type(magic) is not int or magic != MAGIC or protocol != _PROTOCOL:
         raise CheckpointError("not a torch stream of the known version")
@@ -111,11 +104,7 @@ def check_stream(file: BoundedFile, budget: Budget) -> None:
 
 
 def skip_storage(file: BoundedFile, announced: StorageId) -> int:
-    """Pass the elements of a storage, after their number; return where they start.
-
-    Raises:
-        CheckpointError: If there are fewer than announced, or another number is counted.
-    """
+    """Pass the elements of a storage, after their number; return where they start."""
     if file.left < 8:
         raise TruncatedCheckpoint(f"{file.left} bytes are left for the number of elements")
     counted = int.from_bytes(file.read(8), "little", signed=True)
@@ -129,11 +118,7 @@ def skip_storage(file: BoundedFile, announced: StorageId) -> int:
 
 
 def storage_id(value: object, length: int = 6) -> StorageId:
-    """Check a persistent id: ("storage", class, key, device, elements), in streams with a None.
-
-    Raises:
-        CheckpointError: If it is anything else.
-    """
+    """Check a persistent id: ("storage", class, key, device, elements), in streams with a None."""
     if type(value) is not tuple or len(value) != length or type(value[0]) is not str:
         raise UnsafeCheckpoint("a persistent id that is not a storage's; nothing was run")
     name, token, key, device, count, *view = value

@@ -48,12 +48,14 @@ _DISCRIMINATOR: Names = {
     **same("architecture", "channel_base", "channel_max", "conv_clamp", "cmap_dim"),
     **no_matter("num_fp16_res"),
 }
-_BLOCK: Names = {**same("resample_filter"), **no_matter("fp16_channels_last", "freeze_layers")}
-_EPILOGUE: Names = same("mbstd_group_size", "mbstd_num_channels")
-_DISCRIMINATOR_MAPPING: Names = {
-    "num_layers": "mapping_layers",
-    # The widths are that of its output, see _check_label_mapping.
-    **no_matter("embed_features", "layer_features", "lr_multiplier", "w_avg_beta"),
+_DISCRIMINATOR_GROUPS: Mapping[str, Names] = {
+    "block_kwargs": {**same("resample_filter"), **no_matter("fp16_channels_last", "freeze_layers")},
+    "mapping_kwargs": {
+        "num_layers": "mapping_layers",
+        # The widths are that of its output, see _check_label_mapping.
+        **no_matter("embed_features", "layer_features", "lr_multiplier", "w_avg_beta"),
+    },
+    "epilogue_kwargs": same("mbstd_group_size", "mbstd_num_channels"),
 }
 
 # Arguments by position, where a caller left out their names.
@@ -173,12 +175,7 @@ def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Disc
     """Translate the official Discriminator's constructor arguments."""
     if kwargs.get("c_dim", 0) == 0:
         kwargs = _without_labels(kwargs)
-    tables = {
-        "block_kwargs": _BLOCK,
-        "mapping_kwargs": _DISCRIMINATOR_MAPPING,
-        "epilogue_kwargs": _EPILOGUE,
-    }
-    values = translate_arguments(kwargs, _DISCRIMINATOR, tables, where)
+    values = translate_arguments(kwargs, _DISCRIMINATOR, _DISCRIMINATOR_GROUPS, where)
     config = config_from_dict(StyleGAN2DiscriminatorConfig, values, where)
     _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
     return config

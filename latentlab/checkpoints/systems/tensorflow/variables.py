@@ -67,11 +67,7 @@ class Row:
 
 
 def named_variables(listed: object, where: str) -> list[tuple[str, Any]]:
-    """Check that a file's variables are a list of (name, value), and return it.
-
-    Raises:
-        CheckpointError: If it is not.
-    """
+    """Return a file's variables, which must be a list of (name, value)."""
     if type(listed) is not list:
         raise CheckpointError(f"{where}: the variables are not a list")
     for pair in listed:
