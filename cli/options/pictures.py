@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cli.options.common import grouped_options
-from cli.options.values import Colour, FiniteFloat
+from cli.options.values import Colour, FiniteFloat, Parsed
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -20,20 +20,18 @@ _COUNT = re.compile("[1-9][0-9]{0,3}")
 _FILE = click.Path(path_type=Path)
 
 
-class FaceChoice(click.ParamType["Literal['largest'] | int"]):
+class FaceChoice(Parsed["Literal['largest'] | int"]):
     """The word largest, or a number from 1."""
 
     name = "face"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Literal["largest"] | int:
+    def parse(self, text: str) -> Literal["largest"] | int:
         """Parse the text."""
-        if value == "largest" or isinstance(value, int):
-            return value  # type: ignore[no-any-return]
-        if not _COUNT.fullmatch(str(value)):
-            self.fail(f"{value[:80]!r} is neither largest nor a number from 1", param, ctx)
-        return int(value)
+        if text == "largest":
+            return "largest"
+        if not _COUNT.fullmatch(text):
+            self.fail(f"{text[:80]!r} is neither largest nor a number from 1")
+        return int(text)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,7 @@ from latentlab.projection.result import MEAN_W
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.targets import Distance, TargetFeatures, features_of
 
-FEATURE_BYTES = 2**29  # of features that a search keeps; more are computed again when needed
-
 _CANDIDATES_AT_ONCE = 8
-_DECIDES = ("seed", "w_samples", "start_samples")  # settings that decide statistics and samples
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class StartSearch:
         settings: ProjectorSettings,
         c: Tensor | None = None,
         draws: Draws | None = None,
-        memory: int = FEATURE_BYTES,
+        memory: int = 2**29,
     ) -> None:
         """Map the samples; nothing is rendered before it is needed.
 
@@ -112,12 +109,10 @@ class StartSearch:
         self, g: Generator, distance: Distance, settings: ProjectorSettings, c: Tensor | None
     ) -> None:
         """Raise SettingsError unless this search was made for such a projection."""
-        same = g is self._g and distance is self._distance
-        if c is not None and (self._c is None or not torch.equal(c.cpu(), self._c.cpu())):
-            same = False
-        if not same:
+        labelled = c is None or (self._c is not None and torch.equal(c.cpu(), self._c.cpu()))
+        if g is not self._g or distance is not self._distance or not labelled:
             raise SettingsError("`search` was made for another generator, distance or label")
-        for name in _DECIDES:
+        for name in ("seed", "w_samples", "start_samples"):  # they decide statistics and samples
             here, there = getattr(settings, name), getattr(self._settings, name)
             if here != there:
                 raise SettingsError(
