@@ -60,7 +60,7 @@ def check(holds: bool, name: str, rule: str, got: object, error: _Kind = Setting
 
     >>> check(3 > 4, "steps", "greater than 4", 3)
     Traceback (most recent call last):
-    latentlab.errors.SettingsError: `steps` must be greater than 4, but got '3'
+    latentlab.errors.SettingsError: `steps` must be greater than 4, but got 3
     """
     if not holds:
         raise error(f"`{name}` must be {rule}, but got {quoted(got)}")

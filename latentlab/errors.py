@@ -100,12 +100,12 @@ class StoppedElsewhere(ProcessError):
 
 
 def quoted(value: object) -> str:
-    r"""Quote a value that a message names, printable and of bounded length.
+    r"""Write a value that a message names, printable and of bounded length; text in quotes.
 
-    >>> print(quoted("two\nlines"))
-    'two\nlines'
+    >>> print(quoted("two\nlines"), quoted(0.5))
+    'two\nlines' 0.5
     """
-    return repr(str(value)[:_QUOTED])
+    return repr(value[:_QUOTED]) if isinstance(value, str) else repr(value)[:_QUOTED]
 
 
 def reason(error: Exception, line: int = 0) -> str:

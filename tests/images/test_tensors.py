@@ -68,7 +68,7 @@ def test_unknown_crops_and_channel_counts_are_refused() -> None:
     unknown: Any = "top"
     with pytest.raises(SettingsError, match="`crop` must be one of center, none, but got 'top'"):
         images.fit(picture, 8, unknown)
-    with pytest.raises(SettingsError, match="`channels` must be 1 or 3, but got '4'"):
+    with pytest.raises(SettingsError, match="`channels` must be 1 or 3, but got 4"):
         images.picture_to_tensor(picture, channels=4)
 
 

@@ -163,7 +163,7 @@ def test_a_failure_leaves_the_file_that_was_there(tmp_path, suffix, frames, erro
 
 @pytest.mark.parametrize(("name", "fps", "words"), [
     ("a.avi", 30, "suffix must be one of .mp4, .gif"), ("a", 30, "suffix"),
-    ("a.gif", 60, "1 to 50 for .gif, but got '60'"), ("a.mp4", 0.5, "1 to 240"),
+    ("a.gif", 60, "1 to 50 for .gif, but got 60"), ("a.mp4", 0.5, "1 to 240"),
     ("a.mp4", float("nan"), "1 to 240"),
 ])  # fmt: skip
 def test_what_cannot_be_written_is_told_before_the_first_frame(tmp_path, name, fps, words):
