@@ -18,13 +18,7 @@ from cli.reports.tables import MANIFEST
 from cli.reports.tiles import tiles
 from cli.running.progress import ProgressBar
 from cli.text import say
-from latentlab import (
-    Generator,
-    ProjectorSettings,
-    load_classifier,
-    perceptual_distance,
-    project,
-)
+from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance, project
 from latentlab.datasets.digits import one_of_each
 from latentlab.files import make_directory
 from latentlab.images import grid, pixels_to_tensor, save_image

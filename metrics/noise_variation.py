@@ -186,12 +186,7 @@ def latent(g: Generator, number: int, seed: int = 0, truncation_psi: float = 1.0
 @full_precision()
 @torch.no_grad()
 def realisations(
-    g: Generator,
-    ws: Tensor,
-    layers: Sequence[int],
-    draws: range,
-    seed: int = 0,
-    number: int = 0,
+    g: Generator, ws: Tensor, layers: Sequence[int], draws: range, seed: int = 0, number: int = 0
 ) -> Tensor:
     """Render one latent [1,num_ws,w_dim] under numbered noise draws: images [N,C,R,R].
 

@@ -7,7 +7,7 @@ an image can be attributed to its generator.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from metrics.sampling import (
     in_batches,
     render,
 )
-from metrics.statistics import Uncertainty, bootstrap, share_uncertainty
+from metrics.statistics import Uncertainty, bootstrap, finite_values, share_uncertainty
 
 GENERATED, REAL = "generated", "real"
 
@@ -126,13 +126,16 @@ class Projections:
 
     def result(self) -> MetricResult:
         """Compare the distances of both groups."""
-        good = self.samples[self.samples["status"] == "ok"]
-        generated, real = (
-            good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)
-        )
-        found = attribution_of(generated, real, self.settings["seed"])
-        settings = {**found.settings, **self.settings, "diverged": len(self.samples) - len(good)}
-        return MetricResult(found.metric, found.rows, settings, self.samples, self.seconds)
+        found = attribution_of(*groups_of(self.samples).values(), seed=self.settings["seed"])
+        diverged = int((self.samples["status"] != "ok").sum())
+        settings = {**found.settings, **self.settings, "diverged": diverged}
+        return replace(found, settings=settings, samples=self.samples, seconds=self.seconds)
+
+
+def groups_of(samples: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Return the distances of generated and of real images, without those that diverged."""
+    good = samples[samples["status"] == "ok"]
+    return {name: good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)}
 
 
 def project_groups(
@@ -205,8 +208,9 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
     Raises:
         NumericalError: If a distance is not finite, or a group is empty.
     """
-    pair = _checked(generated, GENERATED), _checked(real, REAL)
-    groups = dict(zip((GENERATED, REAL), pair, strict=True))
+    both = ((GENERATED, generated), (REAL, real))
+    groups = {name: finite_values(values, f"{name} images") for name, values in both}
+    pair = groups[GENERATED], groups[REAL]
     auc = float(area(*pair))
     error = bootstrap(pair, area, seed).standard_error
     interval = area_interval(auc, *map(len, pair))
@@ -225,10 +229,8 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
         rows.append({"quantity": name, "value": above / len(values), **spread})
     counts = {f"num_{name}": len(values) for name, values in groups.items()}
     settings = {"n": sum(counts.values()), "seed": seed, **counts}
-    samples = pd.DataFrame({
-        "group": [name for name, values in groups.items() for _ in values],
-        "distance": np.concatenate(list(groups.values())),
-    })  # fmt: skip
+    columns = {"group": np.repeat([*groups], [*map(len, pair)]), "distance": np.concatenate(pair)}
+    samples = pd.DataFrame(columns)
     return MetricResult("attribution", pd.DataFrame(rows), settings, samples)
 
 
@@ -269,15 +271,3 @@ def _check_images(g: Generator, images: Tensor | Sequence[Tensor]) -> None:
             )
         if not bool(torch.isfinite(image).all()):
             raise ImageError(f"`images`: image {i} holds NaN or infinity; mend or leave it out")
-
-
-def _checked(distances: ArrayLike, group: str) -> NDArray[np.float64]:
-    if isinstance(distances, Tensor):
-        distances = distances.detach().cpu().numpy()
-    values = np.asarray(distances, dtype=np.float64).reshape(-1)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise NumericalError(f"attribution: {group} distance {bad[0]} is {values[bad[0]]}")
-    if len(values) == 0:
-        raise NumericalError(f"attribution: no {group} image was projected; nothing to compare")
-    return values

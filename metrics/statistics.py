@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from latentlab import NumericalError
 from latentlab.numerics import Stream
 
 CONFIDENCE = 0.95
@@ -27,6 +29,23 @@ class Uncertainty:
     def columns(self) -> dict[str, float]:
         """Return the columns of a row in a MetricResult."""
         return asdict(self)
+
+
+def finite_values(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return distances [N] in float64; ``what`` says in messages which they are.
+
+    Raises:
+        NumericalError: If one is not finite, or there is none.
+    """
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    found = np.asarray(values, dtype=np.float64).reshape(-1)
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise NumericalError(f"{what}: distance {bad[0]} is {found[bad[0]]}")
+    if len(found) == 0:
+        raise NumericalError(f"{what}: there are no distances")
+    return found
 
 
 def bootstrap(

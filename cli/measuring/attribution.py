@@ -18,7 +18,7 @@ from cli.reports.tiles import Captioned, tiles
 from latentlab.images import from_uint8
 from metrics import MetricResult
 from metrics.roc import curve
-from metrics.source_attribution import GENERATED, REAL, Projections
+from metrics.source_attribution import GENERATED, REAL, Projections, groups_of
 
 DISTANCES, HISTOGRAM, ROC, EXAMPLES = (
     "distances.csv", "histogram.png", "roc.png", "examples.png"
@@ -82,7 +82,7 @@ def histogram(result: MetricResult) -> Figure:
     """
     figure = new_figure(3.6)
     axes = figure.add_subplot()
-    groups = _groups(result)
+    groups = groups_of(result.samples)
     every = np.concatenate(list(groups.values()))
     bins = int(np.clip(2 * np.sqrt(len(every)), *_BINS))
     low = every[every > 0].min(initial=every.max()) or 1e-6  # an exact projection has distance 0
@@ -110,7 +110,7 @@ def roc_curve(result: MetricResult) -> Figure:
     """Draw the ROC curve with its area, and the threshold's point."""
     figure = new_figure(4.4, width=4.8)
     axes = figure.add_subplot()
-    points = curve(*_groups(result).values())
+    points = curve(*groups_of(result.samples).values())
     rates = points["false_positive_rate"], points["true_positive_rate"]
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
     axes.plot(*rates, color=colour(0), clip_on=False)
@@ -144,11 +144,6 @@ def _pair(found: Projections, index: int, name: str) -> list[Captioned]:
     pictures = (from_uint8(torch.from_numpy(x[index])) for x in (found.targets, found.projected))
     distance = short(float(f"{found.samples['distance'][index]:.3g}"))
     return list(zip(pictures, (shortened([name], _NAME)[0], distance), strict=True))
-
-
-def _groups(result: MetricResult) -> dict[str, np.ndarray]:
-    good = result.samples[result.samples["status"] == "ok"]
-    return {name: good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)}
 
 
 def _value(result: MetricResult, quantity: str) -> float:

@@ -53,10 +53,7 @@ def heat_file(model: int) -> str:
 
 
 def write_comparison(
-    results: Results,
-    measured: Sequence[Measured],
-    settings: dict[str, Any],
-    with_published: bool,
+    results: Results, measured: Sequence[Measured], settings: dict[str, Any], with_published: bool
 ) -> list[str]:
     """Write tables, plots and page; returns what is to be said in a few lines."""
     by_name = {each.model.name: each.results for each in measured}

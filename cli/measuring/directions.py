@@ -153,11 +153,7 @@ def _of_classifiers(
 
 
 def _of_labels(
-    model: Model,
-    wanted: DirectionSettings,
-    latents: Path,
-    labels: Path,
-    request: MeasuringRequest,
+    model: Model, wanted: DirectionSettings, latents: Path, labels: Path, request: MeasuringRequest
 ) -> tuple[Directions, list[str]]:
     read = read_labelled(latents, labels, "w", wanted.attributes.layer)
     width = read.latents.shape[1]

@@ -20,11 +20,9 @@ from metrics.sampling import (
     Finished,
     Progress,
     batch_size,
-    draw_noise_maps,
     draw_samples,
     in_batches,
-    render,
-    z_batches,
+    render_samples,
 )
 from metrics.separability.attributes import attribute_logits, attribute_names
 
@@ -54,10 +52,10 @@ def classify(
     """
     sizes = [_expected(classifier, "resolution") or MAX_RESOLUTION for classifier in classifiers]
     images = shrink(images, max([MAX_RESOLUTION, *sizes]))
-    parts = []
-    for classifier, name in zip(classifiers, names, strict=True):
-        parts.append(_run(classifier, name, _fitted(classifier, name, images)))
-    return parts
+    return [
+        _run(classifier, name, _fitted(classifier, name, images))
+        for classifier, name in zip(classifiers, names, strict=True)
+    ]
 
 
 @contextmanager
@@ -165,7 +163,8 @@ def classify_samples(
 
     def compute(samples: range) -> Arrays:
         group = range(samples.start, -(-samples.stop // GROUP) * GROUP)
-        found = classify(classifiers, called, _images(g, group, seed))
+        images = render_samples(g, group, seed, Stream.SEPARABILITY)
+        found = classify(classifiers, called, images)
         logits = [attribute_logits(part, outputs)[: len(samples)].float() for part in found]
         # Copies, as small tensors among large ones would keep the memory between them.
         return {f"logits_{i}": part.numpy() for i, part in enumerate(logits)}
@@ -186,19 +185,13 @@ def classify_samples(
 @torch.no_grad()
 def draw_latents(g: Generator, space: str, num_samples: int, seed: int) -> NDArray[np.float32]:
     """Draw the latents [N,D] of all those samples again; of w, the last layer's."""
-    dimensions = g.z_dim if space == "z" else g.w_dim
-    latents, done = np.empty([num_samples, dimensions], dtype=np.float32), 0
-    for z, c in z_batches(g, num_samples, seed, Stream.SEPARABILITY, _MAPPED_AT_ONCE):
+    latents = np.empty([num_samples, g.z_dim if space == "z" else g.w_dim], dtype=np.float32)
+    for start in range(0, num_samples, _MAPPED_AT_ONCE):
+        samples = range(num_samples)[start : start + _MAPPED_AT_ONCE]
+        z, c = draw_samples(g, samples, seed, Stream.SEPARABILITY)
         rows = z if space == "z" else g.mapping(z, c)[:, -1]
-        latents[done : done + len(z)] = rows.cpu().float().numpy()
-        done += len(z)
+        latents[start : samples.stop] = rows.cpu().float().numpy()
     return latents
-
-
-def _images(g: Generator, samples: range, seed: int) -> Tensor:
-    """Render numbered samples with random noise."""
-    z, c = draw_samples(g, samples, seed, Stream.SEPARABILITY)
-    return render(g, z, c, draw_noise_maps(g, samples, seed, Stream.SEPARABILITY))
 
 
 def _checked_names(classifiers: Sequence[Classifier], names: Sequence[str] | None) -> list[str]:
