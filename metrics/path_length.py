@@ -44,7 +44,7 @@ _LOOK_GROWTH = 1.25  # from one look to the next
 
 
 @full_precision()
-def perceptual_path_length(
+def perceptual_path_length(  # noqa: PLR0913 - one for each setting
     g: Generator,
     distance: Distance,
     space: str = "w",
@@ -109,8 +109,8 @@ def perceptual_path_length(
             break
     settings = {
         "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
-        "distance": _name_of(distance),
-        "stopped_early": start < num_samples, "relative_width": relative_width,
+        "distance": _name_of(distance), "stopped_early": start < num_samples,
+        "relative_width": relative_width,
     }  # fmt: skip
     lengths = arrays["path_length"]
     table = {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
@@ -202,8 +202,9 @@ def _within(distances: NDArray[np.float64], axis: int) -> NDArray[np.bool_]:
 
 
 def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
-    spread = bootstrap([lengths], _filtered_mean, seed).columns()
-    return {"better": "lower", "value": filtered_mean(lengths), **spread}
+    value = filtered_mean(lengths)  # first, as it refuses what is not finite
+    spread = bootstrap([lengths], _filtered_mean, seed)
+    return {"better": "lower", "value": value, **spread.columns()}
 
 
 def _looks(num_samples: int, relative_width: float | None) -> list[int]:

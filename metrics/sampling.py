@@ -22,14 +22,13 @@ Progress = Callable[[int, int], None]  # samples done, samples in all
 # differs; batches are therefore made of whole groups.
 GROUP = 4
 
-_PIXELS_AT_ONCE = {"cpu": 2**16}  # small maps stay in the cache, and large ones gain nothing
-_PIXELS_AT_ONCE_ELSEWHERE = 2**22
+_ON_CPU, _ON_GPU = 2**16, 2**22  # pixels at once: on the CPU, what stays in the cache
 _MOST_AT_ONCE = 256
 
 
 def default_batch(g: Generator) -> int:
     """Images that are rendered at once where nobody says how many: whole groups."""
-    pixels = _PIXELS_AT_ONCE.get(device_of(g).type, _PIXELS_AT_ONCE_ELSEWHERE)
+    pixels = _ON_CPU if device_of(g).type == "cpu" else _ON_GPU
     return max(min(pixels // g.resolution**2, _MOST_AT_ONCE) // GROUP * GROUP, GROUP)
 
 

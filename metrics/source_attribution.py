@@ -22,19 +22,9 @@ from latentlab.images import shrink, to_uint8
 from latentlab.numerics import Stream
 from latentlab.perceptual import MAX_RESOLUTION
 from latentlab.projection.projector import Distance, project
+from metrics import sampling
 from metrics.result import MetricResult
 from metrics.roc import area, area_interval, best_threshold
-from metrics.sampling import (
-    Arrays,
-    Finished,
-    Progress,
-    check_counts,
-    device_of,
-    draw_noise_maps,
-    draw_samples,
-    in_batches,
-    render,
-)
 from metrics.statistics import Uncertainty, bootstrap, finite_values, share_uncertainty
 
 GENERATED, REAL = "generated", "real"
@@ -42,7 +32,7 @@ GENERATED, REAL = "generated", "real"
 _BATCH = 8  # images projected at once where that gains
 
 
-def attribution(
+def attribution(  # noqa: PLR0913 - one for each setting
     g: Generator,
     images: Tensor | Sequence[Tensor],
     distance: Distance,
@@ -53,8 +43,8 @@ def attribution(
     seed: int = 0,
     truncation_psi: float = 1.0,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> MetricResult:
     """Project generated and real images, and measure how well their distances tell them apart.
 
@@ -126,7 +116,8 @@ class Projections:
 
     def result(self) -> MetricResult:
         """Compare the distances of both groups."""
-        found = attribution_of(*groups_of(self.samples).values(), seed=self.settings["seed"])
+        groups = groups_of(self.samples)
+        found = attribution_of(groups[GENERATED], groups[REAL], self.settings["seed"])
         diverged = int((self.samples["status"] != "ok").sum())
         settings = {**found.settings, **self.settings, "diverged": diverged}
         return replace(found, settings=settings, samples=self.samples, seconds=self.seconds)
@@ -146,26 +137,24 @@ def project_groups(
     settings: AttributionSettings = AttributionSettings(),
     *,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> Projections:
     """Project generated and real images; other arguments and errors as of ``attribution``."""
     count = len(images) if num_generated is None else num_generated
     _check_images(g, images)
-    check_counts(num_generated=count, batch=batch)
-    at_once = 1 if device_of(g).type == "cpu" else batch or _BATCH
+    sampling.check_counts(num_generated=count, batch=batch)
+    at_once = 1 if sampling.device_of(g).type == "cpu" else batch or _BATCH
 
-    def compute(samples: range) -> Arrays:
-        targets = [
-            generated_image(g, i, settings.seed, settings.truncation_psi)
-            if i < count
-            else images[i - count]
-            for i in samples
-        ]
-        stacked = torch.stack([target.to(device_of(g)) for target in targets])
-        return _projected(g, stacked, distance, settings)
+    def target(i: int) -> Tensor:
+        if i < count:
+            return generated_image(g, i, settings.seed, settings.truncation_psi)
+        return images[i - count].to(sampling.device_of(g))
 
-    arrays = in_batches(compute, range(count + len(images)), at_once, finished, progress)
+    def compute(samples: range) -> sampling.Arrays:
+        return _projected(g, torch.stack([target(i) for i in samples]), distance, settings)
+
+    arrays = sampling.in_batches(compute, range(count + len(images)), at_once, finished, progress)
     bad = np.isnan(arrays["distance"])
     samples = pd.DataFrame({
         "group": [GENERATED] * count + [REAL] * len(images),
@@ -186,9 +175,9 @@ def generated_image(
     g: Generator, number: int, seed: int = 0, truncation_psi: float = 1.0
 ) -> Tensor:
     """Render the numbered generated image [C,R,R] that ``attribution`` projects."""
-    z, c = draw_samples(g, [number], seed, Stream.ATTRIBUTION)
-    noise = draw_noise_maps(g, [number], seed, Stream.ATTRIBUTION)
-    return render(g, g.mapping(z, c, truncation_psi=truncation_psi), noise=noise)[0]
+    z, c = sampling.draw_samples(g, [number], seed, Stream.ATTRIBUTION)
+    noise = sampling.draw_noise_maps(g, [number], seed, Stream.ATTRIBUTION)
+    return sampling.render(g, g.mapping(z, c, truncation_psi=truncation_psi), noise=noise)[0]
 
 
 def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> MetricResult:
@@ -236,7 +225,7 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
 
 def _projected(
     g: Generator, targets: Tensor, distance: Distance, settings: ProjectorSettings
-) -> Arrays:
+) -> sampling.Arrays:
     """Project targets [N,C,R,R]; one that leaves the finite numbers gets NaN and itself."""
     try:
         found = project(g, targets, distance, settings=settings, batch=len(targets))

@@ -31,6 +31,9 @@ class Uncertainty:
         return asdict(self)
 
 
+_UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
+
+
 def finite_values(values: ArrayLike, what: str) -> NDArray[np.float64]:
     """Return distances [N] in float64; ``what`` says in messages which they are.
 
@@ -64,9 +67,8 @@ def bootstrap(
     """
     from scipy import stats
 
-    fewest = min(len(values) for values in samples)
-    if fewest < 2:
-        return Uncertainty(math.nan, math.nan, math.nan)
+    if min(map(len, samples)) < 2:
+        return _UNKNOWN
     result = stats.bootstrap(
         tuple(samples),
         statistic,
@@ -117,8 +119,7 @@ def bootstrap_rows(
     what can be computed from sums needs no sample twice.
     """
     if len(sums) < 2:
-        unknown = Uncertainty(math.nan, math.nan, math.nan)
-        return [unknown] * statistic(sums.mean(axis=0)).shape[-1]
+        return [_UNKNOWN] * statistic(sums.mean(axis=0)).shape[-1]
     n, rng = len(sums), np.random.default_rng([seed, Stream.BOOTSTRAP])
     flat, replicates = sums.reshape(n, -1), []
     at_once = max(_VALUES_AT_ONCE // n, 1)

@@ -222,10 +222,6 @@ def separate(
         warnings.simplefilter("always", ConvergenceWarning)
         machine.fit(latents, targets)
     converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return Separation(
-        machine.predict(latents).astype(np.int8),
-        converged,
-        int(machine.n_iter_),
-        np.asarray(machine.coef_[0], dtype=np.float64),
-        float(machine.intercept_[0]),
-    )
+    outputs, iterations = machine.predict(latents).astype(np.int8), int(machine.n_iter_)
+    normal, offset = np.asarray(machine.coef_[0], dtype=np.float64), float(machine.intercept_[0])
+    return Separation(outputs, converged, iterations, normal, offset)
