@@ -16,15 +16,10 @@ from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST
 from cli.reports.tiles import tiles
+from cli.running.folder_lock import claimed
 from cli.running.progress import ProgressBar
 from cli.text import say
-from latentlab import (
-    Generator,
-    ProjectorSettings,
-    load_classifier,
-    perceptual_distance,
-    project,
-)
+from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance, project
 from latentlab.datasets.digits import one_of_each
 from latentlab.files import make_directory
 from latentlab.images import grid, pixels_to_tensor, save_image
@@ -125,6 +120,6 @@ def compare_models(results: Results, device: str) -> list[str]:
     models = [open_model(name, device) for name in _MODELS]
     settings = open_settings(_COUNTS, needs, results.request, models)
     facts = {"samples": _COUNTS, **settings.identity()}
-    with results.claimed():
+    with claimed(results.folder):
         measured = [measure(model, model.name, settings) for model in models]
         return write_comparison(results, measured, facts, with_published=False)

@@ -35,7 +35,7 @@ def say_left_out(notes: Sequence[str]) -> None:
     for note in notes[:_NAMED]:
         say(f"Left out: {note}")
     if len(notes) > _NAMED:
-        say(f"Left out: {counted(len(notes) - _NAMED, 'more picture')}, named in the report.")
+        say(f"Left out: {len(notes) - _NAMED} more, named in the report.")
 
 
 def plain_text(value: object) -> str:

@@ -11,14 +11,6 @@ from metrics.separability.score import linear_separability
 from metrics.source_attribution import attribution
 
 __all__ = [
-    "MetricResult",
-    "attribution",
-    "contributions",
-    "droplets",
-    "fidelity",
-    "linear_separability",
-    "path_length",
-    "perceptual_path_length",
-    "separability",
-    "stochastic_variation",
-]
+    "MetricResult", "attribution", "contributions", "droplets", "fidelity", "linear_separability",
+    "path_length", "perceptual_path_length", "separability", "stochastic_variation",
+]  # fmt: skip

@@ -94,11 +94,8 @@ def heat_maps(maps: Tensor) -> Tensor:
     """Return how far each place is out of its channels' range, [N,H,W], from maps [N,C,H,W].
 
     The heat is what 40 % of the channels exceed there: the distance from the channel's median in
-    robust standard deviations, of which the 90 % quantile of distances is 1.645.
-
-    Raises:
-        LatentError: If ``maps`` is not [N,C,H,W].
-        NumericalError: If a map holds NaN or infinity.
+    robust standard deviations, of which the 90 % quantile of distances is 1.645. It raises what
+    ``detect`` does of maps.
     """
     _check(maps)
     return torch.stack([_Deviations.of(sample).heat() for sample in maps.detach()])
@@ -135,9 +132,8 @@ class _Deviations:
     def heat(self, body: _Mask | None = None) -> Tensor:
         """Return the heat [H,W]; the scale comes from the places of a mask [H,W], or from all."""
         away = self.away.flatten(1)
-        inside = away
-        if body is not None:
-            inside = away[:, torch.from_numpy(body).flatten().to(away.device)]
+        mask = None if body is None else torch.from_numpy(body).flatten().to(away.device)
+        inside = away if mask is None else away[:, mask]
         rank = math.ceil(_BODY * inside.shape[1])
         scale = inside.kthvalue(rank, dim=1).values / _SIGMAS
         scale = torch.maximum(scale, away.amax(dim=1) / _MOST)

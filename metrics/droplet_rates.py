@@ -18,21 +18,10 @@ from torch import Tensor
 from latentlab import Generator, LatentError, NumericalError
 from latentlab.checks import check_choice
 from latentlab.numerics import Stream, full_precision
+from metrics import sampling
 from metrics.droplet_detection import SHARE, THRESHOLD, Spot, check_threshold, find_spots, heat_maps
 from metrics.feature_maps import See, feature_layers, margin, watched
 from metrics.result import MetricResult
-from metrics.sampling import (
-    Arrays,
-    Finished,
-    Progress,
-    batch_size,
-    check_counts,
-    draw_noise_maps,
-    draw_samples,
-    in_batches,
-    render,
-    whole_groups,
-)
 from metrics.statistics import share_uncertainty
 
 ANY = "any"  # layer: the row of all layers together
@@ -49,8 +38,8 @@ def droplets(
     threshold: float = THRESHOLD,
     noise: str = "const",
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> MetricResult:
     """Measure in what share of images droplets are, without truncation.
 
@@ -76,12 +65,12 @@ def droplets(
         NumericalError: If a feature map holds NaN or infinity.
         SettingsError: If a setting is out of range.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
     check_threshold(threshold)
     names = list(feature_layers(g))
-    images = batch_size(g, batch)
+    images = sampling.batch_size(g, batch)
 
-    def compute(samples: range) -> Arrays:
+    def compute(samples: range) -> sampling.Arrays:
         found: list[tuple[float, ...]] = []
         sizes = np.zeros([len(samples), len(names)], dtype=np.int64)
 
@@ -94,20 +83,18 @@ def droplets(
         _render(g, samples, seed, noise, see)
         return {"found": np.array(sorted(found)).reshape(-1, 6), "sizes": sizes}
 
-    arrays = in_batches(compute, range(num_samples), images, finished, progress)
+    arrays = sampling.in_batches(compute, range(num_samples), images, finished, progress)
     seconds = float(arrays["seconds"].sum())
-    settings = {
-        "n": num_samples, "seed": seed, "threshold": threshold, "channel_share": SHARE,
-        "noise": noise,
-    }  # fmt: skip
+    settings = {"n": num_samples, "seed": seed, "threshold": threshold, "channel_share": SHARE,
+                "noise": noise}  # fmt: skip
     sizes = dict(zip(names, arrays["sizes"].max(axis=0).tolist(), strict=True))
+    if not any(sizes.values()):
+        raise LatentError("this generator shows no feature maps [N, C, H, W]: nothing to look into")
     samples = _detections(arrays["found"], sizes)
     rows = [_row(ANY, g.resolution, samples, num_samples)]
     for name, size in sizes.items():
         if size:  # a network that has not fully grown leaves out its last layers
             rows.append(_row(name, size, samples[samples["layer"] == name], num_samples))
-    if len(rows) == 1:
-        raise LatentError("this generator shows no feature maps [N, C, H, W]: nothing to look into")
     return MetricResult("droplets", pd.DataFrame(rows), settings, samples, seconds)
 
 
@@ -146,21 +133,18 @@ def in_picture(g: Generator, found: pd.DataFrame) -> pd.DataFrame:
     margins = {name: margin(layer) for name, layer in feature_layers(g).items()}
     edge = found["layer"].map(margins).astype(float)
     inner = 1 - 2 * edge
-    return found.assign(
-        row=(found["row"] - edge) / inner,
-        column=(found["column"] - edge) / inner,
-        area_share=found["area_share"] / inner**2,
-    )
+    places = {name: (found[name] - edge) / inner for name in ("row", "column")}
+    return found.assign(**places, area_share=found["area_share"] / inner**2)
 
 
 def _render(g: Generator, samples: Sequence[int], seed: int, noise: str, see: See) -> Tensor:
     """Render numbered samples in whole groups, and show the feature maps."""
     check_choice(noise, "noise", NOISE)
-    numbers = whole_groups(samples)
-    z, c = draw_samples(g, numbers, seed, Stream.DROPLETS)
-    maps = draw_noise_maps(g, numbers, seed, Stream.DROPLETS) if noise == "random" else None
+    numbers, stream = sampling.whole_groups(samples), Stream.DROPLETS
+    z, c = sampling.draw_samples(g, numbers, seed, stream)
+    maps = sampling.draw_noise_maps(g, numbers, seed, stream) if noise == "random" else None
     with watched(g, len(numbers), see):
-        return render(g, z, c, maps)
+        return sampling.render(g, z, c, maps)
 
 
 def _find(name: str, maps: Tensor, threshold: float) -> list[list[Spot]]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from latentlab import CheckpointError, SettingsError
 from latentlab.checks import check_choice
+from latentlab.errors import reason
 from latentlab.files import is_file, sha256_of
 from latentlab.pretrained import hub_file, read_weights
 
@@ -111,11 +112,8 @@ def _weight_file(name: str, given: Path | str | None) -> Path:
     """Return the weights of the Inception or VGG16 network: a given file, or the published one."""
     if given is None:
         option = _OPTIONS[name]
-        return hub_file(
-            _url(name),
-            f"{name}: the weights",
-            f"give the file by `{option}` (--{option.replace('_', '-')})",
-        )
+        instead = f"give the file by `{option}` (--{option.replace('_', '-')})"
+        return hub_file(_url(name), f"{name}: the weights", instead)
     if not is_file(Path(given)):
         raise CheckpointError(f"{given}: no such file; expected the weights of {name}")
     return Path(given)
@@ -146,8 +144,7 @@ def _built(name: str, layer: str, file: Path | None, device: torch.device | str)
         with torch.random.fork_rng(devices=[]):  # layers start at random before they are filled
             network = create_feature_extractor(name, [layer], **settings)
     except (OSError, RuntimeError, AttributeError, TypeError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()[:200]
         what = f"{name} cannot be built" if file is None else f"{file}: not the weights of {name}"
-        raise CheckpointError(f"{what} ({reason})") from error
+        raise CheckpointError(f"{what} ({reason(error, -1)})") from error
     digest = None if file is None else sha256_of(file)
     return Extractor(f"{name} {layer}", network.to(device), digest)

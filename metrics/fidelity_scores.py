@@ -25,9 +25,9 @@ def subset_size(generated: int, real: int) -> int:
 
 def score(metric: str, generated: Features, real: Features, seed: int) -> Rows:
     """Return the rows of "fid", "kid" or "prc" for features [N,D] and [M,D]."""
-    if metric == "fid":
-        return fid(generated, real)
-    return kid(generated, real, seed) if metric == "kid" else precision_recall(generated, real)
+    if metric == "kid":
+        return kid(generated, real, seed)
+    return {"fid": fid, "prc": precision_recall}[metric](generated, real)
 
 
 def fid(generated: Features, real: Features) -> Rows:

@@ -5,7 +5,7 @@ them is taken: with noise in all layers, in the coarse or the fine ones, and in 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,18 +17,8 @@ from latentlab import Generator, LatentError, SettingsError
 from latentlab.checks import check, check_shape
 from latentlab.errors import quoted
 from latentlab.numerics import Stream, full_precision
+from metrics import sampling
 from metrics.result import MetricResult
-from metrics.sampling import (
-    Arrays,
-    Finished,
-    Progress,
-    batch_size,
-    check_counts,
-    draw_noise_maps,
-    draw_samples,
-    in_batches,
-    whole_groups,
-)
 from metrics.statistics import bootstrap
 
 SETS = ("all", "coarse", "fine", "none")
@@ -49,8 +39,8 @@ def stochastic_variation(
     fine_from: int | None = None,
     truncation_psi: float = 1.0,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> MetricResult:
     """Measure how much noise changes images: each pixel's standard deviation over draws.
 
@@ -75,19 +65,20 @@ def stochastic_variation(
         SettingsError: If a count is below 1, there is only one draw, or ``fine_from`` is no
             resolution that splits the layers.
     """
-    check_counts(num_latents=num_latents)
+    sampling.check_counts(num_latents=num_latents)
     _check(num_draws, seed, batch)
-    sets, images = noise_sets(g, fine_from), batch_size(g, batch)
+    sets, images = noise_sets(g, fine_from), sampling.batch_size(g, batch)
 
-    def compute(samples: range) -> Arrays:
+    def compute(samples: range) -> sampling.Arrays:
         found = {name: np.empty(len(samples)) for name in sets}
         for row, number in enumerate(samples):
             ws = latent(g, number, seed, truncation_psi)
-            for name, deviation in _deviations(g, ws, sets, num_draws, seed, number, images):
+            maps = _deviations(g, ws, sets, num_draws, seed, number, images)
+            for name, deviation in maps.items():
                 found[name][row] = deviation.mean()
         return found
 
-    arrays = in_batches(compute, range(num_latents), 1, finished, progress)
+    arrays = sampling.in_batches(compute, range(num_latents), 1, finished, progress)
     seconds = float(arrays.pop("seconds").sum())
     settings = {
         "n": num_latents, "draws": num_draws, "seed": seed, "truncation_psi": truncation_psi,
@@ -166,19 +157,18 @@ def deviation_maps(
     known = set(chosen[""]) <= set(every)
     check(known, "layers", f"within 0..{every[-1]}", chosen[""])
     numbers = range(len(ws)) if numbers is None else numbers
-    images = batch_size(g, batch)
-    maps = [
-        deviation
+    images = sampling.batch_size(g, batch)
+    found = (
+        _deviations(g, w, chosen, num_draws, seed, number, images)[""]
         for w, number in zip(ws.split(1), numbers, strict=True)
-        for _, deviation in _deviations(g, w, chosen, num_draws, seed, number, images)
-    ]
-    return np.stack(maps)
+    )
+    return np.stack([*found])
 
 
 @torch.no_grad()
 def latent(g: Generator, number: int, seed: int = 0, truncation_psi: float = 1.0) -> Tensor:
     """Return the numbered latent [1,num_ws,w_dim] that ``stochastic_variation`` takes."""
-    z, c = draw_samples(g, whole_groups(range(number, number + 1)), seed, Stream.STOCHASTIC)
+    z, c = sampling.draw_samples(g, sampling.whole_groups([number]), seed, Stream.STOCHASTIC)
     ws: Tensor = g.mapping(z, c, truncation_psi=truncation_psi)
     return ws[:1]
 
@@ -186,21 +176,14 @@ def latent(g: Generator, number: int, seed: int = 0, truncation_psi: float = 1.0
 @full_precision()
 @torch.no_grad()
 def realisations(
-    g: Generator,
-    ws: Tensor,
-    layers: Sequence[int],
-    draws: range,
-    seed: int = 0,
-    number: int = 0,
+    g: Generator, ws: Tensor, layers: Sequence[int], draws: range, seed: int = 0, number: int = 0
 ) -> Tensor:
     """Render one latent [1,num_ws,w_dim] under numbered noise draws: images [N,C,R,R].
 
     Noise stands in the given layers and is zero in the others. ``number`` is the latent's.
     """
-    wanted = whole_groups(draws)
-    maps = _maps_in(layers, _draw_maps(g, wanted, seed, number))
-    images: Tensor = g.synthesis(ws.expand(len(wanted), -1, -1), noise=maps)
-    return images[: len(draws)]
+    maps = _draw_maps(g, draws, seed, number)
+    return _rendered(g, ws, layers, maps)[: len(draws)]
 
 
 def split_text(g: Generator, sets: Mapping[str, Sequence[int]]) -> str:
@@ -217,20 +200,17 @@ def _deviations(
     seed: int,
     number: int,
     batch: int,
-) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield each set's map [C,R,R] for one latent [1,num_ws,w_dim], all from the same draws."""
+) -> dict[str, NDArray[np.float64]]:
+    """Return each set's map [C,R,R] for one latent [1,num_ws,w_dim], all from the same draws."""
     spreads = {name: _Spread() for name in sets}
-    images = len(whole_groups(range(batch)))
+    images = len(sampling.whole_groups(range(batch)))
     for start in range(0, num_draws, images):
         draws = range(start, min(start + images, num_draws))
-        maps = _draw_maps(g, whole_groups(draws), seed, number)
-        repeated = ws.expand(len(maps[0]), -1, -1)
+        maps = _draw_maps(g, draws, seed, number)
         for name, layers in sets.items():
             if layers or start < _CHECKED_DRAWS:
-                rendered: Tensor = g.synthesis(repeated, noise=_maps_in(layers, maps))
-                spreads[name].add(rendered[: len(draws)])
-    for name, spread in spreads.items():
-        yield name, spread.deviation()
+                spreads[name].add(_rendered(g, ws, layers, maps)[: len(draws)])
+    return {name: spread.deviation() for name, spread in spreads.items()}
 
 
 class _Spread:
@@ -277,13 +257,16 @@ def _noise_resolutions(g: Generator) -> list[int]:
 
 
 def _draw_maps(g: Generator, draws: Sequence[int], seed: int, number: int) -> list[Tensor]:
-    keys = [(number << _DRAW_BITS) + draw for draw in draws]
-    return draw_noise_maps(g, keys, seed, Stream.STOCHASTIC) or []
+    """Draw the noise maps of a latent's draws, in whole groups."""
+    keys = [(number << _DRAW_BITS) + draw for draw in sampling.whole_groups(draws)]
+    return sampling.draw_noise_maps(g, keys, seed, Stream.STOCHASTIC) or []
 
 
-def _maps_in(layers: Sequence[int], maps: Sequence[Tensor]) -> list[Tensor]:
-    """Keep the maps of some layers, with zeros instead of the others."""
-    return [level if i in layers else torch.zeros_like(level[:1]) for i, level in enumerate(maps)]
+def _rendered(g: Generator, ws: Tensor, layers: Sequence[int], maps: Sequence[Tensor]) -> Tensor:
+    """Render one latent with the maps of some layers, and zeros instead of the others."""
+    noise = [each if i in layers else torch.zeros_like(each[:1]) for i, each in enumerate(maps)]
+    images: Tensor = g.synthesis(ws.expand(len(maps[0]), -1, -1), noise=noise)
+    return images
 
 
 def _span(g: Generator, layers: Sequence[int]) -> str:
@@ -294,5 +277,5 @@ def _span(g: Generator, layers: Sequence[int]) -> str:
 
 
 def _check(num_draws: int, seed: int, batch: int | None) -> None:
-    check_counts(num_draws=num_draws, seed=seed, batch=batch)
+    sampling.check_counts(num_draws=num_draws, seed=seed, batch=batch)
     check(num_draws > 1, "num_draws", "at least 2, for a deviation", num_draws)

@@ -99,13 +99,9 @@ def path_images(g: Generator, protocol: PathProtocol, samples: Sequence[int], se
     """Render the images [N,C,R,R] at the start of the steps of numbered paths, uncropped."""
     path = paths(g, protocol, samples, seed)
     latents = latents_along(g, *path.ends, [path.t], protocol.space, path.c)
-    one_by_one = [
-        render(
-            g,
-            latents[i : i + 1],
-            None if path.c is None else path.c[i : i + 1],
-            None if path.noise is None else [level[i : i + 1] for level in path.noise],
-        )
-        for i in range(len(samples))
-    ]
-    return torch.cat(one_by_one).cpu()
+    images = []
+    for i in range(len(samples)):
+        c = None if path.c is None else path.c[i : i + 1]
+        noise = None if path.noise is None else [level[i : i + 1] for level in path.noise]
+        images.append(render(g, latents[i : i + 1], c, noise))
+    return torch.cat(images).cpu()

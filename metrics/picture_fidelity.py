@@ -17,22 +17,10 @@ from latentlab import Generator, NumericalError, SettingsError
 from latentlab.datasets.pictures import Dataset
 from latentlab.images import to_uint8
 from latentlab.numerics import Stream, full_precision
+from metrics import sampling
 from metrics.fidelity_networks import METRICS, Extractor, open_extractors
 from metrics.fidelity_scores import KID_SUBSETS, NEIGHBOURS, score, subset_size
 from metrics.result import MetricResult
-from metrics.sampling import (
-    Arrays,
-    Finished,
-    Progress,
-    batch_size,
-    check_counts,
-    device_of,
-    draw_noise_maps,
-    draw_samples,
-    in_batches,
-    render,
-    whole_groups,
-)
 
 BETTER = {"fid": "lower", "kid": "lower"}  # of the others, more is better
 
@@ -42,7 +30,7 @@ _FIRST_REAL = 2**40
 
 
 @full_precision()
-def fidelity(
+def fidelity(  # noqa: PLR0913 - one for each setting
     g: Generator,
     reals: Dataset,
     num_samples: int = 50_000,
@@ -54,8 +42,8 @@ def fidelity(
     vgg_weights: Path | str | None = None,
     extractor: str | None = None,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> MetricResult:
     """Compare generated pictures with real ones, without truncation and with random noise.
 
@@ -83,28 +71,29 @@ def fidelity(
         CheckpointError: If weights are missing, or not those of the network.
         NumericalError: If a picture or a feature is not finite.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
     count = min(num_samples, len(reals))
     if count < _FEWEST:
         raise SettingsError(
             f"fidelity takes {_FEWEST} real and {_FEWEST} generated pictures or more, but got "
             f"{len(reals)} and {num_samples}"
         )
-    chosen = open_extractors(metrics, device_of(g), weights, vgg_weights, extractor)
+    chosen = open_extractors(metrics, sampling.device_of(g), weights, vgg_weights, extractor)
     networks = {network.name: network for network in chosen.values()}.values()
-    size, total = batch_size(g, batch), count + num_samples
+    size, total = sampling.batch_size(g, batch), count + num_samples
 
-    def real(samples: range) -> Arrays:
+    def real(samples: range) -> sampling.Arrays:
         pictures = _real_pictures(reals, [i - _FIRST_REAL for i in samples], mirror, seed)
-        return _features(networks, pictures.to(device_of(g)))
+        return _features(networks, pictures.to(sampling.device_of(g)))
 
-    def generated(samples: range) -> Arrays:
-        found = _features(networks, generated_pictures(g, whole_groups(samples), seed))
+    def generated(samples: range) -> sampling.Arrays:
+        found = _features(networks, generated_pictures(g, sampling.whole_groups(samples), seed))
         return {name: rows[: len(samples)] for name, rows in found.items()}
 
-    r = in_batches(real, range(_FIRST_REAL, _FIRST_REAL + count), size, finished,
-                   _shifted(progress, -_FIRST_REAL, total))  # fmt: skip
-    f = in_batches(generated, range(num_samples), size, finished, _shifted(progress, count, total))
+    told = sampling.shifted(progress, -_FIRST_REAL, total)
+    r = sampling.in_batches(real, range(_FIRST_REAL, _FIRST_REAL + count), size, finished, told)
+    told = sampling.shifted(progress, count, total)
+    f = sampling.in_batches(generated, range(num_samples), size, finished, told)
     started = time.perf_counter()
     names = {metric: network.name for metric, network in chosen.items()}
     rows = [row for metric, n in names.items() for row in score(metric, f[n], r[n], seed)]
@@ -124,8 +113,7 @@ def generated_pictures(g: Generator, samples: Sequence[int], seed: int) -> Tenso
     Raises:
         NumericalError: If one holds NaN or infinity.
     """
-    z, c = draw_samples(g, samples, seed, Stream.FIDELITY)
-    images = render(g, z, c, draw_noise_maps(g, samples, seed, Stream.FIDELITY))
+    images = sampling.render_samples(g, samples, seed, Stream.FIDELITY)
     broken = ~images.isfinite().flatten(1).all(dim=1)
     if broken.any():
         first = samples[int(broken.nonzero()[0])]
@@ -135,17 +123,16 @@ def generated_pictures(g: Generator, samples: Sequence[int], seed: int) -> Tenso
 
 def _real_pictures(reals: Dataset, indices: Sequence[int], mirror: bool, seed: int) -> Tensor:
     """Return real pictures [N,3,R,R] in 0..255, flipped by (seed, their number) alone."""
-    rows = []
-    for i in indices:
-        pixels = to_uint8(reals.image(i))
-        flips = mirror and np.random.default_rng([seed, Stream.MIRROR, i]).integers(2)
-        rows.append(pixels.flip(-1) if flips else pixels)
+    rows = [to_uint8(reals.image(i)) for i in indices]
+    for row, i in enumerate(indices if mirror else []):
+        if np.random.default_rng([seed, Stream.MIRROR, i]).integers(2):
+            rows[row] = rows[row].flip(-1)
     return torch.stack(rows).expand(-1, 3, -1, -1)
 
 
-def _features(networks: Iterable[Extractor], pixels: Tensor) -> Arrays:
+def _features(networks: Iterable[Extractor], pixels: Tensor) -> sampling.Arrays:
     """Return features [N,D] of pictures [N,3,R,R] in 0..255, by network."""
-    features: Arrays = {network.name: network.features(pixels) for network in networks}
+    features: sampling.Arrays = {network.name: network.features(pixels) for network in networks}
     for name, rows in features.items():
         if not np.isfinite(rows).all():
             raise NumericalError(f"{name}: its features hold NaN or infinity; check its weights")
@@ -166,7 +153,3 @@ def _provenance(chosen: dict[str, Extractor], subset: int) -> dict[str, Any]:
     if "prc" in chosen:
         facts["neighbours"] = NEIGHBOURS
     return facts
-
-
-def _shifted(progress: Progress | None, shift: int, total: int) -> Progress | None:
-    return None if progress is None else lambda done, _: progress(done + shift, total)

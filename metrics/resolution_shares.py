@@ -14,18 +14,8 @@ from torch import Tensor
 
 from latentlab import Generator, LatentError
 from latentlab.numerics import Stream, full_precision
+from metrics import sampling
 from metrics.result import MetricResult
-from metrics.sampling import (
-    Arrays,
-    Finished,
-    Progress,
-    batch_size,
-    check_counts,
-    draw_samples,
-    has_w,
-    in_batches,
-    whole_groups,
-)
 from metrics.statistics import bootstrap_rows
 
 MEASURES = ("native", "upsampled")
@@ -39,8 +29,8 @@ def contributions(
     seed: int = 0,
     *,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> MetricResult:
     """Measure the share of each resolution, without truncation and with constant noise.
 
@@ -60,19 +50,19 @@ def contributions(
         LatentError: If the generator is not of the skip architecture.
         SettingsError: If a count is below 1.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=batch)
-    images = batch_size(g, batch)
-    if not has_w(g):
+    sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    images = sampling.batch_size(g, batch)
+    if not sampling.has_w(g):
         raise LatentError(
             "only a skip generator of StyleGAN2 adds up an RGB output of every resolution; this "
             "one, a Progressive GAN, makes its image from the last resolution alone"
         )
 
-    def compute(samples: range) -> Arrays:
-        z, c = draw_samples(g, whole_groups(samples), seed, Stream.CONTRIBUTIONS)
+    def compute(samples: range) -> sampling.Arrays:
+        z, c = sampling.draw_samples(g, sampling.whole_groups(samples), seed, Stream.CONTRIBUTIONS)
         return {k: v[: len(samples)] for k, v in _sums(g, g.mapping(z, c)).items()}
 
-    arrays = in_batches(compute, range(num_samples), images, finished, progress)
+    arrays = sampling.in_batches(compute, range(num_samples), images, finished, progress)
     seconds = float(arrays.pop("seconds").sum())
     settings = {"n": num_samples, "seed": seed}
     return MetricResult("contributions", _shares(arrays, seed), settings, seconds=seconds)
@@ -88,7 +78,7 @@ def contributions_of(g: Generator, ws_batches: Iterable[Tensor], seed: int = 0) 
     return _shares({name: np.concatenate([p[name] for p in parts]) for name in parts[0]}, seed)
 
 
-def _sums(g: Generator, ws: Tensor) -> Arrays:
+def _sums(g: Generator, ws: Tensor) -> sampling.Arrays:
     """Return count, sum and sum of squares [N,3] of each sample's pixels, in float64, by name."""
     sums = {}
     for resolution, rgb in g.rgb_by_resolution(ws).items():
@@ -100,7 +90,7 @@ def _sums(g: Generator, ws: Tensor) -> Arrays:
     return sums
 
 
-def _shares(sums: Arrays, seed: int) -> pd.DataFrame:
+def _shares(sums: sampling.Arrays, seed: int) -> pd.DataFrame:
     rows = []
     for measure in MEASURES:
         mine = {int(k.split("-")[1]): v for k, v in sums.items() if k.startswith(measure)}

@@ -76,14 +76,11 @@ class MetricResult:
             for name in UNCERTAINTY
         })  # fmt: skip
         others = {k: v for k, v in self.settings.items() if k not in ("protocol", "n", "seed")}
+        text = json.dumps(others, sort_keys=True, default=str)
         frame.insert(0, "metric", self.metric)
         frame.insert(1, "protocol", self.settings.get("protocol", self.metric))
-        return frame.assign(
-            n=self.settings.get("n"),
-            seed=self.settings.get("seed"),
-            settings=json.dumps(others, sort_keys=True, default=str),
-            seconds=self.seconds,
-        )
+        n, seed = self.settings.get("n"), self.settings.get("seed")
+        return frame.assign(n=n, seed=seed, settings=text, seconds=self.seconds)
 
     def _headline(self, column: str) -> float:
         return float(self.rows[column].iloc[0]) if column in self.rows.columns else math.nan

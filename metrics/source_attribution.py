@@ -7,7 +7,7 @@ an image can be attributed to its generator.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,27 +23,17 @@ from latentlab.numerics import Stream
 from latentlab.perceptual import MAX_RESOLUTION
 from latentlab.projection.projector import project
 from latentlab.projection.targets import Distance
+from metrics import sampling
 from metrics.result import MetricResult
 from metrics.roc import area, area_interval, best_threshold
-from metrics.sampling import (
-    Arrays,
-    Finished,
-    Progress,
-    check_counts,
-    device_of,
-    draw_noise_maps,
-    draw_samples,
-    in_batches,
-    render,
-)
-from metrics.statistics import Uncertainty, bootstrap, share_uncertainty
+from metrics.statistics import Uncertainty, bootstrap, finite_values, share_uncertainty
 
 GENERATED, REAL = "generated", "real"
 
 _BATCH = 8  # images projected at once where that gains
 
 
-def attribution(
+def attribution(  # noqa: PLR0913 - one for each setting
     g: Generator,
     images: Tensor | Sequence[Tensor],
     distance: Distance,
@@ -54,8 +44,8 @@ def attribution(
     seed: int = 0,
     truncation_psi: float = 1.0,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> MetricResult:
     """Project generated and real images, and measure how well their distances tell them apart.
 
@@ -127,13 +117,17 @@ class Projections:
 
     def result(self) -> MetricResult:
         """Compare the distances of both groups."""
-        good = self.samples[self.samples["status"] == "ok"]
-        generated, real = (
-            good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)
-        )
-        found = attribution_of(generated, real, self.settings["seed"])
-        settings = {**found.settings, **self.settings, "diverged": len(self.samples) - len(good)}
-        return MetricResult(found.metric, found.rows, settings, self.samples, self.seconds)
+        groups = groups_of(self.samples)
+        found = attribution_of(groups[GENERATED], groups[REAL], self.settings["seed"])
+        diverged = int((self.samples["status"] != "ok").sum())
+        settings = {**found.settings, **self.settings, "diverged": diverged}
+        return replace(found, settings=settings, samples=self.samples, seconds=self.seconds)
+
+
+def groups_of(samples: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Return the distances of generated and of real images, without those that diverged."""
+    good = samples[samples["status"] == "ok"]
+    return {name: good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)}
 
 
 def project_groups(
@@ -144,26 +138,24 @@ def project_groups(
     settings: AttributionSettings = AttributionSettings(),
     *,
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> Projections:
     """Project generated and real images; other arguments and errors as of ``attribution``."""
     count = len(images) if num_generated is None else num_generated
     _check_images(g, images)
-    check_counts(num_generated=count, batch=batch)
-    at_once = 1 if device_of(g).type == "cpu" else batch or _BATCH
+    sampling.check_counts(num_generated=count, batch=batch)
+    at_once = 1 if sampling.device_of(g).type == "cpu" else batch or _BATCH
 
-    def compute(samples: range) -> Arrays:
-        targets = [
-            generated_image(g, i, settings.seed, settings.truncation_psi)
-            if i < count
-            else images[i - count]
-            for i in samples
-        ]
-        stacked = torch.stack([target.to(device_of(g)) for target in targets])
-        return _projected(g, stacked, distance, settings)
+    def target(i: int) -> Tensor:
+        if i < count:
+            return generated_image(g, i, settings.seed, settings.truncation_psi)
+        return images[i - count].to(sampling.device_of(g))
 
-    arrays = in_batches(compute, range(count + len(images)), at_once, finished, progress)
+    def compute(samples: range) -> sampling.Arrays:
+        return _projected(g, torch.stack([target(i) for i in samples]), distance, settings)
+
+    arrays = sampling.in_batches(compute, range(count + len(images)), at_once, finished, progress)
     bad = np.isnan(arrays["distance"])
     samples = pd.DataFrame({
         "group": [GENERATED] * count + [REAL] * len(images),
@@ -184,9 +176,9 @@ def generated_image(
     g: Generator, number: int, seed: int = 0, truncation_psi: float = 1.0
 ) -> Tensor:
     """Render the numbered generated image [C,R,R] that ``attribution`` projects."""
-    z, c = draw_samples(g, [number], seed, Stream.ATTRIBUTION)
-    noise = draw_noise_maps(g, [number], seed, Stream.ATTRIBUTION)
-    return render(g, g.mapping(z, c, truncation_psi=truncation_psi), noise=noise)[0]
+    z, c = sampling.draw_samples(g, [number], seed, Stream.ATTRIBUTION)
+    noise = sampling.draw_noise_maps(g, [number], seed, Stream.ATTRIBUTION)
+    return sampling.render(g, g.mapping(z, c, truncation_psi=truncation_psi), noise=noise)[0]
 
 
 def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> MetricResult:
@@ -206,8 +198,9 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
     Raises:
         NumericalError: If a distance is not finite, or a group is empty.
     """
-    pair = _checked(generated, GENERATED), _checked(real, REAL)
-    groups = dict(zip((GENERATED, REAL), pair, strict=True))
+    both = ((GENERATED, generated), (REAL, real))
+    groups = {name: finite_values(values, f"{name} images") for name, values in both}
+    pair = groups[GENERATED], groups[REAL]
     auc = float(area(*pair))
     error = bootstrap(pair, area, seed).standard_error
     interval = area_interval(auc, *map(len, pair))
@@ -226,16 +219,14 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
         rows.append({"quantity": name, "value": above / len(values), **spread})
     counts = {f"num_{name}": len(values) for name, values in groups.items()}
     settings = {"n": sum(counts.values()), "seed": seed, **counts}
-    samples = pd.DataFrame({
-        "group": [name for name, values in groups.items() for _ in values],
-        "distance": np.concatenate(list(groups.values())),
-    })  # fmt: skip
+    columns = {"group": np.repeat([*groups], [*map(len, pair)]), "distance": np.concatenate(pair)}
+    samples = pd.DataFrame(columns)
     return MetricResult("attribution", pd.DataFrame(rows), settings, samples)
 
 
 def _projected(
     g: Generator, targets: Tensor, distance: Distance, settings: ProjectorSettings
-) -> Arrays:
+) -> sampling.Arrays:
     """Project targets [N,C,R,R]; one that leaves the finite numbers gets NaN and itself."""
     try:
         found = project(g, targets, distance, settings=settings, batch=len(targets))
@@ -270,15 +261,3 @@ def _check_images(g: Generator, images: Tensor | Sequence[Tensor]) -> None:
             )
         if not bool(torch.isfinite(image).all()):
             raise ImageError(f"`images`: image {i} holds NaN or infinity; mend or leave it out")
-
-
-def _checked(distances: ArrayLike, group: str) -> NDArray[np.float64]:
-    if isinstance(distances, Tensor):
-        distances = distances.detach().cpu().numpy()
-    values = np.asarray(distances, dtype=np.float64).reshape(-1)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise NumericalError(f"attribution: {group} distance {bad[0]} is {values[bad[0]]}")
-    if len(values) == 0:
-        raise NumericalError(f"attribution: no {group} image was projected; nothing to compare")
-    return values

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from latentlab import NumericalError
 from latentlab.numerics import Stream
 
 CONFIDENCE = 0.95
@@ -29,6 +31,26 @@ class Uncertainty:
         return asdict(self)
 
 
+_UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
+
+
+def finite_values(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return distances [N] in float64; ``what`` says in messages which they are.
+
+    Raises:
+        NumericalError: If one is not finite, or there is none.
+    """
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    found = np.asarray(values, dtype=np.float64).reshape(-1)
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise NumericalError(f"{what}: distance {bad[0]} is {found[bad[0]]}")
+    if len(found) == 0:
+        raise NumericalError(f"{what}: there are no distances")
+    return found
+
+
 def bootstrap(
     samples: Sequence[NDArray[Any]],
     statistic: Callable[..., NDArray[Any]],
@@ -45,9 +67,8 @@ def bootstrap(
     """
     from scipy import stats
 
-    fewest = min(len(values) for values in samples)
-    if fewest < 2:
-        return Uncertainty(math.nan, math.nan, math.nan)
+    if min(map(len, samples)) < 2:
+        return _UNKNOWN
     result = stats.bootstrap(
         tuple(samples),
         statistic,
@@ -98,8 +119,7 @@ def bootstrap_rows(
     what can be computed from sums needs no sample twice.
     """
     if len(sums) < 2:
-        unknown = Uncertainty(math.nan, math.nan, math.nan)
-        return [unknown] * statistic(sums.mean(axis=0)).shape[-1]
+        return [_UNKNOWN] * statistic(sums.mean(axis=0)).shape[-1]
     n, rng = len(sums), np.random.default_rng([seed, Stream.BOOTSTRAP])
     flat, replicates = sums.reshape(n, -1), []
     at_once = max(_VALUES_AT_ONCE // n, 1)

@@ -6,7 +6,7 @@ import click
 
 from cli.options.common import checkpoint_argument, distance_option, steps_option
 from cli.options.measuring import MeasuringRequest, measuring_options
-from cli.options.pictures import max_upscale_option
+from cli.options.pictures import crop_option, max_upscale_option
 from cli.options.values import AnyFloat
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 @steps_option(1000)
 @click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
               metavar="PSI", help="Truncation of the generated pictures.")
-@click.option("--crop", type=click.Choice(["center", "none"]), default="center",
-              show_default=True, help="Largest centred square, or square pictures only.")
+@crop_option()
 @max_upscale_option
 @distance_option
 @measuring_options()

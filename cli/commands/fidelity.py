@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from cli.options.common import checkpoint_argument
 from cli.options.measuring import METRIC_NAMES, MeasuringRequest, measuring_options, samples_option
 
 
 # fmt: off
 @click.command()
-@click.argument("checkpoint", metavar="CKPT")
+@checkpoint_argument
 @click.option("--data", required=True, metavar="DIR|ZIP|builtin:digits",
               help="Real pictures, brought to the generator's size as for training.")
 @samples_option(50_000, "Number of generated pictures, and of real ones at most.")

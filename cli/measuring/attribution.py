@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -18,7 +19,7 @@ from cli.reports.tiles import Captioned, tiles
 from latentlab.images import from_uint8
 from metrics import MetricResult
 from metrics.roc import curve
-from metrics.source_attribution import GENERATED, REAL, Projections
+from metrics.source_attribution import GENERATED, REAL, Projections, groups_of
 
 DISTANCES, HISTOGRAM, ROC, EXAMPLES = (
     "distances.csv", "histogram.png", "roc.png", "examples.png"
@@ -43,18 +44,11 @@ def write(
     results.tell(summary(result))
     results.table(DISTANCES, result.samples.assign(picture=names))
     results.page.section("Distances", *(f"Left out: {line}." for line in real.refused))
-    results.figure(
-        HISTOGRAM,
-        histogram(result),
-        "How often each distance between a picture and its projection occurs.",
-    )
+    caption = "How often each distance between a picture and its projection occurs."
+    results.figure(HISTOGRAM, histogram(result), caption)
     results.page.section("How well they are told apart")
-    results.figure(
-        ROC,
-        roc_curve(result),
-        "Share of real pictures taken for real, against the "
-        "share of generated ones, for every threshold.",
-    )
+    results.figure(ROC, roc_curve(result), "Share of real pictures taken for real, against the "
+                   "share of generated ones, for every threshold.")  # fmt: skip
     results.page.section("The closest and the farthest")
     results.figure(EXAMPLES, examples(found, names), "Pairs of a picture and its projection; below "
                    "the projection, their distance.")  # fmt: skip
@@ -64,7 +58,7 @@ def write(
 
 def summary(result: MetricResult) -> str:
     """Say how well the distances tell the groups apart."""
-    values = result.rows.set_index("quantity")["value"]
+    values = _values(result)
     real, generated = result.settings["num_real"], result.settings["num_generated"]
     return (
         f"Area under the ROC curve {result.value:.3f}, 95 % interval {result.ci_low:.3f} to "
@@ -82,7 +76,7 @@ def histogram(result: MetricResult) -> Figure:
     """
     figure = new_figure(3.6)
     axes = figure.add_subplot()
-    groups = _groups(result)
+    groups = groups_of(result.samples)
     every = np.concatenate(list(groups.values()))
     bins = int(np.clip(2 * np.sqrt(len(every)), *_BINS))
     low = every[every > 0].min(initial=every.max()) or 1e-6  # an exact projection has distance 0
@@ -93,7 +87,7 @@ def histogram(result: MetricResult) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    threshold = max(_value(result, "threshold"), low)
+    threshold = max(float(_values(result)["threshold"]), low)
     axes.axvline(threshold, color=QUIET, linestyle="--", linewidth=1)
     axes.annotate(f"threshold {threshold:.3g}", (threshold, 1), (4, -4), color=QUIET,
                   xycoords=("data", "axes fraction"), textcoords="offset points",
@@ -110,12 +104,12 @@ def roc_curve(result: MetricResult) -> Figure:
     """Draw the ROC curve with its area, and the threshold's point."""
     figure = new_figure(4.4, width=4.8)
     axes = figure.add_subplot()
-    points = curve(*_groups(result).values())
+    points = curve(*groups_of(result.samples).values())
     rates = points["false_positive_rate"], points["true_positive_rate"]
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
     axes.plot(*rates, color=colour(0), clip_on=False)
     axes.fill_between(*rates, color=colour(0), alpha=0.12, linewidth=0)
-    place = _value(result, "false_positive_rate"), _value(result, "true_positive_rate")
+    place = _values(result)[["false_positive_rate", "true_positive_rate"]]
     axes.plot(*place, "o", color=colour(1), clip_on=False, label="best threshold")
     area = f"area {result.value:.3f}\n95 % interval {result.ci_low:.3f} to {result.ci_high:.3f}"
     axes.text(0.97, 0.24, area, ha="right", va="bottom", fontsize=10)
@@ -146,10 +140,6 @@ def _pair(found: Projections, index: int, name: str) -> list[Captioned]:
     return list(zip(pictures, (shortened([name], _NAME)[0], distance), strict=True))
 
 
-def _groups(result: MetricResult) -> dict[str, np.ndarray]:
-    good = result.samples[result.samples["status"] == "ok"]
-    return {name: good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)}
-
-
-def _value(result: MetricResult, quantity: str) -> float:
-    return float(result.rows.set_index("quantity")["value"][quantity])
+def _values(result: MetricResult) -> "pd.Series[float]":
+    """Return the numbers by their quantities."""
+    return result.rows.set_index("quantity")["value"]

@@ -1,5 +1,6 @@
 """The page of a comparison: which model is better on what, and what each one's images look like."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from cli.rendering.sheets import abreast
 from cli.reports.tables import short
 from latentlab.images import grid, tensor_to_picture
 from latentlab.latents import draw_labels, z_from_seeds
+from metrics import MetricResult
 from metrics.differences import NEITHER, compare, quantities
 
 DIFFERENCES, SAMPLES = "differences.csv", "samples.png"
@@ -53,10 +55,7 @@ def heat_file(model: int) -> str:
 
 
 def write_comparison(
-    results: Results,
-    measured: Sequence[Measured],
-    settings: dict[str, Any],
-    with_published: bool,
+    results: Results, measured: Sequence[Measured], settings: dict[str, Any], with_published: bool
 ) -> list[str]:
     """Write tables, plots and page; returns what is to be said in a few lines."""
     by_name = {each.model.name: each.results for each in measured}
@@ -66,14 +65,14 @@ def write_comparison(
     results.page.lead += verdict
     _add_differences(results, differences, measured)
     results.page.section("Samples", "The same seeds in the same places, without truncation.")
-    results.picture(
-        SAMPLES, _samples(measured), f"Seeds 0 to {_COLUMNS * _ROWS - 1} of each model."
-    )
+    seeds = range(_COLUMNS * _ROWS)
+    results.picture(SAMPLES, _samples(measured, seeds), f"Seeds 0 to {seeds[-1]} of each model.")
     _add_plots(results, measured)
     _add_droplets(results, measured)
     if with_published:
         results.page.section("Published figures, for orientation", SOURCE)
-        results.page.table(published())
+        columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
+        results.page.table(pd.DataFrame(_PUBLISHED, columns=columns))
     rows = pd.concat([each.model.tidy(r) for each in measured for r in each.results])
     results.finish(rows, {"models": [each.model.facts() for each in measured], **settings})
     return verdict
@@ -83,21 +82,19 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
     """Say in one line per model what it is significantly better on, and what is undecided."""
     lines = []
     named = differences.assign(what=_names(differences))
-    pairs = differences[["model_a", "model_b"]].drop_duplicates()
-    many = len(pairs) > 1
+    many = differences.groupby(["model_a", "model_b"]).ngroups > 1
     for model in dict.fromkeys([*differences["model_a"], *differences["model_b"]]):
         won = named[named["better"] == model]
         if not won.empty:
             other = won["model_a"].where(won["model_a"] != model, won["model_b"])
-            what = [
-                f"{a} (than {b})" if many else a for a, b in zip(won["what"], other, strict=True)
-            ]
+            what = won["what"] + " (than " + other + ")" if many else won["what"]
             lines.append(f"{model} is better on {', '.join(what)}.")
     undecided = []
     for measure, part in named.groupby("what", sort=False):
-        alike = part["better"] == NEITHER
-        if alike.any():
-            undecided.append(str(measure) if alike.all() else f"{measure} ({_pairs(part[alike])})")
+        alike = part[part["better"] == NEITHER]
+        if len(alike):
+            pairs = ", ".join(alike["model_a"] + " and " + alike["model_b"])
+            undecided.append(str(measure) if len(alike) == len(part) else f"{measure} ({pairs})")
     if undecided:
         lines.append(f"No significant difference on {', '.join(undecided)}.")
     if unknown := named.loc[named["better"] == UNKNOWN, "what"].unique().tolist():
@@ -109,10 +106,6 @@ def _told(differences: pd.DataFrame) -> pd.DataFrame:
     """Tell differences that are not significant from those whose interval is not known."""
     known = differences["ci_low"].notna()
     return differences.assign(better=differences["better"].where(known, UNKNOWN))
-
-
-def _pairs(differences: pd.DataFrame) -> str:
-    return ", ".join((differences["model_a"] + " and " + differences["model_b"]).tolist())
 
 
 def _names(frame: pd.DataFrame) -> "pd.Series[str]":
@@ -136,17 +129,14 @@ def _add_differences(
 ) -> None:
     results.page.section("Which is better on what")
     values = _values(measured)
-    pairs = differences[["model_a", "model_b"]].drop_duplicates()
+    ends = (differences[name] for name in ("difference", "ci_low", "ci_high"))
     table = pd.DataFrame({
         "measure": _names(differences),
         "pair": differences["model_b"] + " - " + differences["model_a"],
-        "difference": [
-            _with_interval(*row)
-            for row in differences[["difference", "ci_low", "ci_high"]].itertuples(index=False)
-        ],
+        "difference": [*map(_with_interval, *ends)],
         "better": differences["better"],
     })  # fmt: skip
-    if len(pairs) == 1:  # everything in one row per measure
+    if table["pair"].nunique() == 1:  # everything in one row per measure
         table = values.merge(table.drop(columns="pair"), on="measure", how="left")
         table = table.rename(columns={"difference": "second - first"})
     else:
@@ -172,28 +162,25 @@ def _values(measured: Sequence[Measured]) -> pd.DataFrame:
 
 def _with_interval(value: float, low: float | None, high: float | None) -> str:
     """Write a number with its interval: "24.5 (23.1 to 26.1)"."""
-    interval = f" ({short(low)} to {short(high)})" if low == low and low is not None else ""
-    return f"{short(value)}{interval}"
+    unknown = low is None or high is None or math.isnan(low)
+    return short(value) + ("" if unknown else f" ({short(low)} to {short(high)})")
 
 
-def _samples(measured: Sequence[Measured]) -> Image.Image:
+def _samples(measured: Sequence[Measured], seeds: range) -> Image.Image:
     """Render the same seeds by each model, in grids side by side."""
     grids = {}
     for each in measured:
         g = each.model.g
-        seeds = range(_COLUMNS * _ROWS)
-        z, c = z_from_seeds(seeds, g.z_dim), None
-        if g.c_dim:
-            c = draw_labels(seeds, g.c_dim, 0).to(g.device)
+        z = z_from_seeds(seeds, g.z_dim)
+        c = draw_labels(seeds, g.c_dim, 0).to(g.device) if g.c_dim else None
         images = [render_z(g, z[i : i + 1], None if c is None else c[i : i + 1]) for i in seeds]
-        picture = tensor_to_picture(grid(torch.stack(images), _COLUMNS, gap=1))
-        grids[each.label] = picture.convert("RGB")
+        laid_out = grid(torch.stack(images), _COLUMNS, gap=1)
+        grids[each.label] = tensor_to_picture(laid_out).convert("RGB")
     return abreast(grids, _COLUMNS * _LARGEST)
 
 
-def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, Any]:
-    found = {each.label: each.of(metric) for each in measured}
-    return {name: result for name, result in found.items() if result is not None}
+def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, MetricResult]:
+    return {each.label: result for each in measured if (result := each.of(metric)) is not None}
 
 
 def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
@@ -222,9 +209,3 @@ def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
         results.page.text(f"{each.label}: {' '.join(summary(result))}")
         picture = heat(each.model.g, result, _HEATED)
         results.figure(heat_file(i), picture, f"{each.label}. {caption(result)}")
-
-
-def published() -> pd.DataFrame:
-    """Return the published figures of both systems, one row per measure."""
-    columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
-    return pd.DataFrame(_PUBLISHED, columns=columns)

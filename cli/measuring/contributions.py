@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from cli.measuring.results import Results
 from cli.measuring.work import end, work_on
@@ -48,9 +50,8 @@ def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
         files = sorted(file for pattern in _SNAPSHOTS for file in Path(name).glob(pattern))
         files = [file for file in files if ".optimizer." not in file.name]
         if not files:
-            raise click.BadParameter(
-                f"{plain_text(name)}: no snapshots in this folder", param_hint="CKPT"
-            )
+            text = f"{plain_text(name)}: no snapshots in this folder"
+            raise click.BadParameter(text, param_hint="CKPT")
         yield from map(str, files)
 
 
@@ -87,14 +88,14 @@ def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> 
     if images.notna().all() and images.nunique() > 1:
         figure = over_training(rows)
     else:
-        figure = bars(
-            {model.name: part for model, part in zip(found.models, found.parts, strict=True)}
-        )
+        names = [model.name for model in found.models]
+        figure = bars(dict(zip(names, found.parts, strict=True)))
     rows = rows.dropna(axis=1, how="all") if images.isna().all() else rows
     results.page.section("Shares", *(f"Left out: {line}." for line in found.refused))
     results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
                    "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
-    results.finish(rows, {"models": [model.facts() for model in found.models], **settings})
+    facts = {"models": [model.facts() for model in found.models], **settings}
+    results.finish(rows, facts | ({"left_out": found.refused} if found.refused else {}))
     say(f"{counted(len(found.models), 'model')} measured; see {results.folder}")
     end(found.refused)
 
@@ -108,17 +109,17 @@ def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
     sizes = sorted({size for frame in frames.values() for size in frame["resolution"]})
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (measure, words) in zip(panels, _MEASURES.items(), strict=True):
-        for y, frame in enumerate(frames.values()):
-            shares = frame[frame["measure"] == measure].set_index("resolution")["value"]
-            left = 0.0
-            for size, shade in zip(sizes, shades(len(sizes)), strict=True):
-                share = float(shares.get(size, 0.0))
-                axes.barh(y, share, left=left, color=shade, height=0.7)
-                if share >= _LEAST_LABELLED:
-                    ink = "white" if sum(shade[:3]) < 1.5 else "black"
-                    axes.text(left + share / 2, y, f"{share:.0f}", color=ink, fontsize=8,
-                              ha="center", va="center")  # fmt: skip
-                left += share
+        left = np.zeros(len(frames))
+        for size, shade in zip(sizes, shades(len(sizes)), strict=True):
+            share = np.array([
+                frame["value"][(frame["measure"] == measure) & (frame["resolution"] == size)].sum()
+                for frame in frames.values()
+            ])  # fmt: skip
+            drawn = axes.barh(range(len(frames)), share, left=left, color=shade, height=0.7)
+            labels = [f"{each:.0f}" if each >= _LEAST_LABELLED else "" for each in share]
+            ink = "white" if sum(shade[:3]) < 1.5 else "black"
+            axes.bar_label(drawn, labels, label_type="center", color=ink, fontsize=8)
+            left += share
         axes.set(xlim=(0, 100), xlabel="share, %", yticks=range(len(frames)))
         axes.set_yticklabels(shortened(list(frames), 24))
         axes.set_title(words, fontsize=10)
@@ -155,12 +156,8 @@ def _stack(axes: Axes, shares: pd.DataFrame) -> None:
 
 
 def _add_legend(figure: Figure, sizes: list[int]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [
-        Patch(color=shade, label=f"{size}x{size}")
-        for size, shade in zip(sizes, shades(len(sizes)), strict=True)
-    ]
+    colours = zip(sizes, shades(len(sizes)), strict=True)
+    handles = [Patch(color=shade, label=f"{size}x{size}") for size, shade in colours]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(sizes), frameon=False)
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 from PIL import Image
 from torch import Tensor
 
-from cli.measuring.labelled_latents import read_labelled
+from cli.measuring.labelled_latents import named, read_labelled
 from cli.measuring.results import Results
-from cli.measuring.separability import OpenedClassifier, sha256_of_latents
+from cli.measuring.separability import OpenedClassifier, cautions, sha256_of_latents
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import AttributesRequest, MeasuringRequest
@@ -36,8 +36,6 @@ FILES = [NUMBERS, SHEET]
 _UNIT_SAMPLES = 100_000  # of w, for the unit of boundaries
 _COLUMNS = 7  # of the sheet, the unmoved picture in the middle
 _ROWS = 20
-_NAMED = 5  # attributes in a sentence
-_FEW = 10  # samples for each dimension, below which planes divide many by chance
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,9 @@ def find(
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
     """Find directions; returns them, and what a reader should know of them."""
-    if wanted.method == "svm" and wanted.attributes.labelled is not None:
-        return _of_labels(model, wanted, *wanted.attributes.labelled, request)
     if wanted.method == "svm":
+        if wanted.attributes.labelled is not None:
+            return _of_labels(model, wanted, *wanted.attributes.labelled, request.seed)
         return _of_classifiers(model, wanted, classifiers, request, settings)
     moments = _moments(model, wanted.samples, request.seed)
     how = (wanted.components, wanted.layers, model.sha256)
@@ -112,17 +110,13 @@ def write(
     results.page.section("What they change")
     results.picture(SHEET, _sheet(model, found, *shown), f"The picture of seed {shown[0]} moved "
                     f"along each direction, by standard deviations of w along it.")  # fmt: skip
-    results.finish(table(found, model), {**model.facts(), **settings, **found.settings})
-    say(f"{counted(len(found), 'direction')} in {results.folder}")
-
-
-def table(found: Directions, model: Model) -> pd.DataFrame:
-    """Return one row for each direction."""
-    return pd.DataFrame({
+    rows = pd.DataFrame({
         "model": model.name, "index": range(len(found)), "direction": found.names,
         "method": found.method, "deviation": found.deviations.numpy(),
         "origin": found.origins.numpy(), **found.facts, "sha256": model.sha256,
     })  # fmt: skip
+    results.finish(rows, {**model.facts(), **settings, **found.settings})
+    say(f"{counted(len(found), 'direction')} in {results.folder}")
 
 
 def _moments(model: Model, samples: int, seed: int) -> WMoments:
@@ -153,23 +147,18 @@ def _of_classifiers(
 
 
 def _of_labels(
-    model: Model,
-    wanted: DirectionSettings,
-    latents: Path,
-    labels: Path,
-    request: MeasuringRequest,
+    model: Model, wanted: DirectionSettings, latents: Path, labels: Path, seed: int
 ) -> tuple[Directions, list[str]]:
     read = read_labelled(latents, labels, "w", wanted.attributes.layer)
     width = read.latents.shape[1]
     if width != model.g.w_dim:
-        raise LatentError(
-            f"{latents}: w of {width} numbers, but this generator's has {model.g.w_dim}"
-        )
+        wanted_width = f"this generator's has {model.g.w_dim}"
+        raise LatentError(f"{latents}: w of {width} numbers, but {wanted_width}")
     names = [str(name) for name in read.labels.columns]
     found = boundary_directions(
         read.latents, label_logits(read.labels), names,
-        _moments(model, _UNIT_SAMPLES, request.seed), wanted.attributes.keep or len(read.latents),
-        layers=wanted.layers, sha256=model.sha256, seed=request.seed,
+        _moments(model, _UNIT_SAMPLES, seed), wanted.attributes.keep or len(read.latents),
+        layers=wanted.layers, sha256=model.sha256, seed=seed,
     )  # fmt: skip
     return found, [*read.notes, *_cautions(found, names)]
 
@@ -183,21 +172,12 @@ def _cautions(found: Directions, names: Sequence[str]) -> list[str]:
     ]
     missing = [name for name in names if name not in found.names]
     if missing:
-        more = ", ..." if len(missing) > _NAMED else ""
         lines.append(
-            f"No direction for {', '.join(missing[:_NAMED])}{more}: only one class is among "
-            "the samples kept; more samples, or a larger --keep, may bring both."
+            f"No direction for {named(missing)}: only one class is among the samples kept; more "
+            "samples, or a larger --keep, may bring both."
         )
-    if kept < _FEW * found.w_dim:
-        lines.append(
-            f"Few samples: {kept:,} in {found.w_dim} dimensions are divided by chance too; "
-            f"{_FEW * found.w_dim:,} or more should count for an attribute."
-        )
-    failed = [name for name, done in zip(found.names, found.facts["converged"], strict=True)
-              if not done]  # fmt: skip
-    if failed:
-        lines.append(f"{counted(len(failed), 'SVM')} did not converge.")
-    return lines
+    not_converged = len(found) - int(sum(found.facts["converged"]))
+    return [*lines, *cautions(kept, found.w_dim, not_converged)]
 
 
 def _sheet(
@@ -209,12 +189,8 @@ def _sheet(
     size = tile_size(model.g.resolution, rows * _COLUMNS, SCREEN)
     middle = _COLUMNS // 2
     strengths = [strength * (i - middle) / middle for i in range(_COLUMNS)]
-    tiles = [
-        [
-            tile(render_ws(model.g, move(picture.ws, found[i], by, found.layers)), size)
-            for by in strengths
-        ]
-        for i in range(rows)
-    ]
+    moved = [[move(picture.ws, found[i], by, found.layers) for by in strengths]
+             for i in range(rows)]  # fmt: skip
+    tiles = [[tile(render_ws(model.g, ws), size) for ws in line] for line in moved]
     above = [f"{by:+.3g}" if by else "0" for by in strengths]
     return sheet(tiles, above, list(found.names[:rows]))

@@ -98,9 +98,8 @@ def overlays(
         for row, column, area in mine[["row", "column", "area_share"]].to_numpy(dtype=float):
             radius = max(_RING_SIZE * float(np.sqrt(area / np.pi)), _LEAST_RADIUS)
             hot.add_patch(Circle((column, row), radius, fill=False, color=_INK, linewidth=1))
-    bar = figure.colorbar(
-        ScalarMappable(norm, _MAP), ax=panels, location="bottom", shrink=0.5, aspect=50
-    )
+    colours = ScalarMappable(norm, _MAP)
+    bar = figure.colorbar(colours, ax=panels, location="bottom", shrink=0.5, aspect=50)
     bar.set_label("heat: what 40 % of the channels exceed, in robust standard deviations; the "
                   "hottest layer at each place", fontsize=8)  # fmt: skip
     ticks = _ticks(norm, threshold)
@@ -113,10 +112,8 @@ def _caption(found: pd.DataFrame) -> str:
     """Say where the strongest droplet of an image is, and how strong."""
     if found.empty:
         return "none"
-    layer, strength = max(
-        zip(found["layer"], found["strength"], strict=True), key=lambda pair: pair[1]
-    )
-    return f"{strength:.3g} in {layer}"
+    strongest = found.nlargest(1, "strength").iloc[0]
+    return f"{strongest['strength']:.3g} in {strongest['layer']}"
 
 
 def _draw(axes: Axes, pixels: NDArray[np.uint8], title: str) -> None:

@@ -24,11 +24,8 @@ def write(results: Results, model: Model, result: MetricResult, reals: Dataset, 
     """Say the scores, and write pictures and page."""
     results.tell(*summary(result))
     results.page.section("Pictures")
-    results.picture(
-        PICTURES,
-        _pictures(model.g, reals, seed),
-        "The first generated and the first real pictures that were compared.",
-    )
+    caption = "The first generated and the first real pictures that were compared."
+    results.picture(PICTURES, _pictures(model.g, reals, seed), caption)
     results.finish_one(model, result)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cli.projecting.files import FILES, projections_in
 from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
-from latentlab.errors import shown
+from latentlab.errors import reason, shown
 from latentlab.latents import W_KEY
 from latentlab.tensor_files import Shape, npz_names, read_npz
 
@@ -24,8 +24,8 @@ _SHAPES: Mapping[str, Sequence[Shape]] = {
     W_KEY: [("N", "D"), ("N", "num_ws", "D")],
     "z": [("N", "D")],
 }
-_MAX_BYTES = 2**33  # of one array: 200,000 latents of 18 layers, and more
 _NAMED = 5  # names in a message
+_MAX_BYTES = 2**33  # of one array: 200,000 latents of 18 layers, and more
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,11 @@ def _read_labels(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected a CSV of labels") from error
     except (OSError, ValueError) as error:  # pandas's own errors are ValueErrors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no table"
-        raise DataError(f"{path}: not a readable CSV of labels ({reason})") from error
+        raise DataError(f"{path}: not a readable CSV of labels ({reason(error)})") from error
     table.columns = table.columns.str.strip()
     if table.drop(columns=PICTURE, errors="ignore").empty:
-        raise DataError(
-            f"{path}: holds no labels; expected one row per sample, one column per attribute"
-        )
+        expected = "one row per sample, one column per attribute"
+        raise DataError(f"{path}: holds no labels; expected {expected}")
     return table
 
 
@@ -110,19 +108,14 @@ def _read_array(path: Path, space: str | None, layer: int | None) -> tuple[NDArr
     if key is None:
         found = shown(names) or "nothing"
         raise LatentError(f"{path}: no array `{W_KEY}` or `z` inside, only {found}")
-    values = read_npz(path, {key: _SHAPES[key]}, max_bytes=_MAX_BYTES)[key]
-    return _of_layer(values, layer, f"{path}: `{key}`"), key
-
-
-def _of_layer(values: NDArray[Any], layer: int | None, where: str) -> NDArray[Any]:
-    """Return [N,D] of latents [N,D] or [N,num_ws,D]."""
+    values = read_npz(path, {key: _SHAPES[key]}, max_bytes=_MAX_BYTES)[key]  # [N,(num_ws,)D]
     if values.ndim == 2:
         if layer is not None:
-            raise LatentError(f"{where} has one w per sample; leave --layer out")
-        return values
+            raise LatentError(f"{path}: `{key}` has one w per sample; leave --layer out")
+        return values, key
     if layer is not None and layer >= values.shape[1]:
-        raise LatentError(f"{where} has layers 0..{values.shape[1] - 1}, not {layer}")
-    return values[:, -1 if layer is None else layer]
+        raise LatentError(f"{path}: `{key}` has layers 0..{values.shape[1] - 1}, not {layer}")
+    return values[:, -1 if layer is None else layer], key
 
 
 def _projections(folder: Path) -> dict[str, Path]:
@@ -150,8 +143,7 @@ def _partners(
 ) -> tuple[Mapping[str, int], list[str]]:
     """Return the row of labels for each name that has one, and notes on what has no partner."""
     rows: dict[str, int] = {}
-    known = set(names)
-    strays = []
+    known, strays = set(names), []
     for row, picture in enumerate(pictures.fillna("").astype(str)):
         path = PurePath(picture.strip())
         inside = "-".join(path.with_suffix("").parts)  # as project calls those of inner folders
@@ -170,14 +162,14 @@ def _partners(
         )
     notes = []
     if missing:
-        notes.append(f"{counted(len(missing), 'projection')} without labels: {_list(missing)}.")
+        notes.append(f"{counted(len(missing), 'projection')} without labels: {named(missing)}.")
     if strays:
-        notes.append(
-            f"{counted(len(strays), 'row')} of labels without projection: {_list(strays)}."
-        )
+        rows_of = counted(len(strays), "row")
+        notes.append(f"{rows_of} of labels without projection: {named(strays)}.")
     return {name: rows[name] for name in names if name in rows}, notes
 
 
-def _list(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
+    """Name the first in a sentence, and say how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(plain_text(name) for name in names[:_NAMED]) + more

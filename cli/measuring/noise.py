@@ -79,18 +79,12 @@ def write(
     shown = _examples(model.g, result, sets, batch)
     results.page.section("Where images vary", *_caution(result))
     results.page.table(_in_levels(result))
-    results.figure(
-        DEVIATION,
-        deviation(shown),
-        f"One draw, and the standard deviation of each "
-        f"pixel over {result.settings['draws']} draws, in 8-bit grey levels.",
-    )
+    draws = result.settings["draws"]
+    results.figure(DEVIATION, deviation(shown), "One draw, and the standard deviation of each "
+                   f"pixel over {draws} draws, in 8-bit grey levels.")  # fmt: skip
     results.page.section("What varies")
-    results.figure(
-        REALISATIONS,
-        realisations(shown),
-        "The marked square, where the deviation is largest, in several draws of all noise maps.",
-    )
+    results.figure(REALISATIONS, realisations(shown), "The marked square, where the deviation is "
+                   "largest, in several draws of all noise maps.")  # fmt: skip
     results.page.section("Which layers vary it")
     results.figure(VERSIONS, versions(shown), f"One draw, kept in the named layers alone "
                    f"({result.settings['split']}), and the marked square of each.")  # fmt: skip

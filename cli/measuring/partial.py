@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator, MutableMapping
+from collections import UserDict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, z
 _PAUSE = 10.0  # seconds between writes: what a kill can cost
 
 
-class PartialResults(MutableMapping[range, Arrays]):
+class PartialResults(UserDict[range, Arrays]):
     """Arrays of batches by their sample numbers, written one file at a time as they gather.
 
     A file holds the batches since the last one and appears whole. Files that cannot be read are
@@ -31,35 +31,23 @@ class PartialResults(MutableMapping[range, Arrays]):
 
     def __init__(self, parent: Path, identity: dict[str, Any]) -> None:
         """Open the batches of one measurement; ``identity`` is all that decides their numbers."""
+        super().__init__()
         text = json.dumps(identity, sort_keys=True, default=str)
         self.folder = parent / f"{_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        self._parts: dict[range, Arrays] = {}
         self._unwritten: list[range] = []
         self._written_at = time.monotonic()
         for file in sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []:
             try:
-                self._parts.update(_read(file))
+                self.data.update(_read(file))
             except _DAMAGE as error:
                 if distributed.is_main():
                     say(f"{file} is damaged and left out ({error})")
 
-    def __getitem__(self, samples: range) -> Arrays:
-        return self._parts[samples]
-
     def __setitem__(self, samples: range, arrays: Arrays) -> None:
-        self._parts[samples] = arrays
+        self.data[samples] = arrays
         self._unwritten.append(samples)
         if time.monotonic() - self._written_at >= _PAUSE:
             self.write()
-
-    def __delitem__(self, samples: range) -> None:
-        del self._parts[samples]
-
-    def __iter__(self) -> Iterator[range]:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
 
     def write(self) -> None:
         """Write the batches that are not on disk yet."""
@@ -69,7 +57,7 @@ class PartialResults(MutableMapping[range, Arrays]):
         arrays = {
             f"{samples.start}-{samples.stop}/{name}": values
             for samples in self._unwritten
-            for name, values in self._parts[samples].items()
+            for name, values in self.data[samples].items()
         }
         first = self._unwritten[0].start
         file = make_directory(self.folder) / f"{first:09d}-{distributed.rank():03d}.npz"

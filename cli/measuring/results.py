@@ -1,7 +1,6 @@
 """The folder of a measuring command: claimed before the work, filled whole after it."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from cli.models import Model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.page import Page
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
-from cli.running.folder_lock import claimed
 from cli.text import say
 from latentlab import OutputError
 from latentlab.images import save_picture
@@ -49,10 +47,6 @@ class Results:
                 f"{request.report} is a name of another result; choose another --report"
             )
         refuse_existing([self.folder / name for name in names], request.overwrite)
-
-    def claimed(self) -> AbstractContextManager[None]:
-        """Hold the folder: a second process that wants to write there is refused."""
-        return claimed(self.folder)
 
     def tell(self, *lines: str) -> None:
         """Say what was found, and put it first on the page."""

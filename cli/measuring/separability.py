@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from cli.measuring.labelled_latents import read_labelled
+from cli.measuring.labelled_latents import named, read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
 from cli.measuring.work import claimed_results, work_on
@@ -36,7 +36,6 @@ _READING = (
     "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
     "leave open doubles it, over all attributes together."
 )
-_NAMED = 5  # attributes in a sentence
 # Samples for each dimension below which a warning stands. A plane fitted to n coins in D dimensions
 # seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
 _FEW = 10
@@ -97,7 +96,8 @@ def measure_latents(
                 seed=request.seed, progress=progress,
             )  # fmt: skip
         if distributed.is_main():
-            rows = tidy(result, name, sha256)
+            rows = result.frame().assign(sha256=sha256)
+            rows.insert(0, "model", name)  # as Model.tidy does, for latents without a model
             write(results, result, rows, {**result.settings, **settings}, read.notes)
 
 
@@ -138,13 +138,6 @@ def sha256_of_latents(path: Path) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def tidy(result: MetricResult, name: str, sha256: str) -> pd.DataFrame:
-    """Return a result's rows as Model.tidy does, for latents without a model."""
-    frame = result.frame()
-    frame.insert(0, "model", name)
-    return frame.assign(sha256=sha256)
-
-
 def write(
     results: Results,
     result: MetricResult,
@@ -169,52 +162,51 @@ def write(
 def summary(result: MetricResult) -> list[str]:
     """Say the scores, and what they are worth."""
     settings, table = result.settings, result.samples
-    lines = [
-        f"Score in {row['space'].upper()}: {short(row['value'])}"
-        + ("" if pd.isna(row["ci_low"]) else
-           f", 95 % interval {short(row['ci_low'])} to {short(row['ci_high'])}")
-        + "."
-        for _, row in result.rows.iterrows()
-    ]  # fmt: skip
+    lines = []
+    for _, row in result.rows.iterrows():
+        text = f"Score in {row['space'].upper()}: {short(row['value'])}"
+        if pd.notna(row["ci_low"]):
+            text += f", 95 % interval {short(row['ci_low'])} to {short(row['ci_high'])}"
+        lines.append(f"{text}.")
     kept = settings["num_keep"]
     of = f", the {kept:,} most confident for each attribute" if kept else ""
     lines.append(f"{counted(settings['attributes'], 'attribute')}, {settings['n']:,} samples{of}.")
-    alone = table.loc[table["status"] != "ok", "attribute"].drop_duplicates().tolist()
+    alone = table.loc[table["status"] != "ok", "attribute"].astype(str).drop_duplicates().tolist()
     if alone:
-        names = ", ".join(map(str, alone[:_NAMED])) + (", ..." if len(alone) > _NAMED else "")
         lines.append(
             f"Only one class among the samples kept, which counts as divided without error: "
-            f"{counted(len(alone), 'attribute')} ({names})."
+            f"{counted(len(alone), 'attribute')} ({named(alone)})."
         )
     fewest, most = int(table["kept"].min()), max(settings["dimensions"].values())
-    if fewest < _FEW * most:
+    return [*lines, *cautions(fewest, most, settings["not_converged"])]
+
+
+def cautions(fewest: int, dimensions: int, not_converged: int) -> list[str]:
+    """Say what there is to doubt about planes that divide that many samples, or more."""
+    lines = []
+    if fewest < _FEW * dimensions:
         lines.append(
-            f"Few samples: of {fewest:,} in {most} dimensions planes divide many by chance, and "
-            f"scores come out too good; {_FEW * most:,} or more should count for an attribute."
+            f"Few samples: of {fewest:,} in {dimensions} dimensions planes divide many by chance, "
+            f"and look too good; {_FEW * dimensions:,} or more should count for an attribute."
         )
-    if settings["not_converged"]:
-        lines.append(f"{counted(settings['not_converged'], 'SVM')} did not converge.")
+    if not_converged:
+        lines.append(f"{counted(not_converged, 'SVM')} did not converge.")
     return lines
 
 
 def side_by_side(attributes: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each attribute: what is the same in all spaces, and then each space's."""
-    spaces = list(dict.fromkeys(attributes["space"]))
     parts = {
-        space: attributes[attributes["space"] == space].reset_index(drop=True) for space in spaces
+        str(space): part.reset_index(drop=True)
+        for space, part in attributes.groupby("space", sort=False)
     }
-    first = parts[spaces[0]]
-    table = pd.DataFrame({
-        "attribute": first["attribute"], "status": first["status"], "kept": first["kept"],
-        "share positive": first["balance"], "class entropy": first["class_entropy"],
-    })  # fmt: skip
-    if "unknown" in first:
-        table.insert(3, "unknown", first["unknown"])
+    common = ["attribute", "status", "kept", "unknown", "balance", "class_entropy"]
+    table = next(iter(parts.values())).filter(common)
+    table = table.rename(columns={"balance": "share positive", "class_entropy": "class entropy"})
     for space, part in parts.items():
-        table[f"entropy in {space.upper()}"] = part["entropy"]
-        table[f"accuracy in {space.upper()}"] = part["accuracy"]
+        for column in ("entropy", "accuracy"):
+            table[f"{column} in {space.upper()}"] = part[column]
         if not part["converged"].all():
-            table[f"converged in {space.upper()}"] = part["converged"].map(
-                {True: "yes", False: "no"}
-            )
+            words = part["converged"].map({True: "yes", False: "no"})
+            table[f"converged in {space.upper()}"] = words
     return table

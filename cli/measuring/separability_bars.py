@@ -49,12 +49,11 @@ def compared(tables: Mapping[str, pd.DataFrame]) -> Figure:
     that all of them have are drawn, the MOST that leave most open in the first.
     """
     first = next(iter(tables.values()))
-    common = [
-        name for name in first["attribute"].unique()
-        if all((table["attribute"] == name).any() for table in tables.values())
-    ]  # fmt: skip
-    hardest = first.groupby("attribute")["entropy"].max().reindex(common)
-    shown = [name for name in common if name in set(hardest.nlargest(MOST).index)]
+    common = first[["attribute", "entropy"]]
+    for table in tables.values():
+        common = common[common["attribute"].isin(table["attribute"])]
+    hardest = common.groupby("attribute", sort=False)["entropy"].max()
+    shown = [*hardest.index[hardest.index.isin(hardest.nlargest(MOST).index)]]
     spaces = list(dict.fromkeys(space for t in tables.values() for space in t["space"]))
     figure = new_figure(1.3 + len(shown) * (0.1 + 0.15 * len(tables)))
     panels = figure.subplots(1, len(spaces), sharey=True, squeeze=False)[0]
@@ -81,11 +80,8 @@ def drawn(attributes: pd.DataFrame) -> list[int]:
 
 
 def _label(axes: Axes, rows: pd.DataFrame) -> None:
-    labels = shortened([str(name) for name in rows["attribute"]], 32)
-    labels = [
-        label if status == "ok" else f"{label} ({status})"
-        for label, status in zip(labels, rows["status"], strict=True)
-    ]
+    named = zip(shortened([*rows["attribute"].astype(str)], 32), rows["status"], strict=True)
+    labels = [label if status == "ok" else f"{label} ({status})" for label, status in named]
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.margins(y=0.01)

@@ -12,12 +12,12 @@ from cli.measuring.partial import PartialResults
 from cli.measuring.results import Results
 from cli.models import Model
 from cli.options.measuring import MeasuringRequest
+from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
+from cli.running.folder_lock import claimed
 from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import counted, say
 from latentlab import distributed
-
-_PARTLY_BAD, _DIVERGED = 4, 5  # exit codes
 
 
 @contextmanager
@@ -49,18 +49,14 @@ def claimed_results(
             click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
             end(left_out)
         raise click.exceptions.Exit(0)
-    with results.claimed():
+    with claimed(results.folder):
         yield results
 
 
 def end(left_out: Sequence[str], diverged: int = 0) -> None:
     """Name what was left out, and end with the exit code that tells so, if anything was."""
-    for line in left_out:
-        say(f"Left out: {line}")
-    if diverged:
-        say(f"Left out: {counted(diverged, 'projection')} left the finite numbers")
-    if left_out or diverged:
-        raise click.exceptions.Exit(_DIVERGED if diverged else _PARTLY_BAD)
+    lost = [f"{counted(diverged, 'projection')} left the finite numbers"] * (diverged > 0)
+    leave([*lost, *left_out], DIVERGED if diverged else PARTLY_BAD)
 
 
 @contextmanager

@@ -6,8 +6,4 @@ from metrics.separability.score import (
     separability_from_logits,
 )
 
-__all__ = [
-    "linear_separability",
-    "separability_from_labels",
-    "separability_from_logits",
-]
+__all__ = ["linear_separability", "separability_from_labels", "separability_from_logits"]

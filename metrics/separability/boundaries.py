@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from latentlab import DataError
 from latentlab.editing.directions import Directions
 from latentlab.editing.w_moments import WMoments
-from metrics.sampling import Arrays, Finished, Progress, in_batches
+from metrics.sampling import Arrays, Finished, Progress
 from metrics.separability.attributes import most_confident, targets
-from metrics.separability.planes import plane_numbers, separate
+from metrics.separability.planes import each_plane, plane_numbers, separate
 
 METHOD = "svm"
 
@@ -30,7 +30,6 @@ def boundary_directions(
     *,
     layers: Sequence[int] | None = None,
     sha256: str = "",
-    dual: bool = False,
     seed: int = 0,
     finished: Finished | None = None,
     progress: Progress | None = None,
@@ -49,8 +48,7 @@ def boundary_directions(
         num_keep: How many samples count for an attribute, the most confident; default: half.
         layers: To move where nobody names others.
         sha256: Of the generator's file.
-        dual: See ``planes.separate``.
-        seed: Of the dual solver.
+        seed: That of the samples.
         finished: Of an earlier run with the same settings, see ``in_batches``.
         progress: Called with the planes fitted and in all.
 
@@ -58,18 +56,12 @@ def boundary_directions(
         DataError: If no attribute has both classes among its samples.
     """
     keep = max(len(w) // 2, 1) if num_keep is None else num_keep
-    numbers = plane_numbers(len(w), len(logits))
 
-    def compute(plane: range) -> Arrays:
-        attribute = plane[0] - numbers.start
+    def compute(attribute: int) -> Arrays:
         kept = most_confident(logits[attribute], keep)
-        return _plane(w[kept], targets(logits[attribute][kept]), dual, seed)
+        return _plane(w[kept], targets(logits[attribute][kept]))
 
-    def count(done: int, total: int) -> None:
-        if progress is not None:
-            progress(done - numbers.start, total - numbers.start)
-
-    found = in_batches(compute, numbers, 1, finished, count)
+    found = each_plane(compute, plane_numbers(len(w), len(logits)), finished, progress)
     there = np.flatnonzero(np.linalg.norm(found["normal"], axis=1) > 0).tolist()
     if len(there) == 0:
         raise DataError(
@@ -92,16 +84,13 @@ def boundary_directions(
     )
 
 
-def _plane(w: NDArray[Any], classes: NDArray[np.int8], dual: bool, seed: int) -> Arrays:
+def _plane(w: NDArray[Any], classes: NDArray[np.int8]) -> Arrays:
     """Return a plane's normal [1,D] towards class 0, the attribute; zero where there is none."""
-    fitted = separate(w, classes, dual=dual, seed=seed)
+    fitted = separate(w, classes)
     normal = np.zeros(w.shape[1]) if fitted.normal is None else -fitted.normal
     length = max(float(np.linalg.norm(normal)), np.finfo(float).tiny)
-    return {
-        "normal": normal[None] / length,
-        "origin": np.array([fitted.offset / length]),
-        "accuracy": np.array([(fitted.outputs == classes).mean()]),
-        "kept": np.array([len(classes)]),
-        "balance": np.array([(classes == 0).mean()]),
-        "converged": np.array([fitted.converged]),
-    }
+    numbers = {
+        "origin": fitted.offset / length, "accuracy": (fitted.outputs == classes).mean(),
+        "kept": len(classes), "balance": (classes == 0).mean(), "converged": fitted.converged,
+    }  # fmt: skip
+    return {"normal": normal[None] / length, **{k: np.array([v]) for k, v in numbers.items()}}

@@ -14,18 +14,8 @@ from latentlab.checks import check
 from latentlab.images import shrink
 from latentlab.networks.discriminators import Discriminator
 from latentlab.numerics import Stream, full_precision
-from metrics.sampling import (
-    GROUP,
-    Arrays,
-    Finished,
-    Progress,
-    batch_size,
-    draw_noise_maps,
-    draw_samples,
-    in_batches,
-    render,
-    z_batches,
-)
+from metrics import sampling
+from metrics.sampling import GROUP
 from metrics.separability.attributes import attribute_logits, attribute_names
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
@@ -54,10 +44,10 @@ def classify(
     """
     sizes = [_expected(classifier, "resolution") or MAX_RESOLUTION for classifier in classifiers]
     images = shrink(images, max([MAX_RESOLUTION, *sizes]))
-    parts = []
-    for classifier, name in zip(classifiers, names, strict=True):
-        parts.append(_run(classifier, name, _fitted(classifier, name, images)))
-    return parts
+    return [
+        _run(classifier, name, _fitted(classifier, name, images))
+        for classifier, name in zip(classifiers, names, strict=True)
+    ]
 
 
 @contextmanager
@@ -70,12 +60,6 @@ def evaluating(classifiers: Sequence[Classifier]) -> Iterator[None]:
                     stack.callback(setattr, part, "training", part.training)
                 classifier.eval()
         yield
-
-
-def class_names(classifier: Classifier) -> Sequence[str]:
-    """Return the names of a classifier's outputs, or nothing where it has none."""
-    names = getattr(getattr(classifier, "config", None), "classes", ())
-    return [str(name) for name in names]
 
 
 def _expected(classifier: Classifier, what: str) -> int | None:
@@ -156,27 +140,30 @@ def classify_samples(
     names: Sequence[str] | None = None,
     outputs: str = "classes",
     batch: int | None = None,
-    finished: Finished | None = None,
-    progress: Progress | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
 ) -> Classified:
     """Classify the pictures of samples 0, 1, 2, ...; see ``linear_separability`` for arguments."""
     called = _checked_names(classifiers, names)
     attribute_logits(torch.zeros(1, 1), outputs)  # checks the word
 
-    def compute(samples: range) -> Arrays:
+    def compute(samples: range) -> sampling.Arrays:
         group = range(samples.start, -(-samples.stop // GROUP) * GROUP)
-        found = classify(classifiers, called, _images(g, group, seed))
+        images = sampling.render_samples(g, group, seed, Stream.SEPARABILITY)
+        found = classify(classifiers, called, images)
         logits = [attribute_logits(part, outputs)[: len(samples)].float() for part in found]
         # Copies, as small tensors among large ones would keep the memory between them.
         return {f"logits_{i}": part.numpy() for i, part in enumerate(logits)}
 
+    size = sampling.batch_size(g, batch)
     with evaluating(classifiers):
-        arrays = in_batches(compute, range(num_samples), batch_size(g, batch), finished, progress)
+        arrays = sampling.in_batches(compute, range(num_samples), size, finished, progress)
     logits = [arrays[f"logits_{i}"] for i in range(len(classifiers))]
     attributes = []
     for classifier, part, own in zip(classifiers, logits, called, strict=True):
         before = f"{own} " if len(called) > 1 else ""
-        classes = [before + name for name in class_names(classifier)]
+        names_of = getattr(getattr(classifier, "config", None), "classes", ())
+        classes = [f"{before}{name}" for name in names_of]
         attributes += attribute_names(own, part.shape[1], classes)
     rows = np.concatenate(logits, axis=1).T
     return Classified(rows, attributes, called, float(arrays["seconds"].sum()))
@@ -186,19 +173,13 @@ def classify_samples(
 @torch.no_grad()
 def draw_latents(g: Generator, space: str, num_samples: int, seed: int) -> NDArray[np.float32]:
     """Draw the latents [N,D] of all those samples again; of w, the last layer's."""
-    dimensions = g.z_dim if space == "z" else g.w_dim
-    latents, done = np.empty([num_samples, dimensions], dtype=np.float32), 0
-    for z, c in z_batches(g, num_samples, seed, Stream.SEPARABILITY, _MAPPED_AT_ONCE):
+    latents = np.empty([num_samples, g.z_dim if space == "z" else g.w_dim], dtype=np.float32)
+    for start in range(0, num_samples, _MAPPED_AT_ONCE):
+        samples = range(num_samples)[start : start + _MAPPED_AT_ONCE]
+        z, c = sampling.draw_samples(g, samples, seed, Stream.SEPARABILITY)
         rows = z if space == "z" else g.mapping(z, c)[:, -1]
-        latents[done : done + len(z)] = rows.cpu().float().numpy()
-        done += len(z)
+        latents[start : samples.stop] = rows.cpu().float().numpy()
     return latents
-
-
-def _images(g: Generator, samples: range, seed: int) -> Tensor:
-    """Render numbered samples with random noise."""
-    z, c = draw_samples(g, samples, seed, Stream.SEPARABILITY)
-    return render(g, z, c, draw_noise_maps(g, samples, seed, Stream.SEPARABILITY))
 
 
 def _checked_names(classifiers: Sequence[Classifier], names: Sequence[str] | None) -> list[str]:

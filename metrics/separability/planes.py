@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.sampling import Arrays, Finished, Progress, in_batches
+from metrics.sampling import Arrays, Finished, Progress, in_batches, shifted
 from metrics.separability.attributes import most_confident, targets
 from metrics.separability.entropy import (
     LEFT_OUT,
@@ -19,7 +19,7 @@ from metrics.separability.entropy import (
     joint_tables,
     resampled_entropies,
 )
-from metrics.statistics import CONFIDENCE
+from metrics.statistics import CONFIDENCE, Uncertainty
 
 OK, ONE_CLASS = "ok", "one class"  # an attribute's status
 
@@ -55,6 +55,17 @@ def plane_numbers(samples: int, planes: int) -> range:
     return range(first, first + planes)
 
 
+def each_plane(
+    compute: Callable[[int], Arrays],
+    numbers: range,
+    finished: Finished | None = None,
+    progress: Progress | None = None,
+) -> Arrays:
+    """Compute planes 0, 1, 2, ..., kept under ``numbers``; see ``in_batches``."""
+    counted = shifted(progress, -numbers.start, len(numbers))
+    return in_batches(lambda one: compute(one[0] - numbers.start), numbers, 1, finished, counted)
+
+
 def fit_planes(
     latents: Mapping[str, Callable[[], NDArray[Any]]],
     logits: NDArray[Any],
@@ -79,11 +90,9 @@ def fit_planes(
     """
     (attributes, n), spaces = logits.shape, list(latents)
     opened: dict[str, NDArray[Any]] = {}
-    numbers = plane_numbers(n, len(spaces) * attributes)
-    first = numbers.start
 
-    def compute(plane: range) -> Arrays:
-        space, attribute = divmod(plane[0] - first, attributes)
+    def compute(plane: int) -> Arrays:
+        space, attribute = divmod(plane, attributes)
         if spaces[space] not in opened:
             opened.clear()
             opened[spaces[space]] = latents[spaces[space]]()
@@ -92,17 +101,10 @@ def fit_planes(
         fitted = separate(opened[spaces[space]][kept], classes, dual=dual, seed=seed)
         cells = np.full([1, n], LEFT_OUT, dtype=np.int8)
         cells[0, kept] = 2 * fitted.outputs + classes
-        return {
-            "cells": cells,
-            "converged": np.array([fitted.converged]),
-            "iterations": np.array([fitted.iterations]),
-        }
+        return {"cells": cells, "converged": np.array([fitted.converged]),
+                "iterations": np.array([fitted.iterations])}  # fmt: skip
 
-    def count(done: int, total: int) -> None:
-        if progress is not None:
-            progress(done - first, total - first)
-
-    found = in_batches(compute, numbers, 1, finished, count)
+    found = each_plane(compute, plane_numbers(n, len(spaces) * attributes), finished, progress)
     seconds = float(found.pop("seconds").sum())
     return Planes(spaces, found["cells"], found["converged"], found["iterations"], seconds)
 
@@ -159,29 +161,20 @@ def _attribute(table: NDArray[np.int64], draws: NDArray[np.float64]) -> dict[str
     low, high = (math.nan, math.nan) if one_class else np.quantile(draws, _TAILS)
     return {
         "status": ONE_CLASS if one_class else OK,
-        "entropy": float(conditional_entropy(table)),
-        "ci_low": float(low),
-        "ci_high": float(high),
-        "class_entropy": float(entropy(classes)),
-        "accuracy": float(np.trace(table) / kept),
-        "balance": float(classes[0]),
-        "kept": int(kept),
-    }
+        "entropy": float(conditional_entropy(table)), "ci_low": float(low), "ci_high": float(high),
+        "class_entropy": float(entropy(classes)), "accuracy": float(np.trace(table) / kept),
+        "balance": float(classes[0]), "kept": int(kept),
+    }  # fmt: skip
 
 
 def _score(attributes: pd.DataFrame, draws: NDArray[np.float64]) -> dict[str, Any]:
-    measured = (attributes["status"] == OK).any()
-    scores = score(draws)
-    spread = scores.std(ddof=1), *np.quantile(scores, _TAILS)
-    error, low, high = spread if measured else [math.nan] * 3
+    known, scores = (attributes["status"] == OK).any(), score(draws)
+    spread = (scores.std(ddof=1), *np.quantile(scores, _TAILS)) if known else [math.nan] * 3
     return {
-        "space": attributes["space"].iloc[0],
-        "better": "lower",
+        "space": attributes["space"].iloc[0], "better": "lower",
         "value": float(score(attributes["entropy"])),
-        "standard_error": float(error),
-        "ci_low": float(low),
-        "ci_high": float(high),
-    }
+        **Uncertainty(*map(float, spread)).columns(),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -229,10 +222,6 @@ def separate(
         warnings.simplefilter("always", ConvergenceWarning)
         machine.fit(latents, targets)
     converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return Separation(
-        machine.predict(latents).astype(np.int8),
-        converged,
-        int(machine.n_iter_),
-        np.asarray(machine.coef_[0], dtype=np.float64),
-        float(machine.intercept_[0]),
-    )
+    outputs, iterations = machine.predict(latents).astype(np.int8), int(machine.n_iter_)
+    normal, offset = np.asarray(machine.coef_[0], dtype=np.float64), float(machine.intercept_[0])
+    return Separation(outputs, converged, iterations, normal, offset)

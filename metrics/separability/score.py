@@ -34,7 +34,7 @@ Latents = Tensor | NDArray[Any]
 
 @full_precision()
 @torch.no_grad()
-def linear_separability(
+def linear_separability(  # noqa: PLR0913 - one for each setting
     g: Generator,
     classifiers: Sequence[Classifier],
     num_samples: int = 200_000,

@@ -93,7 +93,11 @@ def test_distances_may_be_tensors_lists_or_columns():
 
 @pytest.mark.parametrize(
     ("generated", "real", "words"),
-    [([], [1], "no generated"), ([1], [], "no real"), ([1], [2, np.nan], "real distance 1")],
+    [
+        ([], [1], "generated images: there are no distances"),
+        ([1], [], "real images: there are no distances"),
+        ([1], [2, np.nan], "real images: distance 1"),
+    ],
 )
 def test_distances_that_cannot_be_compared_are_refused(generated, real, words):
     with pytest.raises(NumericalError, match=words):
@@ -172,7 +176,7 @@ def test_an_image_that_diverges_is_named_and_left_out(g, noise_images):
     result = found.result()
     assert result.settings["diverged"] == 1
     assert result.settings["num_real"] == 2
-    with pytest.raises(NumericalError, match="no real"):
+    with pytest.raises(NumericalError, match="real images: there are no distances"):
         attribution(g, images[1:2], broken_for_bright, 2, steps=3)
 
 

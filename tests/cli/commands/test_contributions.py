@@ -65,6 +65,8 @@ def test_one_without_skip_among_several_is_named_and_the_others_go_on(tmp_path):
     assert done.exit_code == 4
     assert f"Left out: {OTHER}" in done.stderr
     assert pd.read_csv(tmp_path / "report.csv")["model"].unique().tolist() == [MODEL]
+    (reason,) = json.loads((tmp_path / "manifest.json").read_text())["settings"]["left_out"]
+    assert reason.startswith(OTHER)
 
 
 def test_an_empty_folder_is_a_usage_error(tmp_path):

@@ -7,8 +7,10 @@ from torch import nn
 
 import latentlab
 from latentlab import LatentError, NumericalError, SettingsError
-from metrics.separability.classifiers import classify
-from tests.conftest import make_discriminator
+from latentlab.numerics import Stream
+from metrics.sampling import draw_samples
+from metrics.separability.classifiers import classify, draw_latents
+from tests.conftest import make_discriminator, make_generator
 from tests.support.tolerances import SCORE
 
 
@@ -92,3 +94,12 @@ def test_images_below_a_classifier_s_size_are_refused():
 def test_outputs_that_are_no_logits_are_refused(output, error, match):
     with pytest.raises(error, match=match):
         run(output, pictures(4, 8))
+
+
+def test_latents_are_those_of_the_samples_in_order(monkeypatch):
+    monkeypatch.setattr("metrics.separability.classifiers._MAPPED_AT_ONCE", 4)
+    g = make_generator(c_dim=3)
+    z, c = draw_samples(g, range(10), 1, Stream.SEPARABILITY)
+    assert np.array_equal(draw_latents(g, "z", 10, 1), z.numpy())
+    w = g.mapping(z, c)[:, -1].detach().numpy()
+    np.testing.assert_allclose(draw_latents(g, "w", 10, 1), w, rtol=1e-5, atol=1e-6)

@@ -179,9 +179,7 @@ class Counting(nn.Module):
 @pytest.fixture
 def any_batch(monkeypatch):
     """Take batches as they are asked for, in whole groups, which the CPU does not."""
-    monkeypatch.setattr(
-        "metrics.separability.classifiers.batch_size", lambda g, n: -(-(n or 64) // 4) * 4
-    )
+    monkeypatch.setattr("metrics.sampling.batch_size", lambda g, n: -(-(n or 64) // 4) * 4)
 
 
 class TestOfAGenerator:
