@@ -6,7 +6,7 @@ import click
 
 from cli.options.common import distance_option
 from cli.options.measuring import PROTOCOL_NAMES, Order, page_options
-from cli.options.values import SampleCounts
+from cli.options.values import sample_counts
 from cli.text import say
 
 # What is measured, and on how many samples unless told: as published where there is a custom.
@@ -23,7 +23,7 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT CKPT...")
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
               help="What to measure; again for more. Default: all that the options allow.")
-@click.option("--samples", type=SampleCounts(tuple(SAMPLES)), default={}, metavar="METRIC=N,...",
+@click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
               show_default="50,000 paths, 200,000 images, 1,024 latents, 256 images",
               help="Sample counts, such as ppl=5000,droplets=64.")
 @click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
@@ -42,7 +42,7 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 def compare(
     checkpoints: tuple[str, ...],
     metrics: tuple[str, ...],
-    samples: dict[str, int],
+    samples: dict[str, int] | None,
     protocols: tuple[str, ...],
     distance: str,
     classifiers: tuple[str, ...],
@@ -82,7 +82,7 @@ def compare(
     from latentlab import distributed
 
     models = [open_model(checkpoint, order.device) for checkpoint in checkpoints]
-    counts = {name: samples.get(name, SAMPLES[name]) for name in chosen}
+    counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
     labels = labels_of(models)
     title = f"{', '.join(labels[:-1])} and {labels[-1]}"
     results = Results(order, title, planned_files(len(models)))

@@ -6,7 +6,7 @@ import click
 
 from cli.options.common import checkpoint_argument, class_option, given_options
 from cli.options.measuring import Order, reporting_options
-from cli.options.values import FiniteFloat, StyleLayers
+from cli.options.values import FiniteFloat, layer_list
 from cli.text import counted, say
 
 _SAMPLES, _PICTURES = 100_000, 20_000  # defaults
@@ -27,7 +27,7 @@ _SVM_ONLY = {
               "pictures to classify. Default: 100,000, and 20,000 pictures.")
 @click.option("--components", type=click.IntRange(min=1), default=10, show_default=True,
               metavar="N", help="Directions of pca and sefa.")
-@click.option("--layers", type=StyleLayers(), metavar="LAYERS",
+@click.option("--layers", type=layer_list, metavar="LAYERS",
               help="Layers that are moved unless an edit says others: coarse, middle, fine, or "
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
 @click.option("--classifier", "classifiers", multiple=True, metavar="FILE",

@@ -13,7 +13,7 @@ from cli.options.common import (
     video_options,
 )
 from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
-from cli.options.values import FloatList, NumberList, StyleLayers
+from cli.options.values import float_list, layer_list, number_list
 from cli.text import plain_text, say
 
 _PATH = click.Path(path_type=Path)
@@ -28,16 +28,16 @@ _PATH = click.Path(path_type=Path)
                  "maps are used as well. Repeat the option for more."),
     click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
                  help="Noise maps of --projected-w FILE. Default: those stored in the generator."),
-    click.option("--seeds", type=NumberList(), metavar="LIST",
+    click.option("--seeds", type=number_list, metavar="LIST",
                  help="Edit the pictures of seeds such as 0,3,8-15 instead."),
     click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",
                  help="Directions, as `latentlab directions` writes them."),
     click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|N",
                  help="Which of them, by name or by number. Repeat the option for more rows."),
-    click.option("--strengths", type=FloatList(), default=[-3.0, -1.5, 0.0, 1.5, 3.0],
-                 show_default="-3,-1.5,0,1.5,3", metavar="LIST",
+    click.option("--strengths", type=float_list, default="-3,-1.5,0,1.5,3", show_default=True,
+                 metavar="LIST",
                  help="How far, in standard deviations of w along the direction."),
-    click.option("--layers", type=StyleLayers(), metavar="LAYERS",
+    click.option("--layers", type=layer_list, metavar="LAYERS",
                  help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
                  "as the directions say, or all."),
     *options_of_seeds,

@@ -14,7 +14,7 @@ from cli.options.common import (
     tuning_option,
 )
 from cli.options.rendering import RenderingRequest, rendering_options
-from cli.options.values import FiniteFloat, FloatList, NumberList
+from cli.options.values import FiniteFloat, float_list, number_list
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 # fmt: off
 @click.command()
 @rendering_options(
-    click.option("--seeds", type=NumberList(), metavar="LIST",
+    click.option("--seeds", type=number_list, metavar="LIST",
                  help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as in other "
                  "tools."),
     click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Render latents from an .npz with key w instead of seeds."),
     click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
                  help="Noise maps saved by project, for use with --projected-w."),
-    click.option("--truncation-psi", "psis", type=FloatList(), default=[1.0], show_default="1",
+    click.option("--truncation-psi", "psis", type=float_list, default="1", show_default=True,
                  metavar="PSI[,PSI...]",
                  help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several "
                  "values give a strip of pictures for each seed."),

@@ -13,7 +13,7 @@ from cli.options.common import (
     video_options,
 )
 from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
-from cli.options.values import NumberList
+from cli.options.values import number_list
 
 _MOST_FRAMES = 100_000
 
@@ -23,7 +23,7 @@ _MOST_FRAMES = 100_000
 @rendering_options(
     tuning_option,
     click.argument("latents", nargs=-1, metavar="[LATENTS]...", type=click.Path(path_type=Path)),
-    click.option("--seeds", type=NumberList(), metavar="LIST",
+    click.option("--seeds", type=number_list, metavar="LIST",
                  help="Walk between the pictures of seeds such as 0,3,8-15 instead."),
     click.option("--frames", type=click.IntRange(1, 10_000), default=60, show_default=True,
                  metavar="N", help="Frames from one picture to the next."),

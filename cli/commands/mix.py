@@ -15,7 +15,7 @@ from cli.options.common import (
     truncation_option,
 )
 from cli.options.rendering import RenderingRequest, rendering_options
-from cli.options.values import NumberList, StyleLayers
+from cli.options.values import layer_list, number_list
 from cli.text import number_ranges
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
 # fmt: off
 @click.command()
 @rendering_options(
-    click.option("--rows", type=NumberList(), metavar="SEEDS",
+    click.option("--rows", type=number_list, metavar="SEEDS",
                  help="Seeds of the rows, such as 0,3,8-15; they give the styles of all other "
                  "layers."),
-    click.option("--cols", "columns", type=NumberList(), metavar="SEEDS",
+    click.option("--cols", "columns", type=number_list, metavar="SEEDS",
                  help="Seeds of the columns; they give the styles of the chosen layers."),
-    click.option("--layers", type=StyleLayers(), multiple=True, default=["coarse"],
-                 show_default="coarse", metavar="LAYERS",
+    click.option("--layers", type=layer_list, multiple=True, default=["coarse"],
+                 show_default=True, metavar="LAYERS",
                  help="Layers that the columns give, see above. Repeat the option for more grids."),
     click.option("--row-w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Rows from saved latents (.npz with key w) instead of seeds."),

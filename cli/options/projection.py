@@ -15,7 +15,7 @@ from cli.options.common import (
     video_options,
 )
 from cli.options.pictures import PictureRequest, limit_option, picture_options
-from cli.options.values import FileName, FiniteFloat
+from cli.options.values import FiniteFloat, file_name
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ projection_options = grouped_options("request", ProjectionRequest, (
     click.option("--batch", type=click.IntRange(min=1), metavar="N",
                  help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere."),
     class_option("Class of a conditional generator; default: the mean of all."),
-    click.option("--latents", type=FileName((".safetensors", ".parquet")),
+    click.option("--latents", type=file_name(".safetensors", ".parquet"),
                  default="latents.safetensors", show_default=True, metavar="NAME",
                  help="File for the latents of all pictures: .safetensors or .parquet."),
 ))  # fmt: skip
