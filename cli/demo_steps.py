@@ -6,12 +6,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cli.measuring.comparison import Plan, measure
+from cli.measuring.comparison import measure, open_settings
 from cli.measuring.comparison_page import planned_files as comparison_files
 from cli.measuring.comparison_page import write_comparison
 from cli.measuring.results import Results
 from cli.models import open_model
-from cli.options.measuring import Order
+from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST
@@ -39,7 +39,6 @@ _SAMPLES, _COLUMNS = 128, 16
 PAGE = Path("comparison", "report.html")
 
 _MODELS = ("builtin:digits-stylegan1", "builtin:digits-stylegan2")
-_CLASSIFIER, _DISTANCE = "builtin:digits-classifier", "builtin:digits"
 _COUNTS = {"ppl": 2000, "separability": 4000, "contributions": 512, "droplets": 128}
 
 
@@ -98,7 +97,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
 
 
 def summarise(frame: pd.DataFrame) -> list[str]:
-    """Say in a line a space how close the projections are and how they are read."""
+    """Say in one line per space how close the projections are and how they are read."""
     lines = []
     for space, part in frame.groupby("space"):
         right = int((part["digit"] == part["read_as"]).sum())
@@ -115,22 +114,17 @@ def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
 
 
 def planned_results(folder: Path, device: str, overwrite: bool) -> Results:
-    """Plan the files of the comparison, and refuse those that are there already."""
-    order = Order(output=folder / PAGE.parent, report="report.csv", html=True, overwrite=overwrite,
-                  seed=0, batch=None, device=device, dry_run=False)  # fmt: skip
-    return Results(order, " and ".join(_MODELS), comparison_files(len(_MODELS)))
+    """Plan the files of the comparison, and refuse those that exist already."""
+    request = MeasuringRequest(folder / PAGE.parent, overwrite, device)
+    return Results(request, " and ".join(_MODELS), comparison_files(len(_MODELS)))
 
 
 def compare_models(results: Results, device: str) -> list[str]:
     """Measure both models and write the page; returns which is better on what."""
-    plan = Plan(
-        list(_COUNTS), _COUNTS, seed=0, protocols=["ppl2_wend"],
-        distance=perceptual_distance(_DISTANCE, device),
-        classifiers={_CLASSIFIER: load_classifier(_CLASSIFIER).to(device)},
-    )  # fmt: skip
-    settings = {"samples": _COUNTS, **plan.identity()}
+    needs = ComparisonRequest(("ppl2_wend",), DISTANCE, (CLASSIFIER,), "classes", None, None)
+    models = [open_model(name, device) for name in _MODELS]
+    settings = open_settings(_COUNTS, needs, results.request, models)
+    facts = {"samples": _COUNTS, **settings.identity()}
     with results.claimed():
-        measured = [
-            measure(open_model(name, device), name, plan, results.folder) for name in _MODELS
-        ]
-        return write_comparison(results, measured, settings, with_published=False)
+        measured = [measure(model, model.name, settings) for model in models]
+        return write_comparison(results, measured, facts, with_published=False)

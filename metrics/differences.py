@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def compare(results: Mapping[str, Iterable[MetricResult]]) -> pd.DataFrame:
-    """Compare models, pair by pair, on every quantity of which less or more is better.
+    """Compare models, pair by pair, on every quantity where less or more is better.
 
     Two models are compared on quantities that both have, measured by the same protocol. The
     difference is significant where its 95 % interval leaves out zero; of twenty such intervals,
@@ -32,7 +32,7 @@ def compare(results: Mapping[str, Iterable[MetricResult]]) -> pd.DataFrame:
         results: What was measured of each model, by its name.
 
     Returns:
-        A row a quantity and pair, with COLUMNS: ``difference`` is b - a, ``better`` the name of
+        One row per quantity and pair, with COLUMNS: ``difference`` is b - a, ``better`` the name of
         the better model, or "neither". A difference whose interval is not known is missing both.
     """
     values = {

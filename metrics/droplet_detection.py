@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import LatentError, NumericalError, SettingsError
+from latentlab import LatentError, NumericalError
+from latentlab.checks import check
 
 THRESHOLD = 5.0  # robust standard deviations
 SHARE = 0.4  # of channels that must deviate; a leaky ReLU makes a spot five times weaker in half
@@ -64,7 +65,7 @@ def detect(maps: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
         threshold: Robust standard deviations that 40 % of the channels must deviate by.
 
     Returns:
-        One row a droplet: ``sample`` (from 0), ``resolution`` (H), ``row`` and ``column`` of the
+        One row per droplet: ``sample`` (from 0), ``resolution`` (H), ``row`` and ``column`` of the
         centre as fractions of height and width, ``strength`` (the robust standard deviations that
         40 % of the channels exceed at the peak, at most 1000) and ``area_share`` (of the map,
         where the heat is half of the peak's or more).
@@ -83,7 +84,7 @@ def detect(maps: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
 
 
 def find_spots(maps: Tensor, threshold: float = THRESHOLD) -> list[list[Spot]]:
-    """Find the droplets in feature maps [N,C,H,W]: a list a sample. See ``detect``."""
+    """Find the droplets in feature maps [N,C,H,W]: one list per sample. See ``detect``."""
     check_threshold(threshold)
     _check(maps)
     return [_spots(_Deviations.of(sample), threshold) for sample in maps.detach()]
@@ -105,8 +106,7 @@ def heat_maps(maps: Tensor) -> Tensor:
 
 def check_threshold(threshold: float) -> None:
     """Raise SettingsError unless the threshold is a positive number."""
-    if not 0 < threshold < math.inf:  # also refuses NaN
-        raise SettingsError(f"`threshold` must be a positive number, but got {threshold!r}")
+    check(0 < threshold < math.inf, "threshold", "a positive number", threshold)
 
 
 def _check(maps: Tensor) -> None:

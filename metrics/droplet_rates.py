@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import Generator, LatentError, NumericalError, SettingsError
+from latentlab import Generator, LatentError, NumericalError
+from latentlab.checks import check_choice
 from latentlab.numerics import Stream, full_precision
 from metrics.droplet_detection import SHARE, THRESHOLD, Spot, check_threshold, find_spots, heat_maps
 from metrics.feature_maps import See, feature_layers, margin, watched
@@ -67,7 +68,7 @@ def droplets(
     Returns:
         Rows with ``layer`` ("any" first, then each that the image is made from), ``resolution``,
         ``value`` (share of images with a droplet; Wilson's interval), ``mean_strength`` and
-        ``detections`` (their number). ``samples`` has one row a detection: sample, layer,
+        ``detections`` (their number). ``samples`` has one row per detection: sample, layer,
         resolution, row, column, strength and area_share, as ``droplet_detection.detect`` gives.
 
     Raises:
@@ -75,7 +76,7 @@ def droplets(
         NumericalError: If a feature map holds NaN or infinity.
         SettingsError: If a setting is out of range.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
+    check_counts(num_samples=num_samples, seed=seed, batch=batch)
     check_threshold(threshold)
     names = list(feature_layers(g))
     images = batch_size(g, batch)
@@ -154,8 +155,7 @@ def in_picture(g: Generator, found: pd.DataFrame) -> pd.DataFrame:
 
 def _render(g: Generator, samples: Sequence[int], seed: int, noise: str, see: See) -> Tensor:
     """Render numbered samples in whole groups, and show the feature maps."""
-    if noise not in NOISE:
-        raise SettingsError(f"`noise` must be {' or '.join(NOISE)}, but got {noise!r}")
+    check_choice(noise, "noise", NOISE)
     numbers = whole_groups(samples)
     z, c = draw_samples(g, numbers, seed, Stream.DROPLETS)
     maps = draw_noise_maps(g, numbers, seed, Stream.DROPLETS) if noise == "random" else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlab import CheckpointError, SettingsError
+from latentlab.checks import check_choice
 from latentlab.files import is_file, sha256_of
 from latentlab.pretrained import hub_file, read_weights
 
@@ -85,10 +86,8 @@ def find_weights(
 
 def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[str, str]]:
     """Return the network and layer by metric: the library's choice, or one network for all."""
-    unknown = [metric for metric in metrics if metric not in METRICS]
-    if unknown or not metrics:
-        found = unknown[0] if unknown else "nothing"
-        raise SettingsError(f"`metrics` must be among {', '.join(METRICS)}, but got {found}")
+    for metric in metrics or ["nothing"]:
+        check_choice(metric, "metrics", METRICS)
     try:
         with warnings.catch_warnings():  # the library changes the process's filters
             from torch_fidelity import utils

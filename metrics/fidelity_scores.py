@@ -58,7 +58,7 @@ def kid(generated: Features, real: Features, seed: int) -> Rows:
 
 
 def precision_recall(generated: Features, real: Features) -> Rows:
-    """Return precision, recall and their F-score of features [N,D] and [M,D], a row each."""
+    """Return precision, recall and their F-score of features [N,D] and [M,D], one row each."""
     from torch_fidelity import KEY_METRIC_F_SCORE, KEY_METRIC_PRECISION, KEY_METRIC_RECALL
     from torch_fidelity.metric_prc import prc_features_to_metric
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, LatentError, SettingsError
-from latentlab.checks import check_shape
+from latentlab.checks import check, check_shape
+from latentlab.errors import quoted
 from latentlab.numerics import Stream, full_precision
 from metrics.result import MetricResult
 from metrics.sampling import (
@@ -71,7 +72,7 @@ def stochastic_variation(
 
     Raises:
         LatentError: If the generator has no noise layers.
-        SettingsError: If a count is below 1, there is one draw alone, or ``fine_from`` is no
+        SettingsError: If a count is below 1, there is only one draw, or ``fine_from`` is no
             resolution that splits the layers.
     """
     check_counts(num_latents=num_latents)
@@ -120,7 +121,7 @@ def noise_sets(g: Generator, fine_from: int | None = None) -> dict[str, list[int
     else:
         choices = ", ".join(map(str, known[1:])) or "none, there is one resolution"
         raise SettingsError(
-            f"`fine_from` must leave layers on both sides, but got {fine_from!r}; "
+            f"`fine_from` must leave layers on both sides, but got {quoted(fine_from)}; "
             f"this generator can be split from: {choices}"
         )
     return {
@@ -162,8 +163,8 @@ def deviation_maps(
     _check(num_draws, seed, batch)
     every = range(len(_noise_resolutions(g)))
     chosen = {"": list(every if layers is None else layers)}
-    if not set(chosen[""]) <= set(every):
-        raise SettingsError(f"`layers` must be within 0..{every[-1]}, but got {chosen['']}")
+    known = set(chosen[""]) <= set(every)
+    check(known, "layers", f"within 0..{every[-1]}", chosen[""])
     numbers = range(len(ws)) if numbers is None else numbers
     images = batch_size(g, batch)
     maps = [
@@ -281,7 +282,7 @@ def _draw_maps(g: Generator, draws: Sequence[int], seed: int, number: int) -> li
 
 
 def _maps_in(layers: Sequence[int], maps: Sequence[Tensor]) -> list[Tensor]:
-    """Keep the maps of some layers and put zeros in the place of the others."""
+    """Keep the maps of some layers, with zeros instead of the others."""
     return [level if i in layers else torch.zeros_like(level[:1]) for i, level in enumerate(maps)]
 
 
@@ -293,6 +294,5 @@ def _span(g: Generator, layers: Sequence[int]) -> str:
 
 
 def _check(num_draws: int, seed: int, batch: int | None) -> None:
-    check_counts(num_draws=num_draws, seed=seed, batch=1 if batch is None else batch)
-    if num_draws < 2:
-        raise SettingsError(f"`num_draws` must be at least 2, for a deviation, got {num_draws}")
+    check_counts(num_draws=num_draws, seed=seed, batch=batch)
+    check(num_draws > 1, "num_draws", "at least 2, for a deviation", num_draws)

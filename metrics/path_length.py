@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from latentlab import Generator, NumericalError, SettingsError
-from latentlab.checks import check_shape
+from latentlab.checks import check, check_shape
 from latentlab.images import shrink
 from latentlab.numerics import full_precision
 from latentlab.perceptual import MAX_RESOLUTION
@@ -62,12 +62,12 @@ def perceptual_path_length(
     """Measure the perceptual path length, without truncation.
 
     Args:
-        g: The generator; labels of a conditional one are drawn at random, one a path.
+        g: The generator; labels of a conditional one are drawn at random, one per path.
         distance: From ``perceptual_distance``, or any callable on two image batches.
         space: "z" or "w".
         sampling: "full" or "end", see PathProtocol.
         num_samples: Number of paths; 50,000 is StyleGAN2's, 100,000 StyleGAN1's.
-        crop: Whether to compare the middle of a face alone.
+        crop: Whether to compare only the middle of a face.
         seed: Of latents, places, labels and noise.
         epsilon: Length of the step as a share of the path.
         noise: "random" or "const", see PathProtocol.
@@ -86,9 +86,9 @@ def perceptual_path_length(
         NumericalError: If a distance is not finite.
     """
     protocol = PathProtocol(space, sampling, crop, epsilon, noise)
-    check_counts(num_samples=num_samples, seed=seed, batch=2 if batch is None else batch)
-    if relative_width is not None and not relative_width > 0:
-        raise SettingsError(f"`relative_width` must be positive, but got {relative_width!r}")
+    check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    wide = relative_width is None or relative_width > 0
+    check(wide, "relative_width", "a positive number", relative_width)
     pairs = batch_size(g, batch)
     arrays: Arrays = {}
 
@@ -145,9 +145,9 @@ def pair_distances(
         t: Places [N] on the paths, from 0 to 1, or one for all.
         space: "z" or "w".
         epsilon: Length of the step.
-        crop: Whether to compare the middle of a face alone.
+        crop: Whether to compare only the middle of a face.
         c: Labels [N,c_dim], the same along a path.
-        noise: Maps given by hand, one [N|1,1,h,w] a noise layer; None takes the stored ones.
+        noise: Maps given by hand, one [N|1,1,h,w] per noise layer; None takes the stored ones.
     """
     PathProtocol(space, crop=crop, epsilon=epsilon)  # checks them
     for name, z in (("z0", z0), ("z1", z1)):

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlab import Generator, LatentError, SettingsError
+from latentlab import Generator, LatentError
+from latentlab.checks import check, check_choice
 from latentlab.latents import slerp
 from latentlab.numerics import Stream, full_precision
 from metrics.sampling import draw_noise_maps, draw_samples, has_w, render
@@ -35,13 +36,10 @@ class PathProtocol:
     noise: str = "random"
 
     def __post_init__(self) -> None:
-        choices = (("space", ("z", "w")), ("sampling", ("full", "end")))
-        for name, known in (*choices, ("noise", ("random", "const"))):
-            value = getattr(self, name)
-            if value not in known:
-                raise SettingsError(f"`{name}` must be {' or '.join(known)}, but got {value!r}")
-        if not 0 < self.epsilon < 1:  # also refuses NaN
-            raise SettingsError(f"`epsilon` must be above 0 and below 1, but got {self.epsilon!r}")
+        check_choice(self.space, "space", ("z", "w"))
+        check_choice(self.sampling, "sampling", ("full", "end"))
+        check_choice(self.noise, "noise", ("random", "const"))
+        check(0 < self.epsilon < 1, "epsilon", "above 0 and below 1", self.epsilon)
 
     @property
     def name(self) -> str:

@@ -83,7 +83,7 @@ def fidelity(
         CheckpointError: If weights are missing, or not those of the network.
         NumericalError: If a picture or a feature is not finite.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
+    check_counts(num_samples=num_samples, seed=seed, batch=batch)
     count = min(num_samples, len(reals))
     if count < _FEWEST:
         raise SettingsError(

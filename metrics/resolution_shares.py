@@ -60,7 +60,7 @@ def contributions(
         LatentError: If the generator is not of the skip architecture.
         SettingsError: If a count is below 1.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
+    check_counts(num_samples=num_samples, seed=seed, batch=batch)
     images = batch_size(g, batch)
     if not has_w(g):
         raise LatentError(

@@ -19,12 +19,12 @@ class MetricResult:
 
     Attributes:
         metric: Name of the metric.
-        rows: One row a number, with a column ``value``, its ``standard_error`` and 95 % interval
+        rows: One row per number, with a column ``value``, its ``standard_error`` and 95 % interval
             ``ci_low`` to ``ci_high`` where they are known, and columns that tell rows apart. The
             first row is the metric's headline. Where models can be compared by a row, ``better``
             says which is: "lower" or "higher".
         settings: What decides the numbers: protocol, sample count ``n``, seed, and so on.
-        samples: What the numbers were made from, one row a sample (of droplets: a detection).
+        samples: What the numbers were made from, one row per sample (for droplets: per detection).
         seconds: How long the measurement took.
     """
 

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import Generator, NumericalError, SettingsError, distributed
+from latentlab import Generator, NumericalError, distributed
+from latentlab.checks import check_whole
 from latentlab.latents import draw_labels, draw_noise, draw_z
 
 Arrays = dict[str, NDArray[Any]]  # what was computed of some samples, by name
@@ -43,12 +44,12 @@ def batch_size(g: Generator, batch: int | None = None) -> int:
     return -(-batch // GROUP) * GROUP
 
 
-def check_counts(**counts: int) -> None:
-    """Raise SettingsError unless every count is a whole number of at least 1 (the seed: 0)."""
+def check_counts(**counts: int | None) -> None:
+    """Raise SettingsError unless every count is None or a whole number from 1 (the seed: 0)."""
     for name, value in counts.items():
-        least = 0 if name == "seed" else 1
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise SettingsError(f"`{name}` must be a whole number >= {least}, but got {value!r}")
+        if value is not None:
+            whole = int(value) if isinstance(value, np.integer) else value
+            check_whole(whole, name, 0 if name == "seed" else 1)
 
 
 def in_batches(

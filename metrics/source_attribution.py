@@ -16,7 +16,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from latentlab import Generator, ImageError, NumericalError, ProjectorSettings, SettingsError
+from latentlab import Generator, ImageError, NumericalError, ProjectorSettings
+from latentlab.checks import check
 from latentlab.images import shrink, to_uint8
 from latentlab.numerics import Stream
 from latentlab.perceptual import MAX_RESOLUTION
@@ -75,19 +76,34 @@ def attribution(
         progress: Called with the images done and in all.
 
     Returns:
-        Rows as of ``attribution_of``. ``samples`` has a row an image: group, number, status ("ok"
-        or "diverged", which are left out), distance and start_distance (of the mean image).
+        Rows as of ``attribution_of``. ``samples`` has one row for each image: group, number,
+        status ("ok", or "diverged" and left out), distance and start_distance (of the mean image).
 
     Raises:
         ImageError: If a real image does not fit the generator, or there is none.
         SettingsError: If a setting is out of range.
         NumericalError: If all images of a group diverge.
     """
-    projections = project_groups(
-        g, images, distance, num_generated, space=space, steps=steps, seed=seed,
-        truncation_psi=truncation_psi, batch=batch, finished=finished, progress=progress,
-    )  # fmt: skip
-    return projections.result()
+    settings = AttributionSettings(space, steps, seed, truncation_psi=truncation_psi)
+    found = project_groups(g, images, distance, num_generated, settings, batch=batch,
+                           finished=finished, progress=progress)  # fmt: skip
+    return found.result()
+
+
+@dataclass(frozen=True)
+class AttributionSettings(ProjectorSettings):
+    """How images are generated and projected.
+
+    ``truncation_psi`` is of the generated images, 1 as published; ``seed`` decides latents, labels
+    and noise as well.
+    """
+
+    truncation_psi: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finite = math.isfinite(self.truncation_psi)
+        check(finite, "truncation_psi", "a finite number", self.truncation_psi)
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,7 @@ class Projections:
     """Generated and real images projected, the generated ones first.
 
     Attributes:
-        samples: A row an image, see ``attribution``.
+        samples: One row for each image, see ``attribution``.
         targets: The images in 8 bits, at most 256 pixels [N,C,r,r].
         projected: What they were projected to, likewise.
         settings: What decides the numbers.
@@ -124,30 +140,27 @@ def project_groups(
     images: Tensor | Sequence[Tensor],
     distance: Distance,
     num_generated: int | None = None,
+    settings: AttributionSettings = AttributionSettings(),
     *,
-    space: str = "w",
-    steps: int = 1000,
-    seed: int = 0,
-    truncation_psi: float = 1.0,
     batch: int | None = None,
     finished: Finished | None = None,
     progress: Progress | None = None,
 ) -> Projections:
-    """Project generated and real images; arguments and errors as of ``attribution``."""
-    settings = ProjectorSettings(space=space, steps=steps, seed=seed)
+    """Project generated and real images; other arguments and errors as of ``attribution``."""
     count = len(images) if num_generated is None else num_generated
     _check_images(g, images)
-    check_counts(num_generated=count, batch=1 if batch is None else batch)
+    check_counts(num_generated=count, batch=batch)
     at_once = 1 if device_of(g).type == "cpu" else batch or _BATCH
-    if not math.isfinite(truncation_psi):
-        raise SettingsError(f"`truncation_psi` must be a finite number, but got {truncation_psi}")
 
     def compute(samples: range) -> Arrays:
         targets = [
-            generated_image(g, i, seed, truncation_psi) if i < count else images[i - count]
+            generated_image(g, i, settings.seed, settings.truncation_psi)
+            if i < count
+            else images[i - count]
             for i in samples
         ]
-        return _projected(g, torch.stack([t.to(device_of(g)) for t in targets]), distance, settings)
+        stacked = torch.stack([target.to(device_of(g)) for target in targets])
+        return _projected(g, stacked, distance, settings)
 
     arrays = in_batches(compute, range(count + len(images)), at_once, finished, progress)
     bad = np.isnan(arrays["distance"])
@@ -159,7 +172,7 @@ def project_groups(
     })  # fmt: skip
     facts = {
         "distance": getattr(distance, "name", type(distance).__name__),
-        "truncation_psi": truncation_psi, **asdict(settings), "batch": at_once,
+        **asdict(settings), "batch": at_once,
     }  # fmt: skip
     seconds = float(arrays["seconds"].sum())
     return Projections(samples, arrays["target"], arrays["projected"], facts, seconds)
@@ -246,7 +259,7 @@ def _bytes(images: Tensor) -> NDArray[np.uint8]:
 def _check_images(g: Generator, images: Tensor | Sequence[Tensor]) -> None:
     wanted = [g.channels, g.resolution, g.resolution]
     if len(images) == 0:
-        raise ImageError("`images` holds no real image; give one at least")
+        raise ImageError("`images` holds no real image; give at least one")
     for i in range(len(images)):
         image = images[i]
         if list(image.shape) != wanted or not image.is_floating_point():

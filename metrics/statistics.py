@@ -38,7 +38,7 @@ def bootstrap(
     """Resample samples with replacement: standard error and percentile interval (Efron 1979).
 
     Args:
-        samples: One array a sample; ``paired`` resamples them together.
+        samples: One array per sample; ``paired`` resamples them together.
         statistic: Takes as many arrays and ``axis``, as scipy.stats.bootstrap's.
         seed: Of the resampling.
         paired: Whether rows of the arrays belong together.

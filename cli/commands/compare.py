@@ -4,8 +4,12 @@ from typing import Any
 
 import click
 
-from cli.options.common import distance_option
-from cli.options.measuring import PROTOCOL_NAMES, Order, page_options
+from cli.options.measuring import (
+    ComparisonRequest,
+    MeasuringRequest,
+    comparison_options,
+    measuring_options,
+)
 from cli.options.values import sample_counts
 from cli.text import say
 
@@ -22,39 +26,24 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT CKPT...")
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
-              help="What to measure; again for more. Default: all that the options allow.")
+              help="What to measure; may be repeated. Default: all that the options allow.")
 @click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
               show_default="50,000 paths, 200,000 images, 1,024 latents, 256 images",
               help="Sample counts, such as ppl=5000,droplets=64.")
-@click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
-              default=["ppl2_wend"], show_default=True, help="Of the path length; see ppl.")
-@distance_option
-@click.option("--classifier", "classifiers", multiple=True, metavar="FILE",
-              help="For separability: see separability; again for more.")
-@click.option("--outputs", type=click.Choice(["classes", "attributes"]), default="classes",
-              show_default=True, help="What several outputs of a classifier are; see separability.")
-@click.option("--data", metavar="DIR|ZIP|builtin:digits",
-              help="For fidelity: real pictures; see fidelity.")
-@click.option("--weights", type=click.Path(), metavar="FILE",
-              help="For fidelity: weights of the Inception network; see fidelity.")
-@click.option("--published", is_flag=True, help="Show the papers' figures beside, labelled so.")
-@page_options
+@comparison_options
+@click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such.")
+@measuring_options(always_page=True)
 def compare(
     checkpoints: tuple[str, ...],
     metrics: tuple[str, ...],
     samples: dict[str, int] | None,
-    protocols: tuple[str, ...],
-    distance: str,
-    classifiers: tuple[str, ...],
-    outputs: str,
-    data: str | None,
-    weights: str | None,
+    needs: ComparisonRequest,
     published: bool,
-    order: Order,
+    request: MeasuringRequest,
 ) -> None:
     """Compare models on one page.
 
-    The chosen metrics are measured on each with the same seeds. DIR/report.html says which is
+    The chosen metrics are measured on each model with the same seeds. DIR/report.html says which is
     better on what, with the difference, its interval and whether it is significant, and shows
     samples side by side, path lengths, contributions and droplets. DIR receives the tables as
     well: report.csv and differences.csv. The same command again continues where it was stopped.
@@ -71,38 +60,32 @@ def compare(
           --distance builtin:digits --classifier builtin:digits-classifier \\
           --samples ppl=2000,separability=4000 -o versus
     """
-    from cli.measuring.work import tell_dry_run
-    from cli.models import open_model
-    chosen = _chosen_metrics(metrics, {"separability": classifiers, "fidelity": data})
+    chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")
-    from cli.measuring.comparison import labels_of, measure, open_plan
+    from cli.measuring.comparison import labels_of, measure, open_settings
     from cli.measuring.comparison_page import planned_files, write_comparison
-    from cli.measuring.results import Results
+    from cli.measuring.work import claimed_results
+    from cli.models import open_model
     from latentlab import distributed
 
-    models = [open_model(checkpoint, order.device) for checkpoint in checkpoints]
+    models = [open_model(checkpoint, request.device) for checkpoint in checkpoints]
     counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
+    settings = open_settings(counts, needs, request, models)
+    facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
+             **settings.identity()}
     labels = labels_of(models)
     title = f"{', '.join(labels[:-1])} and {labels[-1]}"
-    results = Results(order, title, planned_files(len(models)))
-    plan = open_plan(
-        chosen, counts, order, models, protocols=protocols, distance=distance,
-        classifiers=classifiers, outputs=outputs, data=data, weights=weights,
-    )
-    settings = {"metrics": chosen, "samples": counts, "protocols": protocols, **plan.identity()}
-    if order.dry_run:
-        tell_dry_run(models, settings)
-        return
-    with results.claimed():
+    files = planned_files(len(models))
+    with claimed_results(request, title, files, models, facts) as results:
         measured = [
-            measure(model, label, plan, order.output)
+            measure(model, label, settings)
             for model, label in zip(models, labels, strict=True)
         ]
         if distributed.is_main():
-            for line in write_comparison(results, measured, settings, published):
+            for line in write_comparison(results, measured, facts, published):
                 say(line)
-            say(f"See {order.output / 'report.html'}")
+            say(f"See {request.output / 'report.html'}")
 # fmt: on
 
 

@@ -1,20 +1,18 @@
 """latentlab directions: where to move w so that pictures change in one way."""
 
-from pathlib import Path
-
 import click
 
 from cli.options.common import checkpoint_argument, class_option, given_options
-from cli.options.measuring import Order, reporting_options
+from cli.options.measuring import (
+    AttributesRequest,
+    MeasuringRequest,
+    attributes_options,
+    measuring_options,
+)
 from cli.options.values import FiniteFloat, layer_list
-from cli.text import counted, say
 
 _SAMPLES, _PICTURES = 100_000, 20_000  # defaults
-_PATH = click.Path(path_type=Path)
-_SVM_ONLY = {
-    "classifiers": "--classifier", "outputs": "--outputs", "keep": "--keep",
-    "latents": "--latents", "labels": "--labels", "layer": "--layer",
-}  # fmt: skip
+_SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
 
 
 # fmt: off
@@ -23,55 +21,37 @@ _SVM_ONLY = {
 @click.option("--method", type=click.Choice(["pca", "sefa", "svm"]), default="pca",
               show_default=True, help="How directions are found, see above.")
 @click.option("--samples", type=click.IntRange(2, 10_000_000), metavar="N",
-              help="Samples of w that decide the directions of pca, and everyone's unit; for svm, "
+              help="Samples of w that decide the directions of pca, and the unit of all; for svm, "
               "pictures to classify. Default: 100,000, and 20,000 pictures.")
 @click.option("--components", type=click.IntRange(min=1), default=10, show_default=True,
               metavar="N", help="Directions of pca and sefa.")
 @click.option("--layers", type=layer_list, metavar="LAYERS",
-              help="Layers that are moved unless an edit says others: coarse, middle, fine, or "
+              help="Layers that are moved unless an edit names others: coarse, middle, fine, or "
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
-@click.option("--classifier", "classifiers", multiple=True, metavar="FILE",
-              help="For svm: classifier of pictures as for `latentlab separability`; several with "
-              "the option again.")
-@click.option("--outputs", type=click.Choice(["classes", "attributes"]), default="classes",
-              show_default=True, help="For svm: what several outputs of one classifier are.")
-@click.option("--keep", type=click.IntRange(min=1), metavar="N",
-              help="For svm: samples that count for an attribute, the most confident. Default: "
-              "half; with --labels all.")
-@click.option("--latents", type=_PATH, metavar="FILE|DIR",
-              help="For svm, without classifier: .npz with w, or a folder of `latentlab project`.")
-@click.option("--labels", type=_PATH, metavar="CSV",
-              help="Labels for them, as for `latentlab separability`.")
-@click.option("--layer", type=click.IntRange(min=0), metavar="N",
-              help="Which w of --latents that have one a layer. Default: the last.")
+@attributes_options(" for svm", "`latentlab separability`", "w")
 @click.option("--picture", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
               metavar="SEED", help="Seed of the picture that directions.png shows moved.")
 @click.option("--strength", type=FiniteFloat(min=0, min_open=True), default=3.0, show_default=True,
               metavar="S", help="How far it is moved there, either way.")
 @class_option("Class of that picture, of a conditional generator.")
-@reporting_options("directions.csv")
+@measuring_options("directions.csv")
 def directions(
     checkpoint: str,
     method: str,
     samples: int | None,
     components: int,
     layers: str | list[int] | None,
-    classifiers: tuple[str, ...],
-    outputs: str,
-    keep: int | None,
-    latents: Path | None,
-    labels: Path | None,
-    layer: int | None,
+    attributes: AttributesRequest,
     picture: int,
     strength: float,
     label: int | None,
-    order: Order,
+    request: MeasuringRequest,
 ) -> None:
     """Find directions in W for edits.
 
-    DIR receives directions.safetensors (for `latentlab edit`), directions.csv (a row each) and
-    directions.png: a picture moved along each of them, up to 20. Strengths of all methods have one
-    unit, the standard deviation of w along the direction.
+    DIR receives directions.safetensors (for `latentlab edit`), directions.csv (one row each) and
+    directions.png: a picture moved along each of them, up to 20. Strengths have one unit in
+    all methods, the standard deviation of w along the direction.
 
     \b
     Methods:
@@ -89,55 +69,44 @@ def directions(
       latentlab directions ffhq.pkl --method svm \\
           --latents projections --labels labels.csv -o svm
     """
-    from cli.measuring.work import tell_dry_run
-    from cli.models import open_model
-    _refuse_conflicts(click.get_current_context(), method)
-    from cli.measuring.directions import FILES, Search, find, identity, write
-    from cli.measuring.results import Results
+    _refuse_conflicts(click.get_current_context(), method, attributes)
+    from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
     from cli.measuring.separability import open_classifiers
-    from cli.models import label_of
+    from cli.measuring.work import claimed_results
+    from cli.models import label_of, open_model
     from latentlab import distributed
     from latentlab.latents import style_layers
 
-    model = open_model(checkpoint, order.device)
+    model = open_model(checkpoint, request.device)
     _ = model.g.w_mean  # raises where there is no W
     numbers = None if layers is None else tuple(style_layers(layers, model.g.num_ws))
     c = label_of(model.g, label)
-    search = Search(
-        method, samples or (_PICTURES if classifiers else _SAMPLES), components, numbers,
-        outputs, keep, latents, labels, layer,
-    )
-    opened = open_classifiers(classifiers, model.place)
-    settings = identity(search, opened, order.seed)
-    results = Results(order, f"Directions in W of {model.name}", FILES)
-    if order.dry_run:
-        tell_dry_run([model], settings)
-        return
-    with results.claimed():
-        found, notes = find(model, search, opened, order, settings)
+    count = samples or (_PICTURES if attributes.classifiers else _SAMPLES)
+    wanted = DirectionSettings(method, count, components, numbers, attributes)
+    opened = open_classifiers(attributes.classifiers, model.place)
+    settings = identity(wanted, opened, request.seed)
+    title = f"Directions in W of {model.name}"
+    with claimed_results(request, title, FILES, [model], settings) as results:
+        found, notes = find(model, wanted, opened, request, settings)
         if distributed.is_main():
             write(results, model, found, notes, settings, (picture, c, strength))
-            say(f"{counted(len(found), 'direction')} in {order.output}")
 # fmt: on
 
 
-def _refuse_conflicts(ctx: click.Context, method: str) -> None:
+def _refuse_conflicts(ctx: click.Context, method: str, attributes: AttributesRequest) -> None:
     """Refuse options that exclude each other or would be ignored without a word."""
     given = given_options(ctx)
     if method != "svm":
-        for name, option in _SVM_ONLY.items():
+        for name in _SVM_ONLY:
             if name in given:
-                raise click.UsageError(f"{option} goes with --method svm.")
+                option = "classifier" if name == "classifiers" else name
+                raise click.UsageError(f"--{option} goes with --method svm.")
         return
     if "components" in given:
-        raise click.UsageError("--components goes with pca and sefa; svm has one an attribute.")
-    own = {"latents", "labels"} & given
-    if len(own) == 1 or ("classifiers" in given) == bool(own):
-        raise click.UsageError("--method svm takes --classifier, or --latents and --labels.")
-    if "layer" in given and not own:
-        raise click.UsageError("--layer goes with --latents.")
-    if own and {"samples", "outputs"} & given:
+        raise click.UsageError("--components goes with pca and sefa; svm has one per attribute.")
+    attributes.refuse_conflicts(
+        "--method svm takes --classifier, or --latents and --labels.",
+        ctx.params["samples"] or _PICTURES,
+    )
+    if attributes.latents and {"samples", "outputs"} & given:
         raise click.UsageError("--samples and --outputs go with a classifier.")
-    keep, samples = ctx.params["keep"], ctx.params["samples"] or _PICTURES
-    if keep is not None and not own and keep > samples:
-        raise click.UsageError(f"--keep {keep} is more than --samples {samples}.")

@@ -1,13 +1,18 @@
-"""Plots of attribution: distances of both groups, the ROC curve, pairs of pictures."""
+"""The results of `latentlab attribution`: distances, the ROC curve, pairs of pictures."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cli.reports.plot_style import QUIET, colour, new_figure, quieten, shortened
+from cli.measuring.results import Results
+from cli.measuring.work import end
+from cli.models import Model
+from cli.pictures.real_pictures import RealPictures
+from cli.reports.plot_style import QUIET, colour, draw_shares, new_figure, quieten, shortened
 from cli.reports.tables import short
 from cli.reports.tiles import Captioned, tiles
 from latentlab.images import from_uint8
@@ -15,9 +20,59 @@ from metrics import MetricResult
 from metrics.roc import curve
 from metrics.source_attribution import GENERATED, REAL, Projections
 
+DISTANCES, HISTOGRAM, ROC, EXAMPLES = (
+    "distances.csv", "histogram.png", "roc.png", "examples.png"
+)  # fmt: skip
+FILES = (DISTANCES, HISTOGRAM, ROC, EXAMPLES)
+
 _BINS = (12, 50)  # at least, at most
 _PAIRS = 4  # of the closest, and of the farthest in each group
 _NAME = 14  # characters below a picture
+
+
+def write(
+    results: Results, model: Model, found: Projections, real: RealPictures, reading: dict[str, Any]
+) -> None:
+    """Say how well the groups are told apart, write table, plots and page, and name what is bad.
+
+    ``reading`` says how real pictures were read.
+    """
+    result = found.result()
+    generated = len(result.samples) - len(real)
+    names = [*(f"generated {i}" for i in range(generated)), *real.names]
+    results.tell(summary(result))
+    results.table(DISTANCES, result.samples.assign(picture=names))
+    results.page.section("Distances", *(f"Left out: {line}." for line in real.refused))
+    results.figure(
+        HISTOGRAM,
+        histogram(result),
+        "How often each distance between a picture and its projection occurs.",
+    )
+    results.page.section("How well they are told apart")
+    results.figure(
+        ROC,
+        roc_curve(result),
+        "Share of real pictures taken for real, against the "
+        "share of generated ones, for every threshold.",
+    )
+    results.page.section("The closest and the farthest")
+    results.figure(EXAMPLES, examples(found, names), "Pairs of a picture and its projection; below "
+                   "the projection, their distance.")  # fmt: skip
+    results.finish_one(model, result, **reading, left_out=real.refused)
+    end(real.refused, result.settings["diverged"])
+
+
+def summary(result: MetricResult) -> str:
+    """Say how well the distances tell the groups apart."""
+    values = result.rows.set_index("quantity")["value"]
+    real, generated = result.settings["num_real"], result.settings["num_generated"]
+    return (
+        f"Area under the ROC curve {result.value:.3f}, 95 % interval {result.ci_low:.3f} to "
+        f"{result.ci_high:.3f}, from {generated:,} generated and {real:,} real pictures; median "
+        f"distance {values['generated_median']:.4g} and {values['real_median']:.4g}. At the "
+        f"threshold {values['threshold']:.4g}, {values['true_positive_rate']:.0%} of the real and "
+        f"{values['false_positive_rate']:.0%} of the generated are taken for real."
+    )
 
 
 def histogram(result: MetricResult) -> Figure:
@@ -31,13 +86,9 @@ def histogram(result: MetricResult) -> Figure:
     every = np.concatenate(list(groups.values()))
     bins = int(np.clip(2 * np.sqrt(len(every)), *_BINS))
     low = every[every > 0].min(initial=every.max()) or 1e-6  # an exact projection has distance 0
-    edges = np.geomspace(low, max(every.max(), low) * 1.02, bins + 1)
+    edges = np.geomspace(low, max(every.max(), low) * 1.02, bins + 1).tolist()
     for i, (name, values) in enumerate(groups.items()):
-        share = np.full(len(values), 100 / len(values))
-        label = f"{name} ({len(values)})"
-        shown, places = np.clip(values, low, None), edges.tolist()
-        axes.hist(shown, places, weights=share, histtype="stepfilled", alpha=0.25, color=colour(i))
-        axes.hist(shown, places, weights=share, histtype="step", color=colour(i), label=label)
+        draw_shares(axes, np.clip(values, low, None), edges, i, f"{name} ({len(values)})")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -7,9 +7,12 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from cli.commands.droplets import caption, heat, summary
 from cli.measuring.comparison import Measured
+from cli.measuring.contributions import bars
+from cli.measuring.droplets import caption, heat, summary
+from cli.measuring.path_length import histogram
 from cli.measuring.results import Results
+from cli.measuring.separability_bars import compared
 from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast
 from cli.reports.tables import short
@@ -66,9 +69,7 @@ def write_comparison(
     results.picture(
         SAMPLES, _samples(measured), f"Seeds 0 to {_COLUMNS * _ROWS - 1} of each model."
     )
-    _add_path_lengths(results, measured)
-    _add_separability(results, measured)
-    _add_contributions(results, measured)
+    _add_plots(results, measured)
     _add_droplets(results, measured)
     if with_published:
         results.page.section("Published figures, for orientation", SOURCE)
@@ -79,7 +80,7 @@ def write_comparison(
 
 
 def verdicts(differences: pd.DataFrame) -> list[str]:
-    """Say in a line a model what it is significantly better on, and what does not tell."""
+    """Say in one line per model what it is significantly better on, and what is undecided."""
     lines = []
     named = differences.assign(what=_names(differences))
     pairs = differences[["model_a", "model_b"]].drop_duplicates()
@@ -145,7 +146,7 @@ def _add_differences(
         ],
         "better": differences["better"],
     })  # fmt: skip
-    if len(pairs) == 1:  # everything in one row a measure
+    if len(pairs) == 1:  # everything in one row per measure
         table = values.merge(table.drop(columns="pair"), on="measure", how="left")
         table = table.rename(columns={"difference": "second - first"})
     else:
@@ -158,7 +159,7 @@ def _add_differences(
 
 
 def _values(measured: Sequence[Measured]) -> pd.DataFrame:
-    """Return a row a measure with a column a model, the value with its interval."""
+    """Return one row per measure with one column per model: the value with its interval."""
     columns: dict[str, dict[str, str]] = {}
     for each in measured:
         for result in each.results:
@@ -195,50 +196,35 @@ def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, An
     return {name: result for name, result in found.items() if result is not None}
 
 
-def _add_path_lengths(results: Results, measured: Sequence[Measured]) -> None:
-    from cli.measuring.path_length import histogram
-
-    found = _results_by_model(measured, "path_length")
-    if found:
+def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
+    """Draw what was measured of several models side by side."""
+    if found := _results_by_model(measured, "path_length"):
         first = next(iter(found.values())).settings
         results.page.section("Path lengths")
         results.figure(PATHS, histogram(found), f"How often each path length occurs "
                        f"({first['protocol']}, distance {first['distance']}).")  # fmt: skip
-
-
-def _add_separability(results: Results, measured: Sequence[Measured]) -> None:
-    from cli.measuring.separability_bars import compared
-
-    found = _results_by_model(measured, "separability")
-    if found:
+    if found := _results_by_model(measured, "separability"):
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}
         results.figure(ATTRIBUTES, compared(tables), "What planes in each space leave open of "
                        "each attribute; shorter is better.")  # fmt: skip
-
-
-def _add_contributions(results: Results, measured: Sequence[Measured]) -> None:
-    from cli.measuring.contributions import bars
-
-    found = _results_by_model(measured, "contributions")
-    if found:
+    if found := _results_by_model(measured, "contributions"):
         results.page.section("Contribution of each resolution")
         rows = {name: result.rows for name, result in found.items()}
         results.figure(SHARES, bars(rows), "Share of each resolution in the image.")
 
 
 def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
-    found = _results_by_model(measured, "droplets")
-    if not found:
-        return
-    results.page.section("Droplets")
-    for i, (name, result) in enumerate(found.items()):
-        results.page.text(f"{name}: {' '.join(summary(result))}")
-        model = next(each.model for each in measured if each.label == name)
-        results.figure(heat_file(i), heat(model.g, result, _HEATED), f"{name}. {caption(result)}")
+    found = [(each, result) for each in measured if (result := each.of("droplets")) is not None]
+    if found:
+        results.page.section("Droplets")
+    for i, (each, result) in enumerate(found):
+        results.page.text(f"{each.label}: {' '.join(summary(result))}")
+        picture = heat(each.model.g, result, _HEATED)
+        results.figure(heat_file(i), picture, f"{each.label}. {caption(result)}")
 
 
 def published() -> pd.DataFrame:
-    """Return a row a measure, with the published figures of both systems."""
+    """Return the published figures of both systems, one row per measure."""
     columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
     return pd.DataFrame(_PUBLISHED, columns=columns)

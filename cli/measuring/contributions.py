@@ -1,15 +1,22 @@
-"""Plots of the share of each resolution in a skip generator's output."""
+"""The share of each resolution in skip generators' output, measured and drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cli.measuring.results import Results
+from cli.measuring.work import end, work_on
+from cli.models import Model, open_model
+from cli.options.measuring import MeasuringRequest
 from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
 from cli.reports.tables import write_table
-from latentlab import OutputError, distributed
+from cli.text import counted, plain_text, say
+from latentlab import LatentError, OutputError, distributed
 from latentlab.files import sha256_of
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.trainer import Trainer
@@ -20,6 +27,76 @@ _LEAST_LABELLED = 4.0  # percent: narrower bars have no room for a number
 TABLE, PLOT = "contributions.csv", "contributions.png"
 
 _SAMPLES = 1024
+_SNAPSHOTS = ("snapshot-*.safetensors", "network-snapshot-*.pkl")
+
+
+@dataclass(frozen=True)
+class MeasuredModels:
+    """The models that were measured, with the rows of each, and why others were not."""
+
+    models: list[Model]
+    parts: list[pd.DataFrame]
+    refused: list[str]
+
+
+def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
+    """Yield checkpoints, with a folder replaced by the snapshots in it."""
+    for name in checkpoints:
+        if not Path(name).is_dir():
+            yield name
+            continue
+        files = sorted(file for pattern in _SNAPSHOTS for file in Path(name).glob(pattern))
+        files = [file for file in files if ".optimizer." not in file.name]
+        if not files:
+            raise click.BadParameter(
+                f"{plain_text(name)}: no snapshots in this folder", param_hint="CKPT"
+            )
+        yield from map(str, files)
+
+
+def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> MeasuredModels:
+    """Open and measure one model after the other; of several, those without a skip are left out."""
+    found = MeasuredModels([], [], [])
+    identity = {"metric": "contributions", "seed": request.seed}
+    for name in names:
+        model, label = open_model(name, request.device), Path(name).name
+        try:
+            with work_on(request, model, label, samples, "image", identity) as work:
+                result = contributions(model.g, samples, request.seed, **work)
+        except LatentError as error:
+            if len(names) == 1:
+                raise
+            found.refused.append(f"{model.name}: {error}")
+            continue
+        found.parts.append(model.tidy(result).assign(images=model.opened.images_shown))
+        found.models.append(model)
+    return found
+
+
+def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> None:
+    """Write plot, table and page, and name what was left out.
+
+    Raises:
+        LatentError: If no model was measured.
+    """
+    if not found.parts:
+        refused = found.refused
+        raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
+    rows = pd.concat(found.parts, ignore_index=True)
+    images = rows["images"]
+    if images.notna().all() and images.nunique() > 1:
+        figure = over_training(rows)
+    else:
+        figure = bars(
+            {model.name: part for model, part in zip(found.models, found.parts, strict=True)}
+        )
+    rows = rows.dropna(axis=1, how="all") if images.isna().all() else rows
+    results.page.section("Shares", *(f"Left out: {line}." for line in found.refused))
+    results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
+                   "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
+    results.finish(rows, {"models": [model.facts() for model in found.models], **settings})
+    say(f"{counted(len(found.models), 'model')} measured; see {results.folder}")
+    end(found.refused)
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:

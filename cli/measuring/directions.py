@@ -14,7 +14,7 @@ from cli.measuring.results import Results
 from cli.measuring.separability import OpenedClassifier, sha256_of_latents
 from cli.measuring.work import work_on
 from cli.models import Model
-from cli.options.measuring import Order
+from cli.options.measuring import AttributesRequest, MeasuringRequest
 from cli.projecting.saved_latents import latents_of_seeds
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
@@ -41,59 +41,58 @@ _FEW = 10  # samples for each dimension, below which planes divide many by chanc
 
 
 @dataclass(frozen=True)
-class Search:
+class DirectionSettings:
     """How directions are found; see the options of the command."""
 
     method: str
     samples: int
     components: int
     layers: tuple[int, ...] | None
-    outputs: str
-    keep: int | None
-    latents: Path | None
-    labels: Path | None
-    layer: int | None
+    attributes: AttributesRequest
 
 
-def identity(search: Search, classifiers: Sequence[OpenedClassifier], seed: int) -> dict[str, Any]:
+def identity(
+    wanted: DirectionSettings, classifiers: Sequence[OpenedClassifier], seed: int
+) -> dict[str, Any]:
     """Return all that decides the directions, as it stands in the manifest."""
-    layers = "all" if search.layers is None else number_ranges(search.layers)
-    facts: dict[str, Any] = {"method": search.method, "layers": layers, "seed": seed}
-    if search.latents is not None and search.labels is not None:
+    layers = "all" if wanted.layers is None else number_ranges(wanted.layers)
+    facts: dict[str, Any] = {"method": wanted.method, "layers": layers, "seed": seed}
+    asked, own = wanted.attributes, wanted.attributes.labelled
+    if own is not None:
+        latents, labels = own
         return {
-            **facts, "keep": search.keep, "layer": search.layer,
-            "latents": plain_text(search.latents), "labels": plain_text(search.labels),
-            "latents_sha256": sha256_of_latents(search.latents),
-            "labels_sha256": sha256_of(search.labels),
+            **facts, "keep": asked.keep, "layer": asked.layer,
+            "latents": plain_text(latents), "labels": plain_text(labels),
+            "latents_sha256": sha256_of_latents(latents), "labels_sha256": sha256_of(labels),
         }  # fmt: skip
-    if search.method == "svm":
+    if wanted.method == "svm":
         return {
-            **facts, "samples": search.samples, "keep": search.keep or max(search.samples // 2, 1),
-            "outputs": search.outputs, "classifiers": {one.name: one.sha256 for one in classifiers},
+            **facts, "samples": wanted.samples, "keep": asked.keep or max(wanted.samples // 2, 1),
+            "outputs": asked.outputs, "classifiers": {one.name: one.sha256 for one in classifiers},
         }  # fmt: skip
-    return {**facts, "samples": search.samples, "components": search.components}
+    return {**facts, "samples": wanted.samples, "components": wanted.components}
 
 
 def find(
     model: Model,
-    search: Search,
+    wanted: DirectionSettings,
     classifiers: Sequence[OpenedClassifier],
-    order: Order,
+    request: MeasuringRequest,
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
     """Find directions; returns them, and what a reader should know of them."""
-    if search.method == "pca":
-        moments = _moments(model, search.samples, order.seed)
-        found = principal_directions(moments, search.components, search.layers, model.sha256)
+    if wanted.method == "svm" and wanted.attributes.labelled is not None:
+        return _of_labels(model, wanted, *wanted.attributes.labelled, request)
+    if wanted.method == "svm":
+        return _of_classifiers(model, wanted, classifiers, request, settings)
+    moments = _moments(model, wanted.samples, request.seed)
+    how = (wanted.components, wanted.layers, model.sha256)
+    if wanted.method == "pca":
+        found = principal_directions(moments, *how)
         share = sum(found.facts["explained_variance"])
         return found, [f"They explain {share:.1%} of the variance of w."]
-    if search.method == "sefa":
-        moments = _moments(model, search.samples, order.seed)
-        found = sefa_directions(model.g, moments, search.components, search.layers, model.sha256)
-        return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
-    if search.latents is not None and search.labels is not None:
-        return _of_labels(model, search, search.latents, search.labels, order)
-    return _of_classifiers(model, search, classifiers, order, settings)
+    found = sefa_directions(model.g, moments, *how)
+    return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
 
 
 def write(
@@ -108,18 +107,17 @@ def write(
 
     ``shown`` are the seed and label of the picture on the sheet, and how far it is moved.
     """
-    for line in notes:
-        say(line)
-    results.page.lead += notes
+    results.tell(*notes)
     save_directions(results.file(NUMBERS), found)
     results.page.section("What they change")
     results.picture(SHEET, _sheet(model, found, *shown), f"The picture of seed {shown[0]} moved "
                     f"along each direction, by standard deviations of w along it.")  # fmt: skip
     results.finish(table(found, model), {**model.facts(), **settings, **found.settings})
+    say(f"{counted(len(found), 'direction')} in {results.folder}")
 
 
 def table(found: Directions, model: Model) -> pd.DataFrame:
-    """Return a row a direction."""
+    """Return one row for each direction."""
     return pd.DataFrame({
         "model": model.name, "index": range(len(found)), "direction": found.names,
         "method": found.method, "deviation": found.deviations.numpy(),
@@ -134,31 +132,34 @@ def _moments(model: Model, samples: int, seed: int) -> WMoments:
 
 def _of_classifiers(
     model: Model,
-    search: Search,
+    wanted: DirectionSettings,
     classifiers: Sequence[OpenedClassifier],
-    order: Order,
+    request: MeasuringRequest,
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
-    moments = _moments(model, _UNIT_SAMPLES, order.seed)
+    samples, seed, asked = wanted.samples, request.seed, wanted.attributes
+    moments = _moments(model, _UNIT_SAMPLES, seed)
     identity = {"protocol": "directions", **settings}
-    networks = [one.network for one in classifiers]
-    with work_on(order.output, model, "classifying", search.samples, "picture", identity) as begun:
-        read = classify_samples(
-            model.g, networks, search.samples, order.seed, names=[one.name for one in classifiers],
-            outputs=search.outputs, batch=order.batch, **begun,
-        )  # fmt: skip
+    networks, names = [one.network for one in classifiers], [one.name for one in classifiers]
+    with work_on(request, model, "classifying", samples, "picture", identity) as begun:
+        read = classify_samples(model.g, networks, samples, seed, names=names,
+                                outputs=asked.outputs, **begun)  # fmt: skip
         found = boundary_directions(
-            draw_latents(model.g, "w", search.samples, order.seed), read.logits, read.names,
-            moments, search.keep, layers=search.layers, sha256=model.sha256, seed=order.seed,
+            draw_latents(model.g, "w", samples, seed), read.logits, read.names, moments,
+            asked.keep, layers=wanted.layers, sha256=model.sha256, seed=seed,
             finished=begun["finished"],
         )  # fmt: skip
     return found, _cautions(found, read.names)
 
 
 def _of_labels(
-    model: Model, search: Search, latents: Path, labels: Path, order: Order
+    model: Model,
+    wanted: DirectionSettings,
+    latents: Path,
+    labels: Path,
+    request: MeasuringRequest,
 ) -> tuple[Directions, list[str]]:
-    read = read_labelled(latents, labels, "w", search.layer)
+    read = read_labelled(latents, labels, "w", wanted.attributes.layer)
     width = read.latents.shape[1]
     if width != model.g.w_dim:
         raise LatentError(
@@ -167,8 +168,8 @@ def _of_labels(
     names = [str(name) for name in read.labels.columns]
     found = boundary_directions(
         read.latents, label_logits(read.labels), names,
-        _moments(model, _UNIT_SAMPLES, order.seed), search.keep or len(read.latents),
-        layers=search.layers, sha256=model.sha256, seed=order.seed,
+        _moments(model, _UNIT_SAMPLES, request.seed), wanted.attributes.keep or len(read.latents),
+        layers=wanted.layers, sha256=model.sha256, seed=request.seed,
     )  # fmt: skip
     return found, [*read.notes, *_cautions(found, names)]
 
@@ -184,8 +185,8 @@ def _cautions(found: Directions, names: Sequence[str]) -> list[str]:
     if missing:
         more = ", ..." if len(missing) > _NAMED else ""
         lines.append(
-            f"No direction for {', '.join(missing[:_NAMED])}{more}: one class alone among the "
-            "samples kept; more samples, or a larger --keep, may have both."
+            f"No direction for {', '.join(missing[:_NAMED])}{more}: only one class is among "
+            "the samples kept; more samples, or a larger --keep, may bring both."
         )
     if kept < _FEW * found.w_dim:
         lines.append(

@@ -1,4 +1,4 @@
-"""Plots of droplets: heat over the images, with every detection circled."""
+"""The results of `latentlab droplets`: detections, and heat over the images."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,18 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cli.measuring.results import Results
+from cli.models import Model
 from cli.reports.plot_style import new_figure
+from latentlab import Generator
 from latentlab.images import tensor_to_picture
+from metrics import MetricResult
+from metrics.droplet_rates import images_and_heat, in_picture
 
+DETECTIONS, HEAT = "detections.csv", "heat.png"
+FILES = (DETECTIONS, HEAT)
+
+_SHOWN = 9  # pictures
 _MAP = "inferno"
 _INK = "#00FFFF"
 _COLUMNS = 3  # pairs of an image and its heat beside each other
@@ -23,6 +32,46 @@ _RING_SIZE = 2.0  # radii of a spot
 _LEAST_RADIUS = 0.05  # of the image's side, so that a ring can be seen
 _FAINTEST = 0.5  # of the threshold, where heat begins to show
 _OPAQUE = 0.9
+
+
+def write(results: Results, model: Model, result: MetricResult) -> None:
+    """Say how many there are, and write table, plot and page."""
+    results.tell(*summary(result))
+    results.table(DETECTIONS, result.samples)
+    results.page.section("Where they are" if len(result.samples) else "Some of the pictures")
+    results.figure(HEAT, heat(model.g, result), caption(result))
+    results.finish_one(model, result)
+
+
+def summary(result: MetricResult) -> list[str]:
+    """Say in how many pictures droplets are, and in which layers."""
+    n, found = result.settings["n"], result.samples
+    interval = f"95 % interval {100 * result.ci_low:.1f} to {100 * result.ci_high:.1f} %"
+    lines = [f"{found['sample'].nunique()} of {n:,} pictures have a droplet ({interval})."]
+    layers = found.groupby("layer", sort=False)["sample"].nunique().sort_values(ascending=False)
+    if len(layers):
+        words = ", ".join(f"{layer} ({count})" for layer, count in layers.items())
+        lines.append(f"Layers, with their number of pictures: {words}.")
+    return lines
+
+
+def caption(result: MetricResult) -> str:
+    """Say what is seen on the picture of the heat."""
+    if len(result.samples) == 0:
+        return "No droplet was found; the first pictures, and beside each the heat of its maps."
+    return (
+        "Pictures with the strongest droplets; beside each, the heat of its maps, the strength of "
+        "the strongest in it, and that one's layer."
+    )
+
+
+def heat(g: Generator, result: MetricResult, most: int = _SHOWN) -> Figure:
+    """Draw the pictures with the strongest droplets, or the first ones where there is none."""
+    settings, found = result.settings, in_picture(g, result.samples)
+    strongest = found.sort_values("strength", ascending=False)["sample"].drop_duplicates()
+    chosen = strongest.head(most).tolist() or list(range(min(most, settings["n"])))
+    images, maps = images_and_heat(g, chosen, settings["seed"], noise=settings["noise"])
+    return overlays(images, maps, chosen, found, settings["threshold"])
 
 
 def overlays(

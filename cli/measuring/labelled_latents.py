@@ -34,7 +34,7 @@ class LabelledLatents:
 
     Attributes:
         latents: z, or w of one layer [N,D].
-        labels: A row for each of them.
+        labels: One row for each of them.
         space: "z" or "w".
         notes: What was left out, or is worth a look.
     """
@@ -55,7 +55,7 @@ def read_labelled(
 
     Args:
         latents: .npz with z [N,D] or w [N,D] or [N,num_ws,D], or such a folder.
-        labels: CSV with a column an attribute.
+        labels: CSV with one column per attribute.
         space: Which array of the file; default: w where there is one.
         layer: Which w of several; default: the last.
 
@@ -77,8 +77,8 @@ def read_labelled(
         table = _same_count(table, len(parts), labels)
         first, *_, last = [*parts, *parts]
         notes = [
-            f"The labels have no column {PICTURE}, so that their rows were taken in the order of "
-            f"the folders, {plain_text(first)} to {plain_text(last)}."
+            f"The labels have no column {PICTURE}, so their rows were taken in the order of the "
+            f"folders, {plain_text(first)} to {plain_text(last)}."
         ]
         return LabelledLatents(np.concatenate(list(parts.values())), table, "w", notes)
     rows, notes = _partners(table[PICTURE], list(parts), labels)
@@ -97,7 +97,9 @@ def _read_labels(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: not a readable CSV of labels ({reason})") from error
     table.columns = table.columns.str.strip()
     if table.drop(columns=PICTURE, errors="ignore").empty:
-        raise DataError(f"{path}: holds no labels; expected a row a sample, a column an attribute")
+        raise DataError(
+            f"{path}: holds no labels; expected one row per sample, one column per attribute"
+        )
     return table
 
 
@@ -116,7 +118,7 @@ def _of_layer(values: NDArray[Any], layer: int | None, where: str) -> NDArray[An
     """Return [N,D] of latents [N,D] or [N,num_ws,D]."""
     if values.ndim == 2:
         if layer is not None:
-            raise LatentError(f"{where} has one w a sample; leave --layer out")
+            raise LatentError(f"{where} has one w per sample; leave --layer out")
         return values
     if layer is not None and layer >= values.shape[1]:
         raise LatentError(f"{where} has layers 0..{values.shape[1] - 1}, not {layer}")

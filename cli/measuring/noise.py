@@ -1,19 +1,33 @@
-"""Plots of stochastic variation: maps of the deviation, crops of several draws, versions."""
+"""The results of `latentlab noise`: maps of the deviation, crops of several draws, versions."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cli.measuring.results import Results
+from cli.models import Model
 from cli.reports.plot_style import COLOURS, new_figure
+from cli.text import counted
+from latentlab import Generator
 from latentlab.images import tensor_to_picture
-from metrics.noise_variation import GREY_LEVELS
+from metrics import MetricResult
+from metrics.noise_variation import GREY_LEVELS, deviation_maps, latent
+from metrics.noise_variation import realisations as draw_realisations
 
+LATENTS, DEVIATION, REALISATIONS, VERSIONS = (
+    "latents.csv", "deviation.png", "realisations.png", "versions.png"
+)  # fmt: skip
+FILES = (LATENTS, DEVIATION, REALISATIONS, VERSIONS)
+
+_SHOWN, _DRAWS_SHOWN = 3, 6  # latents in the pictures, and draws of each
 _MARK = COLOURS[1]
 _CELL = 1.5  # inches
 _LEAST = 16  # pixels, the smallest square shown
@@ -50,6 +64,94 @@ class Example:
         )
         top, left = (int(i) for i in np.unravel_index(within.argmax(), within.shape))
         return slice(top, top + side), slice(left, left + side)
+
+
+def write(
+    results: Results,
+    model: Model,
+    result: MetricResult,
+    sets: Mapping[str, list[int]],
+    batch: int | None,
+) -> None:
+    """Say how far noise moves a pixel, and write table, plots and page."""
+    results.tell(summary(result))
+    results.table(LATENTS, result.samples)
+    shown = _examples(model.g, result, sets, batch)
+    results.page.section("Where images vary", *_caution(result))
+    results.page.table(_in_levels(result))
+    results.figure(
+        DEVIATION,
+        deviation(shown),
+        f"One draw, and the standard deviation of each "
+        f"pixel over {result.settings['draws']} draws, in 8-bit grey levels.",
+    )
+    results.page.section("What varies")
+    results.figure(
+        REALISATIONS,
+        realisations(shown),
+        "The marked square, where the deviation is largest, in several draws of all noise maps.",
+    )
+    results.page.section("Which layers vary it")
+    results.figure(VERSIONS, versions(shown), f"One draw, kept in the named layers alone "
+                   f"({result.settings['split']}), and the marked square of each.")  # fmt: skip
+    results.finish_one(model, result)
+
+
+def summary(result: MetricResult) -> str:
+    """Say how far noise moves a pixel."""
+    rows = result.rows.set_index("layers")
+    levels, sizes = rows["grey_levels"], rows["resolutions"]
+    low, high = result.ci_low * GREY_LEVELS, result.ci_high * GREY_LEVELS
+    interval = "" if math.isnan(low) else f", 95 % interval {low:.3g} to {high:.3g}"
+    alone = " and ".join(
+        f"{levels[name]:.3g} from the {name} layers ({sizes[name]}) alone"
+        for name in ("coarse", "fine")
+    )
+    latents = counted(result.settings["n"], "latent")
+    return (
+        f"Noise moves a pixel by {result.value * GREY_LEVELS:.3g} of 255 grey levels (standard "
+        f"deviation{interval}), {alone}; {latents}, {result.settings['draws']:,} draws each."
+    )
+
+
+def _in_levels(result: MetricResult) -> pd.DataFrame:
+    """Return the rows in grey levels, as the page shows them."""
+    ends = ["ci_low", "ci_high"]
+    names = {"grey_levels": "mean deviation, grey levels", "ci_low": "95 % from", "ci_high": "to"}
+    rows = result.rows.assign(**{end: result.rows[end] * GREY_LEVELS for end in ends})
+    rows = rows[["layers", "resolutions", "grey_levels", *ends]]
+    return rows.rename(columns=names).rename(columns=lambda name: name.replace("_", " "))
+
+
+def _caution(result: MetricResult) -> list[str]:
+    """Say where the pictures cannot show what the maps do."""
+    if float(result.rows["grey_levels"].max()) >= 1:
+        return []
+    return ["The deviation is below one grey level on average: the maps show it, while pictures "
+            "of several draws look alike."]  # fmt: skip
+
+
+def _examples(
+    g: Generator, result: MetricResult, sets: Mapping[str, list[int]], batch: int | None
+) -> list[Example]:
+    """Render what the pictures show of the first latents."""
+    settings, found = result.settings, []
+    seed, draws = settings["seed"], settings["draws"]
+    for number in range(min(_SHOWN, settings["n"])):
+        ws = latent(g, number, seed, settings["truncation_psi"])
+        maps = {
+            name: deviation_maps(g, ws, layers, draws, seed, numbers=[number], batch=batch)[0]
+            for name, layers in sets.items()
+            if layers
+        }
+        versions = {
+            name: draw_realisations(g, ws, layers, range(1), seed, number)[0].cpu()
+            for name, layers in sets.items()
+        }
+        several = range(min(_DRAWS_SHOWN, draws))
+        images = draw_realisations(g, ws, sets["all"], several, seed, number).cpu()
+        found.append(Example(number, images, maps, versions))
+    return found
 
 
 def deviation(shown: Sequence[Example]) -> Figure:

@@ -23,7 +23,7 @@ _PAUSE = 10.0  # seconds between writes: what a kill can cost
 
 
 class PartialResults(MutableMapping[range, Arrays]):
-    """Arrays of batches by their sample numbers, written a file at a time as they gather.
+    """Arrays of batches by their sample numbers, written one file at a time as they gather.
 
     A file holds the batches since the last one and appears whole. Files that cannot be read are
     left out: their batches are computed again.

@@ -1,7 +1,8 @@
-"""What `latentlab separability` opens, and the files that it writes."""
+"""What `latentlab separability` measures, and the files that it writes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -10,15 +11,23 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
+from cli.measuring.separability_bars import MOST, bars
+from cli.measuring.work import claimed_results, work_on
+from cli.models import open_model
+from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.files import FILES as PROJECTION_FILES
 from cli.projecting.files import projections_in
 from cli.reports.tables import short
+from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text, say
-from latentlab import load_classifier
+from latentlab import distributed, load_classifier
 from latentlab.files import sha256_of
 from latentlab.models import builtin_path
-from metrics import MetricResult
+from metrics import MetricResult, linear_separability
+from metrics.sampling import has_w
+from metrics.separability.score import separability_from_labels
 
 ATTRIBUTES, PLOT = "attributes.csv", "attributes.png"
 FILES = [ATTRIBUTES, PLOT]
@@ -40,6 +49,71 @@ class OpenedClassifier:
     name: str
     network: nn.Module
     sha256: str
+
+
+def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: MeasuringRequest) -> None:
+    """Make pictures, classify them, divide their latents, and write what was found."""
+    attributes, samples, dual = wanted.attributes, wanted.samples, wanted.dual
+    model = open_model(checkpoint, request.device)
+    opened = open_classifiers(attributes.classifiers, model.place)
+    spaces = (wanted.space or ("z,w" if has_w(model.g) else "z")).split(",")
+    settings = {
+        "protocol": "ls", "n": samples, "num_keep": attributes.keep or max(samples // 2, 1),
+        "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
+        "classifiers": {one.name: one.sha256 for one in opened},
+    }  # fmt: skip
+    title = f"Linear separability of {model.name}"
+    with claimed_results(request, title, FILES, [model], settings) as results:
+        work = work_on(request, model, "classifying", samples, "picture", settings)
+        with work as begun, _planes() as fit_progress:
+            result = linear_separability(
+                model.g, [one.network for one in opened], samples, attributes.keep, spaces,
+                request.seed, names=[one.name for one in opened], outputs=attributes.outputs,
+                dual=dual, fit_progress=fit_progress, **begun,
+            )  # fmt: skip
+        if distributed.is_main():
+            facts = {**model.facts(), **result.settings, **settings}
+            write(results, result, model.tidy(result), facts, [])
+
+
+def measure_latents(
+    latents: Path, labels: Path, wanted: SeparabilityRequest, request: MeasuringRequest
+) -> None:
+    """Divide latents by labels that exist already, and write what was found."""
+    keep, layer = wanted.attributes.keep, wanted.attributes.layer
+    read = read_labelled(latents, labels, wanted.space, layer)
+    name, sha256 = plain_text(latents), sha256_of_latents(latents)
+    settings = {
+        "protocol": "ls_labels", "latents": name, "sha256": sha256,
+        "labels": plain_text(labels), "labels_sha256": sha256_of(labels), "space": read.space,
+        "layer": layer, "n": len(read.latents), "num_keep": keep,
+        "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
+    }  # fmt: skip
+    title = f"Linear separability of {name}"
+    with claimed_results(request, title, FILES, [], settings) as results:
+        with _planes() as progress:
+            result = separability_from_labels(
+                read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
+                seed=request.seed, progress=progress,
+            )  # fmt: skip
+        if distributed.is_main():
+            rows = tidy(result, name, sha256)
+            write(results, result, rows, {**result.settings, **settings}, read.notes)
+
+
+@contextmanager
+def _planes() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows the planes fitted on a bar, which begins with the first of them."""
+    with ExitStack() as stack:
+        begun: list[ProgressBar] = []
+
+        def show(done: int, total: int) -> None:
+            if not begun:
+                hidden = not distributed.is_main()
+                begun.append(stack.enter_context(ProgressBar(total, "dividing", "plane", hidden)))
+            begun[0].move_to(done)
+
+        yield show
 
 
 def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier]:
@@ -79,12 +153,7 @@ def write(
     notes: Sequence[str],
 ) -> None:
     """Say the scores, and write tables, plot and page."""
-    from cli.measuring.separability_bars import MOST, bars
-
-    lines = [*summary(result), *notes]
-    for line in lines:
-        say(line)
-    results.page.lead += lines
+    results.tell(*summary(result), *notes)
     results.table(ATTRIBUTES, result.samples)
     results.page.section("Attributes", _READING)
     total = result.settings["attributes"]
@@ -94,6 +163,7 @@ def write(
                    f"it, the plane tells nothing.{part}")  # fmt: skip
     results.page.table(side_by_side(result.samples))
     results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
+    say(f"See {results.folder}")
 
 
 def summary(result: MetricResult) -> list[str]:
@@ -113,7 +183,7 @@ def summary(result: MetricResult) -> list[str]:
     if alone:
         names = ", ".join(map(str, alone[:_NAMED])) + (", ..." if len(alone) > _NAMED else "")
         lines.append(
-            f"One class alone among the samples kept, which counts as divided without error: "
+            f"Only one class among the samples kept, which counts as divided without error: "
             f"{counted(len(alone), 'attribute')} ({names})."
         )
     fewest, most = int(table["kept"].min()), max(settings["dimensions"].values())
@@ -128,7 +198,7 @@ def summary(result: MetricResult) -> list[str]:
 
 
 def side_by_side(attributes: pd.DataFrame) -> pd.DataFrame:
-    """Return a row an attribute: what is the same in all spaces, and then each space's."""
+    """Return one row for each attribute: what is the same in all spaces, and then each space's."""
     spaces = list(dict.fromkeys(attributes["space"]))
     parts = {
         space: attributes[attributes["space"] == space].reset_index(drop=True) for space in spaces

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cli.reports.plot_style import QUIET, colour, new_figure, shortened
+from cli.reports.plot_style import QUIET, colour, new_figure, quieten, shortened
 
 MOST = 48  # attributes drawn: those that leave most open
 
@@ -43,7 +43,7 @@ def bars(attributes: pd.DataFrame) -> Figure:
 
 
 def compared(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw the entropies of several models side by side, a panel a space.
+    """Draw the entropies of several models side by side, one panel per space.
 
     ``tables`` are MetricResult.samples of linear separability by the model's name; attributes
     that all of them have are drawn, the MOST that leave most open in the first.
@@ -66,9 +66,7 @@ def compared(tables: Mapping[str, pd.DataFrame]) -> Figure:
             axes.barh(at, rows["entropy"], thickness, color=colour(i), label=shortened([name])[0])
         axes.set_yticks(range(len(shown)), shortened([str(name) for name in shown], 32))
         axes.set(xlabel="conditional entropy, bits", title=_NAMES.get(space, space))
-        axes.grid(axis="x", color="#dddddd", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        quieten(axes, "x")
     panels[0].invert_yaxis()
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False,
                   loc="outside upper center", ncols=2)  # fmt: skip
@@ -93,6 +91,4 @@ def _label(axes: Axes, rows: pd.DataFrame) -> None:
     axes.margins(y=0.01)
     axes.set_xlim(left=0)
     axes.set_xlabel("conditional entropy, bits (0: a plane separates the attribute)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    quieten(axes, "x")

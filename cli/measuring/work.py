@@ -1,52 +1,91 @@
-"""Work on samples that shows its progress and continues where it was stopped."""
+"""What all measuring commands do: plan their results, and work that can be continued."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import latentlab
+from cli.measuring.partial import PartialResults
+from cli.measuring.results import Results
 from cli.models import Model
-from cli.text import say
+from cli.options.measuring import MeasuringRequest
+from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
+from cli.running.progress import ProgressBar
+from cli.text import counted, say
+from latentlab import distributed
 
-if TYPE_CHECKING:
-    pass
+_PARTLY_BAD, _DIVERGED = 4, 5  # exit codes
 
 
-def tell_dry_run(models: list[Model], settings: dict[str, Any]) -> None:
-    """Print what would be measured, as JSON."""
-    from latentlab import distributed
+@contextmanager
+def claimed_results(
+    request: MeasuringRequest,
+    title: str,
+    files: Sequence[str],
+    models: Sequence[Model],
+    settings: dict[str, Any],
+    left_out: Sequence[str] = (),
+) -> Iterator[Results]:
+    """Hold the folder for the results of a command; a dry run tells the settings, and ends here.
 
-    facts = [model.facts() for model in models]
-    if distributed.is_main():
-        click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
+    Args:
+        request: What the command line asks for.
+        title: Of the page.
+        files: Names of the results, besides the report and the page.
+        models: What is measured.
+        settings: What else a dry run tells.
+        left_out: What could not be read, with the reason.
+
+    Raises:
+        OutputError: If a result exists already and must not be replaced.
+    """
+    results = Results(request, title, files)
+    if request.dry_run:
+        facts = [model.facts() for model in models]
+        if distributed.is_main():
+            click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
+            end(left_out)
+        raise click.exceptions.Exit(0)
+    with results.claimed():
+        yield results
+
+
+def end(left_out: Sequence[str], diverged: int = 0) -> None:
+    """Name what was left out, and end with the exit code that tells so, if anything was."""
+    for line in left_out:
+        say(f"Left out: {line}")
+    if diverged:
+        say(f"Left out: {counted(diverged, 'projection')} left the finite numbers")
+    if left_out or diverged:
+        raise click.exceptions.Exit(_DIVERGED if diverged else _PARTLY_BAD)
 
 
 @contextmanager
 def work_on(
-    folder: Path, model: Model, label: str, total: int, unit: str, identity: dict[str, Any]
+    request: MeasuringRequest,
+    model: Model,
+    label: str,
+    total: int,
+    unit: str,
+    identity: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """Yield the arguments that let a metric show progress and continue where it was stopped.
 
     Args:
-        folder: Where batches are kept until the results are written.
+        request: What the command line asks for; batches are kept in its folder until the results
+            are written.
         model: What is measured.
         label: Stands at the progress bar.
         total: Number of samples.
         unit: What a sample is called there.
         identity: All that decides the numbers, besides the model, the device and the count.
     """
-    import latentlab
-    from cli.measuring.partial import PartialResults
-    from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
-    from cli.running.progress import ProgressBar
-    from latentlab import distributed
-
     place = model.place.split(":")[0]  # processes on several GPUs share what is finished
     facts = {"version": latentlab.__version__, "device": place, "sha256": model.sha256}
-    finished = PartialResults(folder, {**identity, **facts})
+    finished = PartialResults(request.output, {**identity, **facts})
     begun = len(finished) > 0
     if begun and distributed.is_main():
         say(f"{label}: continuing where it was stopped.")
@@ -55,7 +94,8 @@ def work_on(
             bar.move_to(min(sum(map(len, finished)), total))
         try:
             with unwind_on_sigterm():
-                yield {"finished": finished, "progress": lambda done, _: bar.move_to(done)}
+                yield {"batch": request.batch, "finished": finished,
+                       "progress": lambda done, _: bar.move_to(done)}  # fmt: skip
         finally:
             with sigterm_waits():
                 finished.write()

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from latentlab.files import atomic_write
 
@@ -27,11 +30,20 @@ def colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def quieten(axes: Axes) -> None:
+def quieten(axes: Axes, along: Literal["x", "y"] = "y") -> None:
     """Leave out the frame that says nothing, and draw a faint grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis=along, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def draw_shares(
+    axes: Axes, values: NDArray[np.float64], edges: Sequence[float], index: int, label: str
+) -> None:
+    """Draw the share of values between edges, in percent, in the colour of a model or series."""
+    share = np.full(len(values), 100 / len(values))
+    axes.hist(values, edges, weights=share, histtype="stepfilled", alpha=0.25, color=colour(index))
+    axes.hist(values, edges, weights=share, histtype="step", color=colour(index), label=label)
 
 
 def shades(count: int) -> list[tuple[float, float, float, float]]:

@@ -1,4 +1,4 @@
-"""Attributes as linear separability takes them: a logit a sample, whose sign is the class.
+"""Attributes as linear separability takes them: one logit per sample, whose sign is the class.
 
 The published classifiers give one logit l each. Softmax over (l, -l) is the class, 0 for a
 positive logit, and its confidence.
@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import DataError, SettingsError
+from latentlab import DataError
+from latentlab.checks import check_choice
+from latentlab.errors import quoted
 
 OUTPUTS = ("classes", "attributes")
 _WORDS: Mapping[str, float] = MappingProxyType({"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0})
-_SHOWN = 80  # characters of a cell in a message
 
 
 def attribute_logits(outputs: Tensor, kind: str = "classes") -> Tensor:
@@ -32,8 +33,7 @@ def attribute_logits(outputs: Tensor, kind: str = "classes") -> Tensor:
     Raises:
         SettingsError: If ``kind`` is neither.
     """
-    if kind not in OUTPUTS:
-        raise SettingsError(f"`outputs` must be one of {', '.join(OUTPUTS)}, but got {kind!r}")
+    check_choice(kind, "outputs", OUTPUTS)
     if kind == "attributes" or outputs.shape[1] == 1:
         return outputs
     z = outputs.cpu().double()
@@ -94,14 +94,14 @@ def label_logits(labels: pd.DataFrame) -> NDArray[np.float64]:
     numbers are scores, whose size is the confidence.
 
     Args:
-        labels: A column an attribute, a row a sample.
+        labels: One column per attribute, one row per sample.
 
     Raises:
         DataError: If there is no column, or one holds something else, nothing, probabilities, or
             0 among negative numbers.
     """
     if labels.shape[1] == 0 or len(labels) == 0:
-        raise DataError("the table of labels is empty; expected a column an attribute")
+        raise DataError("the table of labels is empty; expected one column per attribute")
     columns = [_column(str(name), labels.iloc[:, i]) for i, name in enumerate(labels.columns)]
     return np.stack(columns)
 
@@ -110,17 +110,17 @@ def _column(name: str, cells: pd.Series) -> NDArray[np.float64]:
     values = np.array([_value(name, row, cell) for row, cell in enumerate(cells)])
     known = set(np.unique(values[~np.isnan(values)]).tolist())
     if not known:
-        raise DataError(f"column {name!r} of the labels is empty; fill it or leave it out")
+        raise DataError(f"column {quoted(name)} of the labels is empty; fill it or leave it out")
     if known <= {0.0, 1.0}:
         return values * 2 - 1
     if 0.0 in known and min(known) < 0:
         raise DataError(
-            f"column {name!r} holds 0 beside negative numbers; leave unknown cells empty"
+            f"column {quoted(name)} holds 0 beside negative numbers; leave unknown cells empty"
         )
     if min(known) >= 0 and max(known) <= 1 and known != {1.0}:
         raise DataError(
-            f"column {name!r} holds probabilities, it seems; give scores whose sign is the class, "
-            "such as log(p / (1 - p))"
+            f"column {quoted(name)} seems to hold probabilities; give scores whose sign is the "
+            "class, such as log(p / (1 - p))"
         )
     return values
 
@@ -135,9 +135,8 @@ def _value(name: str, row: int, cell: Any) -> float:
     except (TypeError, ValueError):
         value = np.inf
     if not np.isfinite(value):
-        shown = str(cell)[:_SHOWN]
         raise DataError(
-            f"column {name!r} of the labels, row {row + 1}: {shown!r} is no label; expected 0/1, "
-            "true/false, yes/no, -1/1, a finite number, or nothing"
+            f"column {quoted(name)} of the labels, row {row + 1}: {quoted(cell)} is no label; "
+            "expected 0/1, true/false, yes/no, -1/1, a finite number, or nothing"
         )
     return value

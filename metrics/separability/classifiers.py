@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlab import Generator, LatentError, NumericalError, SettingsError
+from latentlab.checks import check
 from latentlab.images import shrink
 from latentlab.networks.discriminators import Discriminator
 from latentlab.numerics import Stream, full_precision
@@ -205,6 +206,6 @@ def _checked_names(classifiers: Sequence[Classifier], names: Sequence[str] | Non
         raise SettingsError("`classifiers` must be a list of one or more, from images to logits")
     if names is None:
         return [f"classifier {i}" for i in range(len(classifiers))]
-    if len(names) != len(classifiers):
-        raise SettingsError(f"`names` must be {len(classifiers)}, but got {len(names)}")
+    fits = len(names) == len(classifiers)
+    check(fits, "names", f"{len(classifiers)}, one per classifier", len(names))
     return [str(name) for name in names]

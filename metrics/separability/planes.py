@@ -110,7 +110,7 @@ def fit_planes(
 def summarise(
     planes: Planes, names: Sequence[str], seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a row a space with its score, and a row for each attribute and space.
+    """Return one row per space with its score, and a row for each attribute and space.
 
     The intervals draw samples again, all attributes together, and keep the planes.
 

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import DataError, Generator, LatentError, NumericalError, SettingsError
+from latentlab import DataError, Generator, LatentError, NumericalError
+from latentlab.checks import check
 from latentlab.numerics import full_precision
 from metrics.result import MetricResult
 from metrics.sampling import Finished, Progress, check_counts, has_w
@@ -69,7 +70,7 @@ def linear_separability(
         fit_progress: Called after them with the SVMs fitted and in all.
 
     Returns:
-        One row a space with the score; ``samples`` has a row for each attribute and space:
+        One row per space with the score; ``samples`` has a row for each attribute and space:
         entropy in bits with its interval, accuracy, ``balance`` (share of positives), whether the
         SVM converged, how many samples were kept, and ``status``, "ok" or "one class". Attributes
         of one class count as perfect, as published; ``settings`` tell how many there are.
@@ -80,7 +81,7 @@ def linear_separability(
         SettingsError: If a setting is out of range, or a classifier's output is not [N,K].
         NumericalError: If a logit is not finite.
     """
-    check_counts(num_samples=num_samples, seed=seed, batch=1 if batch is None else batch)
+    check_counts(num_samples=num_samples, seed=seed, batch=batch)
     keep = _checked_keep(num_keep, num_samples)
     _check_spaces(spaces, g)
     found = classify_samples(
@@ -121,7 +122,7 @@ def separability_from_logits(
         seed: Of the resampling, and of the dual solver.
 
     Returns:
-        The score, and a row an attribute as in ``linear_separability``.
+        The score, and one row per attribute as in ``linear_separability``.
 
     Raises:
         LatentError: If the shapes do not fit, or latents are not finite.
@@ -135,8 +136,7 @@ def separability_from_logits(
     keep = _checked_keep(num_keep, len(x))
     planes = fit_planes({"": lambda: x}, y, keep, dual=dual, seed=seed)
     called = [str(i) for i in range(len(y))] if names is None else [str(name) for name in names]
-    if len(called) != len(y):
-        raise SettingsError(f"`names` must be {len(y)}, one an attribute, but got {len(called)}")
+    check(len(called) == len(y), "names", f"{len(y)}, one per attribute", len(called))
     rows, table = summarise(planes, called, seed)
     return float(rows["value"].iloc[0]), table.drop(columns="space")
 
@@ -156,8 +156,8 @@ def separability_from_labels(
 
     Args:
         latents: Of the samples [N,D].
-        labels: A row a sample and a column an attribute, see ``label_logits``; samples with an
-            empty cell are left out of that attribute.
+        labels: One row per sample and one column per attribute, see ``label_logits``; samples
+            with an empty cell are left out of that attribute.
         num_keep: How many count for an attribute, the most confident; default: all, as labels of
             two kinds have no confidence.
         space: What the rows call the latents.
@@ -208,14 +208,13 @@ def _checked_keep(num_keep: int | None, num_samples: int) -> int:
     """Return how many samples to keep; half of them by default."""
     keep = max(num_samples // 2, 1) if num_keep is None else num_keep
     check_counts(num_keep=keep)
-    if keep > num_samples:
-        raise SettingsError(f"`num_keep` must be at most {num_samples} samples, but got {keep}")
+    check(keep <= num_samples, "num_keep", f"at most {num_samples} samples", keep)
     return keep
 
 
 def _check_spaces(spaces: Sequence[str], g: Generator) -> None:
     known = isinstance(spaces, tuple | list) and set(spaces) <= set(SPACES)
-    if not known or not spaces or len(set(spaces)) < len(spaces):
-        raise SettingsError(f"`spaces` must be some of {', '.join(SPACES)}, but got {spaces!r}")
+    fits = known and len(spaces) > 0 and len(set(spaces)) == len(spaces)
+    check(fits, "spaces", f"some of {', '.join(SPACES)}", spaces)
     if "w" in spaces and not has_w(g):
         raise LatentError("this generator has no W; measure separability in Z: `spaces` (z,)")

@@ -162,10 +162,10 @@ def test_z_batches_are_the_samples_in_order():
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({"batch": 0}, "`batch` must be a whole number >= 1, but got 0"),
-        ({"batch": 2.0}, "`batch` must be a whole number >= 1, but got 2.0"),
-        ({"batch": True}, "`batch` must be a whole number >= 1, but got True"),
-        ({"seed": -1}, "`seed` must be a whole number >= 0, but got -1"),
+        ({"batch": 0}, "`batch` must be a whole number >= 1, but got '0'"),
+        ({"batch": 2.0}, "`batch` must be a whole number >= 1, but got '2.0'"),
+        ({"batch": True}, "`batch` must be a whole number >= 1, but got 'True'"),
+        ({"seed": -1}, "`seed` must be a whole number >= 0, but got '-1'"),
     ],
 )
 def test_counts_out_of_range_are_refused(counts, message):

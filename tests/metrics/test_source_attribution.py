@@ -13,7 +13,12 @@ from latentlab import (
     project,
 )
 from metrics import attribution
-from metrics.source_attribution import attribution_of, generated_image, project_groups
+from metrics.source_attribution import (
+    AttributionSettings,
+    attribution_of,
+    generated_image,
+    project_groups,
+)
 from tests.conftest import make_generator, make_progan
 
 
@@ -162,7 +167,7 @@ def test_an_image_that_diverges_is_named_and_left_out(g, noise_images):
 
     images = noise_images[:3].clone()
     images[1] = 99.0
-    found = project_groups(g, images, broken_for_bright, 2, steps=3)
+    found = project_groups(g, images, broken_for_bright, 2, AttributionSettings(steps=3))
     assert found.samples["status"].tolist() == ["ok", "ok", "ok", "diverged", "ok"]
     result = found.result()
     assert result.settings["diverged"] == 1
@@ -172,7 +177,7 @@ def test_an_image_that_diverges_is_named_and_left_out(g, noise_images):
 
 
 def test_targets_and_projections_are_kept_as_small_pictures(g, noise_images):
-    found = project_groups(g, noise_images[:1], mse, 1, steps=3)
+    found = project_groups(g, noise_images[:1], mse, 1, AttributionSettings(steps=3))
     assert found.targets.shape == found.projected.shape == (2, g.channels, 16, 16)
     assert found.targets.dtype == np.uint8
     expected = (noise_images[0] * 127.5 + 128).clamp(0, 255).to(torch.uint8)

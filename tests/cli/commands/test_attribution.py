@@ -108,6 +108,16 @@ def test_a_dry_run_projects_nothing(tmp_path, folder):
     assert done.exit_code == 0
     facts = json.loads(done.stdout)
     assert (facts["generated"], facts["real"], facts["steps"]) == (3, 3, 1000)
+    assert facts["left_out"] == []
+
+
+def test_a_dry_run_names_bad_pictures_and_ends_as_the_run_would(tmp_path, folder):
+    (folder / "broken.png").write_bytes(b"no picture")
+    done = run(folder, "--dry-run", "-o", tmp_path / "out")
+    assert done.exit_code == 4
+    assert "Left out: " in done.stderr
+    assert len(json.loads(done.stdout)["left_out"]) == 1
+    assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out").exists()
 
 
