@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from cli.measuring.comparison import measure, open_settings
 from cli.measuring.comparison_page import planned_files as comparison_files
@@ -18,13 +17,7 @@ from cli.reports.tables import MANIFEST
 from cli.reports.tiles import tiles
 from cli.running.progress import ProgressBar
 from cli.text import say
-from latentlab import (
-    Generator,
-    ProjectorSettings,
-    load_classifier,
-    perceptual_distance,
-    project,
-)
+from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance, project
 from latentlab.datasets.digits import one_of_each
 from latentlab.files import make_directory
 from latentlab.images import grid, pixels_to_tensor, save_image
@@ -59,7 +52,7 @@ def draw_samples(g: Generator, folder: Path) -> Path:
     with torch.no_grad(), full_precision():
         samples = g(z_from_seeds(range(_SAMPLES), g.z_dim).to(g.device)).cpu()
     path = folder / SAMPLES
-    save_image(path, _enlarge(grid(samples, _COLUMNS)))
+    save_image(path, grid(samples, _COLUMNS).repeat_interleave(2, 1).repeat_interleave(2, 2))
     probabilities = load_classifier(CLASSIFIER)(samples).softmax(dim=1)
     kinds = len(probabilities.argmax(dim=1).unique())
     say(
@@ -107,10 +100,6 @@ def summarise(frame: pd.DataFrame) -> list[str]:
             f"{right} of {len(part)} read as the true digit"
         )
     return lines
-
-
-def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
-    return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
 def planned_results(folder: Path, device: str, overwrite: bool) -> Results:

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import (
-    class_option,
-    cutoff_option,
-    given_options,
-    noise_mode_option,
-    refuse_without_seeds,
-    truncation_option,
-)
+from cli.options import common
 from cli.options.rendering import RenderingRequest, rendering_options
 from cli.options.values import layer_list, number_list
 from cli.text import number_ranges
@@ -40,10 +33,10 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
                  help="Rows from saved latents (.npz with key w) instead of seeds."),
     click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Columns from saved latents instead of seeds."),
-    truncation_option(" before mixing"),
-    cutoff_option,
-    noise_mode_option(),
-    class_option("Class of a conditional generator."),
+    common.truncation_option(" before mixing"),
+    common.cutoff_option,
+    common.noise_mode_option(),
+    common.class_option("Class of a conditional generator."),
 )
 def mix(
     request: RenderingRequest,
@@ -112,13 +105,12 @@ def _named_layers(layers: tuple[str | list[int], ...]) -> dict[str, str | list[i
 
 
 def _refuse_conflicts(ctx: click.Context, grids: int) -> None:
-    """Refuse options that exclude each other or would be ignored without a word."""
-    given, rows, columns = given_options(ctx), ctx.params["rows"], ctx.params["columns"]
+    given, rows, columns = common.given_options(ctx), ctx.params["rows"], ctx.params["columns"]
     for seeds, file, options in _EITHER:
         if (seeds in given) == (file in given):
             raise click.UsageError(f"Give either {options}.")
     if rows is None and columns is None:
-        refuse_without_seeds(given, "seeds")
+        common.refuse_without_seeds(given, "seeds")
     _refuse_many(len(rows or [0]), len(columns or [0]), grids)
 
 
