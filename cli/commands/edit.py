@@ -35,8 +35,8 @@ _PATH = click.Path(path_type=Path)
                  help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
                  "as the directions say, or all."),
     *options_of_seeds,
-    common.video_options("Also write a video of each row, from the least strength to the greatest "
-                         "and back"),
+    *common.video_options("Also write a video of each row, from the least strength to the greatest "
+                          "and back"),
     click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True,
                  metavar="N", help="Frames of the video from one end to the other."),
 )

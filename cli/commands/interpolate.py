@@ -29,7 +29,7 @@ _MOST_FRAMES = 100_000
                  show_default=True, help="Noise maps: a mixture of those of the pictures on both "
                  "sides, at their full strength; those stored in the generator; or no noise."),
     *options_of_seeds,
-    common.video_options("Write the walk as a video"),
+    *common.video_options("Write the walk as a video"),
     click.option("--pictures", is_flag=True,
                  help="With --video, write the frames as pictures as well."),
 )

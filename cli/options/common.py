@@ -92,20 +92,14 @@ def noise_mode_option(
     )  # fmt: skip
 
 
-def video_options(text: str) -> Callable[[Command], Command]:
+def video_options(text: str) -> Sequence[Callable[[Any], Any]]:
     """--video and --fps; ``text`` says what the video shows."""
-
-    def add(command: Command) -> Command:
-        command = click.option(
-            "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
-            help="Frames per second of the video; a .gif has 50 at most.",
-        )(command)  # fmt: skip
-        return click.option(
-            "--video", type=file_name(*VIDEO_SUFFIXES), metavar="NAME",
-            help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`.",
-        )(command)  # fmt: skip
-
-    return add
+    return (
+        click.option("--video", type=file_name(*VIDEO_SUFFIXES), metavar="NAME",
+                     help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`."),
+        click.option("--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True,
+                     metavar="RATE", help="Frames per second of the video; a .gif has 50 at most."),
+    )  # fmt: skip
 
 
 def truncation_option(more: str = "") -> Callable[[Command], Command]:

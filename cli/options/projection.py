@@ -105,7 +105,7 @@ search_options = grouped_options("search", SearchRequest, (
 ))  # fmt: skip
 projection_options = grouped_options("request", ProjectionRequest, (
     search_options, distance_option, picture_options,
-    video_options("A video of each projection"), limit_option,
+    *video_options("A video of each projection"), limit_option,
     click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed."),
     click.option("--batch", type=click.IntRange(min=1), metavar="N",
                  help="Pictures optimised at once; default: 1 on the CPU, 8 elsewhere."),

@@ -63,10 +63,7 @@ def sources(
 
 
 def planned_grids(
-    folder: Path,
-    chosen: dict[str, list[int]],
-    rows: Sequence[Source],
-    columns: Sequence[Source],
+    folder: Path, chosen: dict[str, list[int]], rows: Sequence[Source], columns: Sequence[Source]
 ) -> list[Grid]:
     """Give a single grid the folder itself, and each of several a folder in it."""
     one = len(chosen) == 1

@@ -1,7 +1,7 @@
 """The frames of a walk between pictures: rendered one by one, written as they are made."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -28,7 +28,7 @@ from latentlab.images import save_image, save_picture
 from latentlab.latents import save_ws, z_from_seeds
 from latentlab.networks.synthesis import NoiseMode
 from latentlab.numerics import full_precision
-from latentlab.video.writer import video_writer
+from latentlab.video.writer import Write, video_writer
 
 TABLE, LATENTS, STRIP, FRAMES = "frames.csv", "frames.npz", "strip.png", "frames"
 
@@ -89,12 +89,11 @@ def draw(g: Generator, walk: Walk) -> None:
     wanted = {i for row in shown for i in row}
     tiles: dict[int, Image.Image] = {}
     latents = []
-    with ExitStack() as stack:
-        stack.enter_context(unwind_on_sigterm())  # which leaves no half-written video behind
-        bar = stack.enter_context(ProgressBar(len(walk.places), "walking", unit="frame"))
-        write = None
-        if video := walk.request.video:
-            write = stack.enter_context(video_writer(walk.request.output / video, walk.request.fps))
+    video: AbstractContextManager[Write | None] = nullcontext()
+    if walk.request.video:
+        video = video_writer(walk.request.output / walk.request.video, walk.request.fps)
+    bar = ProgressBar(len(walk.places), "walking", unit="frame")
+    with unwind_on_sigterm(), bar, video as write:  # unwinding leaves no half-written video behind
         for i, (ws, image) in enumerate(_frames(g, walk)):
             latents.append(ws)
             if walk.pictures:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image
+import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from latentlab.checks import check
@@ -56,7 +57,7 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
         OutputError: If the file cannot be written, or there was no frame.
     """
     check_video(path, fps)
-    shapes: list[list[int]] = []
+    first: torch.Size | None = None
     mp4 = Path(path).suffix.lower() == ".mp4"
     with (
         atomic_write(path) as temporary,
@@ -64,19 +65,15 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
     ):
 
         def write(image: Tensor) -> None:
+            nonlocal first
             picture = tensor_to_picture(image)
-            shape = list(image.shape)
-            if shapes and shape != shapes[0]:
-                raise ImageError(f"{path}: a frame is {shape}, but the first was {shapes[0]}")
-            shapes[:] = [shape]
-            append(_enlarged(picture))
+            first = first or image.shape
+            if image.shape != first:
+                sizes = f"a frame is {list(image.shape)}, but the first was {list(first)}"
+                raise ImageError(f"{path}: {sizes}")
+            factor = math.ceil(_SMALLEST / min(picture.size))
+            append(ImageOps.scale(picture, factor, Image.Resampling.NEAREST))
 
         yield write
-        if not shapes:
+        if first is None:
             raise OutputError(f"{path}: a video needs at least one frame, but none was given")
-
-
-def _enlarged(picture: Image.Image) -> Image.Image:
-    factor = math.ceil(_SMALLEST / min(picture.size))
-    size = (picture.width * factor, picture.height * factor)
-    return picture if factor == 1 else picture.resize(size, Image.Resampling.NEAREST)
