@@ -200,9 +200,8 @@ def _sign(error: BaseException) -> None:
 def _publish(store: "Store", error: BaseException) -> tuple[int, int] | None:
     """Say that this process fails; returns rank and exit code of the one that said so before."""
     code = getattr(error, "exit_code", None) or getattr(error, "code", None)
-    if not isinstance(code, int):
-        code = 130 if isinstance(error, KeyboardInterrupt) else 1
-    mine = f"{rank()} {code}"
+    other = 130 if isinstance(error, KeyboardInterrupt) else 1
+    mine = f"{rank()} {code if isinstance(code, int) else other}"
     try:
         first = store.compare_set(_FAILURE, "", mine).decode()
     except RuntimeError:  # the store has ended with the process that kept it

@@ -49,12 +49,8 @@ def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0)
     """Draw noise maps [N,1,h,w], one per noise layer, each row keyed as ``draw_z``."""
     shapes = g.synthesis.noise_shapes
     sizes = [math.prod(shape) for shape in shapes]
-    rows = [
-        np.random.default_rng([seed, stream + Stream.NOISE_MAPS, i]).standard_normal(
-            sum(sizes), dtype=np.float32
-        )
-        for i in indices
-    ]
+    rngs = [np.random.default_rng([seed, stream + Stream.NOISE_MAPS, i]) for i in indices]
+    rows = [rng.standard_normal(sum(sizes), dtype=np.float32) for rng in rngs]
     values = np.array(rows, np.float32).reshape(len(rows), sum(sizes))
     levels = torch.from_numpy(values).split(sizes, dim=1)
     return [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]

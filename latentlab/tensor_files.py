@@ -163,11 +163,10 @@ def _check_header(
         raise LatentError(f"{path}: no array `{key}` inside, only {found}")
     with _refuse_damage(path), archive.open(f"{key}.npy") as member:
         header = io.BytesIO(member.read(_MAX_ARRAY_HEADER))
-        version = np.lib.format.read_magic(header)
-        if version == (1, 0):
-            have, _, dtype = np.lib.format.read_array_header_1_0(header)
-        else:
-            have, _, dtype = np.lib.format.read_array_header_2_0(header)
+        layout = np.lib.format
+        is_first = layout.read_magic(header) == (1, 0)
+        read = layout.read_array_header_1_0 if is_first else layout.read_array_header_2_0
+        have, _, dtype = read(header)
     if dtype.kind != "f":
         raise LatentError(f"{where} has type {dtype}, expected floats")
     if not any(_fits(have, shape) for shape in fitting):

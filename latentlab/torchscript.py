@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,18 @@ def open_torchscript(path: Path) -> nn.Module:
     return network
 
 
+def run_program(network: nn.Module, images: Tensor, refusal: str, **options: bool) -> Any:
+    """Return what a TorchScript network makes of images.
+
+    Raises:
+        CheckpointError: If it cannot be called so; ``refusal`` is what the error begins with.
+    """
+    try:
+        return network(images, **options)
+    except RuntimeError as error:
+        raise CheckpointError(f"{refusal} ({reason(error, -1)})") from error
+
+
 @dataclass(frozen=True)
 class ProgramConfig:
     """What a TorchScript classifier says of its images and outputs, if anything."""
@@ -81,13 +94,8 @@ class TorchScriptClassifier(nn.Module):
         Raises:
             CheckpointError: If the network cannot be called with images, or returns another shape.
         """
-        try:
-            logits = self._network(images)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{self.name}: cannot be called with images {list(images.shape)} "
-                f"({reason(error, -1)})"
-            ) from error
+        refusal = f"{self.name}: cannot be called with images {list(images.shape)}"
+        logits = run_program(self._network, images, refusal)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
             found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise CheckpointError(

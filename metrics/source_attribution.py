@@ -21,7 +21,8 @@ from latentlab.checks import check
 from latentlab.images import shrink, to_uint8
 from latentlab.numerics import Stream
 from latentlab.perceptual import MAX_RESOLUTION
-from latentlab.projection.projector import Distance, project
+from latentlab.projection.projector import project
+from latentlab.projection.targets import Distance
 from metrics.result import MetricResult
 from metrics.roc import area, area_interval, best_threshold
 from metrics.sampling import (

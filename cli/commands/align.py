@@ -56,22 +56,12 @@ def align(
       latentlab align 'photos/*.jpg' --landmarks points.json --face 2 \\
           --size 256 -o aligned
     """
-    from cli.pictures.alignment import (
-        AlignmentReport,
-        align_pictures,
-        aligned_files,
-        open_cutting,
-        without_aligned,
-    )
+    from cli.pictures.alignment import AlignmentReport, Cutting, align_pictures
     from cli.pictures.choice import choose
-    from cli.pictures.plan import make_plan
     from cli.pictures.report import carry_out
 
-    cutting = open_cutting(request)
-    files = aligned_files(output)
-    choice = without_aligned(choose(pictures, limit), files)
-    plan = make_plan(choice, files, cutting.identity, overwrite, cutting.is_current)
-    cutting.faces.check(job.picture for job in plan.jobs)
+    cutting, choice = Cutting(request), choose(pictures, limit)
+    plan = cutting.plan(choice, output, overwrite)
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
         click.echo(json.dumps({"pictures": left, "done": plan.done, **cutting.facts}, indent=1))

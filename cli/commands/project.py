@@ -60,21 +60,16 @@ def project(
     """
     refuse_without_video(given_options(click.get_current_context()), "fps")
     from cli.pictures.choice import choose
-    from cli.pictures.plan import make_plan
     from cli.pictures.report import carry_out
     from cli.projecting.method import open_method
-    from cli.projecting.plan import check_plan, projection_folders, tell_plan
+    from cli.projecting.plan import plan_projections, tell_plan
     from cli.projecting.report import ProjectionReport
     from cli.projecting.run import project_pictures
-    from latentlab import distributed
 
     seed = request.search.seed if request.shuffle else None
     choice = choose(pictures, request.limit, shuffle_seed=seed)
     method = open_method(checkpoint, request, choice.names, device)
-    folders = projection_folders(output, request.latents, choice.alone)
-    plan = distributed.from_main(lambda: make_plan(
-        choice, folders, method.identity, overwrite, method.reader.is_current))
-    check_plan(method, plan, choice.failures)
+    plan = plan_projections(method, choice, output, overwrite)
     report = ProjectionReport(plan, choice.failures, method.facts)
     if dry_run:
         tell_plan(method, plan, report)

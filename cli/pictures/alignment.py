@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Generator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import pandas as pd
 
 from cli.options.pictures import AlignmentRequest
 from cli.pictures.choice import Choice
-from cli.pictures.faces import CutFace, FaceSource, cut_face, open_faces
-from cli.pictures.plan import Job, Layout, PicturePlan
-from cli.pictures.records import Record, Source
+from cli.pictures.faces import CutFace, FaceSource, cut_face
+from cli.pictures.plan import Job, Layout, PicturePlan, make_plan
+from cli.pictures.records import Record, Source, without_landmarks
 from cli.pictures.report import Outcome, PictureReport, finished, refused, row_of
 from cli.reports.tables import MANIFEST
 from cli.running.progress import ProgressBar
 from latentlab import ImageError, __version__
 from latentlab.faces import FacePoints
 from latentlab.files import atomic_write, make_directory
-from latentlab.images import DecodePolicy, decode
+from latentlab.images import decode
 
 REPORT = "alignment.csv"
 RECORDS = ".alignment"  # a folder with one record for each picture
@@ -28,21 +28,6 @@ RECORDS = ".alignment"  # a folder with one record for each picture
 _POINTS = [f"{each.name}_{axis}" for each in fields(FacePoints) for axis in "xy"]
 _QUAD = [f"quad_{axis}{i}" for i in range(4) for axis in "xy"]
 COLUMNS = ["picture", "status", "note", "file", "width", "height", "scale", *_POINTS, *_QUAD]
-
-
-def aligned_files(output: Path) -> Layout:
-    """Return where aligned faces go: side by side, with their records in a folder of their own."""
-    return Layout(
-        output, [REPORT, MANIFEST], f"{RECORDS}/*.json", ["*.png"], [Path(REPORT).stem],
-        (output / RECORDS).is_dir(),
-    )  # fmt: skip
-
-
-def without_aligned(choice: Choice, files: Layout) -> Choice:
-    """Return a choice without the faces that earlier runs have cut out."""
-    own = {path.absolute() for name in files.names() for path in files.results(name)}
-    names = {path: name for path, name in choice.names.items() if path.absolute() not in own}
-    return replace(choice, names=names)
 
 
 class AlignmentReport(PictureReport):
@@ -54,23 +39,31 @@ class AlignmentReport(PictureReport):
         return frame.astype(dict.fromkeys(("width", "height"), "Int64"))
 
 
-@dataclass(frozen=True)
 class Cutting:
-    """How faces are cut out of photos."""
+    """How faces are cut out of photos, and what reports say of it."""
 
-    faces: FaceSource
-    policy: DecodePolicy
-    size: int
-    max_upscale: float
-    facts: dict[str, Any]
+    def __init__(self, request: AlignmentRequest) -> None:
+        """Open what finds faces; raises as ``FaceSource``."""
+        self.request, self.faces = request, FaceSource(request.faces)
+        self.policy = request.decoding.policy()
+        self.facts = {"latentlab": __version__, **request.facts()}
+        self.identity = without_landmarks(self.facts)
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """All that decides a face besides its photo.
+    def plan(self, choice: Choice, output: Path, overwrite: bool) -> PicturePlan:
+        """Plan to put faces side by side, with their records in a folder of their own.
 
-        Landmarks may grow and be corrected: photos whose own are the same stay as they are.
+        The faces that earlier runs have put there are not taken for photos.
         """
-        return {k: v for k, v in self.facts.items() if not k.startswith("landmarks")}
+        files = Layout(
+            output, [REPORT, MANIFEST], f"{RECORDS}/*.json", ["*.png"], [Path(REPORT).stem],
+            (output / RECORDS).is_dir(),
+        )  # fmt: skip
+        own = {path.absolute() for name in files.names() for path in files.results(name)}
+        names = {path: name for path, name in choice.names.items() if path.absolute() not in own}
+        choice = replace(choice, names=names)
+        plan = make_plan(choice, files, self.identity, overwrite, self.is_current)
+        self.faces.check(choice.names)
+        return plan
 
     def is_current(self, record: Record, _: Path) -> bool:
         """Whether landmarks still say of a photo what its record says; models say the same."""
@@ -78,23 +71,8 @@ class Cutting:
             found = self.faces.recall(Path(record.source.path))
         except ImageError:
             return False
-        row = record.row
-        return found is None or found.points.array().ravel().tolist() == [
-            row.get(name) for name in _POINTS
-        ]
-
-
-def open_cutting(request: AlignmentRequest) -> Cutting:
-    """Open what finds faces.
-
-    Raises:
-        click.UsageError: If it is unclear what that is.
-        DataError: If the landmarks cannot be used.
-        SettingsError: If the model cannot be used.
-    """
-    faces = open_faces(request.faces)
-    facts = {"latentlab": __version__, **request.facts()}
-    return Cutting(faces, request.decoding.policy(), request.size, request.max_upscale, facts)
+        known = [record.row.get(name) for name in _POINTS]
+        return found is None or found.points.array().ravel().tolist() == known
 
 
 def align_pictures(cutting: Cutting, plan: PicturePlan) -> Generator[Outcome, None, None]:
@@ -107,11 +85,11 @@ def align_pictures(cutting: Cutting, plan: PicturePlan) -> Generator[Outcome, No
 
 
 def _aligned(job: Job, cutting: Cutting, files: Layout) -> Outcome:
-    path = job.picture
+    path, request = job.picture, cutting.request
     try:
-        source = _source(path)
+        source = Source.of(path)
         decoded = decode(path, policy=cutting.policy)
-        face = cut_face(decoded.picture, path, cutting.faces, cutting.size, cutting.max_upscale)
+        face = cut_face(decoded.picture, path, cutting.faces, request.size, request.max_upscale)
     except ImageError as error:
         _withdraw(job, files)
         return refused(path, error)
@@ -137,18 +115,7 @@ def _withdraw(job: Job, files: Layout) -> None:
             file.unlink(missing_ok=True)
 
 
-def _source(path: Path) -> Source:
-    try:
-        return Source.of(path)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"{path}: cannot be read ({reason})") from error
-
-
 def _facts(face: CutFace, size: tuple[int, int]) -> dict[str, Any]:
-    points, quad = face.alignment.points.array(), face.alignment.quad
-    facts: dict[str, Any] = {"width": size[0], "height": size[1], "scale": face.scale}
-    facts |= dict(zip(_POINTS, points.ravel().tolist(), strict=True))
-    return facts | dict(zip(_QUAD, quad.ravel().tolist(), strict=True))
+    places = [*face.alignment.points.array().ravel(), *face.alignment.quad.ravel()]
+    facts = {"width": size[0], "height": size[1], "scale": face.scale}
+    return facts | dict(zip([*_POINTS, *_QUAD], map(float, places), strict=True))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import click
 from PIL import Image
@@ -11,22 +10,8 @@ from PIL import Image
 from cli.options.pictures import FaceRequest
 from cli.text import counted
 from latentlab import ImageError, NoFaceError
-from latentlab.faces import (
-    Alignment,
-    FaceDetector,
-    FacePoints,
-    Landmarks,
-    align,
-    check_quad,
-    face_quad,
-    read_landmarks,
-)
-from latentlab.faces.geometry import face_size, side_of
-
-_HINT = (
-    "give --landmarks FILE, or --face-model FILE (YuNet, from OpenCV's zoo; needs "
-    "pip install 'latentlab[faces]')"
-)
+from latentlab.faces import Alignment, FaceDetector, align, check_quad, read_landmarks
+from latentlab.faces.geometry import FacePoints, face_quad, face_size, side_of
 
 
 @dataclass(frozen=True)
@@ -40,23 +25,31 @@ class Found:
 class FaceSource:
     """Finds the face of a picture."""
 
-    def __init__(
-        self,
-        find: Callable[[Path, Image.Image], Sequence[FacePoints]],
-        nothing: str,
-        choice: Literal["largest"] | int,
-        landmarks: Landmarks | None = None,
-    ) -> None:
-        """Take what finds faces, or landmarks.
+    def __init__(self, request: FaceRequest) -> None:
+        """Read the landmarks, or load the model.
 
-        Args:
-            find: Lists the faces of a picture.
-            nothing: What to say where there are none.
-            choice: Which one is wanted.
-            landmarks: Where ``find`` has them from, if it does not look at the picture.
+        Raises:
+            click.UsageError: If neither or both are given.
+            DataError: If the landmarks cannot be used.
+            SettingsError: If the model cannot be used.
         """
-        self._find, self._nothing, self._choice = find, nothing, choice
-        self._landmarks = landmarks
+        self._choice, self._landmarks = request.face, None
+        self._find: Callable[[Path, Image.Image], Sequence[FacePoints]]
+        if request.landmarks is not None and request.face_model is not None:
+            raise click.UsageError("give either --landmarks or --face-model, not both")
+        if request.landmarks is not None:
+            known = self._landmarks = read_landmarks(request.landmarks)
+            self._find = lambda path, _: known.faces(path)
+            self._nothing = f"no face of it in {request.landmarks}"
+        elif request.face_model is not None:
+            detector = FaceDetector(request.face_model)
+            self._find = lambda _, picture: detector(picture)
+            self._nothing = "no face found; if there is one, give its --landmarks"
+        else:
+            raise click.UsageError(
+                "to align faces, give --landmarks FILE, or --face-model FILE (YuNet, from OpenCV's "
+                "zoo; needs pip install 'latentlab[faces]')"
+            )
 
     def find(self, path: Path, picture: Image.Image) -> Found:
         """Return the chosen face.
@@ -98,17 +91,16 @@ class FaceSource:
         return self._chosen(path, self._landmarks.faces(path))
 
     def _chosen(self, path: Path, faces: Sequence[FacePoints]) -> Found:
-        several = len(faces) > 1
         if not faces:
             raise NoFaceError(f"{path}: {self._nothing}")
+        count = counted(len(faces), "face")
         if self._choice == "largest":
-            note = f"{len(faces)} faces; took the largest" if several else ""
-            return Found(max(faces, key=face_size), note)
-        if self._choice > len(faces):
-            count = counted(len(faces), "face")
+            chosen, which = max(faces, key=face_size), "the largest"
+        elif self._choice > len(faces):
             raise NoFaceError(f"{path}: {count}; there is no number {self._choice}")
-        note = f"{len(faces)} faces; took number {self._choice}" if several else ""
-        return Found(faces[self._choice - 1], note)
+        else:
+            chosen, which = faces[self._choice - 1], f"number {self._choice}"
+        return Found(chosen, f"{count}; took {which}" if len(faces) > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -155,24 +147,3 @@ def cut_face(
         )
     face = align(picture, found.points, size)
     return CutFace(face, Alignment(str(path), found.points, quad, size), found.note)
-
-
-def open_faces(request: FaceRequest) -> FaceSource:
-    """Read the landmarks, or load the model.
-
-    Raises:
-        click.UsageError: If neither or both are given.
-        DataError: If the landmarks cannot be used.
-        SettingsError: If the model cannot be used.
-    """
-    if request.landmarks is not None and request.face_model is not None:
-        raise click.UsageError("give either --landmarks or --face-model, not both")
-    if request.landmarks is not None:
-        known = read_landmarks(request.landmarks)
-        nothing = f"no face of it in {request.landmarks}"
-        return FaceSource(lambda path, _: known.faces(path), nothing, request.face, known)
-    if request.face_model is None:
-        raise click.UsageError(f"to align faces, {_HINT}")
-    detector = FaceDetector(request.face_model)
-    nothing = "no face found; if there is one, give its --landmarks"
-    return FaceSource(lambda _, picture: detector(picture), nothing, request.face)

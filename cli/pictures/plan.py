@@ -119,10 +119,12 @@ def make_plan(
     identity = json.loads(json.dumps(identity))  # as it comes back from a record
     tables = [layout.output / name for name in layout.reports]
     refuse_existing(tables, overwrite=True)  # an output that is no folder
-    found = {} if overwrite else _records(layout)
+    read = {} if overwrite else {name: read_record(layout.record(name)) for name in layout.names()}
+    found = {name: record for name, record in read.items() if record is not None}
     jobs = _named(choice, layout, found)
     for job in jobs:
-        _refuse_mixing(layout, job, found.get(job.name), identity)
+        if job.name in found:
+            _refuse_mixing(layout, job, found[job.name], identity)
     ours = {  # with one identity for all, as there may be many
         name: replace(record, identity=identity)
         for name, record in found.items()
@@ -139,11 +141,6 @@ def make_plan(
     return PicturePlan(layout, jobs, others)
 
 
-def _records(layout: Layout) -> dict[str, Record]:
-    records = {name: read_record(layout.record(name)) for name in layout.names()}
-    return {name: record for name, record in records.items() if record is not None}
-
-
 def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[Job]:
     """Return the pictures with the names that their results have, or new ones."""
     if "*" not in layout.pattern:
@@ -154,12 +151,8 @@ def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[
     return [Job(path, new[path] if path in new else names[str(path)]) for path in choice.names]
 
 
-def _refuse_mixing(
-    layout: Layout, job: Job, record: Record | None, identity: dict[str, Any]
-) -> None:
+def _refuse_mixing(layout: Layout, job: Job, record: Record, identity: dict[str, Any]) -> None:
     """Refuse to continue a run of other settings, or of another picture."""
-    if record is None:
-        return
     hint = "use --overwrite, or another --output"
     if record.source.path != str(job.picture):
         table = layout.output / layout.reports[0]
@@ -174,7 +167,10 @@ def _checked(
 ) -> Job:
     """Return the job with its record if all files are there, and nothing has changed since."""
     folder = layout.folder(job.name)
-    if record is None or not record.is_complete(folder):
-        return job
-    stays = record.source.is_still(job.picture) and is_current(record, folder)
+    stays = (
+        record is not None
+        and all((folder / name).is_file() for name in record.files)
+        and record.source.is_still(job.picture)
+        and is_current(record, folder)
+    )
     return replace(job, done=record) if stays else job

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from cli.text import plain_text
-from latentlab import Generator, ImageError, LatentlabError
+from latentlab import Generator, ImageError
 from latentlab.datasets.digits import RESOLUTION, digits
 from latentlab.images import Crop, from_uint8, load_image, pixels_to_tensor, to_uint8
 from latentlab.images.listing import find_pictures
@@ -70,11 +70,11 @@ def read_real(
         for name, image in _pictures(source, g, crop, max_upscale):
             if most is not None and len(found) == most:
                 return found
-            if isinstance(image, LatentlabError):
+            if isinstance(image, ImageError):
                 found.refused.append(plain_text(image))
-                continue
-            found.names.append(name)
-            found.pixels.append(to_uint8(image))
+            else:
+                found.names.append(name)
+                found.pixels.append(to_uint8(image))
     if not found.pixels:
         others = f" (and {len(found.refused) - 1} more)" if len(found.refused) > 1 else ""
         raise ImageError(f"no real picture can be used: {found.refused[0]}{others}")
@@ -83,13 +83,13 @@ def read_real(
 
 def _pictures(
     source: str, g: Generator, crop: Crop, max_upscale: float
-) -> Iterator[tuple[str, Tensor | LatentlabError]]:
+) -> Iterator[tuple[str, Tensor | ImageError]]:
     """Yield the name of each picture, and its pixels or why it has none."""
-    if source == DIGITS:
-        yield from _digits(g)
-        return
     path = Path(source)
     try:
+        if source == DIGITS:
+            yield from _digits(g)
+            return
         files = find_pictures([source])
     except ImageError as error:
         yield source, error
@@ -102,15 +102,11 @@ def _pictures(
             yield name, error
 
 
-def _digits(g: Generator) -> Iterator[tuple[str, Tensor | LatentlabError]]:
+def _digits(g: Generator) -> Iterator[tuple[str, Tensor]]:
     if g.resolution != RESOLUTION:
-        yield (
-            DIGITS,
-            ImageError(
-                f"{DIGITS}: {RESOLUTION} pixels wide, but this generator makes {g.resolution}"
-            ),
+        raise ImageError(
+            f"{DIGITS}: {RESOLUTION} pixels wide, but this generator makes {g.resolution}"
         )
-        return
     pictures, labels = digits("held-out")
     images = pixels_to_tensor(pictures, g.channels)
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from latentlab import ImageError
 from latentlab.files import atomic_write, sha256_of
 
 RECORD = "projection.json"
 
 _FORMAT = 1
 _MOST_BYTES = 2**20
-_NAMED = 3  # settings in a message
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,15 @@ class Source:
 
     @classmethod
     def of(cls, path: Path) -> "Source":
-        """Look at a file; raises OSError if it cannot be read."""
-        facts = path.stat()
-        return cls(str(path), facts.st_size, facts.st_mtime_ns, sha256_of(path))
+        """Look at a file; raises ImageError if it cannot be read."""
+        try:
+            facts = path.stat()
+            return cls(str(path), facts.st_size, facts.st_mtime_ns, sha256_of(path))
+        except FileNotFoundError as error:
+            raise ImageError(f"{path}: no such file") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ImageError(f"{path}: cannot be read ({reason})") from error
 
     def is_still(self, path: Path) -> bool:
         """Whether the file is as it was; one that is gone counts as unchanged."""
@@ -57,27 +63,25 @@ class Record:
     row: dict[str, Any]
     files: dict[str, str]
 
-    def is_complete(self, folder: Path) -> bool:
-        """Whether all its files are there."""
-        return all((folder / name).is_file() for name in self.files)
-
     def difference(self, identity: dict[str, Any]) -> str:
         """Say what differs there from ``identity``; "" if nothing does."""
-        names = [
-            name
-            for name in {**self.identity, **identity}
-            if self.identity.get(name) != identity.get(name)
-        ]
-        return ", ".join(
-            f"{name} {self.identity.get(name)} there, {identity.get(name)} here"
-            for name in names[:_NAMED]
-        )
+        there, here = self.identity.get, identity.get
+        names = [name for name in {**self.identity, **identity} if there(name) != here(name)]
+        return ", ".join(f"{name} {there(name)} there, {here(name)} here" for name in names[:3])
 
     def write(self, path: Path) -> None:
         """Write it as JSON, whole."""
         facts = {"format": _FORMAT, **asdict(self)}
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
+
+
+def without_landmarks(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides a result, out of what a report says, but for its picture.
+
+    Landmarks may grow and be corrected: pictures whose own are the same stay as they are.
+    """
+    return {name: value for name, value in facts.items() if not name.startswith("landmarks")}
 
 
 def read_record(path: Path) -> Record | None:
@@ -92,9 +96,8 @@ def read_record(path: Path) -> Record | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     kinds = (record.identity, record.row, record.files)
-    if not all(isinstance(each, dict) for each in kinds) or not _are_names(record.files):
-        return None
-    return record
+    fits = all(isinstance(each, dict) for each in kinds)
+    return record if fits and all(Path(name).name == name for name in record.files) else None
 
 
 def _interned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -103,7 +106,3 @@ def _interned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         sys.intern(key): sys.intern(value) if isinstance(value, str) else value
         for key, value in pairs
     }
-
-
-def _are_names(files: dict[str, str]) -> bool:
-    return all(Path(name).name == name for name in files)

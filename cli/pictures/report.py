@@ -63,13 +63,7 @@ class PictureReport:
     def __init__(
         self, plan: PicturePlan, failures: Mapping[str, ImageError], facts: dict[str, Any]
     ) -> None:
-        """Begin with what earlier runs have done.
-
-        Args:
-            plan: All pictures.
-            failures: Sources that hold none.
-            facts: The settings of this run.
-        """
+        """Begin with what earlier runs have done, and with ``failures``: sources of no pictures."""
         self.layout, self.facts = plan.layout, facts
         self.path = plan.layout.output / plan.layout.reports[0]
         self._outcomes: dict[str, Outcome | None] = {str(job.picture): None for job in plan.jobs}

@@ -14,20 +14,17 @@ from torch import Tensor
 from cli.pictures.records import RECORD, Record, read_record
 from cli.reports.tables import write_table
 from latentlab import OutputError, Projection
-from latentlab.files import make_directory, sha256_of
+from latentlab.faces import Alignment, save_alignment
+from latentlab.files import make_directory
 from latentlab.images import grid, save_image
 from latentlab.latents import save_noise, save_ws
 from latentlab.projection.quality import pixel_quality
 
 REPORT = "report.csv"
 FILES = (
-    "projected_w.npz",
-    "projected_noise.npz",
-    "target.png",
-    "projected.png",
-    "comparison.png",
+    "projected_w.npz", "projected_noise.npz", "target.png", "projected.png", "comparison.png",
     "history.csv",
-)
+)  # fmt: skip
 ALIGNMENT = "alignment.json"  # of a face
 MASK = "mask.png"
 
@@ -35,12 +32,19 @@ _GAP = 2  # pixels between target and projection
 _STAGE = ".tmp-"
 
 
-def projections_in(folder: Path) -> list[Path]:
+def projections_in(folder: Path, having: str = FILES[0]) -> list[Path]:
     """Return the folders of the pictures that `latentlab project` wrote into one, by name."""
-    return [file.parent for file in sorted(folder.glob(f"[!.]*/{FILES[0]}"))]
+    return [file.parent for file in sorted(folder.glob(f"[!.]*/{having}"))]
 
 
-def write_files(result: Projection, index: int, target: Tensor, folder: Path) -> None:
+def write_files(
+    result: Projection,
+    index: int,
+    target: Tensor,
+    folder: Path,
+    alignment: Alignment | None = None,
+    mask: Tensor | None = None,
+) -> None:
     """Write the files of one projected picture; ``target`` [C,R,R] is what it should look like."""
     image = result.images[index].cpu()
     w, noise, wanted, projected, comparison, history = (folder / name for name in FILES)
@@ -52,6 +56,10 @@ def write_files(result: Projection, index: int, target: Tensor, folder: Path) ->
     steps = result.history[result.history["image"] == index]
     # Losses that have left the finite numbers become empty cells.
     write_table(steps.drop(columns="image").replace([np.inf, -np.inf], np.nan), history)
+    if alignment is not None:
+        save_alignment(folder / ALIGNMENT, alignment)
+    if mask is not None:
+        save_image(folder / MASK, mask * 2 - 1)
 
 
 def measured(result: Projection, index: int, target: Tensor) -> dict[str, Any]:
@@ -106,8 +114,3 @@ def publish(stage: Path, record: Record, folder: Path) -> None:
             os.replace(stage / name, folder / name)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
-
-
-def digests(stage: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file on a stage, by name."""
-    return {path.name: sha256_of(path) for path in sorted(stage.iterdir())}

@@ -15,8 +15,6 @@ from cli.text import plain_text
 from latentlab.files import atomic_write
 from latentlab.latents import W_KEY
 
-SUFFIXES = (".safetensors", ".parquet")
-
 _FORMAT = "latents 1"
 _KEY = "latentlab"  # of the metadata
 _ROW_GROUP = 1000

@@ -1,6 +1,7 @@
 """Finding the photo that a projected face was cut from, and putting the face back into it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from PIL import Image
 
 from cli.pictures.choice import distinct
 from cli.pictures.records import RECORD, read_record
-from cli.projecting.files import ALIGNMENT
+from cli.projecting.files import ALIGNMENT, projections_in
 from cli.reports.tables import refuse_existing
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
@@ -42,7 +43,9 @@ class Pasting:
         """
         alignment = load_alignment(folder / ALIGNMENT)
         path = self.photo(alignment)
-        _refuse_another(path, folder)
+        record = read_record(folder / RECORD)
+        if record is not None and not record.source.is_still(path):
+            raise ImageError(f"{path}: is no longer the photo that was projected")
         photo = decode(path, policy=self.policy).picture
         face = read_picture(folder / self.face)
         if face.width != face.height:
@@ -66,30 +69,21 @@ class Pasting:
         return path
 
 
-def _refuse_another(path: Path, folder: Path) -> None:
-    record = read_record(folder / RECORD)
-    if record is not None and not record.source.is_still(path):
-        raise ImageError(f"{path}: is no longer the photo that was projected")
-
-
 def projections(sources: Iterable[Path]) -> list[Path]:
     """Return the folders of projected faces, each once: those given, or those inside.
 
     Raises:
         DataError: If there are none in one of them.
     """
-    return list(dict.fromkeys(each for source in sources for each in _in(source)))
-
-
-def _in(source: Path) -> list[Path]:
-    if (source / ALIGNMENT).exists():
-        return [source]
-    found = sorted(path.parent for path in source.glob(f"[!.]*/{ALIGNMENT}"))
-    if not found:
-        raise DataError(
-            f"{source}: no {ALIGNMENT} in it; give the output of latentlab project --crop face"
-        )
-    return found
+    found: list[Path] = []
+    for source in sources:
+        inside = [source] if (source / ALIGNMENT).exists() else projections_in(source, ALIGNMENT)
+        if not inside:
+            raise DataError(
+                f"{source}: no {ALIGNMENT} in it; give the output of latentlab project --crop face"
+            )
+        found += inside
+    return list(dict.fromkeys(found))
 
 
 def files_for(
@@ -100,16 +94,12 @@ def files_for(
     Raises:
         OutputError: If one is there already and may not be replaced; photos never may.
     """
-    stems, photos = [], []
-    for folder in folders:
-        stem = folder.name
-        try:
+    stems, photos = [folder.name for folder in folders], []
+    for i, folder in enumerate(folders):
+        with suppress(DataError, ImageError):  # named when it is its turn
             alignment = load_alignment(folder / ALIGNMENT)
-            stem = Path(alignment.picture).stem
+            stems[i] = Path(alignment.picture).stem
             photos.append(paste.photo(alignment))
-        except (DataError, ImageError):
-            pass  # named when it is its turn
-        stems.append(stem)
     files = [output / f"{name}.png" for name in distinct(stems, [])]
     refuse_existing(files, overwrite, keep=photos)
     return dict(zip(folders, files, strict=True))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from cli.pictures.plan import Layout, PicturePlan
+from cli.pictures.choice import Choice
+from cli.pictures.plan import Layout, PicturePlan, make_plan
 from cli.pictures.records import RECORD
 from cli.pictures.report import PictureReport, refused
 from cli.projecting.files import FILES, REPORT
@@ -16,27 +17,31 @@ from cli.text import plain_text
 from latentlab import ImageError, distributed
 
 
-def projection_folders(output: Path, latents: str, alone: bool) -> Layout:
-    """Return where projections go: a folder for each, or the output for one that is ``alone``.
+def plan_projections(method: Method, choice: Choice, output: Path, overwrite: bool) -> PicturePlan:
+    """Plan a folder for each picture, or the output for one that was named alone.
 
-    Args:
-        output: The folder for all results.
-        latents: Name of the file for the latents of several pictures.
-        alone: Whether a single picture was named.
-    """
-    reports = [REPORT, MANIFEST] if alone else [REPORT, MANIFEST, latents]
-    folder = "" if alone else "*/"
-    files = [folder + name for name in (*FILES, RECORD)]
-    return Layout(output, reports, files[-1], files, [*reports, RECORD])
-
-
-def check_plan(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]) -> None:
-    """Refuse what could not begin, before anything is written.
+    All processes must call it.
 
     Raises:
         ImageError: If no picture can be used, and none has been.
+        OutputError: If something of another run, or foreign, is in the way.
         LatentlabError: If the distance is for pictures of another size.
     """
+    reports, folder = [REPORT, MANIFEST], ""
+    if not choice.alone:
+        reports, folder = [*reports, method.request.latents], "*/"
+    files = [folder + name for name in (*FILES, RECORD)]
+    layout = Layout(output, reports, files[-1], files, [*reports, RECORD])
+    is_current = method.reader.is_current
+    plan = distributed.from_main(
+        lambda: make_plan(choice, layout, method.identity, overwrite, is_current)
+    )
+    _check(method, plan, choice.failures)
+    return plan
+
+
+def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]) -> None:
+    """Refuse what could not begin, before anything is written."""
     errors = []
     for job in plan.left:
         try:

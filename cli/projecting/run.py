@@ -12,24 +12,14 @@ from torch import Tensor
 from cli.pictures.plan import Job, Layout, PicturePlan
 from cli.pictures.records import Record
 from cli.pictures.report import Outcome, finished, refused, row_of
-from cli.projecting.files import (
-    ALIGNMENT,
-    MASK,
-    digests,
-    measured,
-    publish,
-    remove_stages,
-    staged,
-    write_files,
-)
+from cli.projecting.files import measured, publish, remove_stages, staged, write_files
 from cli.projecting.method import Method
-from cli.projecting.saved_latents import together
+from cli.projecting.saved_latents import saved_start, together
 from cli.projecting.targets import Target
 from cli.projecting.video import projection_videos
 from cli.running.progress import ProgressBar
 from latentlab import ImageError, NumericalError, Projection, distributed, project
-from latentlab.faces import save_alignment
-from latentlab.images import save_image
+from latentlab.files import sha256_of
 from latentlab.projection.start import ProjectionStart, StartSearch
 
 
@@ -87,8 +77,9 @@ class _Worker:
 
     def _read(self, job: Job, stages: ExitStack) -> _Piece:
         """Read a picture and what goes with it; raises ImageError if it cannot be used."""
-        target, saved = self.method.reader(job.picture), self.method.saved
-        start = None if saved is None else saved.of(self.layout.folder(job.name).name)
+        method, name = self.method, self.layout.folder(job.name).name
+        target, file = method.reader(job.picture), method.request.search.start
+        start = None if file is None else saved_start(file, name, method.g)
         return _Piece(job, target, start, stages.enter_context(staged(self.layout.output)))
 
     def _projected(self, pieces: Sequence[_Piece]) -> Iterator[Outcome]:
@@ -96,8 +87,7 @@ class _Worker:
         try:
             result = self._found(pieces)
         except NumericalError as error:
-            for piece in pieces:
-                picture = piece.job.picture
+            for picture in (piece.job.picture for piece in pieces):
                 row = row_of(picture, "diverged", str(error), **self.method.facts)
                 yield Outcome(str(picture), row)
             return
@@ -113,31 +103,22 @@ class _Worker:
         images = torch.stack([piece.target.image for piece in pieces])
         masks = [piece.target.mask for piece in pieces if piece.target.mask is not None]
         starts = [piece.start for piece in pieces if piece.start is not None]
-        with ExitStack() as videos:
-            observe, close = None, None
-            if method.video is not None:
-                stages = [piece.stage for piece in pieces]
-                observe, close = videos.enter_context(
-                    projection_videos(method.video, stages, images, method.settings.steps)
-                )
+        video, fps, steps = method.request.video, method.request.fps, method.settings.steps
+        files = [] if video is None else [piece.stage / video for piece in pieces]
+        with projection_videos(files, fps, images, steps) as (observe, close):
             result = project(
                 method.g, images, method.distance, settings=method.settings, batch=len(images),
                 c=method.c, progress=show, search=self.search, observer=observe,
                 masks=torch.stack(masks) if masks else None,
                 start=together(starts) if starts else None, on_divergence="keep",
             )  # fmt: skip
-            if close is not None:
-                close(result.images)
+            close(result.images)
         return result
 
     def _published(self, piece: _Piece, result: Projection, index: int, seconds: float) -> Outcome:
         """Write a picture's files, and let them appear."""
         job, target, stage = piece.job, piece.target, piece.stage
-        write_files(result, index, target.image, stage)
-        if target.alignment is not None:
-            save_alignment(stage / ALIGNMENT, target.alignment)
-        if target.mask is not None:
-            save_image(stage / MASK, target.mask * 2 - 1)
+        write_files(result, index, target.image, stage, target.alignment, target.mask)
         numbers = {**measured(result, index, target.image), "seconds": seconds}
         status, note = "ok", target.note
         if bool(result.diverged[index]):
@@ -145,6 +126,7 @@ class _Worker:
             note = f"{job.picture}: the loss left the finite numbers; what is saved was best before"
         facts = {**target.facts, **numbers, **self.method.facts}
         row = row_of(job.picture, status, note, **facts)
-        record = Record(self.method.identity, target.source, row, digests(stage))
+        digests = {path.name: sha256_of(path) for path in sorted(stage.iterdir())}
+        record = Record(self.method.identity, target.source, row, digests)
         publish(stage, record, self.layout.folder(job.name))
         return finished(job.name, record)

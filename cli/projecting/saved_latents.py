@@ -70,7 +70,12 @@ def read_saved(
             continue
         if noise_file is not None:
             raise LatentError(f"{path}: a folder brings its own noise maps; leave --noise out")
-        for folder in _projections(path):
+        folders = [path] if (path / _W).is_file() else projections_in(path)
+        if not folders:
+            raise LatentError(
+                f"{path}: holds neither {_W} nor NAME/{_W}, as `latentlab project` writes"
+            )
+        for folder in folders:
             name = folder.resolve().name or "picture"
             found += _of_file(folder / _W, folder / _NOISE, name, g)
     names = distinct([latent.name for latent in found], _RESERVED)
@@ -90,18 +95,6 @@ def latents_of_seeds(
     return [SavedLatent(f"seed{seed:04d}", g.mapping(z, c, *truncation).cpu()) for seed, z in rows]
 
 
-def _projections(folder: Path) -> list[Path]:
-    """Return the folders of pictures that project wrote: this one, or those in it, by name."""
-    if (folder / _W).is_file():
-        return [folder]
-    found = projections_in(folder)
-    if not found:
-        raise LatentError(
-            f"{folder}: holds neither {_W} nor NAME/{_W}, as `latentlab project` writes"
-        )
-    return found
-
-
 def _of_file(path: Path, noise_file: Path | None, name: str, g: Generator) -> list[SavedLatent]:
     rows = load_ws(path, g).split(1)
     stem = plain_text(name if name.strip(". ") else "picture")
@@ -109,46 +102,35 @@ def _of_file(path: Path, noise_file: Path | None, name: str, g: Generator) -> li
     return [SavedLatent(names[i], ws, noise_file, i) for i, ws in enumerate(rows)]
 
 
-class SavedStarts:
-    """The latents of a folder that ``latentlab project`` wrote, or of a file."""
+def saved_start(file: Path, name: str, g: Generator) -> ProjectionStart:
+    """Return where a picture starts, with noise maps where those are saved beside the latents.
 
-    def __init__(self, path: Path, g: Generator) -> None:
-        """Look at the path; nothing is read before it is needed."""
-        self._path, self._g = path, g
-        if not path.exists():
-            raise LatentError(f"{path}: no such file or folder; give saved latents to start from")
+    Args:
+        file: Of latents, or a folder that ``latentlab project`` wrote.
+        name: Of the picture's folder.
+        g: The generator.
 
-    def of(self, name: str) -> ProjectionStart:
-        """Return the latents of a picture, with their noise maps where those are saved beside them.
-
-        Args:
-            name: Of the picture's folder.
-
-        Raises:
-            ImageError: If there are none that it could start from.
-        """
-        file = self._path
-        if file.is_dir():
-            places = [file / _W, file / name / _W]
-            file = next((place for place in places if place.is_file()), places[-1])
-        noise = file.with_name(_NOISE)
-        has_noise = noise.is_file() and bool(self._g.synthesis.noise_shapes)
-        try:
-            ws = load_ws(file, self._g)
-            maps = load_noise(noise, self._g) if has_noise else None
-            if len(ws) != 1 or (maps and len(maps[0]) != 1):
-                raise LatentError(f"{file}: holds {len(ws)} latents; a start is a single one")
-        except LatentError as error:
-            raise ImageError(f"no start for {name}: {error}") from error
-        return ProjectionStart(ws, maps)
+    Raises:
+        ImageError: If there are none that it could start from.
+    """
+    if file.is_dir():
+        places = [file / _W, file / name / _W]
+        file = next((place for place in places if place.is_file()), places[-1])
+    noise = file.with_name(_NOISE)
+    has_noise = noise.is_file() and bool(g.synthesis.noise_shapes)
+    try:
+        ws = load_ws(file, g)
+        maps = load_noise(noise, g) if has_noise else None
+        if len(ws) != 1 or (maps and len(maps[0]) != 1):
+            raise LatentError(f"{file}: holds {len(ws)} latents; a start is a single one")
+    except LatentError as error:
+        raise ImageError(f"no start for {name}: {error}") from error
+    return ProjectionStart(ws, maps)
 
 
 def together(starts: list[ProjectionStart]) -> ProjectionStart:
     """Return the starts of several pictures as one."""
-    import torch
-
-    noise = None
-    if all(start.noise is not None for start in starts):
-        levels = zip(*(start.noise or () for start in starts), strict=True)
-        noise = [torch.cat(level) for level in levels]
-    return ProjectionStart(torch.cat([start.ws for start in starts]), noise)
+    maps = [start.noise for start in starts if start.noise is not None]
+    noise = [torch.cat(level) for level in zip(*maps, strict=True)]
+    ws = torch.cat([start.ws for start in starts])
+    return ProjectionStart(ws, noise if len(maps) == len(starts) else None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from cli.options.pictures import PictureRequest
-from cli.pictures.faces import CutFace, cut_face, open_faces
+from cli.pictures.faces import CutFace, FaceSource, cut_face
 from cli.pictures.records import Record, Source
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
 from latentlab.faces import Alignment, load_alignment
 from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
 from latentlab.projection.masks import BLACK, mask_from
-
-_Cut = Callable[[Image.Image], Image.Image]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class TargetReader:
         faces = request.faces
         if request.crop != "face" and (faces.landmarks or faces.face_model):
             raise click.UsageError("--landmarks and --face-model go with --crop face.")
-        self._faces = open_faces(faces) if request.crop == "face" else None
+        self._faces = FaceSource(faces) if request.crop == "face" else None
 
     def __call__(self, path: Path) -> Target:
         """Read a picture.
@@ -65,19 +64,16 @@ class TargetReader:
         Raises:
             ImageError: If it, or its mask, cannot be read or used; NoFaceError if it has no face.
         """
+        source = Source.of(path)
         decoded = decode(path, policy=self._policy)
-        try:
-            source = Source.of(path)
-        except OSError as error:
-            raise ImageError(f"{path}: can no longer be read ({error.strerror})") from error
         face = self._face(decoded.picture, path)
-        cut = self._centre(path) if face is None else face.cut
+        cut = partial(self._centre, path=path) if face is None else face.cut
         picture = cut(decoded.picture) if face is None else face.picture
-        notes = [*decoded.notes, *([face.note] if face is not None and face.note else [])]
+        notes = filter(None, [*decoded.notes, face.note if face else ""])
         width, height = decoded.picture.size
         return Target(
             source, picture_to_tensor(picture, self._channels), "; ".join(notes),
-            {"width": width, "height": height}, None if face is None else face.alignment,
+            {"width": width, "height": height}, face.alignment if face else None,
             self._mask(path, decoded.picture, cut),
         )  # fmt: skip
 
@@ -102,13 +98,13 @@ class TargetReader:
         except DataError as error:
             raise ImageError(f"{path}: {error}") from error
 
-    def _centre(self, path: Path) -> _Cut:
+    def _centre(self, whole: Image.Image, path: Path) -> Image.Image:
         crop: Crop = "none" if self._request.crop == "none" else "center"
-        return lambda whole: fit(
-            whole, self._resolution, crop, self._request.max_upscale, str(path)
-        )
+        return fit(whole, self._resolution, crop, self._request.max_upscale, str(path))
 
-    def _mask(self, path: Path, picture: Image.Image, cut: _Cut) -> Tensor | None:
+    def _mask(
+        self, path: Path, picture: Image.Image, cut: Callable[[Image.Image], Image.Image]
+    ) -> Tensor | None:
         file = self._request.mask
         if file is None:
             return None

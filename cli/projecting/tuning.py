@@ -15,21 +15,13 @@ from cli.pictures.records import RECORD, read_record
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.progress import ProgressBar
-from latentlab import (
-    Generator,
-    LatentError,
-    TuningSettings,
-    apply_tuning,
-    perceptual_distance,
-    save_tuning,
-    tune,
-)
+from latentlab import Generator, LatentError
 from latentlab.files import make_directory
 from latentlab.images import grid, load_image, save_image
 from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
-from latentlab.perceptual import PerceptualDistance
-from latentlab.projection import default_batch
+from latentlab.perceptual import PerceptualDistance, perceptual_distance
+from latentlab.projection import TuningSettings, apply_tuning, default_batch, save_tuning, tune
 from latentlab.projection.quality import pixel_quality
 from latentlab.projection.search import render
 
@@ -147,11 +139,9 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
         make_directory(folder)
         save_image(folder / TUNED, after)
         save_image(folder / COMPARISON, grid([pivot.target, before, after], 3, _GAP))
-        measured = {
-            **{f"{k}_before": v for k, v in _measured(distance, pivot.target, before).items()},
-            **_measured(distance, pivot.target, after),
-        }
-        rows.append({"picture": pivot.latent.name, **measured, **facts})
+        old, new = (_measured(distance, pivot.target, image) for image in (before, after))
+        old = {f"{name}_before": value for name, value in old.items()}
+        rows.append({"picture": pivot.latent.name, **old, **new, **facts})
     save_tuning(tuning, output / TUNING)
     write_table(pd.DataFrame(rows), output / REPORT)
     write_manifest(output, facts, _results(output, work.pivots))

@@ -1,7 +1,6 @@
 """A progress bar on stderr."""
 
 import sys
-from types import TracebackType
 from typing import Any
 
 
@@ -35,10 +34,5 @@ class ProgressBar:
     def __enter__(self) -> "ProgressBar":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()

@@ -78,9 +78,7 @@ def load_classifier(path: Path | str) -> nn.Module:
 
 
 def save(
-    source: Checkpoint | Generator,
-    path: Path | str,
-    metadata: Mapping[str, Any] | None = None,
+    source: Checkpoint | Generator, path: Path | str, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Write a checkpoint, or a generator alone, as latentlab's own safetensors file.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "progan-generator": (ProGANConfig, ProGAN),
     "classifier": (ClassifierConfig, Classifier),
 }
+
+Contents = tuple[dict[str, nn.Module], dict[str, Any]]  # of a file: networks by name, metadata
 
 _ALWAYS_FINITE = "lod"  # says what is computed, and is no weight of it
 _Config = TypeVar("_Config")
@@ -84,7 +86,6 @@ def config_from_dict(config_type: type[_Config], values: Any, where: str) -> _Co
 
 
 def assemble(
-    build: Callable[[Any], nn.Module],
     config: Any,
     tensors: Mapping[str, Tensor],
     where: str,
@@ -94,8 +95,7 @@ def assemble(
     """Build a network and give it copies of ``tensors``, which must be exactly its own.
 
     Args:
-        build: Maps the config to the network.
-        config: A frozen config.
+        config: A frozen config, whose type decides the network's.
         tensors: Weights by the network's own names.
         where: File and network, for messages.
         allow_nonfinite: Accept NaN and infinite weights, though never such a ``lod``.
@@ -109,10 +109,10 @@ def assemble(
     Raises:
         CheckpointError: Naming the missing, extra, misshapen or non-finite weights.
     """
-    return fill(blank(build, config, where), tensors, where, allow_nonfinite, taken)
+    return fill(blank(config, where), tensors, where, allow_nonfinite, taken)
 
 
-def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Module:
+def blank(config: Any, where: str) -> nn.Module:
     """Build a network on the meta device, where it has shapes and no memory.
 
     Raises:
@@ -120,7 +120,7 @@ def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Modu
     """
     try:
         with torch.device("meta"):
-            network = build(config)
+            network = build_network(config)
     except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
     count = sum(tensor.numel() for tensor in network.state_dict().values())
@@ -138,8 +138,7 @@ def fill(
 ) -> nn.Module:
     """Give a network from ``blank`` its weights; all else is as in ``assemble``."""
     expected = network.state_dict()
-    problems = _problems(expected, tensors, allow_nonfinite)
-    if problems:
+    if problems := _problems(expected, tensors, allow_nonfinite):
         raise CheckpointError(f"{where}: weights do not fit: {shown(problems, '; ')}")
     weights = {name: _own(tensors[name], taken) for name in expected}
     network.load_state_dict(weights, strict=True, assign=True)
@@ -163,10 +162,9 @@ def _problems(
 ) -> list[str]:
     problems = [f"{name} is missing" for name in expected if name not in tensors]
     problems += [f"{name} is not part of the network" for name in tensors if name not in expected]
-    for name in expected:
-        if name not in tensors:
+    for name, want in expected.items():
+        if (have := tensors.get(name)) is None:
             continue
-        have, want = tensors[name], expected[name]
         if have.shape != want.shape:
             problems.append(f"{name} has shape {list(have.shape)}, not {list(want.shape)}")
         elif not have.is_floating_point():
@@ -195,7 +193,4 @@ def in_colour(g: Generator) -> Generator:
         name: weight.repeat_interleave(3, dim=0) if name.endswith(_RGB_LAYERS) else weight
         for name, weight in weights.items()
     }
-    built = assemble(build_network, replace(g.config, channels=3), repeated, "in colour")
-    if not isinstance(built, Generator):
-        raise AssertionError("a generator's config describes a generator")
-    return built
+    return cast(Generator, assemble(replace(g.config, channels=3), repeated, "in colour"))

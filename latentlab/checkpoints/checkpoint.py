@@ -98,8 +98,7 @@ class Checkpoint:
             network = self.networks.get(name)
             if isinstance(network, Generator):
                 return network
-        held = shown(list(self.networks)) or "nothing"
-        raise CheckpointError(f"{self.path}: no generator inside, only {held}")
+        raise self._without("generator")
 
     @property
     def raw_generator(self) -> Generator | None:
@@ -120,17 +119,18 @@ class Checkpoint:
         Raises:
             CheckpointError: If the file holds none.
         """
-        network = self.networks.get("classifier")
-        if network is None:
-            held = shown(list(self.networks)) or "nothing"
-            raise CheckpointError(f"{self.path}: no classifier inside, only {held}")
-        return network
+        if "classifier" not in self.networks:
+            raise self._without("classifier")
+        return self.networks["classifier"]
+
+    def _without(self, network: str) -> CheckpointError:
+        held = shown(list(self.networks)) or "nothing"
+        return CheckpointError(f"{self.path}: no {network} inside, only {held}")
 
 
 def kind_in_words(kind: str) -> str:
     """Say what kind of checkpoint it is, for a person."""
-    words, _ = _KINDS.get(kind, (kind, ""))
-    return words
+    return _KINDS.get(kind, (kind, ""))[0]
 
 
 def licence_note(checkpoint: Checkpoint) -> str | None:
@@ -147,8 +147,7 @@ def licence_note(checkpoint: Checkpoint) -> str | None:
     if checkpoint.kind == "classifier" or checkpoint.kind.endswith("-native"):
         return None
     _, known = _KINDS.get(checkpoint.kind, ("", ""))
-    note = (
+    return (
         f"The weights come from {checkpoint.path.name} and remain under the licence of whoever "
-        "trained or published them"
+        f"trained or published them{'; ' if known else ''}{known}."
     )
-    return f"{note}; {known}." if known else f"{note}."

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.pickles.reader import Record, read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch
@@ -16,9 +17,10 @@ from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import UnsupportedCheckpoint
 
-_Reader = Callable[
-    [Mapping[Any, Any], str, bool], tuple[dict[str, nn.Module], dict[str, Any]]
-]  # data, file, whether NaN is accepted -> networks, metadata
+# Builds the networks of a file: the file as data, its name, whether NaN is accepted -> contents.
+# Raises CheckpointError if weights are missing, too many, or do not fit.
+Reader = Callable[[Mapping[Any, Any], str, bool], Contents]
+
 _SHOWN = 5  # keys in a message
 
 
@@ -27,7 +29,7 @@ class _System:
     kind: str  # of the checkpoint
     mark: str  # a name that only its generator's state dict has
     places: tuple[str, ...]  # keys of a file that may hold one; it may also be the whole file
-    read: _Reader
+    read: Reader
 
 
 _SYSTEMS = (
@@ -48,8 +50,7 @@ def read_torch_file(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     for system in _SYSTEMS if type(found) is dict else ():
         parts = [found, *(found.get(place) for place in system.places)]
         if any(type(part) is dict and system.mark in part for part in parts):
-            networks, metadata = system.read(found, str(path), allow_nonfinite)
-            return Checkpoint.of_file(path, system.kind, networks, metadata)
+            return _checkpoint(path, system.kind, *system.read(found, str(path), allow_nonfinite))
     raise UnsupportedCheckpoint(
         f"{path}: a file of torch.save with {outline(found)}; expected weights of rosinality/"
         "stylegan2-pytorch, rosinality/style-based-gan-pytorch or yuuho/stylegans-pytorch"
@@ -65,14 +66,20 @@ def read_pickled(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     found = read_pickle(path)
     if type(found) is dict and _is_record(found.get("G_ema"), "torch"):
         networks, metadata = read_snapshot(found, str(path), allow_nonfinite)
-        return Checkpoint.of_file(path, official_kind(networks), networks, metadata)
+        return _checkpoint(path, official_kind(networks), networks, metadata)
     parts = found if type(found) is tuple else (found,)
     if parts and all(_is_record(part, "tensorflow") for part in parts):
-        kind, networks, metadata = read_networks(parts, str(path), allow_nonfinite)
-        return Checkpoint.of_file(path, kind, networks, metadata)
+        return _checkpoint(path, *read_networks(parts, str(path), allow_nonfinite))
     if type(found) is dict and arrays.MARK in found:
-        return Checkpoint.of_file(path, *arrays.read_arrays(found, str(path), allow_nonfinite))
+        return _checkpoint(path, *arrays.read_arrays(found, str(path), allow_nonfinite))
     raise UnsupportedCheckpoint(f"{path}: not a StyleGAN checkpoint: found {outline(found)}")
+
+
+def _checkpoint(
+    path: Path, kind: str, networks: Mapping[str, nn.Module], metadata: Mapping[str, Any]
+) -> Checkpoint:
+    known = {key: value for key, value in metadata.items() if value}
+    return Checkpoint.of_file(path, kind, networks, known)
 
 
 def _is_record(value: object, origin: str) -> bool:

@@ -10,14 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from latentlab.checkpoints.assemble import (
-    NETWORK_TYPES,
-    assemble,
-    config_from_dict,
-    config_to_dict,
-)
+from latentlab.checkpoints.assemble import NETWORK_TYPES, assemble, config_from_dict, config_to_dict
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, shown
@@ -44,20 +39,21 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
             "latentlab, or official state dicts with `config` in the header"
         )
     networks: dict[str, nn.Module] = {}
-    for name, (build, config) in described.items():
+    for name, config in described.items():
         prefix = f"{name}."
         own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-        networks[name] = assemble(build, config, own, f"{path}: {name}", allow_nonfinite)
-    _refuse_strays(tensors, described, path)
+        networks[name] = assemble(config, own, f"{path}: {name}", allow_nonfinite)
+    strays = [key for key in tensors if key.split(".", 1)[0] not in described]
+    if strays or not described:
+        found = shown(strays) or "no tensors"
+        raise CheckpointError(f"{path}: holds weights of no described network: {found}")
     metadata = _json(header.get("metadata", "{}"), path)
     kind = _kind(networks) if header.get("format") == FORMAT else official_kind(networks)
     return Checkpoint.of_file(path, kind, networks, metadata)
 
 
 def write_native(
-    networks: Mapping[str, nn.Module],
-    path: Path,
-    metadata: Mapping[str, Any] | None = None,
+    networks: Mapping[str, nn.Module], path: Path, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file.
 
@@ -86,7 +82,8 @@ def _kind(networks: Mapping[str, nn.Module]) -> str:
     return f"{config_to_dict(network)['type'].split('-')[0]}-native"
 
 
-def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, Any]]:
+def _described(header: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Return the config of each network, by name."""
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise UnsupportedCheckpoint(
@@ -100,9 +97,9 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, An
             raise UnsupportedCheckpoint(
                 f"{path}: {shown([name])} is of a type that this version does not know"
             )
-        config_type, build = NETWORK_TYPES[kind]
-        config = config_from_dict(config_type, entry.get("config", {}), f"{path}: {name}")
-        described[name] = (build, config)
+        config_type, _ = NETWORK_TYPES[kind]
+        values = entry.get("config", {})
+        described[name] = config_from_dict(config_type, values, f"{path}: {name}")
     return described
 
 
@@ -114,10 +111,3 @@ def _json(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: the header must hold a JSON object")
     return value
-
-
-def _refuse_strays(tensors: Mapping[str, Tensor], names: Mapping[str, Any], path: Path) -> None:
-    strays = [key for key in tensors if key.split(".", 1)[0] not in names]
-    if strays or not names:
-        found = shown(strays) or "no tensors"
-        raise CheckpointError(f"{path}: holds weights of no described network: {found}")

@@ -2,7 +2,4 @@
 
 from latentlab.datasets.pictures import Dataset, open_dataset
 
-__all__ = [
-    "Dataset",
-    "open_dataset",
-]
+__all__ = ["Dataset", "open_dataset"]

@@ -74,12 +74,16 @@ class PictureDataset:
     ) -> None:
         self.path, self.channels = path, channels
         self._archive = _open_archive(path) if path.is_file() else None
-        found = _names_in(self._archive) if self._archive else _names_under(path)
-        names = [name for name in found if not _is_hidden(name)]
+        if self._archive is not None:
+            found = [info.filename for info in self._archive.infolist() if not info.is_dir()]
+        else:
+            files = filter(Path.is_file, path.rglob("*"))
+            found = [file.relative_to(path).as_posix() for file in files]
+        # Names with a leading dot, such as __MACOSX/._a.png in zips made by macOS, are hidden.
+        names = [n for n in found if not any(part.startswith(".") for part in n.split("/"))]
         self._names = sorted(n for n in names if Path(n).suffix.lower() in images.SUFFIXES)
         if not self._names:
-            suffixes = ", ".join(images.SUFFIXES)
-            raise DataError(f"{path}: no pictures found (looked for {suffixes})")
+            raise DataError(f"{path}: no pictures found (looked for {', '.join(images.SUFFIXES)})")
         self.resolution = resolution or self._size_of_first()
         self.fingerprint = hashlib.sha256("\n".join(self._names).encode()).hexdigest()
         self._labels = self._read_labels(names) if labels else np.zeros([len(self._names), 0])
@@ -92,9 +96,8 @@ class PictureDataset:
     def image(self, index: int) -> Tensor:
         """Return picture ``index``, centre-cropped and resized, as [channels,R,R] in [-1,1]."""
         where, picture = self._picture(index)
-        return images.picture_to_tensor(
-            images.fit(picture, self.resolution, where=where), self.channels
-        )
+        picture = images.fit(picture, self.resolution, where=where)
+        return images.picture_to_tensor(picture, self.channels)
 
     def label(self, index: int) -> Tensor:
         """Return the label of picture ``index``."""
@@ -150,9 +153,8 @@ def open_dataset(
     """
     if source == BUILTIN_DIGITS:
         if resolution not in (None, RESOLUTION):
-            raise DataError(
-                f"{source} has {RESOLUTION}x{RESOLUTION} pictures; leave resolution out"
-            )
+            size = f"{RESOLUTION}x{RESOLUTION}"
+            raise DataError(f"{source} has {size} pictures; leave resolution out")
         return DigitsDataset("train", channels, labels)
     if not Path(source).exists():
         raise DataError(f"{source}: no such folder or zip; the built-in set is {BUILTIN_DIGITS}")
@@ -172,19 +174,6 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
         raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from error
 
 
-def _names_in(archive: zipfile.ZipFile) -> list[str]:
-    return [info.filename for info in archive.infolist() if not info.is_dir()]
-
-
-def _names_under(folder: Path) -> list[str]:
-    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
-
-
-def _is_hidden(name: str) -> bool:
-    """Recognise names with a leading dot, such as ``__MACOSX/._a.png`` in zips made by macOS."""
-    return any(part.startswith(".") for part in name.split("/"))
-
-
 def _label_array(by_name: Mapping[str, Any], names: list[str], where: str) -> NDArray[np.float64]:
     """Return class numbers [N], or vectors [N,c_dim]."""
     missing = [name for name in names if name not in by_name]
@@ -195,10 +184,8 @@ def _label_array(by_name: Mapping[str, Any], names: list[str], where: str) -> ND
         return np.array(labels, dtype=np.float64)
     try:
         matrix = np.array(labels, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"{where}: labels must be class numbers or vectors of one length"
-        ) from error
+    except (TypeError, ValueError, OverflowError):
+        matrix = np.zeros(0)
     if matrix.ndim != 2 or matrix.shape[1] == 0 or not np.isfinite(matrix).all():
         raise DataError(f"{where}: labels must be class numbers or finite vectors of one length")
     return matrix

@@ -8,10 +8,4 @@ from latentlab.editing.directions import (
     save_directions,
 )
 
-__all__ = [
-    "Direction",
-    "Directions",
-    "load_directions",
-    "move",
-    "save_directions",
-]
+__all__ = ["Direction", "Directions", "load_directions", "move", "save_directions"]

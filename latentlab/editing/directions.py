@@ -107,13 +107,9 @@ class Directions:
 
     def __getitem__(self, index: int) -> Direction:
         """Return a direction by its number."""
-        place = range(len(self))[index]
-        return Direction(
-            self.names[place],
-            self.vectors[place],
-            float(self.deviations[place]),
-            float(self.origins[place]),
-        )
+        i = range(len(self))[index]
+        deviation, origin = self.deviations[i].item(), self.origins[i].item()
+        return Direction(self.names[i], self.vectors[i], deviation, origin)
 
     def find(self, wanted: str) -> Direction:
         """Return a direction by its name, or else by its number from 0.
@@ -161,16 +157,10 @@ def move(
 
 def save_directions(path: Path | str, directions: Directions) -> None:
     """Write directions as safetensors, with all that is not numbers as JSON in the header."""
-    tensors = {name: getattr(directions, name).detach().cpu().contiguous() for name in _ARRAYS}
-    about = {
-        "version": VERSION,
-        "names": list(directions.names),
-        "method": directions.method,
-        "layers": None if directions.layers is None else list(directions.layers),
-        "sha256": directions.sha256,
-        "facts": {name: list(values) for name, values in directions.facts.items()},
-        "settings": dict(directions.settings),
-    }
+    parts = vars(directions)
+    tensors = {name: parts[name].detach().cpu().contiguous() for name in _ARRAYS}
+    about = {"version": VERSION} | {k: v for k, v in parts.items() if k not in _ARRAYS}
+    about |= {"facts": dict(directions.facts), "settings": dict(directions.settings)}
     # One entry: safetensors writes several in an order that changes from run to run.
     write_safetensors(tensors, Path(path), {HEADER: json.dumps(about)})
 
@@ -203,12 +193,12 @@ def _directions(about: dict[str, Any], tensors: dict[str, Tensor]) -> Directions
             "update it"
         )
     return Directions(
-        _texts(about["names"]),
+        _tuple_of(str, about["names"]),
         tensors["vectors"].float(),
         tensors["deviations"].double(),
         tensors["origins"].double(),
         str(about["method"]),
-        None if about["layers"] is None else _numbers(about["layers"]),
+        None if about["layers"] is None else _tuple_of(int, about["layers"]),
         str(about["sha256"]),
         {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
         dict(about["settings"]),
@@ -235,13 +225,9 @@ def _refuse_many(count: int, noun: str) -> None:
         raise LatentError(f"there may be {_MOST:,} {noun} at most, but got {count:,}")
 
 
-def _texts(values: list[Any]) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError("names are no list of texts")
-    return tuple(values)
-
-
-def _numbers(values: list[Any]) -> tuple[int, ...]:
-    if not isinstance(values, list) or not all(type(each) is int and each >= 0 for each in values):
-        raise TypeError("layers are no list of numbers")
+def _tuple_of(kind: type, values: Any) -> tuple[Any, ...]:
+    """Return a list's values; numbers are those of layers, which count from 0."""
+    fits = isinstance(values, list) and all(type(each) is kind for each in values)
+    if not fits or (kind is int and min(values, default=0) < 0):
+        raise TypeError("names are no list of texts, or layers no list of numbers")
     return tuple(values)

@@ -41,16 +41,11 @@ class FaceDetector:
         self._cv2 = _opencv()
         if not is_file(model):
             raise SettingsError(f"{model}: no such file; YuNet's model is in OpenCV's model zoo")
-        try:
-            with _quiet(self._cv2):
-                self._yunet = self._cv2.FaceDetectorYN.create(
-                    str(model), "", (320, 320), confidence, _OVERLAP, _MOST
-                )
-        except self._cv2.error as error:
-            raise SettingsError(
-                f"{model}: OpenCV cannot load it as YuNet ({_reason(error)}); it is an ONNX file "
-                "named face_detection_yunet"
-            ) from error
+        advice = "it is an ONNX file named face_detection_yunet"
+        with _errors_told(self._cv2, f"{model}: OpenCV cannot load it as YuNet", advice):
+            self._yunet = self._cv2.FaceDetectorYN.create(
+                str(model), "", (320, 320), confidence, _OVERLAP, _MOST
+            )
         self._model = model
 
     def __call__(self, picture: Image.Image) -> list[FacePoints]:
@@ -84,15 +79,10 @@ class FaceDetector:
     def _rows(self, picture: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
         resized = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         pixels = np.ascontiguousarray(np.asarray(resized.convert("RGB"))[:, :, ::-1])  # BGR
-        try:
-            with _quiet(self._cv2):
-                self._yunet.setInputSize(size)
-                _, rows = self._yunet.detect(pixels)
-        except self._cv2.error as error:
-            raise SettingsError(
-                f"{self._model}: fails on a picture of {size[0]}x{size[1]} ({_reason(error)}); "
-                "take the YuNet of 2023 or later"
-            ) from error
+        failure = f"{self._model}: fails on a picture of {size[0]}x{size[1]}"
+        with _errors_told(self._cv2, failure, "take the YuNet of 2023 or later"):
+            self._yunet.setInputSize(size)
+            _, rows = self._yunet.detect(pixels)
         found = np.empty((0, 15), np.float32) if rows is None else np.asarray(rows)
         return found[np.isfinite(found).all(axis=1)]
 
@@ -112,12 +102,16 @@ def _same(first: FacePoints, second: FacePoints) -> bool:
 
 
 @contextmanager
-def _quiet(cv2: Any) -> Iterator[None]:
-    """Keep OpenCV's own warnings off the terminal."""
+def _errors_told(cv2: Any, failure: str, advice: str) -> Iterator[None]:
+    """Tell OpenCV's errors as SettingsError, and keep its own warnings off the terminal."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(0)
     try:
         yield
+    except cv2.error as error:
+        # Its message names its source files over several lines.
+        reason = " ".join((getattr(error, "err", None) or str(error)).split())[:200]
+        raise SettingsError(f"{failure} ({reason}); {advice}") from error
     finally:
         cv2.utils.logging.setLogLevel(level)
 
@@ -132,9 +126,3 @@ def _opencv() -> Any:
     if not hasattr(cv2, "FaceDetectorYN"):
         raise SettingsError("this OpenCV has no FaceDetectorYN; install a newer one")
     return cv2
-
-
-def _reason(error: Exception) -> str:
-    """Bring OpenCV's message, which names its source files over several lines, on one line."""
-    text = getattr(error, "err", None) or str(error)
-    return " ".join(text.split())[:200]

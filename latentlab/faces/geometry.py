@@ -5,7 +5,7 @@ The rule is that of FFHQ (Karras et al., 2019, "A Style-Based Generator Architec
 Generative Adversarial Networks", appendix A): eyes and mouth corners decide.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,8 +43,7 @@ class FacePoints:
 
     def array(self) -> NDArray[np.float64]:
         """Return [4,2]: left eye, right eye, left mouth corner, right mouth corner."""
-        points = (self.left_eye, self.right_eye, self.left_mouth, self.right_mouth)
-        return np.array(points, np.float64)
+        return np.array(astuple(self), np.float64)
 
 
 def face_points(landmarks: ArrayLike) -> FacePoints:

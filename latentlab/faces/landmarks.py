@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path, PurePath
 from typing import Any
 
-from latentlab.errors import DataError, ImageError, SettingsError, quoted
+from latentlab.errors import DataError, ImageError, SettingsError, quoted, reason
 from latentlab.faces.geometry import FacePoints, face_points
 
 _NAMES = tuple(each.name for each in fields(FacePoints))
@@ -95,8 +95,7 @@ def read_landmarks(path: Path) -> Landmarks:
     Raises:
         DataError: If the file is missing, or its content is not that.
     """
-    readers = {".csv": _read_csv, ".json": _read_json}
-    reader = readers.get(path.suffix.lower())
+    reader = {".csv": _read_csv, ".json": _read_json}.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: landmarks must be a .csv or .json file")
     try:
@@ -110,13 +109,13 @@ def read_landmarks(path: Path) -> Landmarks:
 def _read_csv(path: Path) -> dict[str, list[FacePoints]]:
     faces: dict[str, dict[int, FacePoints]] = defaultdict(dict)
     seen: set[tuple[str, int]] = set()
-    for where, row in _rows(path):
-        columns = _ALL_COLUMNS if _ALL_COLUMNS[0] in row else _NAMED_COLUMNS
+    for where, row, columns in _rows(path):
         name, number = row["picture"], _face_number(row, where)
         if not name:
             raise DataError(f"{where}: column `picture` is empty")
         if (name, number) in seen:
-            raise DataError(f"{where}: {name} appears twice; number its faces in a column `face`")
+            advice = "number its faces in a column `face`"
+            raise DataError(f"{where}: {name} appears twice; {advice}")
         seen.add((name, number))
         of_picture = faces[name]  # known even without a face
         if any(row[column].strip() for column in columns):
@@ -126,24 +125,23 @@ def _read_csv(path: Path) -> dict[str, list[FacePoints]]:
     return {name: [found[i] for i in sorted(found)] for name, found in faces.items()}
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield rows, and what to call them in errors."""
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, str], Sequence[str]]]:
+    """Yield what to call a row in errors, the row, and the columns of its numbers."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
-            _check_columns([name or "" for name in reader.fieldnames or []], path)
+            columns = _number_columns([name or "" for name in reader.fieldnames or []], path)
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
                     raise DataError(f"{where}: does not have as many cells as the first line")
-                yield where, row
+                yield where, row, columns
         except csv.Error as error:
-            raise DataError(
-                f"{path}, after line {reader.line_num}: is not CSV ({error})"
-            ) from error
+            where = f"{path}, after line {reader.line_num}"
+            raise DataError(f"{where}: is not CSV ({error})") from error
 
 
-def _check_columns(columns: Sequence[str], path: Path) -> None:
+def _number_columns(columns: Sequence[str], path: Path) -> Sequence[str]:
     wanted = _ALL_COLUMNS if _ALL_COLUMNS[0] in columns else _NAMED_COLUMNS
     missing = [name for name in ("picture", *wanted) if name not in columns]
     if missing:
@@ -154,6 +152,7 @@ def _check_columns(columns: Sequence[str], path: Path) -> None:
     doubled = {name for name in columns if columns.count(name) > 1} & {"picture", "face", *wanted}
     if doubled:
         raise DataError(f"{path}: has the column `{min(doubled)}` twice")
+    return wanted
 
 
 def _face_number(row: Mapping[str, str], where: str) -> int:
@@ -172,12 +171,11 @@ def _number(row: Mapping[str, str], column: str, where: str) -> float:
 
 
 def _read_json(path: Path) -> dict[str, list[FacePoints]]:
+    text = path.read_text(encoding="utf-8-sig")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-    except UnicodeDecodeError:
-        raise
+        content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: is not JSON ({str(error)[:200]})") from error
+        raise DataError(f"{path}: is not JSON ({reason(error)})") from error
     if not isinstance(content, dict):
         raise DataError(f'{path}: needed is an object, {{"picture.jpg": face or faces, ...}}')
     return {name: _faces(value, f"{path}, {name!r}") for name, value in content.items()}

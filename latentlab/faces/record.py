@@ -1,18 +1,17 @@
 """Where an aligned picture came from: kept as a JSON file beside it."""
 
 import json
-import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from latentlab.checks import check, check_number, check_whole
 from latentlab.errors import DataError, ImageError
 from latentlab.faces.geometry import FacePoints, Point, Quad, face_quad
 from latentlab.files import atomic_write
 
-_KEYS = {"picture", "points", "quad", "size"}
 _LONGEST = 1_000_000  # characters; ours have less than a thousand
 _TOLERANCE = 1e-3  # pixels between the square as written and that of the points
 
@@ -40,13 +39,7 @@ def save_alignment(path: Path | str, alignment: Alignment) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    points = {each.name: getattr(alignment.points, each.name) for each in fields(FacePoints)}
-    content = {
-        "picture": alignment.picture,
-        "points": points,
-        "quad": np.asarray(alignment.quad).tolist(),
-        "size": alignment.size,
-    }
+    content = {**asdict(alignment), "quad": np.asarray(alignment.quad).tolist()}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
@@ -63,9 +56,8 @@ def load_alignment(path: Path | str) -> Alignment:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: is not the JSON of an alignment; align the picture again"
-        ) from error
+        told = "is not the JSON of an alignment; align the picture again"
+        raise DataError(f"{path}: {told}") from error
     try:
         return _alignment(content)
     except (ValueError, ImageError) as error:
@@ -73,34 +65,30 @@ def load_alignment(path: Path | str) -> Alignment:
 
 
 def _alignment(content: Any) -> Alignment:
-    if not isinstance(content, dict) or set(content) != _KEYS:
-        raise ValueError(f"an alignment has the keys {', '.join(sorted(_KEYS))}")
-    picture, size, named = content["picture"], content["size"], content["points"]
-    if not isinstance(picture, str) or not picture:
-        raise ValueError("`picture` is not a path")
-    if type(size) is not int or size < 1:
-        raise ValueError("`size` is not a positive whole number")
+    picture, named, corners, size = _values(content, Alignment, "an alignment")
+    check(isinstance(picture, str) and picture != "", "picture", "a path", picture)
+    check_whole(size, "size", 1)
     names = [each.name for each in fields(FacePoints)]
-    if not isinstance(named, dict) or set(named) != set(names):
-        raise ValueError(f"`points` has the keys {', '.join(names)}")
-    points = FacePoints(*(_point(named[name], name) for name in names))
-    corners = content["quad"]
-    if not isinstance(corners, list) or len(corners) != 4:
-        raise ValueError("`quad` is not four points")
+    values = _values(named, FacePoints, "`points`")
+    points = FacePoints(*map(_point, values, names))
+    check(isinstance(corners, list) and len(corners) == 4, "quad", "four points", corners)
     quad = np.array([_point(corner, "quad") for corner in corners])
     if np.abs(quad - face_quad(points)).max() > _TOLERANCE:
         raise ValueError("`quad` is not the square of `points`")
     return Alignment(picture, points, quad, size)
 
 
+def _values(content: Any, kind: type[Alignment | FacePoints], name: str) -> list[Any]:
+    """Return the values of an object of JSON in the order of a dataclass's fields."""
+    keys = [each.name for each in fields(kind)]
+    if not isinstance(content, dict) or set(content) != set(keys):
+        raise ValueError(f"{name} has the keys {', '.join(keys)}")
+    return [content[key] for key in keys]
+
+
 def _point(value: Any, name: str) -> Point:
-    numbers = value if isinstance(value, list) and len(value) == 2 else ()
-    if not numbers or not all(type(each) in (int, float) for each in numbers):
-        raise ValueError(f"`{name}` is not a pair of numbers")
-    try:
-        x, y = (float(each) for each in numbers)
-    except OverflowError:  # a whole number of hundreds of digits
-        x = y = math.inf
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise ValueError(f"`{name}` is not finite")
+    check(isinstance(value, list) and len(value) == 2, name, "a pair of numbers", value)
+    for number in value:
+        check_number(number, name)
+    x, y = map(float, value)
     return x, y

@@ -28,26 +28,8 @@ from latentlab.images.tensors import (
 )
 
 __all__ = [
-    "BACKGROUND",
-    "FORMATS",
-    "MAX_PIXELS",
-    "MAX_UPSCALE",
-    "STANDARD",
-    "SUFFIXES",
-    "Crop",
-    "DecodePolicy",
-    "Decoded",
-    "decode",
-    "fit",
-    "from_uint8",
-    "grid",
-    "load_image",
-    "picture_to_tensor",
-    "pixels_to_tensor",
-    "read_picture",
-    "save_image",
-    "save_picture",
-    "shrink",
-    "tensor_to_picture",
-    "to_uint8",
-]
+    "BACKGROUND", "FORMATS", "MAX_PIXELS", "MAX_UPSCALE", "STANDARD", "SUFFIXES", "Crop",
+    "DecodePolicy", "Decoded", "decode", "fit", "from_uint8", "grid", "load_image",
+    "picture_to_tensor", "pixels_to_tensor", "read_picture", "save_image", "save_picture", "shrink",
+    "tensor_to_picture", "to_uint8",
+]  # fmt: skip

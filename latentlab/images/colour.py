@@ -6,16 +6,12 @@ applied: that is what cameras and phones write, and all that is computed (ICC.1:
 """
 
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from latentlab.errors import ImageError
 from latentlab.images.refusals import refuse_damage
-
-if TYPE_CHECKING:
-    from PIL.ImageCms import ImageCmsProfile, ImageCmsTransform
 
 Colour = tuple[int, int, int]  # 0..255 each
 
@@ -36,8 +32,6 @@ def to_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str | N
         The picture in sRGB, the very same where the profile is sRGB itself, damaged, or of another
         kind; and a note where its colours changed or a profile was ignored.
     """
-    from PIL import ImageCms
-
     if not isinstance(profile, bytes) or not profile:
         return picture, None
     found = _rgb_profile(profile)
@@ -45,10 +39,8 @@ def to_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str | N
         return picture, _IGNORED
     given, description = found
     try:
-        transform = ImageCms.buildTransform(
-            given, ImageCms.createProfile("sRGB"), "RGB", "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        )  # fmt: skip
+        srgb, intent = ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC
+        transform = ImageCms.buildTransform(given, srgb, "RGB", "RGB", intent)
         if _is_identity(transform):
             return picture, None
         converted = ImageCms.applyTransform(picture, transform)
@@ -58,10 +50,8 @@ def to_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str | N
     return converted or picture, f"colours converted from {name[:40]} to sRGB"
 
 
-def _rgb_profile(content: bytes) -> "tuple[ImageCmsProfile, str | None] | None":
+def _rgb_profile(content: bytes) -> tuple[ImageCms.ImageCmsProfile, str | None] | None:
     """Return a profile and its name; None if too large, damaged, or of a kind not applied."""
-    from PIL import ImageCms
-
     if len(content) > _MOST_BYTES:
         return None
     try:
@@ -73,10 +63,8 @@ def _rgb_profile(content: bytes) -> "tuple[ImageCmsProfile, str | None] | None":
     return (given, name) if fits else None
 
 
-def _is_identity(transform: "ImageCmsTransform") -> bool:
+def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
     """Tell whether colours stay, by a lattice of 17^3 of them."""
-    from PIL import ImageCms
-
     steps = np.linspace(0, 255, 17).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
     moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)

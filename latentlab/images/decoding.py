@@ -34,15 +34,15 @@ from latentlab.images.orientation import upright
 from latentlab.images.refusals import refuse_damage, too_large
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", *heic.SUFFIXES)
 MAX_PIXELS = 64_000_000
 BACKGROUND = (255, 255, 255)  # seen through transparent parts
 
-_HEAD = 512  # bytes that tell formats apart
 _SUFFIX_FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
     ".tiff": "TIFF", ".heic": "HEIC", ".heif": "HEIC", ".gif": "GIF",
 }  # fmt: skip
+SUFFIXES = tuple(suffix for suffix in _SUFFIX_FORMATS if suffix != ".gif")
+_HEAD = 512  # bytes that tell formats apart
 _pillow_globals = threading.Lock()
 
 
@@ -104,8 +104,7 @@ def decode(
         formats = ", ".join(FORMATS)
         raise ImageError(f"{where}: not a picture (its content is none of {formats})") from error
     except Image.DecompressionBombError as error:
-        limit = f"{policy.max_pixels / 10**6:g} megapixels"
-        raise ImageError(f"{where}: more than {limit}; scale it down first") from error
+        raise too_large(where, policy.max_pixels) from error
 
 
 def _opened(source: Path | str | IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
@@ -177,7 +176,7 @@ def _check_header(picture: ImageFile.ImageFile, where: str, policy: DecodePolicy
     """Refuse what can be refused by the header alone; return notes."""
     width, height = picture.size
     if width * height > policy.max_pixels:
-        raise too_large(where, width, height, policy.max_pixels)
+        raise too_large(where, policy.max_pixels, f"{width}x{height} is ")
     tags = getattr(picture, "tag_v2", {})
     if picture.mode.startswith("I;16") and tags and (tags.get(258), tags.get(262)) != ((16,), 1):
         raise ImageError(f"{where}: grey TIFF of 12 bit or with white as zero; save it as PNG")

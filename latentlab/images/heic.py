@@ -10,7 +10,6 @@ from PIL import Image
 from latentlab.errors import ImageError
 from latentlab.images.refusals import refuse_damage, too_large
 
-SUFFIXES = (".heic", ".heif")
 # The major and compatible brands of ISO/IEC 23008-12, annex B, and of AVIF.
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _HEIF_BRANDS = {b"mif1", b"msf1"}
@@ -50,7 +49,7 @@ def read(file: IO[bytes], where: str, max_pixels: int) -> tuple[Image.Image, lis
         container = pillow_heif.open_heif(file, convert_hdr_to_8bit=True, bgr_mode=False)
         (width, height), info = container.size, container.info  # of the main picture, if any
     if width * height > max_pixels:
-        raise too_large(where, width, height, max_pixels)
+        raise too_large(where, max_pixels, f"{width}x{height} is ")
     notes = [f"main picture of {len(container)}"] if len(container) > 1 else []
     if info.get("bit_depth", 8) > 8:
         notes.append(f"{info['bit_depth']}-bit picture cut to 8 bit")

@@ -46,13 +46,12 @@ def find_pictures(sources: Sequence[str | Path], recursive: bool = True) -> list
         name = os.fspath(source)
         if not name:
             raise ImageError("a picture's name is empty; give a file, a folder or a pattern")
-        count = 0
-        for entry in _entries(name, recursive, real_folder):
-            count += 1
-            found.setdefault(entry.real, Path(entry.path))
-        if not count:
+        entries = list(_entries(name, recursive, real_folder))
+        if not entries:
             kind = "in this folder" if os.path.isdir(name) else "match this pattern"
             raise ImageError(f"{name}: no pictures {kind} (looked for {', '.join(SUFFIXES)})")
+        for entry in entries:
+            found.setdefault(entry.real, Path(entry.path))
     return list(found.values())
 
 
@@ -69,9 +68,8 @@ def _entries(name: str, recursive: bool, real_folder: Callable[[str], str]) -> I
 
 def _under(folder: _Entry, recursive: bool) -> Iterator[_Entry]:
     """Yield the pictures in a folder."""
-    for entry in _walk(folder, recursive):
-        if not entry.is_folder and _suffix(entry.path) in SUFFIXES:
-            yield entry
+    inside = (entry for entry in _walk(folder, recursive) if not entry.is_folder)
+    return (entry for entry in inside if _suffix(entry.path) in SUFFIXES)
 
 
 def _walk(folder: _Entry, recursive: bool = True) -> Iterator[_Entry]:

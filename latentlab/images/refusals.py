@@ -35,9 +35,7 @@ def refuse_damage(where: str) -> Iterator[None]:
         raise ImageError(f"{where}: the picture cannot be read ({reason})") from error
 
 
-def too_large(where: str, width: int, height: int, max_pixels: int) -> ImageError:
-    """Return the error for a picture above the limit."""
-    return ImageError(
-        f"{where}: {width}x{height} is more than {max_pixels / 10**6:g} megapixels; "
-        "scale it down first"
-    )
+def too_large(where: str, max_pixels: int, found: str = "") -> ImageError:
+    """Return the error for a picture above the limit; ``found`` begins it, as "9x9 is "."""
+    limit = f"{max_pixels / 10**6:g} megapixels"
+    return ImageError(f"{where}: {found}more than {limit}; scale it down first")

@@ -107,9 +107,8 @@ def picture_to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
     """Convert an RGB picture to [channels,H,W] in [-1,1]."""
     check(channels in (1, 3), "channels", "1 or 3", channels)
     pixels = np.array(picture.convert("L" if channels == 1 else "RGB"))
-    return from_uint8(
-        torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
-    )
+    rows = torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels))
+    return from_uint8(rows.permute(2, 0, 1))
 
 
 def pixels_to_tensor(pixels: NDArray[np.uint8], channels: int = 3) -> Tensor:

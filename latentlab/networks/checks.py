@@ -1,8 +1,4 @@
-"""The checks of a config's fields.
-
-Whoever makes a config by hand gets an error of settings; the readers of files turn it into one that
-names the file.
-"""
+"""The checks of a config's fields, which raise UnsupportedNetwork."""
 
 from functools import partial
 

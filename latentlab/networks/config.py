@@ -1,8 +1,8 @@
 """Frozen descriptions of the networks: what a checkpoint must say to be rebuilt."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
 
 from latentlab.networks import checks
 
@@ -46,6 +46,11 @@ class ImageConfig:
         checks.check(size & (size - 1) == 0, "resolution", "a power of two", size)
         checks.whole(self.channels, "channels", 1, 64)
         checks.whole(self.c_dim, "c_dim", 0, 100_000)
+        for field in fields(self):  # a subclass's, too
+            if field.type is bool:
+                checks.flag(getattr(self, field.name), field.name)
+            elif get_origin(field.type) is Literal:
+                checks.choice(getattr(self, field.name), field.name, get_args(field.type))
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,6 @@ class ImageNetworkConfig(ImageConfig):
         size = self.resolution
         checks.whole(self.channel_base, "channel_base", size, 2**40)
         checks.whole(self.channel_max, "channel_max", 1, 8192)
-        checks.flag(self.growing, "growing")
         table, count = self.channel_table, len(block_resolutions(size))
         fits = isinstance(table, tuple) and len(table) == count
         fits = fits and all(type(maps) is int and 1 <= maps <= 8192 for maps in table or ())
@@ -100,8 +104,6 @@ class MappingConfig:
         checks.positive(self.mapping_lr_multiplier, "mapping_lr_multiplier")
         for field in ("embed_features", "layer_features"):
             checks.whole(getattr(self, field), field, 1, 65536, optional=True)
-        checks.choice(self.label_input, "label_input", get_args(LabelInput))
-        checks.flag(self.normalize_latents, "normalize_latents")
 
 
 @dataclass(frozen=True)

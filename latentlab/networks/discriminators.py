@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from latentlab.checks import as_images, needed
 from latentlab.networks import ops
+from latentlab.networks.config import MappingConfig
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
@@ -135,8 +136,8 @@ class StyleGAN2Discriminator(Discriminator):
         outputs = max(config.c_dim, 1)
         if self.projects:
             outputs = config.cmap_dim or config.feature_maps(4)
-            layers = config.mapping_layers
-            self.mapping = MappingNetwork(0, config.c_dim, outputs, None, num_layers=layers)
+            mapping = MappingConfig(0, outputs, config.mapping_layers)
+            self.mapping = MappingNetwork(mapping, config.c_dim, None)
         for resolution in self.resolutions[:0:-1]:
             self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         self.b4 = DiscriminatorEpilogue(config, outputs)

@@ -82,16 +82,9 @@ class Generator(ImageGenerator):
     def __init__(self, config: StyleConfig) -> None:
         super().__init__(config)
         self.mapping = MappingNetwork(
-            config.z_dim,
+            config,
             config.c_dim,
-            config.w_dim,
             config.num_ws,
-            num_layers=config.mapping_layers,
-            lr_multiplier=config.mapping_lr_multiplier,
-            embed_features=config.embed_features,
-            layer_features=config.layer_features,
-            label_input=config.label_input,
-            normalize_latents=config.normalize_latents,
             gain_in_weight=isinstance(config, StyleGAN1Config),
             negative_slope=_mapping_slope(config),
         )

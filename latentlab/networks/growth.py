@@ -69,6 +69,11 @@ class GrowingNetwork(nn.Module):
         """Return the layers of one resolution."""
         return self.get_submodule(f"b{resolution}")
 
+    @property
+    def blocks(self) -> list[Any]:
+        """The layers of each resolution from 4x4 upwards."""
+        return [self.block(resolution) for resolution in self.resolutions]
+
     def stage(self) -> tuple[int, float]:
         """Return the resolution grown to, and the share of the one below it in the image."""
         if not self.growing:

@@ -1,5 +1,7 @@
 """Progressive GAN's generator (Karras et al. 2018): from z to images, without W."""
 
+from dataclasses import asdict
+
 import torch
 from torch import Tensor, nn
 
@@ -50,20 +52,10 @@ class ProGAN(ImageGenerator):
 def _as_traditional(config: ProGANConfig) -> StyleGAN1Config:
     """Describe the layers as StyleGAN1's without styles; w stands for z and the label."""
     return StyleGAN1Config(
-        resolution=config.resolution,
-        channels=config.channels,
-        channel_base=config.channel_base,
-        channel_max=config.channel_max,
-        channel_table=config.channel_table,
-        growing=config.growing,
-        negative_slope=config.negative_slope,
-        blur_filter=config.blur_filter,
-        fused_from=config.fused_from,
+        **asdict(config),
         w_dim=config.z_dim + config.c_dim,
         styles=False,
         use_noise=False,
-        pixel_norm=config.pixel_norm,
-        pixel_norm_epsilon=config.pixel_norm_epsilon,
         instance_norm=False,
         const_input=False,
     )

@@ -59,9 +59,6 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
         self.check_mapping()
         slope = self.mapping_negative_slope
         checks.number(slope, "mapping_negative_slope", 0, below=1, optional=True)
-        for field in ("styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
-                      "const_input", "blurred_bias"):  # fmt: skip
-            checks.flag(getattr(self, field), field)
         checks.positive(self.instance_norm_epsilon, "instance_norm_epsilon")
         checks.positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
 
@@ -86,8 +83,6 @@ class ProGANConfig(_StyleGAN1Config):
         super().__post_init__()
         checks.whole(self.z_dim, "z_dim", 1, 65536)
         checks.positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
-        checks.flag(self.normalize_latents, "normalize_latents")
-        checks.flag(self.pixel_norm, "pixel_norm")
 
 
 @dataclass(frozen=True)
@@ -107,6 +102,4 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("from_rgb_activation", "widens_first", "halves_last"):
-            checks.flag(getattr(self, field), field)
         self.check_epilogue(self.feature_maps(4))

@@ -4,7 +4,7 @@ Module names follow the official PyTorch state dict.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from latentlab.networks import ops
 from latentlab.networks.layers import Conv, StyledConv, ToRGB
 from latentlab.networks.stylegan2_config import StyleGAN2Config
-from latentlab.networks.synthesis import Block, SynthesisNetwork
+from latentlab.networks.synthesis import Block, SynthesisNetwork, Walk
 
 
 class SynthesisBlock(Block):
     """All layers of one resolution: up to two styled convolutions, ToRGB and the resnet skip."""
 
-    const: Tensor
     resample_filter: Tensor
 
     def __init__(self, config: StyleGAN2Config, resolution: int) -> None:
@@ -80,11 +79,6 @@ class StyleGAN2Synthesis(SynthesisNetwork):
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
 
     @property
-    def blocks(self) -> list[SynthesisBlock]:
-        """The blocks from 4x4 upwards."""
-        return [self.block(resolution) for resolution in self.resolutions]
-
-    @property
     def noise_layers(self) -> list[StyledConv]:
         """The layers that hold a noise map, in order; empty for a network without noise."""
         convs = [conv for block in self.blocks for conv in block.convs]
@@ -97,7 +91,7 @@ class StyleGAN2Synthesis(SynthesisNetwork):
                 rgb = self._double(rgb, block)
         return rgb
 
-    def _image(self, walk: Iterator[tuple[Block, Tensor, Tensor]]) -> Tensor:
+    def _image(self, walk: Walk) -> Tensor:
         if not self.is_skip:
             return super()._image(walk)
         image: Tensor | None = None
@@ -113,9 +107,7 @@ class StyleGAN2Synthesis(SynthesisNetwork):
             return F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False)
         return ops.upsample(rgb, block.resample_filter)
 
-    def _walk(
-        self, ws: Tensor, noise: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         noise = noise or [None] * (self.num_ws - 1)
         x: Tensor | None = None
         start = 0

@@ -4,10 +4,7 @@ import math
 from dataclasses import dataclass
 
 from latentlab.networks import checks
-from latentlab.networks.config import (
-    ImageConfig,
-    MappingConfig,
-)
+from latentlab.networks.config import ImageConfig, MappingConfig
 
 _MAX_FACTOR = 64  # of upsampling in one layer; the published networks have 4 at most
 
@@ -102,7 +99,6 @@ class StyleGAN3Config(MappingConfig, ImageConfig):
         for field in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"):
             checks.positive(getattr(self, field), field)
         checks.positive(self.conv_clamp, "conv_clamp", optional=True)
-        checks.flag(self.use_radial_filters, "use_radial_filters")
         self._check_bands()
 
     def _check_bands(self) -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,10 @@ class Block(nn.Module):
         return self.torgb(x, w)  # type: ignore[no-any-return]
 
 
+# Each block with its features and the w of its RGB layer.
+Walk = Iterator[tuple[Block, Tensor, Tensor]]
+
+
 class SynthesisNetwork(GrowingNetwork):
     """From ws to images."""
 
@@ -57,14 +61,12 @@ class SynthesisNetwork(GrowingNetwork):
     is_skip = False  # whether the image is the sum of an RGB output of every resolution
 
     @property
-    @abstractmethod
     def noise_layers(self) -> Sequence[NoiseLayer]:
         """The layers that hold a noise map, in order; empty for a network without noise."""
+        return []
 
     @abstractmethod
-    def _walk(
-        self, ws: Tensor, noise: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         """Yield each block with its features and the w of its RGB layer, from 4x4 upwards.
 
         ``noise`` has a map for each of ``noise_layers``, or nothing at all.
@@ -100,21 +102,17 @@ class SynthesisNetwork(GrowingNetwork):
         """
         return self._image(self._features(ws, noise_mode, noise, rng)).contiguous()
 
-    def rgb_by_resolution(
-        self,
-        ws: Tensor,
-        noise_mode: NoiseMode = "const",
-        noise: Sequence[Tensor] | None = None,
-        rng: torch.Generator | None = None,
-    ) -> dict[int, Tensor]:
+    def rgb_by_resolution(self, ws: Tensor) -> dict[int, Tensor]:
         """Return the output of each ToRGB before upsampling: {4: [N,C,4,4], 8: [N,C,8,8], ...}.
+
+        The noise is that stored with the network.
 
         Raises:
             LatentError: If this is not a skip generator, which alone adds them up.
         """
         if not self.is_skip:
             raise LatentError(_NO_SKIP)
-        walk = self._features(ws, noise_mode, noise, rng)
+        walk = self._features(ws, "const", None, None)
         return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
     def upsample_rgb(self, rgb: Tensor) -> Tensor:
@@ -131,12 +129,22 @@ class SynthesisNetwork(GrowingNetwork):
         noise_mode: NoiseMode,
         noise: Sequence[Tensor] | None,
         rng: torch.Generator | None,
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    ) -> Walk:
         check_shape(ws, [None, self.num_ws, self.w_dim], "ws")
         ws = ws.to(next(self.parameters()).dtype)
-        return self._walk(ws, self._noise_maps(ws, noise_mode, noise, rng))
+        if noise is not None:
+            _check_maps(noise, self.noise_shapes, len(ws))
+            return self._walk(ws, noise)
+        check_choice(noise_mode, "noise_mode", get_args(NoiseMode))
+        if noise_mode == "none":
+            return self._walk(ws, [])
+        if noise_mode == "const":
+            return self._walk(ws, [layer.noise_const for layer in self.noise_layers])
+        options: dict[str, Any] = {"generator": rng, "device": ws.device, "dtype": ws.dtype}
+        shapes = [[len(ws), *shape[1:]] for shape in self.noise_shapes]
+        return self._walk(ws, [torch.randn(shape, **options) for shape in shapes])
 
-    def _image(self, walk: Iterator[tuple[Block, Tensor, Tensor]]) -> Tensor:
+    def _image(self, walk: Walk) -> Tensor:
         """Return the RGB of the resolution grown to, blended with the one below, at full size."""
         size, share_below = self.stage()
         below: Tensor | None = None
@@ -149,27 +157,6 @@ class SynthesisNetwork(GrowingNetwork):
         if below is not None:
             image = image.lerp(below, share_below)
         return enlarge(image, self.resolutions[-1] // size)
-
-    def _noise_maps(
-        self,
-        ws: Tensor,
-        mode: NoiseMode,
-        given: Sequence[Tensor] | None,
-        rng: torch.Generator | None,
-    ) -> Sequence[Tensor | None]:
-        layers, shapes = self.noise_layers, self.noise_shapes
-        if given is not None:
-            _check_maps(given, shapes, len(ws))
-            return given
-        check_choice(mode, "noise_mode", get_args(NoiseMode))
-        if mode == "const":
-            return [layer.noise_const for layer in layers]
-        if mode == "none":
-            return []
-        return [
-            torch.randn([len(ws), *shape[1:]], generator=rng, device=ws.device, dtype=ws.dtype)
-            for shape in shapes
-        ]
 
 
 def _check_maps(maps: object, shapes: Sequence[tuple[int, ...]], rows: int) -> None:

@@ -9,17 +9,7 @@ from latentlab.projection.tuning import TuningSettings, tune
 from latentlab.projection.tuning_file import Tuning, apply_tuning, load_tuning, save_tuning
 
 __all__ = [
-    "Projection",
-    "ProjectionStart",
-    "ProjectorSettings",
-    "StartSearch",
-    "Tuning",
-    "TuningSettings",
-    "apply_tuning",
-    "default_batch",
-    "load_mask",
-    "load_tuning",
-    "project",
-    "save_tuning",
-    "tune",
-]
+    "Projection", "ProjectionStart", "ProjectorSettings", "StartSearch", "Tuning",
+    "TuningSettings", "apply_tuning", "default_batch", "load_mask", "load_tuning", "project",
+    "save_tuning", "tune",
+]  # fmt: skip

@@ -6,14 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from latentlab.errors import ImageError
-from latentlab.images import (
-    MAX_UPSCALE,
-    Crop,
-    DecodePolicy,
-    fit,
-    picture_to_tensor,
-    read_picture,
-)
+from latentlab.images import MAX_UPSCALE, Crop, DecodePolicy, fit, picture_to_tensor, read_picture
 
 BLACK = (0, 0, 0)  # transparent parts of a mask do not count
 

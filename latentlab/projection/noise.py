@@ -40,8 +40,8 @@ def noise_penalty(noise: Sequence[Tensor]) -> Tensor:
 def normalise_noise(noise: Sequence[Tensor]) -> None:
     """Bring every map to zero mean and unit mean square, in place, image by image."""
     for level in noise:
-        level -= level.mean(dim=[1, 2, 3], keepdim=True)
-        level *= level.square().mean(dim=[1, 2, 3], keepdim=True).rsqrt()
+        level.sub_(level.mean(dim=[1, 2, 3], keepdim=True))
+        level.mul_(level.square().mean(dim=[1, 2, 3], keepdim=True).rsqrt())
 
 
 class Draws(Protocol):
@@ -49,11 +49,9 @@ class Draws(Protocol):
 
     def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
         """Return the starting noise map of a layer."""
-        ...
 
     def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """Return the standard normal noise added to w at a step."""
-        ...
 
 
 class SeededDraws:
@@ -67,12 +65,10 @@ class SeededDraws:
 
     def noise(self, layer: int, shape: tuple[int, ...]) -> Tensor:
         """Return the starting noise map of a layer."""
-        return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_NOISE, layer)
-        )
+        rng = keyed_generator("cpu", self._seed, Stream.PROJECTION_NOISE, layer)
+        return torch.randn(shape, generator=rng)
 
     def w(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """Return the standard normal noise added to w at a step."""
-        return torch.randn(
-            shape, generator=keyed_generator("cpu", self._seed, Stream.PROJECTION_W, step)
-        )
+        rng = keyed_generator("cpu", self._seed, Stream.PROJECTION_W, step)
+        return torch.randn(shape, generator=rng)

@@ -19,20 +19,12 @@ from latentlab.projection.result import Projection, joined
 from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import (
-    Distance,
-    TargetFeatures,
-    check_label,
-    check_masks,
-    check_targets,
-)
-
-__all__ = ["Distance", "default_batch", "project"]
+from latentlab.projection.targets import Distance, TargetFeatures, check_masks, check_targets
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
 
-def project(
+def project(  # noqa: PLR0913  # the library's face is settled
     g: Generator,
     images: Tensor,
     distance: Distance,
@@ -89,15 +81,16 @@ def project(
         NumericalError: If the optimisation leaves the finite numbers; names the step and image.
     """
     settings = _settings(settings, {"space": space, "steps": steps, "seed": seed})
-    check_label(g, c)
     check_choice(on_divergence, "on_divergence", get_args(OnDivergence))
     batch = default_batch(g) if batch is None else batch
     check_whole(batch, "batch", 1)
-    images = check_targets(g, images)
+    images = check_targets(g, images, c)
     if masks is not None:
         masks = check_masks(masks, images)
     if start is not None:
-        start = _checked_start(start, g, len(images), settings)
+        if settings.start_samples:
+            raise SettingsError("give either `start` or `start_samples`: both say where to start")
+        start = start.checked(g, len(images), settings.space)
     draws = draws or SeededDraws(settings.seed)
     if search is None:
         search = StartSearch(g, distance, settings, c, draws)
@@ -115,11 +108,7 @@ def project(
 
 
 def _settings(settings: ProjectorSettings | None, loose: Mapping[str, Any]) -> ProjectorSettings:
-    """Return the settings, or make them of what is given loose.
-
-    Raises:
-        SettingsError: If both are given.
-    """
+    """Return the settings, or make them of what is given loose."""
     given = {name: value for name, value in loose.items() if value is not None}
     if settings is None:
         return ProjectorSettings(**given)
@@ -142,11 +131,3 @@ def _run(work: Optimisation, steps: int, progress: Progress | None) -> Projectio
 def default_batch(g: Generator) -> int:
     """Return how many images ``project`` optimises at once where nobody says."""
     return 1 if g.device.type == "cpu" else 8
-
-
-def _checked_start(
-    start: ProjectionStart, g: Generator, count: int, settings: ProjectorSettings
-) -> ProjectionStart:
-    if settings.start_samples:
-        raise SettingsError("give either `start` or `start_samples`: both say where to start")
-    return start.checked(g, count, settings.space)

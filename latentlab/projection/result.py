@@ -1,10 +1,9 @@
 """What a projection gives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,19 +59,14 @@ def joined(parts: Sequence[Projection]) -> Projection:
         part.history.assign(image=part.history["image"] + sum(counts[:i]))
         for i, part in enumerate(parts)
     ]
-    return Projection(
-        torch.cat([part.ws for part in parts]),
-        [torch.cat(levels) for levels in zip(*(part.noise for part in parts), strict=True)],
-        torch.cat([part.images for part in parts]),
-        torch.cat([part.distance for part in parts]),
-        torch.cat([part.start_distance for part in parts]),
-        pd.concat(histories, ignore_index=True),
-        parts[0].settings,
-        torch.cat([part.diverged for part in parts]),
-        torch.cat([part.mean_distance for part in parts]),
-        torch.cat([part.start_index for part in parts]),
-        torch.cat([part.plain_distance for part in parts]),
-    )
+    tensors: dict[str, Any] = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name, value in vars(parts[0]).items()
+        if isinstance(value, Tensor)
+    }
+    noise = [torch.cat(levels) for levels in zip(*(part.noise for part in parts), strict=True)]
+    history = pd.concat(histories, ignore_index=True)
+    return replace(parts[0], noise=noise, history=history, **tensors)
 
 
 def history_frame(trace: Tensor, settings: ProjectorSettings) -> "pd.DataFrame":
@@ -80,15 +74,7 @@ def history_frame(trace: Tensor, settings: ProjectorSettings) -> "pd.DataFrame":
     import pandas as pd
 
     steps, _, n = trace.shape
-    columns = trace.permute(1, 0, 2).reshape(3, -1).double().numpy()
-    rates = [settings.learning_rate_at(step) for step in range(steps)]
-    return pd.DataFrame(
-        {
-            "step": np.repeat(np.arange(steps), n),
-            "image": np.tile(np.arange(n), steps),
-            "distance": columns[0],
-            "noise_penalty": columns[1],
-            "loss": columns[2],
-            "learning_rate": np.repeat(rates, n),
-        }
-    )
+    places = pd.MultiIndex.from_product([range(steps), range(n)], names=["step", "image"])
+    losses = trace.permute(0, 2, 1).reshape(-1, 3).double().numpy()
+    frame = pd.DataFrame(losses, places, ["distance", "noise_penalty", "loss"]).reset_index()
+    return frame.assign(learning_rate=frame["step"].map(settings.learning_rate_at))

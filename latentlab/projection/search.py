@@ -16,6 +16,7 @@ from latentlab.projection.targets import TargetFeatures, check_losses
 
 Observer = Callable[[int, Tensor], None]  # a step, and the images [N,C,R,R] rendered at it
 OnDivergence = Literal["raise", "keep"]
+_Rendered = tuple[Tensor, list[Tensor], Tensor, Tensor]  # ws, noise maps, images, distances
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Optimisation:
         """Whether no image is left to go on with."""
         return self._best is not None and bool(self._best.diverged.all())
 
+    @torch.no_grad()
     def result(self) -> Projection:
         """Render the final latents with the final noise and compare once more."""
         ws, noise, images, distance = self._rendered()
@@ -103,39 +105,30 @@ class Optimisation:
             diverged = self._best.diverged
             poor = diverged | ~(distance < self._start)
             if bool(poor.any()):
-                ws, noise, images, distance = self._better_of_both(poor, distance)
+                ws, noise, images, distance = self._better_of_both(self._best, poor, distance)
         else:
             check_losses(distance, f"projection step {self._setup.settings.steps}")
         history = history_frame(torch.stack(self._trace), self._setup.settings)
-        plain = distance
-        if self._compare.masks is not None:
-            with torch.no_grad():
-                plain = self._compare.whole(images)
+        plain = distance if self._compare.masks is None else self._compare.whole(images)
         return Projection(
             ws, noise, images, distance, self._start, history, self._setup.settings, diverged,
             self._mean, self._index, plain,
         )  # fmt: skip
 
-    def _better_of_both(
-        self, poor: Tensor, distance: Tensor
-    ) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+    def _better_of_both(self, best: "_Best", poor: Tensor, distance: Tensor) -> _Rendered:
         """Put images that came no closer than their start back to their best, if that is better."""
-        if self._best is None:
-            return self._rendered()
         state = [self._w, *self._noise]
         last = [level.detach().clone() for level in state]
-        self._best.restore(self._w, self._noise, poor)
-        best = self._rendered()
-        worse = poor & (best[-1] > distance)
+        best.restore(self._w, self._noise, poor)
+        restored = self._rendered()
+        worse = poor & (restored[-1] > distance)
         if not bool(worse.any()):
-            return best
-        with torch.no_grad():
-            for now, before in zip(state, last, strict=True):
-                now[worse] = before[worse]
+            return restored
+        for now, before in zip(state, last, strict=True):
+            now[worse] = before[worse]
         return self._rendered()
 
-    @torch.no_grad()
-    def _rendered(self) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+    def _rendered(self) -> _Rendered:
         ws = self._all_rows(self._w.detach()).contiguous()
         noise = [level.detach().clone() for level in self._noise]
         images = render(self._setup.g, ws, noise)
@@ -163,11 +156,9 @@ class _Best:
             kept[better] = now.detach()[better]
         return numbers.where(~self.diverged, torch.nan)
 
-    def leaves(self, loss: Tensor) -> bool:
-        """Take note of losses [N]; returns whether another image has left the finite numbers."""
-        before = self.diverged
-        self.diverged = before | ~torch.isfinite(loss)
-        return not torch.equal(before, self.diverged)
+    def leaves(self, loss: Tensor) -> None:
+        """Take note of the images whose losses [N] have left the finite numbers."""
+        self.diverged = self.diverged | ~torch.isfinite(loss)
 
     @torch.no_grad()
     def restore(self, w: Tensor, noise: Sequence[Tensor], rows: Tensor) -> None:

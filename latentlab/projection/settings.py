@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from latentlab.checks import check_choice, check_number, check_whole
 from latentlab.errors import SettingsError
 
-SPACES = ("w", "w+")
-
 
 @dataclass(frozen=True)
 class ProjectorSettings:
@@ -27,7 +25,7 @@ class ProjectorSettings:
     w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
 
     def __post_init__(self) -> None:
-        check_choice(self.space, "space", SPACES)
+        check_choice(self.space, "space", ("w", "w+"))
         for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
             check_whole(getattr(self, name), name, least)
         for name in ("learning_rate", "w_noise_ramp"):

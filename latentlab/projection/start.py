@@ -1,6 +1,6 @@
 """Where a projection starts: the mean w, the closest of many samples, or given latents."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +16,7 @@ from latentlab.projection.result import MEAN_W
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.targets import Distance, TargetFeatures, features_of
 
-FEATURE_BYTES = 2**29  # of features that a search keeps; more are computed again when needed
-
 _CANDIDATES_AT_ONCE = 8
-_DECIDES = ("seed", "w_samples", "start_samples")  # settings that decide statistics and samples
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class StartSearch:
         settings: ProjectorSettings,
         c: Tensor | None = None,
         draws: Draws | None = None,
-        memory: int = FEATURE_BYTES,
+        memory: int = 2**29,
     ) -> None:
         """Map the samples; nothing is rendered before it is needed.
 
@@ -112,12 +109,10 @@ class StartSearch:
         self, g: Generator, distance: Distance, settings: ProjectorSettings, c: Tensor | None
     ) -> None:
         """Raise SettingsError unless this search was made for such a projection."""
-        same = g is self._g and distance is self._distance
-        if c is not None and (self._c is None or not torch.equal(c.cpu(), self._c.cpu())):
-            same = False
-        if not same:
+        labelled = c is None or (self._c is not None and torch.equal(c.cpu(), self._c.cpu()))
+        if g is not self._g or distance is not self._distance or not labelled:
             raise SettingsError("`search` was made for another generator, distance or label")
-        for name in _DECIDES:
+        for name in ("seed", "w_samples", "start_samples"):  # they decide statistics and samples
             here, there = getattr(settings, name), getattr(self._settings, name)
             if here != there:
                 raise SettingsError(
@@ -137,22 +132,19 @@ class StartSearch:
         count = len(wanted.targets)
         if len(self._candidates) == 1:
             return torch.full([count], MEAN_W, device=self.mean.device)
-        parts = []
+        batches = enumerate(self._candidates.split(_CANDIDATES_AT_ONCE))
         with full_precision():
-            for number, ws in enumerate(self._candidates.split(_CANDIDATES_AT_ONCE)):
-                parts.append(torch.stack(list(self._distances(wanted, number, ws))))
-        distances = torch.cat(parts, dim=1).nan_to_num(nan=torch.inf)
-        return distances.argmin(dim=1) + MEAN_W
+            distances = torch.cat([self._distances(wanted, i, ws) for i, ws in batches], dim=1)
+        return distances.nan_to_num(nan=torch.inf).argmin(dim=1) + MEAN_W
 
-    def _distances(self, wanted: TargetFeatures, number: int, ws: Tensor) -> Iterator[Tensor]:
-        """Yield for each target the distances [K] of one batch of candidates."""
+    def _distances(self, wanted: TargetFeatures, number: int, ws: Tensor) -> Tensor:
+        """Return the distances [N,K] of one batch of candidates to each target."""
         targets = range(len(wanted.targets))
         if wanted.masks is None:
             features = self._features(number, ws)
-            yield from (wanted.features_to_one(i, features) for i in targets)
-        else:
-            images = self._render(ws)
-            yield from (wanted.to_one(i, images) for i in targets)
+            return torch.stack([wanted.features_to_one(i, features) for i in targets])
+        images = self._render(ws)
+        return torch.stack([wanted.to_one(i, images) for i in targets])
 
     def _features(self, number: int, ws: Tensor) -> list[Tensor]:
         if number not in self._kept:

@@ -30,7 +30,7 @@ class TargetFeatures:
 
     def whole(self, images: Tensor) -> Tensor:
         """Return the distance [N] of each image to its own target, whatever the masks."""
-        return compared(self._distance, features_of(self._distance, images), self._wanted)
+        return _compared(self._distance, features_of(self._distance, images), self._wanted)
 
     def to_one(self, index: int, images: Tensor) -> Tensor:
         """Return the distances [K] of images [K,C,R,R] to one of the targets."""
@@ -41,7 +41,7 @@ class TargetFeatures:
     def features_to_one(self, index: int, features: Sequence[Tensor]) -> Tensor:
         """Return the distances [K] of images, given by their features, to one of the targets."""
         one = [stage[index : index + 1] for stage in self._wanted]
-        return compared(self._distance, features, one)
+        return _compared(self._distance, features, one)
 
 
 def features_of(distance: Distance, images: Tensor) -> list[Tensor]:
@@ -49,40 +49,29 @@ def features_of(distance: Distance, images: Tensor) -> list[Tensor]:
     return distance.features(images) if isinstance(distance, PerceptualDistance) else [images]
 
 
-def compared(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Return distances [N] between features; a single wanted row is compared with every other.
-
-    Raises:
-        SettingsError: If the distance does not give one number for each image.
-    """
+def _compared(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Return distances [N] between features; a single wanted row is compared with every other."""
     if isinstance(distance, PerceptualDistance):
         return distance.compare(found, wanted)
     (images,), (targets,) = found, wanted
-    return _one_each(distance(targets.expand_as(images), images), len(images))
-
-
-def _one_each(distances: Tensor, count: int) -> Tensor:
-    """Bring a foreign distance's result to [N], as lpips gives [N,1,1,1]."""
-    if distances.numel() != count:
+    distances = distance(targets.expand_as(images), images)
+    if distances.numel() != len(images):
         raise SettingsError(
             f"`distance` must give one number for each image, but gave {list(distances.shape)} for "
-            f"{count}"
+            f"{len(images)}"
         )
-    return distances.reshape(count)
+    return distances.reshape(len(images))  # lpips gives [N,1,1,1]
 
 
-def check_label(g: Generator, c: Tensor | None) -> None:
-    """Raise LatentError for a label that a generator without labels cannot take."""
-    if c is not None and g.c_dim == 0:
-        raise LatentError("`c` was given, but this generator has no labels; leave it out")
-
-
-def check_targets(g: Generator, images: Tensor) -> Tensor:
+def check_targets(g: Generator, images: Tensor, c: Tensor | None) -> Tensor:
     """Return images [N,C,R,R] in [-1,1] on the generator's device and in its dtype.
 
     Raises:
         ImageError: If they do not fit the generator or hold NaN.
+        LatentError: If there is a label ``c``, but the generator has none.
     """
+    if c is not None and g.c_dim == 0:
+        raise LatentError("`c` was given, but this generator has no labels; leave it out")
     wanted = [g.channels, g.resolution, g.resolution]
     if images.ndim != 4 or list(images.shape[1:]) != wanted or len(images) == 0:
         shape = ", ".join(str(size) for size in ["N", *wanted])

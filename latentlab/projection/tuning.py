@@ -7,6 +7,7 @@ stay; the synthesis weights change, and a locality term holds the images of othe
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -16,13 +17,7 @@ from latentlab.latents import draw_z, labels_in_turn, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 from latentlab.projection.start import ProjectionStart
-from latentlab.projection.targets import (
-    Distance,
-    TargetFeatures,
-    check_label,
-    check_losses,
-    check_targets,
-)
+from latentlab.projection.targets import Distance, TargetFeatures, check_losses, check_targets
 from latentlab.projection.tuning_file import Tuning, difference
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
@@ -87,8 +82,7 @@ def tune(
     """
     settings = settings or TuningSettings()
     check_whole(batch, "batch", 1)
-    check_label(g, c)
-    images = check_targets(g, images)
+    images = check_targets(g, images, c)
     pivots = ProjectionStart(ws, noise).checked(g, len(images), "w+", prefix="")
     tuned = copy.deepcopy(g).requires_grad_(False)
     with full_precision(), torch.enable_grad():
@@ -130,41 +124,33 @@ def _squares(first: Tensor, second: Tensor) -> Tensor:
     return (first - second).square().mean(dim=[1, 2, 3])
 
 
+@dataclass(frozen=True)
 class _Locality:
     """Holds what latents near the pivots render."""
 
-    def __init__(
-        self,
-        g: Generator,
-        pivots: Tensor,
-        distance: Distance,
-        settings: TuningSettings,
-        c: Tensor | None,
-    ) -> None:
-        self._g, self._pivots, self._distance, self._c = g, pivots, distance, c
-        self._settings = settings
-        self._reach = 0.0
-        if settings.locality_weight:
-            self._reach = settings.locality_reach * w_statistics(g, 10_000, c)[1].item()
+    g: Generator
+    pivots: Tensor
+    distance: Distance
+    settings: TuningSettings
+    c: Tensor | None
+
+    @cached_property
+    def _reach(self) -> float:
+        return self.settings.locality_reach * w_statistics(self.g, 10_000, self.c)[1].item()
 
     def add_gradient(self, tuned: Generator, step: int) -> None:
         """Add the locality term's gradient at a w that the step decides, near one pivot."""
-        settings = self._settings
+        settings = self.settings
         if not settings.locality_weight:
             return
+        g, pivot = self.g, self.pivots[step % len(self.pivots)]
         with torch.no_grad():
-            ws = self._near(self._pivots[step % len(self._pivots)], step)
-            before = self._g.synthesis(ws)
+            z = draw_z([step], g.z_dim, settings.seed, Stream.TUNING).to(pivot)
+            towards = g.mapping(z, labels_in_turn(g, [step], self.c)) - pivot
+            share = self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
+            ws = pivot + towards * share
+            before = g.synthesis(ws)
         now = tuned.synthesis(ws)
-        loss = TargetFeatures(self._distance, before)(now)
+        loss = TargetFeatures(self.distance, before)(now)
         loss = loss + settings.l2_weight * _squares(now, before)
         (settings.locality_weight * loss.sum()).backward()
-
-    def _near(self, pivot: Tensor, step: int) -> Tensor:
-        g = self._g
-        z = draw_z([step], g.z_dim, self._settings.seed, Stream.TUNING).to(pivot)
-        towards = g.mapping(z, labels_in_turn(g, [step], self._c)) - pivot
-        near: Tensor = pivot + towards * (
-            self._reach / towards.norm(dim=2, keepdim=True).clamp(min=1e-8)
-        )
-        return near

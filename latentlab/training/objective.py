@@ -1,6 +1,6 @@
 """What the optimisers minimise: the terms of each loss with their weights, as one scalar."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,7 @@ from latentlab.training.parallel import Rows
 Losses = dict[str, float]  # of one iteration, by name; regularisers only where they were due
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Images [N,C,R,R] and their labels [N,c_dim]."""
 
     images: Tensor

@@ -6,12 +6,6 @@ from latentlab.checkpoints import Checkpoint
 from latentlab.errors import CheckpointError, SettingsError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
-from latentlab.networks.stylegan1_config import (
-    ProGANConfig,
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
-)
-from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat
@@ -45,11 +39,7 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
             f"{checkpoint.path}: no discriminator (D) inside, only "
             f"{', '.join(checkpoint.networks)}; training continues from generator and discriminator"
         )
-    trained = isinstance(generator.config, StyleGAN2Config | StyleGAN1Config | ProGANConfig)
-    scored = isinstance(
-        discriminator.config, StyleGAN2DiscriminatorConfig | StyleGAN1DiscriminatorConfig
-    )
-    if not (trained and scored):
+    if isinstance(generator.config, StyleGAN3Config):
         raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
     return Origin(str(checkpoint.path), checkpoint.sha256, generator, averaged, discriminator)
 
@@ -79,10 +69,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
     if isinstance(generator, StyleGAN3Config):
         raise AssertionError("origin_of refuses what is not trained here")
     networks = replace(
-        config,
-        generator=generator,
-        discriminator=origin.discriminator.config,
-        growth=None,
+        config, generator=generator, discriminator=origin.discriminator.config, growth=None
     )
     grow = networks.generator.growing and networks.discriminator.growing
     lod = origin.discriminator.lod.item() if grow else 0.0

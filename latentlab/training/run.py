@@ -14,14 +14,8 @@ from latentlab.errors import DataError, ImageError, SettingsError
 from latentlab.files import make_directory
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
+from latentlab.training import snapshots
 from latentlab.training.log import TrainingLog
-from latentlab.training.snapshots import (
-    describe,
-    networks_path,
-    resume,
-    save_networks,
-    save_optimizer,
-)
 from latentlab.training.trainer import Losses, Trainer
 
 _GRID_SIDE = 8
@@ -64,7 +58,7 @@ def train(
         The path of the last snapshot written, or None if there was nothing left to do.
     """
     folder = make_directory(settings.folder)
-    log = resume(trainer, folder) or TrainingLog(_LOG_SPAN)
+    log = snapshots.resume(trainer, folder) or TrainingLog(_LOG_SPAN)
     _check_alike(trainer, folder)
     if not trainer.step and distributed.is_main():
         _save_reals(trainer, folder)
@@ -94,14 +88,14 @@ def train(
 
 def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnapshot | None) -> Path:
     """Write checkpoint, images and what the callback adds; the optimiser last, as commit point."""
-    path = networks_path(trainer, folder)
+    path = snapshots.networks_path(trainer, folder)
     if distributed.is_main():
-        save_networks(trainer, folder)
+        snapshots.save_networks(trainer, folder)
         _save_fakes(trainer, folder)
     if on_snapshot is not None:
         on_snapshot(trainer, path)
     if distributed.is_main():
-        save_optimizer(trainer, log, path)
+        snapshots.save_optimizer(trainer, log, path)
     distributed.barrier()  # nobody ends, and with it torchrun the others, before all is saved
     return path
 
@@ -110,7 +104,7 @@ def _check_alike(trainer: Trainer, folder: Path) -> None:
     """Raise SettingsError unless all processes start from the same place and weights."""
     if distributed.size() == 1:
         return
-    digest = hashlib.sha256(json.dumps(describe(trainer), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(snapshots.describe(trainer), sort_keys=True).encode())
     for network in (trainer.generator, trainer.discriminator, trainer.ema_generator):
         for value in network.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())

@@ -107,13 +107,10 @@ class RealSampler:
         """
         places = distributed.share(range(start, start + count))
         indices = [self._index(place) for place in places]
-        pictures = [self._dataset.image(index) for index in indices]
-        if self._mirror:
-            pictures = [
-                picture.flip(-1) if self._flips(place) else picture
-                for place, picture in zip(places, pictures, strict=True)
-            ]
-        return torch.stack(pictures), torch.stack([self._dataset.label(i) for i in indices])
+        labels = torch.stack([self._dataset.label(index) for index in indices])
+        pairs = zip(places, (self._dataset.image(index) for index in indices), strict=True)
+        pictures = [image.flip(-1) if self._flips(place) else image for place, image in pairs]
+        return torch.stack(pictures), labels
 
     def _index(self, place: int) -> int:
         epoch, offset = divmod(place, len(self._dataset))
@@ -123,4 +120,5 @@ class RealSampler:
         return int(self._order[1][offset])
 
     def _flips(self, place: int) -> bool:
-        return bool(np.random.default_rng([self._seed, Stream.MIRROR, place]).integers(2))
+        rng = np.random.default_rng([self._seed, Stream.MIRROR, place])
+        return self._mirror and bool(rng.integers(2))

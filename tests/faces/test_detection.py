@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cli.options.pictures import FaceRequest
-from cli.pictures.faces import open_faces
+from cli.pictures.faces import FaceSource
 from latentlab import NoFaceError, SettingsError
 from latentlab.faces import align
 from latentlab.faces.detection import FaceDetector
@@ -53,11 +53,11 @@ def test_places_are_those_of_the_whole_picture(
 
 def test_what_is_found_can_be_aligned(model: Path) -> None:
     photo = draw((600, 400), LEFT, RIGHT)
-    found = open_faces(FaceRequest(None, model, "largest")).find(Path("photo.jpg"), photo)
+    found = FaceSource(FaceRequest(None, model, "largest")).find(Path("photo.jpg"), photo)
     assert found.note == "2 faces; took the largest"
     places = centroids(align(photo, found.points, 256))
     np.testing.assert_allclose(places, canonical(256), atol=1)
-    second = open_faces(FaceRequest(None, model, 2)).find(Path("photo.jpg"), photo)
+    second = FaceSource(FaceRequest(None, model, 2)).find(Path("photo.jpg"), photo)
     np.testing.assert_allclose(second.points.array(), LEFT.points(), atol=0.3)
 
 
@@ -65,7 +65,7 @@ def test_pictures_without_faces_say_so(model: Path) -> None:
     assert FaceDetector(model)(draw((300, 200))) == []
     assert FaceDetector(model)(Image.new("RGB", (1, 3000))) == []
     with pytest.raises(NoFaceError, match=r"empty\.png: no face found; if there is one"):
-        open_faces(FaceRequest(None, model, "largest")).find(Path("empty.png"), draw((300, 200)))
+        FaceSource(FaceRequest(None, model, "largest")).find(Path("empty.png"), draw((300, 200)))
 
 
 class Scripted:

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 from latentlab import DataError
-from latentlab.faces import (
-    Alignment,
-    face_points,
-    face_quad,
-    load_alignment,
-    save_alignment,
-)
+from latentlab.faces import Alignment, face_points, face_quad, load_alignment, save_alignment
 from tests.support.faces import DrawnFace
 
 POINTS = face_points(DrawnFace(100.3, 90.7, 20, 17).points())
@@ -38,14 +32,15 @@ def test_an_alignment_comes_back(path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
-        ("picture", "", "`picture` is not a path"),
-        ("size", 0, "`size` is not a positive"),
-        ("size", True, "`size` is not a positive"),
+        ("picture", "", "`picture` must be a path"),
+        ("size", 0, "`size` must be a whole number >= 1"),
+        ("size", True, "`size` must be a whole number >= 1"),
         ("points", {"left_eye": [1, 2]}, "`points` has the keys left_eye, right_eye"),
-        ("quad", [[0, 0]] * 3, "`quad` is not four points"),
+        ("quad", [[0, 0]] * 3, "`quad` must be four points"),
         ("quad", [[0, 0], [0, 9], [9, 9], [9, 0]], "not the square of `points`"),
-        ("quad", [[0, 0], [0, 9], [9, 9], [9, "a"]], "`quad` is not a pair of numbers"),
-        ("quad", [[0, 0], [0, 9], [9, 9], [9, 10**400]], "`quad` is not finite"),
+        ("quad", [[0, 0], [0, 9], [9, 9], [9]], "`quad` must be a pair of numbers"),
+        ("quad", [[0, 0], [0, 9], [9, 9], [9, "a"]], "`quad` must be a finite number"),
+        ("quad", [[0, 0], [0, 9], [9, 9], [9, 10**400]], "`quad` must be a finite number"),
         ("more", 1, "has the keys picture, points, quad, size"),
     ],
 )

@@ -12,6 +12,7 @@ import latentlab
 from cli.main import main
 from latentlab import SettingsError, UnsupportedCheckpoint
 from latentlab.networks.classifier import ClassifierConfig
+from latentlab.networks.config import MappingConfig
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -30,7 +31,7 @@ from tests.conftest import make_generator
         (lambda: ProGANConfig(32, pixel_norm=1), "pixel_norm"),
         (lambda: StyleGAN3Config(32, first_cutoff=0), "first_cutoff"),
         (lambda: ClassifierConfig(32, 3, ()), "classes"),
-        (lambda: MappingNetwork(3, 0, 4, None, num_layers=0), "w_dim"),
+        (lambda: MappingNetwork(MappingConfig(3, 4, 0), 0, None), "w_dim"),
     ],
 )
 def test_a_setting_of_a_user_is_a_wrong_setting(make, named):

@@ -48,14 +48,9 @@ class UnbuiltArray(Buildable):
     """An array before its BUILD, which brings shape and content."""
 
     def build(self, state: object, budget: Budget) -> NDArray[Any]:
-        """Return the array as a read-only view of the file's bytes.
-
-        Raises:
-            CheckpointError: If shape and content disagree.
-        """
-        if type(state) is not tuple or len(state) != 5:
-            raise CheckpointError("an array with a state unknown to this version")
-        version, shape, kind, column_major, raw = state
+        """Return the array as a read-only view of the file's bytes."""
+        fields = state if type(state) is tuple and len(state) == 5 else (None,) * 5
+        version, shape, kind, column_major, raw = fields
         if type(version) is not int or version != 1:
             raise CheckpointError("an array with a state unknown to this version")
         if type(raw) is not bytes or type(column_major) not in (bool, int):
@@ -99,11 +94,7 @@ def array(arguments: tuple[Any, ...], _: Budget) -> UnbuiltArray:
 
 
 def buffer(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
-    """``numpy.core.numeric._frombuffer(bytes, dtype, shape, "C")``: arrays since protocol 5.
-
-    Raises:
-        CheckpointError: If shape and content disagree.
-    """
+    """``numpy.core.numeric._frombuffer(bytes, dtype, shape, "C")``: arrays since protocol 5."""
     content = arguments[0] if len(arguments) == 4 else None
     if type(content) not in (bytes, bytearray):
         raise UnsafeCheckpoint("an array from a buffer that is not bytes")

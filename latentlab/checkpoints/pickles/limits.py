@@ -14,45 +14,39 @@ _SMALL = 256  # bytes; a shorter read takes no memory worth a check
 
 @dataclass
 class Budget:
-    """What one file may still cost; nested streams draw on the same budget."""
+    """What one file may still cost; nested streams draw on the same budget.
+
+    Whatever is taken beyond it raises CheckpointError.
+    """
 
     size: int  # bytes of arrays and tensors
     opcodes: int = MAX_OPCODES
     objects: int = MAX_OBJECTS
 
     def take_bytes(self, count: int) -> None:
-        """Account for bytes that are about to be copied.
-
-        Raises:
-            CheckpointError: If the file asks for more than it can hold.
-        """
+        """Account for bytes that are about to be copied: a file asks for no more than it holds."""
         self.size -= count
         if self.size < 0:
             raise CheckpointError("arrays and tensors are larger than the whole file")
 
     def take_opcode(self) -> None:
-        """Account for one opcode.
-
-        Raises:
-            CheckpointError: If there are more than a network can need.
-        """
+        """Account for one opcode."""
         self.opcodes -= 1
         if self.opcodes < 0:
             raise CheckpointError(f"more than {MAX_OPCODES} opcodes, too many for a network")
 
     def take_object(self) -> None:
-        """Account for a container or memo entry: a byte of the file can ask for 200 of memory.
-
-        Raises:
-            CheckpointError: If there are more than a network can need.
-        """
+        """Account for a container or memo entry: a byte of the file can ask for 200 of memory."""
         self.objects -= 1
         if self.objects < 0:
             raise CheckpointError(f"more than {MAX_OBJECTS} objects, too many for a network")
 
 
 class BoundedFile:
-    """A binary file of known size: a length is compared with what is left before it is read."""
+    """A binary file of known size: a length is compared with what is left before it is read.
+
+    What is announced beyond that raises TruncatedCheckpoint.
+    """
 
     def __init__(self, file: BinaryIO, size: int, position: int = 0) -> None:
         self.file, self.size = file, size
@@ -68,25 +62,16 @@ class BoundedFile:
         return self.position
 
     def read(self, size: int) -> bytes:
-        """Read ``size`` bytes; a short read past the end returns what there is, as files do.
-
-        Raises:
-            TruncatedCheckpoint: If more are asked for than are left.
-        """
-        if size > _SMALL and size > self.left:
-            raise TruncatedCheckpoint(f"{size} bytes are announced and {self.left} are left")
+        """Read ``size`` bytes; a short read past the end returns what there is, as files do."""
+        if size > _SMALL:
+            self._check_left(size)
         found = self.file.read(size)
         self.position += len(found)
         return found
 
     def skip(self, size: int) -> None:
-        """Pass over ``size`` bytes.
-
-        Raises:
-            TruncatedCheckpoint: If fewer are left.
-        """
-        if size > self.left:
-            raise TruncatedCheckpoint(f"{size} bytes are announced and {self.left} are left")
+        """Pass over ``size`` bytes."""
+        self._check_left(size)
         self.position += size
         self.file.seek(self.position)
 
@@ -102,3 +87,7 @@ class BoundedFile:
         if b"\\" in line:
             raise CheckpointError("a name with a backslash")
         return line
+
+    def _check_left(self, size: int) -> None:
+        if size > self.left:
+            raise TruncatedCheckpoint(f"{size} bytes are announced and {self.left} are left")

@@ -54,6 +54,8 @@ class Buildable(ABC):
 
 
 Builder = Callable[[tuple[Any, ...], Budget], object]
+# (module, name) -> our function for calling it, or None where it is only an argument.
+Names = Mapping[tuple[str, str], Builder | None]
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Language:
     """What a stream may say.
 
     Attributes:
-        names: (module, name) -> our function for calling it, or None where it is only an argument.
+        names: What names are permitted, and what calling them does.
         persistent: Turns a persistent id into a value; None where none is allowed.
         attributes: Names that a dict's attributes may have; they are dropped.
     """
 
-    names: Mapping[tuple[str, str], Builder | None]
+    names: Names
     persistent: Callable[[object], object] | None = None
     attributes: frozenset[str] = frozenset()
 
@@ -155,6 +157,11 @@ class PickleMachine:
             raise CheckpointError(f"damaged pickle (no {kind.__name__} to add to)")
         return self.stack[-1]
 
+    def pop_two(self) -> tuple[Any, Any]:
+        """Take the top of the stack and what is under it, in the order of the file."""
+        upper = self.stack.pop()
+        return self.stack.pop(), upper
+
     def refer(self, module: Any, name: Any) -> None:
         """Push the token of a permitted name."""
         if type(module) is not str or type(name) is not str:
@@ -169,7 +176,7 @@ class PickleMachine:
     def call(self) -> None:
         """Replace a token and its arguments with what our function for it makes of them."""
         self.budget.take_object()
-        arguments, token = self.stack.pop(), self.stack.pop()
+        token, arguments = self.pop_two()
         if type(token) is not Global or type(arguments) is not tuple:
             raise UnsafeCheckpoint("calls something that has no name; nothing was run")
         builder = self.language.names[token.module, token.name]
@@ -179,7 +186,7 @@ class PickleMachine:
 
     def build(self) -> None:
         """Complete an object of ours, on the stack and wherever the memo holds it."""
-        state, target = self.stack.pop(), self.stack.pop()
+        target, state = self.pop_two()
         known = self.language.attributes
         if known and type(target) is dict and type(state) is dict and state.keys() <= known:
             self.stack.append(target)
@@ -207,6 +214,9 @@ class PickleMachine:
         self.stack.append(self.memo[key])
 
 
+_Action = Callable[[PickleMachine, Any], None]
+
+
 def _mark(machine: PickleMachine, _: object) -> None:
     machine.budget.take_object()
     machine.below.append(machine.stack)
@@ -215,11 +225,11 @@ def _mark(machine: PickleMachine, _: object) -> None:
 
 def _tuple(machine: PickleMachine, _: object) -> None:
     machine.budget.take_object()
-    items = tuple(machine.pop_mark())
-    machine.stack.append(items)
+    items = machine.pop_mark()  # exposes the stack that the tuple goes to
+    machine.stack.append(tuple(items))
 
 
-def _short_tuple(length: int) -> Callable[[PickleMachine, Any], None]:
+def _short_tuple(length: int) -> _Action:
     def action(machine: PickleMachine, _: object) -> None:
         if len(machine.stack) < length:
             raise IndexError
@@ -244,11 +254,6 @@ def _add_items(machine: PickleMachine, _: object) -> None:
     machine.top(set).update(checked_names(items))
 
 
-def _set_item(machine: PickleMachine, _: object) -> None:
-    value, key = machine.stack.pop(), machine.stack.pop()
-    _set_pairs(machine, [key, value])
-
-
 def _set_pairs(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.top(dict)
     if len(items) % 2:
@@ -270,7 +275,7 @@ def checked_names(items: list[Any]) -> list[str]:
     return items
 
 
-_ACTIONS: Mapping[str, Callable[[PickleMachine, Any], None]] = MappingProxyType(
+_ACTIONS: Mapping[str, _Action] = MappingProxyType(
     {
         "MARK": _mark,
         "TUPLE": _tuple,
@@ -280,7 +285,7 @@ _ACTIONS: Mapping[str, Callable[[PickleMachine, Any], None]] = MappingProxyType(
         "APPEND": _append,
         "APPENDS": _appends,
         "ADDITEMS": _add_items,
-        "SETITEM": _set_item,
+        "SETITEM": lambda machine, _: _set_pairs(machine, list(machine.pop_two())),
         "SETITEMS": lambda machine, _: _set_pairs(machine, machine.pop_mark()),
         "BINPUT": PickleMachine.put,
         "LONG_BINPUT": PickleMachine.put,
@@ -288,9 +293,7 @@ _ACTIONS: Mapping[str, Callable[[PickleMachine, Any], None]] = MappingProxyType(
         "BINGET": PickleMachine.get,
         "LONG_BINGET": PickleMachine.get,
         "GLOBAL": lambda machine, pair: machine.refer(*pair.split(" ", 1)),
-        "STACK_GLOBAL": lambda machine, _: machine.refer(
-            machine.stack.pop(-2), machine.stack.pop()
-        ),
+        "STACK_GLOBAL": lambda machine, _: machine.refer(*machine.pop_two()),
         "REDUCE": lambda machine, _: machine.call(),
         "NEWOBJ": lambda machine, _: machine.call(),
         "BUILD": lambda machine, _: machine.build(),

@@ -4,7 +4,7 @@ Reading gives dicts, lists, tuples, sets of text, text, numbers, bytes, numpy ar
 tensors and ``Record``. A file that uses any other name is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from latentlab.checkpoints.pickles.machine import (
     Buildable,
     Builder,
     Language,
+    Names,
     PickleMachine,
     checked_names,
 )
@@ -28,23 +29,16 @@ _MAX_SET = 10_000  # elements; a set costs memory that the file's size does not 
 class Record(Buildable):
     """An object of the file's own classes: what it was, and its attributes.
 
-    Attributes:
-        origin: "torch" for a module of the PyTorch releases, "tensorflow" for a Network,
-            "argparse" for the settings of a training run.
-        class_name: As the file has it.
-        state: The attributes, not yet checked in any way.
+    ``origin`` is "torch" for a module of the PyTorch releases, "tensorflow" for a Network,
+    "argparse" for the settings of a training run.
     """
 
     origin: str
-    class_name: str
-    state: dict[str | int, Any] | None = field(default=None, repr=False)
+    class_name: str  # as the file has it
+    state: dict[str | int, Any] | None = field(default=None, repr=False)  # not checked in any way
 
     def build(self, state: object, budget: Budget) -> object:
-        """Take the attributes, once.
-
-        Raises:
-            UnsafeCheckpoint: If they are not a dict, or there already.
-        """
+        """Take the attributes, a dict, once."""
         if type(state) is not dict or self.state is not None:
             raise UnsafeCheckpoint("sets the state of an object in an unknown way")
         self.state = state
@@ -118,7 +112,7 @@ def _module(arguments: tuple[Any, ...], _: Budget) -> Record:
 
 
 # What networks and state dicts are made of in every kind of file.
-COMMON_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
+COMMON_NAMES: Names = MappingProxyType(
     {
         ("torch._utils", "_rebuild_tensor_v2"): tensors.tensor,
         ("torch._utils", "_rebuild_parameter"): tensors.parameter,
@@ -129,8 +123,9 @@ COMMON_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
 )
 
 
-def _names() -> Mapping[tuple[str, str], Builder | None]:
-    names: dict[tuple[str, str], Builder | None] = {
+_NUMPY = ("numpy.core", "numpy._core")  # before and since numpy 2
+_NAMES: Names = MappingProxyType(
+    {
         **COMMON_NAMES,
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _module,
         ("torch.storage", "_load_from_bytes"): tensors.storage,
@@ -142,13 +137,8 @@ def _names() -> Mapping[tuple[str, str], Builder | None]:
         ("_codecs", "encode"): _latin1,
         ("numpy", "dtype"): arrays.number_type,
         ("numpy", "ndarray"): None,
+        **{(f"{core}.multiarray", "_reconstruct"): arrays.array for core in _NUMPY},
+        **{(f"{core}.multiarray", "scalar"): arrays.scalar for core in _NUMPY},
+        **{(f"{core}.numeric", "_frombuffer"): arrays.buffer for core in _NUMPY},
     }
-    for core in ("numpy.core.multiarray", "numpy._core.multiarray"):  # before and since numpy 2
-        names[core, "_reconstruct"] = arrays.array
-        names[core, "scalar"] = arrays.scalar
-    for core in ("numpy.core.numeric", "numpy._core.numeric"):
-        names[core, "_frombuffer"] = arrays.buffer
-    return MappingProxyType(names)
-
-
-_NAMES = _names()
+)

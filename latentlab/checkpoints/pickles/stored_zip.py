@@ -7,7 +7,7 @@ directory, its end, and nothing else.
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -53,8 +53,8 @@ class Section:
     size: int
 
 
-def read_directory(file: BinaryIO, size: int) -> list[Member]:
-    """Return the members that the directory of a file of ``size`` bytes lists, unverified.
+def read_directory(file: BinaryIO, size: int) -> tuple[list[Member], int]:
+    """Return the members that a file of ``size`` bytes lists, unverified, and where they end.
 
     Raises:
         CheckpointError: If there is no directory at the end of the file, or it is damaged.
@@ -78,7 +78,7 @@ def read_directory(file: BinaryIO, size: int) -> list[Member]:
         position += _ENTRY.size + named + extra
     if position != length or len(members) != count:
         raise CheckpointError(f"byte {first}: a zip directory of {count} holds {len(members)}")
-    return members
+    return members, first
 
 
 def _find_directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
@@ -115,17 +115,16 @@ def _text(name: bytes) -> str:
     return text
 
 
-def contents(file: BinaryIO, size: int, members: Sequence[Member]) -> dict[str, Section]:
-    """Check every member and return where its content is, by name.
+def contents(file: BinaryIO, last: int, members: Sequence[Member]) -> dict[str, Section]:
+    """Check every member up to byte ``last``; return where its content is, by name.
 
     Raises:
         CheckpointError: Naming the member, if it is compressed, encrypted, damaged or there twice,
             or if there is anything between the members.
     """
-    first, _, _ = _find_directory(file, size)
     found: dict[str, Section] = {}
     ordered = sorted(members, key=lambda member: member.header)
-    ends = [member.header for member in ordered[1:]] + [first]
+    ends = [member.header for member in ordered[1:]] + [last]
     position = 0
     for member, end in zip(ordered, ends, strict=True):
         where = f"byte {member.header}: the zip member {quoted(member.name)}"
@@ -135,7 +134,7 @@ def contents(file: BinaryIO, size: int, members: Sequence[Member]) -> dict[str, 
             raise UnsafeCheckpoint(f"{where} is there twice")
         found[member.name] = _section(file, member, end, where)
         position = end
-    if position != first:
+    if position != last:
         raise CheckpointError(f"byte {position}: no zip members")
     return found
 
@@ -155,11 +154,9 @@ def _section(file: BinaryIO, member: Member, end: int, where: str) -> Section:
     mark, _, flags, method, _, _, crc, packed, unpacked, named, extra = fields
     if mark != b"PK\x03\x04" or (flags, method) != (member.flags, 0):
         raise CheckpointError(f"{where} is announced otherwise than it is")
-    described = bool(flags & _DESCRIBED)
+    described, said = bool(flags & _DESCRIBED), (crc, packed, unpacked)
     facts = (member.crc, member.size, member.size)
-    if (crc, packed, unpacked) != facts and not (
-        described and (crc, packed, unpacked) == (0, 0, 0)
-    ):
+    if said != facts and not (described and said == (0, 0, 0)):
         raise CheckpointError(f"{where} has another size or checksum than its header says")
     name = file.read(min(named, end - member.header))
     start = member.header + _LOCAL.size + named + extra
@@ -176,11 +173,6 @@ def _section(file: BinaryIO, member: Member, end: int, where: str) -> Section:
 def _checksum(file: BinaryIO, start: int, size: int) -> int:
     file.seek(start)
     crc = 0
-    for length in _lengths(size):
-        crc = zlib.crc32(file.read(length), crc)
+    for done in range(0, size, _CHUNK):
+        crc = zlib.crc32(file.read(min(_CHUNK, size - done)), crc)
     return crc
-
-
-def _lengths(size: int) -> Iterable[int]:
-    """Cut a size into chunks."""
-    return (min(_CHUNK, size - done) for done in range(0, size, _CHUNK))

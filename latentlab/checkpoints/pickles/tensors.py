@@ -1,7 +1,8 @@
 """Torch tensors out of a pickle: storages in the older torch.save layout, and views of them.
 
 A storage is a stream of five pickles (magic number, protocol, system, the storage's id, the list
-of keys), then a count of elements and their raw little-endian bytes.
+of keys), then a count of elements and their raw little-endian bytes. Parts that are something else,
+or disagree, raise CheckpointError.
 """
 
 import io
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from latentlab.checkpoints.pickles.arrays import is_geometry
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Builder, Global, Language, PickleMachine
+from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsafeCheckpoint
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save's older layout
@@ -39,38 +40,18 @@ _TYPES: Mapping[str, tuple[str, torch.dtype]] = MappingProxyType(
         "BoolStorage": ("|b1", torch.bool),
     }
 )
-STORAGE_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
-    {("torch", name): None for name in _TYPES}
-)
+STORAGE_NAMES: Names = MappingProxyType({("torch", name): None for name in _TYPES})
 PLAIN = Language(MappingProxyType({}))  # of a stream without names
-
-
-@dataclass(frozen=True, eq=False)
-class Storage:
-    """The elements of a tensor, still in the file or in its bytes.
-
-    Attributes:
-        kind: How numpy holds an element.
-        dtype: What torch calls it.
-        count: Number of elements.
-        read: Returns elements ``start`` to ``start + count``: a new array, or one that is
-            read-only.
-    """
-
-    kind: np.dtype[Any]
-    dtype: torch.dtype
-    count: int
-    read: Callable[[int, int], NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class StorageId:
-    """What a persistent id says of a storage: its key, number of elements and their type."""
+    """What a persistent id says of a storage."""
 
     key: str
-    count: int
-    kind: np.dtype[Any]
-    dtype: torch.dtype
+    count: int  # of elements
+    kind: np.dtype[Any]  # how numpy holds an element
+    dtype: torch.dtype  # what torch calls it
 
     @property
     def size(self) -> int:
@@ -78,17 +59,23 @@ class StorageId:
         return self.count * self.kind.itemsize
 
 
-def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
-    """``torch.storage._load_from_bytes(bytes)``: read the nested stream as data.
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """The elements of a tensor, still in the file or in its bytes.
 
-    Raises:
-        CheckpointError: If any part of it disagrees with another.
+    ``read`` returns elements ``start`` to ``start + count``: a new array, or one that is read-only.
     """
+
+    about: StorageId
+    read: Callable[[int, int], NDArray[Any]]
+
+
+def storage(arguments: tuple[Any, ...], budget: Budget) -> Storage:
+    """``torch.storage._load_from_bytes(bytes)``: read the nested stream as data."""
     if len(arguments) != 1 or type(arguments[0]) is not bytes:
         raise UnsafeCheckpoint("a storage that is not bytes")
-    raw = arguments[0]
     try:
-        return _read_stream(raw, budget)
+        return _read_stream(arguments[0], budget)
     except CheckpointError as error:
         raise type(error)(f"in a storage: {error}") from error
 
@@ -104,15 +91,11 @@ def _read_stream(raw: bytes, budget: Budget) -> Storage:
     if file.left:
         raise CheckpointError(f"{file.left} bytes follow the {found.size} of the storage")
     elements: NDArray[Any] = np.frombuffer(raw, found.kind, found.count, len(raw) - found.size)
-    return Storage(found.kind, found.dtype, found.count, lambda at, n: elements[at : at + n])
+    return Storage(found, lambda at, n: elements[at : at + n])
 
 
 def check_stream(file: BoundedFile, budget: Budget) -> None:
-    """Read the pickles before the content: magic number, protocol and system.
-
-    Raises:
-        CheckpointError: If they are not those of torch.save on a little-endian machine.
-    """
+    """Read the pickles before the content, as torch.save writes them on a little-endian machine."""
     magic, protocol, system = (PickleMachine(file, PLAIN, budget).run() for _ in range(3))
     if type(magic) is not int or magic != MAGIC or protocol != _PROTOCOL:
         raise CheckpointError("not a torch stream of the known version")
@@ -121,31 +104,21 @@ def check_stream(file: BoundedFile, budget: Budget) -> None:
 
 
 def skip_storage(file: BoundedFile, announced: StorageId) -> int:
-    """Pass the elements of a storage, after their number; return where they start.
-
-    Raises:
-        CheckpointError: If there are fewer than announced, or another number is counted.
-    """
+    """Pass the elements of a storage, after their number; return where they start."""
     if file.left < 8:
         raise TruncatedCheckpoint(f"{file.left} bytes are left for the number of elements")
     counted = int.from_bytes(file.read(8), "little", signed=True)
     start, size = file.position, announced.size
     if counted != announced.count or file.left < size:
         kind = CheckpointError if counted != announced.count else TruncatedCheckpoint
-        raise kind(
-            f"{announced.count} elements of {size} bytes are announced, {counted} counted, "
-            f"and {file.left} bytes are there"
-        )
+        said = f"{announced.count} elements of {size} bytes are announced, {counted} counted"
+        raise kind(f"{said}, and {file.left} bytes are there")
     file.skip(size)
     return start
 
 
 def storage_id(value: object, length: int = 6) -> StorageId:
-    """Check a persistent id: ("storage", class, key, device, elements), in streams with a None.
-
-    Raises:
-        CheckpointError: If it is anything else.
-    """
+    """Check a persistent id: ("storage", class, key, device, elements), in streams with a None."""
     if type(value) is not tuple or len(value) != length or type(value[0]) is not str:
         raise UnsafeCheckpoint("a persistent id that is not a storage's; nothing was run")
     name, token, key, device, count, *view = value
@@ -176,24 +149,23 @@ def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
         raise CheckpointError("a tensor with an offset outside its storage")
     if not (is_geometry(size) and is_geometry(stride) and len(size) == len(stride)):
         raise CheckpointError("a tensor whose size and stride are not up to 8 numbers from 0")
-    have, count = source.count, math.prod(size)
+    kind, have, count = source.about.kind, source.about.count, math.prod(size)
     span = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     # The first comparison refuses strides of zero that would make much out of little.
     if count > have or offset > have or (count > 0 and offset + span > have):
         raise CheckpointError(f"a tensor of {count} elements reaches outside its storage of {have}")
     if count == 0:
         # Strides are products of sizes, also of those beside a zero; torch raises on an overflow.
-        if math.prod(max(n, 1) for n in size) * source.kind.itemsize >= 2**63:
+        if math.prod(max(n, 1) for n in size) * kind.itemsize >= 2**63:
             raise CheckpointError("an empty tensor with sizes that no memory can have")
-        return torch.empty(size, dtype=source.dtype)
-    width = source.kind.itemsize
-    budget.take_bytes(max(count, span) * width)
+        return torch.empty(size, dtype=source.about.dtype)
+    budget.take_bytes(max(count, span) * kind.itemsize)
     elements = source.read(offset, span)
-    steps = tuple(step * width for step in stride)
+    steps = tuple(step * kind.itemsize for step in stride)
     # numpy checks the bounds once more.
-    view: NDArray[Any] = np.ndarray(size, source.kind, elements, 0, steps)
+    view: NDArray[Any] = np.ndarray(size, kind, elements, 0, steps)
     own = np.require(view, requirements=["C", "W"])  # a copy, unless it is one already
-    return torch.from_numpy(own).view(source.dtype)
+    return torch.from_numpy(own).view(source.about.dtype)
 
 
 def parameter(arguments: tuple[Any, ...], _: Budget) -> Tensor:

@@ -6,7 +6,6 @@ elements and their bytes. Nothing in either is imported, called or executed.
 """
 
 import io
-from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from latentlab.checkpoints.pickles import tensors
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Builder, Language, PickleMachine
+from latentlab.checkpoints.pickles.machine import Language, Names, PickleMachine
 from latentlab.checkpoints.pickles.reader import COMMON_NAMES, Record, empty
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
@@ -31,7 +30,7 @@ _MAX_PICKLE = 2**26  # bytes; a training run at 1024 px has less than 2**20
 _ATTRIBUTES = frozenset({"_metadata"})  # of state dicts: version numbers of modules
 
 # What torch.save writes for state dicts and the settings beside them.
-_NAMES: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
+_NAMES: Names = MappingProxyType(
     {
         **COMMON_NAMES,
         **tensors.STORAGE_NAMES,
@@ -45,7 +44,7 @@ def _nothing(_: tuple[Any, ...], __: Budget) -> None:
 
 
 # The same for a first look at a stream, whose tensors come after its pickle.
-_NAMES_ALONE: Mapping[tuple[str, str], Builder | None] = MappingProxyType(
+_NAMES_ALONE: Names = MappingProxyType(
     {key: _nothing if key[0] == "torch._utils" else value for key, value in _NAMES.items()}
 )
 
@@ -74,9 +73,9 @@ def read_torch(path: Path) -> Any:
 
 
 def _read_zip(file: BufferedReader, size: int) -> Any:
-    members = read_directory(file, size)
+    members, end = read_directory(file, size)
     root = _root([member.name for member in members])
-    sections = contents(file, size, members)
+    sections = contents(file, end, members)
     order = sections.get(f"{root}/byteorder")
     if order is not None and _section_bytes(file, order) != b"little":
         raise UnsupportedCheckpoint("written on a big-endian machine; save it again on another")
@@ -86,9 +85,8 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
         section = sections.get(f"{root}/data/{named.key}")
         if section is None or section.size != named.size:
             have = "no bytes" if section is None else f"{section.size} bytes"
-            raise CheckpointError(
-                f"the storage {quoted(named.key)} of {named.size} bytes has {have} in the archive"
-            )
+            said = f"the storage {quoted(named.key)} of {named.size} bytes"
+            raise CheckpointError(f"{said} has {have} in the archive")
         return _storage(file, named, section.start)
 
     view = _pickle_of(file, sections[f"{root}/data.pkl"])
@@ -152,9 +150,8 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
 def _pickle_of(file: BufferedReader, source: Section) -> BoundedFile:
     """Return a pickle for reading while the storages are read from the file itself."""
     if source.size > _MAX_PICKLE:
-        raise CheckpointError(
-            f"byte {source.start}: a pickle of {source.size} bytes, more than any network has"
-        )
+        found = f"byte {source.start}: a pickle of {source.size} bytes"
+        raise CheckpointError(f"{found}, more than any network has")
     raw = _section_bytes(file, source)
     # Positions count from the start of the file, so that messages can name them.
     return BoundedFile(io.BytesIO(raw), source.start + len(raw), source.start)
@@ -176,4 +173,4 @@ def _storage(file: BufferedReader, named: StorageId, start: int) -> Storage:
             raise CheckpointError("the file became shorter while it was read")
         return elements
 
-    return Storage(named.kind, named.dtype, named.count, read)
+    return Storage(named, read)

@@ -4,17 +4,15 @@ State dict names are the same as ours, so weights need no table. The discriminat
 snapshots are StyleGAN2's.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from latentlab.checkpoints.assemble import config_from_dict
-from latentlab.checkpoints.systems.translation import (
-    Names,
-    no_matter,
-    same,
-    translate_arguments,
-)
+from latentlab.checkpoints.systems.translation import Names, no_matter, same, translate_arguments
 from latentlab.networks.stylegan3_config import StyleGAN3Config
+
+# A weight that tells its generator, whose class has the name of StyleGAN2's, and only defaults.
+STYLEGAN3_MARK = "synthesis.input.weight"
 
 _GENERATOR: Names = {
     "img_resolution": "resolution",
@@ -31,14 +29,6 @@ _MAPPING: Names = {
 }
 
 
-def is_stylegan3(tensor_names: Collection[str]) -> bool:
-    """Whether a generator is StyleGAN3's, by the names of its weights.
-
-    Its class has the same name as StyleGAN2's, and every argument has a default.
-    """
-    return "synthesis.input.weight" in tensor_names
-
-
 def stylegan3_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN3Config:
     """Translate the official Generator's constructor arguments.
 
@@ -47,8 +37,3 @@ def stylegan3_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN3Config:
     """
     values = translate_arguments(kwargs, _GENERATOR, {"mapping_kwargs": _MAPPING}, where)
     return config_from_dict(StyleGAN3Config, values, where)
-
-
-def stylegan3_kind(config: StyleGAN3Config) -> str:
-    """Name the published config, T or R, and the origin."""
-    return f"stylegan3-{'r' if config.use_radial_filters else 't'}-nvidia"

@@ -5,29 +5,25 @@ generator are in nvidia_stylegan3. State dict names are the same as ours, so wei
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor, nn
 
-from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
 from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.pickles.reader import Record
-from latentlab.checkpoints.systems.nvidia_stylegan3 import (
-    is_stylegan3,
-    stylegan3_config,
-    stylegan3_kind,
-)
+from latentlab.checkpoints.systems.nvidia_stylegan3 import STYLEGAN3_MARK, stylegan3_config
 from latentlab.checkpoints.systems.torch_modules import state_dict_of
 from latentlab.checkpoints.systems.translation import (
     LABEL_RATE,
     Names,
+    names_shortened,
     no_matter,
     same,
     translate_arguments,
 )
 from latentlab.errors import UnsupportedCheckpoint, quoted
-from latentlab.networks.discriminators import StyleGAN2Discriminator
-from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
@@ -52,12 +48,14 @@ _DISCRIMINATOR: Names = {
     **same("architecture", "channel_base", "channel_max", "conv_clamp", "cmap_dim"),
     **no_matter("num_fp16_res"),
 }
-_BLOCK: Names = {**same("resample_filter"), **no_matter("fp16_channels_last", "freeze_layers")}
-_EPILOGUE: Names = same("mbstd_group_size", "mbstd_num_channels")
-_DISCRIMINATOR_MAPPING: Names = {
-    "num_layers": "mapping_layers",
-    # The widths are that of its output, see _check_label_mapping.
-    **no_matter("embed_features", "layer_features", "lr_multiplier", "w_avg_beta"),
+_DISCRIMINATOR_GROUPS: Mapping[str, Names] = {
+    "block_kwargs": {**same("resample_filter"), **no_matter("fp16_channels_last", "freeze_layers")},
+    "mapping_kwargs": {
+        "num_layers": "mapping_layers",
+        # The widths are that of its output, see _check_label_mapping.
+        **no_matter("embed_features", "layer_features", "lr_multiplier", "w_avg_beta"),
+    },
+    "epilogue_kwargs": same("mbstd_group_size", "mbstd_num_channels"),
 }
 
 # Arguments by position, where a caller left out their names.
@@ -75,52 +73,33 @@ _POSITIONS: Mapping[str, tuple[str, ...]] = {
 _NETWORKS = {"G_ema": "Generator", "G": "Generator", "D": "Discriminator"}
 
 
-def read_snapshot(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-    """Build the networks of a training snapshot.
+def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the networks of a training snapshot, as ``foreign.Reader`` says.
 
-    Args:
-        found: The snapshot as data: Records under "G_ema", "G" and "D", and other facts.
-        where: The file, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-
-    Returns:
-        The networks by name, and metadata: the settings of the training set, and under "ignored"
-        what else the snapshot holds.
-
-    Raises:
-        CheckpointError: If a network is of another kind, or its weights do not fit.
+    The snapshot holds Records under "G_ema", "G" and "D". Metadata are the settings of the training
+    set, and under "ignored" what else there is.
     """
-    records = {name: found[name] for name in _NETWORKS if found.get(name) is not None}
     kwargs: dict[str, Any] = {}
     tensors: dict[str, dict[str, Tensor]] = {}
-    for name, record in records.items():
-        kwargs[name] = _arguments(record, _NETWORKS[name], f"{where}: {name}")
+    for name, class_name in _NETWORKS.items():
+        if (record := found.get(name)) is None:
+            continue
+        kwargs[name] = _arguments(record, class_name, f"{where}: {name}")
         tensors[name] = state_dict_of(record, f"{where}: {name}")
         if name == "D":
             kwargs[name], tensors[name] = _with_label_rate(kwargs[name], tensors[name])
     keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
     networks = {
-        name: assemble(build, config, tensors[name], f"{where}: {name}", allow_nonfinite)
-        for name, (build, config) in networks_from_official(kwargs, keys, where).items()
+        name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite)
+        for name, config in networks_from_official(kwargs, keys, where).items()
     }
-    return networks, _facts(found, where)
-
-
-def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    """Return the training set's settings, and the names of what is left aside."""
     facts: dict[str, Any] = {}
-    known = (*_NETWORKS, "training_set_kwargs")
-    rest = [key for key, value in found.items() if key not in known and value is not None]
-    ignored = [str(key)[:100] for key in rest[:100]]
-    training_set = found.get("training_set_kwargs")
-    if training_set is not None:
-        try:
-            facts["training_set"] = plain_copy(training_set, where)
-        except UnsupportedCheckpoint:  # no reason to refuse the networks
-            ignored.append("training_set_kwargs")
-    return {**facts, "ignored": ignored} if ignored else facts
+    rest = [key for key, value in found.items() if key not in _NETWORKS and value is not None]
+    if "training_set_kwargs" in rest:
+        with suppress(UnsupportedCheckpoint):  # no reason to refuse the networks
+            facts["training_set"] = plain_copy(found["training_set_kwargs"], where)
+            rest.remove("training_set_kwargs")
+    return networks, {**facts, "ignored": names_shortened(rest)}
 
 
 def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
@@ -142,8 +121,8 @@ def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
 
 def networks_from_official(
     kwargs: Mapping[str, Any], tensor_names: Collection[str], where: str
-) -> dict[str, tuple[Any, Any]]:
-    """Translate the constructor arguments of G, G_ema and D to (build, config) by name.
+) -> dict[str, Any]:
+    """Translate the constructor arguments of G, G_ema and D to configs by name.
 
     Args:
         kwargs: The arguments by network.
@@ -153,7 +132,7 @@ def networks_from_official(
     Raises:
         UnsupportedCheckpoint: If an argument is unknown or asks for what is not supported.
     """
-    described: dict[str, tuple[Any, Any]] = {}
+    described: dict[str, Any] = {}
     is_later = False
     for name in sorted(kwargs, key=lambda name: name == "D"):  # the generator tells the release
         place, values = f"{where}: {name}", kwargs[name]
@@ -161,22 +140,19 @@ def networks_from_official(
             raise UnsupportedCheckpoint(f"{place}: expected the settings of G, G_ema or D")
         if name == "D":
             values = {"conv_clamp": _FLAT_CLAMP, **values} if is_later else values
-            described[name] = (StyleGAN2Discriminator, discriminator_config(values, place))
+            described[name] = discriminator_config(values, place)
             continue
-        prefix = f"{name}."
-        own = {key.removeprefix(prefix) for key in tensor_names if key.startswith(prefix)}
-        is_third = is_stylegan3(own)
+        is_third = f"{name}.{STYLEGAN3_MARK}" in tensor_names
         is_later = is_later or is_third or _is_flat(values)
-        config = stylegan3_config(values, place) if is_third else generator_config(values, place)
-        described[name] = (Generator, config)
+        described[name] = (stylegan3_config if is_third else generator_config)(values, place)
     return described
 
 
 def official_kind(networks: Mapping[str, nn.Module]) -> str:
     """Name the system that official networks belong to, and the origin."""
-    for network in networks.values():
-        if isinstance(network, Generator) and isinstance(network.config, StyleGAN3Config):
-            return stylegan3_kind(network.config)
+    for config in (network.config for network in networks.values()):
+        if isinstance(config, StyleGAN3Config):  # of either published form, T or R
+            return f"stylegan3-{'r' if config.use_radial_filters else 't'}-nvidia"
     return "stylegan2-ada"
 
 
@@ -199,12 +175,7 @@ def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Disc
     """Translate the official Discriminator's constructor arguments."""
     if kwargs.get("c_dim", 0) == 0:
         kwargs = _without_labels(kwargs)
-    tables = {
-        "block_kwargs": _BLOCK,
-        "mapping_kwargs": _DISCRIMINATOR_MAPPING,
-        "epilogue_kwargs": _EPILOGUE,
-    }
-    values = translate_arguments(kwargs, _DISCRIMINATOR, tables, where)
+    values = translate_arguments(kwargs, _DISCRIMINATOR, _DISCRIMINATOR_GROUPS, where)
     config = config_from_dict(StyleGAN2DiscriminatorConfig, values, where)
     _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
     return config
@@ -215,17 +186,14 @@ def _check_label_mapping(
 ) -> None:
     """Refuse settings that the mapping network of our discriminator does not have."""
     width = config.cmap_dim or config.feature_maps(4)
-    for name in ("embed_features", "layer_features"):
-        if mapping.get(name) not in (None, width):
-            raise UnsupportedCheckpoint(
-                f"{where}: {name} must be {width}, the width of the mapped label, but got "
-                f"{quoted(mapping[name])}"
-            )
-    rate = mapping.get("lr_multiplier", LABEL_RATE)
-    if rate != LABEL_RATE:
-        raise UnsupportedCheckpoint(
-            f"{where}: lr_multiplier must be {LABEL_RATE} here, but got {quoted(rate)}"
-        )
+    for name, known, rule in (
+        ("embed_features", (None, width), f"{width}, the width of the mapped label"),
+        ("layer_features", (None, width), f"{width}, the width of the mapped label"),
+        ("lr_multiplier", (LABEL_RATE,), f"{LABEL_RATE} here"),
+    ):
+        value = mapping.get(name, known[0])
+        if value not in known:
+            raise UnsupportedCheckpoint(f"{where}: {name} must be {rule}, but got {quoted(value)}")
 
 
 def _with_label_rate(
@@ -241,13 +209,10 @@ def _with_label_rate(
     rate: Any = mapping.get("lr_multiplier")
     if type(rate) not in (int, float) or not 1e-6 <= rate <= 1e6 or rate == LABEL_RATE:
         return kwargs, tensors
-    factor = rate / LABEL_RATE
-    folded = {
-        name: tensor * factor
-        if name.startswith("mapping.fc") and tensor.is_floating_point()
-        else tensor
-        for name, tensor in tensors.items()
-    }
+    factor, folded = rate / LABEL_RATE, dict(tensors)
+    for name, tensor in tensors.items():
+        if name.startswith("mapping.fc") and tensor.is_floating_point():
+            folded[name] = tensor * factor
     return {**kwargs, "mapping_kwargs": {**mapping, "lr_multiplier": LABEL_RATE}}, folded
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
 from latentlab.checkpoints.systems.substitutes import NO_NOISE_MAPS, noise_map, set_w_mean
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
+    names_shortened,
     only_one,
     renamed,
     reshaped,
@@ -26,7 +27,6 @@ from latentlab.checkpoints.systems.translation import (
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.config import block_resolutions
-from latentlab.networks.discriminators import StyleGAN1Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import SQRT2, fir_kernel
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
@@ -38,49 +38,30 @@ _BLUR = (1.0, 2.0, 1.0)
 _MEAN_OF = 10 * 1024  # w, as their generate.py takes
 
 
-def read(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-    """Build the networks of a file of rosinality/style-based-gan-pytorch.
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the networks of a file of rosinality/style-based-gan-pytorch, see ``foreign.Reader``.
 
-    Args:
-        found: The file as data, or the state dict of a generator.
-        where: The file, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-
-    Returns:
-        The networks by name, and metadata: "notes", and what was "ignored".
-
-    Raises:
-        CheckpointError: If weights are missing, too many, or do not fit.
+    Metadata are "notes", and what was "ignored".
     """
     if MARK in found:
         found = {"g_running": found}
     parts = weights_by_network(found, _NETWORKS, where)
     trained = max(_trained_stages(weights) for weights in parts.values())
     networks: dict[str, nn.Module] = {}
+    lacking: set[str] = set()
     taken: set[int] = set()
     for name, weights in parts.items():
-        build, translate = (
-            (Generator, _generator) if name != "D" else (StyleGAN1Discriminator, _discriminator)
-        )
-        config, tensors = translate(weights, trained)
-        networks[name] = assemble(build, config, tensors, weights.where, allow_nonfinite, taken)
-    notes = _complete(networks)
+        config, tensors = (_discriminator if name == "D" else _generator)(weights, trained)
+        network = assemble(config, tensors, weights.where, allow_nonfinite, taken)
+        if isinstance(network, Generator):
+            lacking |= {NO_NOISE_MAPS, set_w_mean(network, _MEAN_OF)}
+        networks[name] = network
+    notes = sorted(lacking)
     if trained < max(_stages(weights) for weights in parts.values()):
         size = size_after(trained - 1)
         notes.append(f"The layers above {size} px were never trained and are left out.")
-    ignored = [str(key)[:100] for key in found if key not in _NETWORKS][:100]
-    return networks, {"notes": notes} | ({"ignored": ignored} if ignored else {})
-
-
-def _complete(networks: Mapping[str, nn.Module]) -> list[str]:
-    """Give the generators their mean of W; return notes on what their file lacks."""
-    generators = [network for network in networks.values() if isinstance(network, Generator)]
-    notes = {set_w_mean(g, _MEAN_OF) for g in generators}
-    if generators:
-        notes.add(NO_NOISE_MAPS)
-    return sorted(notes)
+    rest = names_shortened(key for key in found if key not in _NETWORKS)
+    return networks, {"notes": notes, "ignored": rest}
 
 
 # Stages: stage 0 is 4x4. Their lists are in this order in the generator, and in reverse in the
@@ -115,9 +96,9 @@ def _trained_stages(weights: ForeignWeights) -> int:
     return 1 + max(stages) if stages else count
 
 
-def _leave_out(weights: ForeignWeights, prefixes: list[str]) -> None:
-    names = [name for name in weights.tensors if name.startswith(tuple(prefixes))]
-    weights.ignore(*names)
+def _leave_out(weights: ForeignWeights, stages: range, *parts: str) -> None:
+    starts = tuple(f"{part}.{i}." for part in parts for i in stages)
+    weights.ignore(*(name for name in weights.tensors if name.startswith(starts)))
 
 
 def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
@@ -135,9 +116,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
     described = {
         "resolution": size_after(count - 1),
         "channels": weights.shape("generator.to_rgb.0.conv.weight_orig", 4)[0],
-        "channel_table": tuple(
-            weights.shape(f"{block}.conv2.conv.weight_orig", 4)[0] for block in blocks
-        ),
+        "channel_table": tuple(weights.shape(f"{b}.conv2.conv.weight_orig", 4)[0] for b in blocks),
         "z_dim": weights.shape("style.1.linear.weight_orig", 2)[1] if layers else w_dim,
         "w_dim": w_dim,
         "mapping_layers": layers,
@@ -160,9 +139,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
             rules |= _epilogue(f"{ours}.layer{k - 1}", block, k, maps)
         rules |= _equalized(f"{ours}.torgb", f"generator.to_rgb.{i}.conv", SQRT2)
     later = range(count, _stages(weights))
-    _leave_out(
-        weights, [f"generator.{part}.{i}." for i in later for part in ("progression", "to_rgb")]
-    )
+    _leave_out(weights, later, "generator.progression", "generator.to_rgb")
     return config, weights.translate(rules) | _unwritten(config)
 
 
@@ -179,11 +156,9 @@ def _unwritten(config: StyleGAN1Config) -> dict[str, Tensor]:
 
 
 def _equalized(ours: str, theirs: str, gain: float = 1.0) -> dict[str, Rule]:
-    weight = f"{theirs}.weight_orig"
-    return {
-        f"{ours}.weight": Rule(weight) if gain == 1.0 else Rule(weight, scaled(gain)),
-        f"{ours}.bias": Rule(f"{theirs}.bias"),
-    }
+    change = None if gain == 1.0 else scaled(gain)
+    weight = {f"{ours}.weight": Rule(f"{theirs}.weight_orig", change)}
+    return weight | renamed(ours, theirs, "bias")
 
 
 def _first_layer(
@@ -252,7 +227,7 @@ def _discriminator(
             rules |= _equalized("b4.conv", f"{block}.conv1.0.conv")
             rules |= _equalized("b4.fc", f"{block}.conv2.0.conv")
             flat = reshaped(features, maps[0] * 16)
-            rules["b4.fc.weight"] = Rule(f"{block}.conv2.0.conv.weight_orig", flat)
+            rules["b4.fc.weight"] = Rule(rules["b4.fc.weight"].source, flat)
             continue
         _check_blur(weights, f"{block}.conv2.0")
         rules |= _equalized(f"{ours}.conv0", f"{block}.conv1.0.conv")
@@ -260,6 +235,5 @@ def _discriminator(
         if fused and i >= fused[0]:
             rules |= renamed(f"{ours}.conv1", f"{block}.conv2.1", "weight", "bias")
     rules |= _equalized("b4.out", "linear.linear", SQRT2)
-    later = range(last + 1 - count)
-    _leave_out(weights, [f"{part}.{i}." for i in later for part in ("progression", "from_rgb")])
+    _leave_out(weights, range(last + 1 - count), "progression", "from_rgb")
     return config, weights.translate(rules) | {"lod": torch.zeros([])}

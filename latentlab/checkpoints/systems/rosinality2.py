@@ -6,12 +6,13 @@ modulated convolutions keep is cancelled by demodulation; ToRGB has it in both.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
 from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.substitutes import (
@@ -23,6 +24,7 @@ from latentlab.checkpoints.systems.substitutes import (
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
+    names_shortened,
     only_one,
     renamed,
     reshaped,
@@ -30,7 +32,6 @@ from latentlab.checkpoints.systems.translation import (
     weights_by_network,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
-from latentlab.networks.discriminators import StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -42,21 +43,10 @@ _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
 
-def read(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-    """Build the networks of a file of rosinality/stylegan2-pytorch.
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the networks of a file of rosinality/stylegan2-pytorch, see ``foreign.Reader``.
 
-    Args:
-        found: The file as data, or the state dict of a generator.
-        where: The file, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-
-    Returns:
-        The networks by name, and metadata: "training" settings, "notes", and what was "ignored".
-
-    Raises:
-        CheckpointError: If weights are missing, too many, or do not fit.
+    Metadata are "training" settings, "notes", and what was "ignored".
     """
     if MARK in found:
         found = {"g_ema": found}
@@ -64,21 +54,15 @@ def read(
     notes: set[str] = set()
     taken: set[int] = set()
     for name, weights in weights_by_network(found, _NETWORKS, where).items():
-        if name == "D":
-            d_config, tensors = _discriminator(weights)
-            networks[name] = assemble(
-                StyleGAN2Discriminator, d_config, tensors, weights.where, allow_nonfinite, taken
-            )
-            continue
-        config, tensors = _generator(weights)
-        tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
-        g = assemble(Generator, config, tensors, weights.where, allow_nonfinite, taken)
-        if isinstance(g, Generator) and found.get("latent_avg") is None:
-            notes.add(set_w_mean(g, _MEAN_OF))
-        if not _has_noise(weights):
-            notes.add(NO_NOISE_MAPS)
-        networks[name] = g
-    return networks, _facts(found, where) | ({"notes": sorted(notes)} if notes else {})
+        config, tensors = (_discriminator if name == "D" else _generator)(weights)
+        if isinstance(config, StyleGAN2Config):
+            tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
+        network = assemble(config, tensors, weights.where, allow_nonfinite, taken)
+        if isinstance(network, Generator):
+            notes |= set() if _has_noise(weights) else {NO_NOISE_MAPS}
+            notes |= {set_w_mean(network, _MEAN_OF)} if found.get("latent_avg") is None else set()
+        networks[name] = network
+    return networks, {**_facts(found, where), "notes": sorted(notes)}
 
 
 def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
@@ -92,20 +76,17 @@ def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
 
 def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
     """Return the settings of the training run, and the names of what is left aside."""
-    training: dict[str, Any] = {}
-    ignored: list[str] = []
-    for key, value in found.items():
-        if key in _NETWORKS or key == "latent_avg" or value is None:
-            continue
-        try:
-            is_record = type(value) is Record and value.origin == "argparse"
-            plain = plain_copy(value.state if is_record else value, where)
-        except UnsupportedCheckpoint:  # tensors of the optimiser, for instance
-            ignored.append(str(key)[:100])
-        else:
-            training[str(key)[:100]] = plain
-    facts: dict[str, Any] = {"training": training} if training else {}
-    return facts | ({"ignored": ignored[:100]} if ignored else {})
+    known = (*_NETWORKS, "latent_avg")
+    rest = {key: value for key, value in found.items() if key not in known and value is not None}
+    training: dict[Any, Any] = {}
+    for key, value in rest.items():
+        is_record = type(value) is Record and value.origin == "argparse"
+        with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
+            training[key] = plain_copy(value.state if is_record else value, where)
+    return {
+        "training": {str(key)[:100]: value for key, value in training.items()},
+        "ignored": names_shortened(key for key in rest if key not in training),
+    }
 
 
 def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
@@ -134,15 +115,13 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
     for i in range(doubled):
         size = 8 * 2**i
         for half in range(2):
-            index = 2 * i + half
-            ours = f"synthesis.b{size}.conv{half}"
-            rules |= _styled(ours, f"convs.{index}")
+            rules |= _styled(f"synthesis.b{size}.conv{half}", f"convs.{2 * i + half}")
         rules |= _to_rgb(f"synthesis.b{size}.torgb", f"to_rgbs.{i}", config.channels)
         weights.check(f"convs.{2 * i}.conv.blur.kernel", kernel)
         weights.check(f"to_rgbs.{i}.upsample.kernel", kernel)
     noise, drawn = _noise(weights, doubled)
-    tensors = weights.translate(rules | noise)
-    return config, tensors | drawn | resample_filters(Generator, config)
+    filters = resample_filters(blank(config, weights.where))
+    return config, weights.translate(rules | noise) | drawn | filters
 
 
 def _has_noise(weights: ForeignWeights) -> bool:
@@ -157,10 +136,10 @@ def _noise(weights: ForeignWeights, doubled: int) -> tuple[dict[str, Rule], dict
         layers += [(f"synthesis.b{size}.conv{half}.noise_const", size) for half in range(2)]
     if not _has_noise(weights):
         return {}, {ours: noise_map(size, i) for i, (ours, size) in enumerate(layers)}
-    return {
-        ours: Rule(f"noises.noise_{i}", reshaped(size, size))
-        for i, (ours, size) in enumerate(layers)
-    }, {}
+    rules = {}
+    for i, (ours, size) in enumerate(layers):
+        rules[ours] = Rule(f"noises.noise_{i}", reshaped(size, size))
+    return rules, {}
 
 
 def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
@@ -208,8 +187,7 @@ def _discriminator(
     rules |= _biased("b4.conv", "final_conv", 0)
     rules |= renamed("b4.fc", "final_linear.0", "weight", "bias")
     rules |= renamed("b4.out", "final_linear.1", "weight", "bias")
-    tensors = weights.translate(rules)
-    return config, tensors | resample_filters(StyleGAN2Discriminator, config)
+    return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
 
 
 def _biased(ours: str, theirs: str, index: int) -> dict[str, Rule]:

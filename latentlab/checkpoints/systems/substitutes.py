@@ -3,8 +3,7 @@
 Random ones come from a fixed seed, so that a file always opens as the same network.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,23 +19,16 @@ _SEED = 0
 _BATCH = 1024  # latents mapped at a time
 
 
-def resample_filters(build: Callable[[Any], nn.Module], config: Any) -> dict[str, Tensor]:
-    """Return the filter buffers of a StyleGAN2 network, which its config determines."""
-    with torch.device("meta"):
-        state = build(config).state_dict()
-    return filters_of(config, {name: tuple(tensor.shape) for name, tensor in state.items()})
-
-
-def filters_of(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return the filter buffers among weights of these ``shapes``.
+def resample_filters(network: nn.Module) -> dict[str, Tensor]:
+    """Return the filter buffers of a network that may be without memory, as its config says.
 
     A buffer whose length is not that of the config's filter is of a layer that has the default.
     """
-    filters = {}
-    for name, shape in shapes.items():
+    filters, config = {}, cast(Any, network.config)
+    for name, buffer in network.state_dict().items():
         if name.endswith("resample_filter"):
             taps = config.resample_filter
-            filters[name] = fir_kernel(taps if len(taps) == shape[0] else DEFAULT_TAPS)
+            filters[name] = fir_kernel(taps if len(taps) == len(buffer) else DEFAULT_TAPS)
     return filters
 
 

@@ -34,8 +34,8 @@ def state_dict_of(network: Record, where: str) -> dict[str, Tensor]:
             raise CheckpointError(f"{where}: {prefix[:-1]} is within itself, or met twice")
         met.add(id(module))
         tensors.update(_own_tensors(module.state, prefix, where))
-        for name, child in _field(module.state, "_modules", f"{where}: {prefix}").items():
-            todo.append((f"{prefix}{name}.", child, depth + 1))
+        children = _field(module.state, "_modules", f"{where}: {prefix}")
+        todo += [(f"{prefix}{name}.", child, depth + 1) for name, child in children.items()]
     return tensors
 
 

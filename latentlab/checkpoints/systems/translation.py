@@ -1,6 +1,6 @@
 """Translation: arguments and weights under foreign names to our own, with none left over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,28 +48,23 @@ def translate_arguments(
     translated: dict[str, Any] = {}
     for place, values, names in places:
         if not isinstance(values, dict):
-            raise UnsupportedCheckpoint(
-                f"{place}: expected named settings, but got {quoted(values)}"
-            )
+            raise UnsupportedCheckpoint(f"{place}: expected named settings, got {quoted(values)}")
         if values.get("activation", "lrelu") != "lrelu":
             raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
-        unknown = sorted(set(values) - {*names, "activation"})
-        if unknown:
+        if unknown := sorted(set(values) - {*names, "activation"}):
             raise UnsupportedCheckpoint(f"{place}: unknown setting {shown(unknown)}")
-        translated |= {
-            field: values[key] for key, field in names.items() if field and key in values
-        }
+        translated |= {ours: values[key] for key, ours in names.items() if ours and key in values}
     return translated
+
+
+def names_shortened(keys: Iterable[object]) -> list[str]:
+    """Name what is left aside of a file, at no more length than a report can show."""
+    return [str(key)[:100] for key in keys][:100]
 
 
 def size_after(times: int) -> int:
     """Return the size after doubling 4x4 so often, or one too large for any config."""
     return int(4 * 2 ** min(times, 20))
-
-
-def as_is(tensor: Tensor) -> Tensor:
-    """Return the tensor."""
-    return tensor
 
 
 def only_one(tensor: Tensor) -> Tensor:
@@ -92,7 +87,7 @@ class Rule:
     """Where a weight of ours comes from: a foreign name, and a change of shape or gain."""
 
     source: str
-    change: Callable[[Tensor], Tensor] = as_is
+    change: Callable[[Tensor], Tensor] | None = None
 
 
 class ForeignWeights:
@@ -175,7 +170,8 @@ class ForeignWeights:
         if not tensor.is_floating_point():
             raise CheckpointError(f"{place} has type {tensor.dtype}, not a float type")
         try:
-            return rule.change(tensor.to(torch.float32))
+            own = tensor.to(torch.float32)
+            return rule.change(own) if rule.change else own
         except (RuntimeError, IndexError) as error:
             shape = list(tensor.shape)
             raise CheckpointError(f"{place} has shape {shape}, which does not fit") from error
@@ -184,22 +180,13 @@ class ForeignWeights:
 def weights_by_network(
     found: Mapping[Any, Any], names: Mapping[str, str], where: str
 ) -> dict[str, ForeignWeights]:
-    """Return the weights of each network in a file, by our name of it.
-
-    Args:
-        found: The file as data.
-        names: Their name of a network -> ours.
-        where: The file, for messages.
+    """Return the weights of each network in a file, by our name of it; ``names`` has theirs first.
 
     Raises:
         CheckpointError: If something under one of the names is not a state dict.
     """
-    weights = {}
-    for theirs, ours in names.items():
-        part, place = found.get(theirs), f"{where}: {theirs}"
-        if part is None:
-            continue
+    parts = {theirs: found[theirs] for theirs in names if found.get(theirs) is not None}
+    for theirs, part in parts.items():
         if type(part) is not dict:
-            raise CheckpointError(f"{place} is not a state dict")
-        weights[ours] = ForeignWeights(part, place)
-    return weights
+            raise CheckpointError(f"{where}: {theirs} is not a state dict")
+    return {names[key]: ForeignWeights(part, f"{where}: {key}") for key, part in parts.items()}

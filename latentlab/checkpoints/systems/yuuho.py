@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentlab.checkpoints.assemble import assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
 from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
@@ -20,7 +20,6 @@ from latentlab.checkpoints.systems.translation import (
     reshaped,
     size_after,
 )
-from latentlab.networks.generator import Generator
 from latentlab.networks.stylegan1_config import StyleGAN1Config
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 
@@ -28,26 +27,15 @@ MARK1 = "adains.0.0.fc.weight"  # names that only their generators have
 MARK2 = "toRGBs.0.0.fc.weight"
 
 
-def read(
-    found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-    """Build the generator of a state dict of yuuho/stylegans-pytorch.
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the generator of a state dict of yuuho/stylegans-pytorch, see ``foreign.Reader``.
 
-    Args:
-        found: The state dict of a StyleGAN1 or StyleGAN2 generator.
-        where: The file, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-
-    Returns:
-        The generator by its name, and metadata: "truncation" and "notes".
-
-    Raises:
-        CheckpointError: If weights are missing, too many, or do not fit.
+    Metadata are "truncation" and "notes".
     """
     weights = ForeignWeights(found, where)
     is_first = MARK1 in weights
     config, tensors = _stylegan1(weights) if is_first else _stylegan2(weights)
-    g = assemble(Generator, config, tensors, where, allow_nonfinite, taken=set())
+    g = assemble(config, tensors, where, allow_nonfinite, taken=set())
     cutoff = 8 if is_first else 10
     notes = [f"The file's own code truncates the first {cutoff} layers by psi 0.7."]
     if not is_first:
@@ -58,28 +46,30 @@ def read(
     return {"G_ema": g}, {"truncation": {"psi": 0.7, "cutoff": cutoff}, "notes": notes}
 
 
-def _mapping(weights: ForeignWeights, bias: int) -> tuple[dict[str, Any], dict[str, Rule]]:
-    """Return settings and rules of the mapping network, whose biases are at ``bias``, + 4, ..."""
+def _described(weights: ForeignWeights, bias: int) -> tuple[dict[str, Any], dict[str, Rule]]:
+    """Return settings, and rules of the mapping network, whose biases are at ``bias``, + 4, ..."""
+    doubled = weights.count("toRGBs.{}.0.weight") - 1
+    maps = [weights.shape(f"toRGBs.{i}.0.weight", 4)[1] for i in range(doubled + 1)]
     layers = weights.count("mapping.{}.weight", start=1, step=4)
     mean = f"mapping.{4 * layers + 1}.avg_style"
     w_dim = weights.shape(mean, 1)[0]
-    z_dim = weights.shape("mapping.1.weight", 2)[1] if layers else w_dim
     rules = {"mapping.w_avg": Rule(mean)}
     for i in range(layers):
         rules[f"mapping.fc{i}.weight"] = Rule(f"mapping.{4 * i + 1}.weight")
         rules[f"mapping.fc{i}.bias"] = Rule(f"mapping.{4 * i + bias}.bias")
-    return {"z_dim": z_dim, "w_dim": w_dim, "mapping_layers": layers}, rules
-
-
-def _images(weights: ForeignWeights) -> dict[str, Any]:
-    """Return the settings of the images."""
-    doubled = weights.count("toRGBs.{}.0.weight") - 1
-    maps = [weights.shape(f"toRGBs.{i}.0.weight", 4)[1] for i in range(doubled + 1)]
     return {
         "resolution": size_after(doubled),
         "channels": weights.shape("toRGBs.0.0.weight", 4)[0],
         "channel_table": tuple(maps),
-    }
+        "z_dim": weights.shape("mapping.1.weight", 2)[1] if layers else w_dim,
+        "w_dim": w_dim,
+        "mapping_layers": layers,
+    }, rules
+
+
+def _to_rgb(i: int) -> dict[str, Rule]:
+    ours, theirs = f"synthesis.b{4 * 2**i}.torgb", f"toRGBs.{i}"
+    return {f"{ours}.weight": Rule(f"{theirs}.0.weight"), f"{ours}.bias": Rule(f"{theirs}.1.bias")}
 
 
 def _swapped(weight: Tensor) -> Tensor:
@@ -93,9 +83,8 @@ def _relative(bias: Tensor) -> Tensor:
 
 
 def _stylegan2(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
-    images = _images(weights)
-    mapping, rules = _mapping(weights, bias=2)
-    described = {**images, **mapping, "skip_filter": "bilinear"}
+    described, rules = _described(weights, bias=2)
+    described["skip_filter"] = "bilinear"
     config = config_from_dict(StyleGAN2Config, described, weights.where)
     weights.ignore("style_mixing_rate")
     rules["synthesis.b4.const"] = Rule("const_input", only_one)
@@ -106,15 +95,19 @@ def _stylegan2(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         noise = 2 if up else 1  # a blur comes before it
         rules |= _modulated(ours, f"{theirs}.0")
         rules[f"{ours}.weight"] = Rule(f"{theirs}.0.weight", *([_swapped] if up else []))
+        rules |= _epilogue(ours, theirs, noise, size)
         rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.{noise}.noise_scaler", reshaped())
-        rules[f"{ours}.noise_const"] = _noise(f"{theirs}.{noise}", size)
-        rules[f"{ours}.bias"] = Rule(f"{theirs}.{noise + 1}.bias")
-    for i in range(len(images["channel_table"])):
-        ours = f"synthesis.b{4 * 2**i}.torgb"
-        rules |= _modulated(ours, f"toRGBs.{i}.0")
-        rules[f"{ours}.weight"] = Rule(f"toRGBs.{i}.0.weight")
-        rules[f"{ours}.bias"] = Rule(f"toRGBs.{i}.1.bias")
-    return config, weights.translate(rules) | resample_filters(Generator, config)
+    for i in range(len(described["channel_table"])):
+        rules |= _to_rgb(i) | _modulated(f"synthesis.b{4 * 2**i}.torgb", f"toRGBs.{i}.0")
+    return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
+
+
+def _epilogue(ours: str, theirs: str, noise: int, size: int) -> dict[str, Rule]:
+    """Return the rules of the noise map, in module number ``noise``, and of the bias after it."""
+    return {
+        f"{ours}.noise_const": Rule(f"{theirs}.{noise}.const_noise", reshaped(size, size)),
+        f"{ours}.bias": Rule(f"{theirs}.{noise + 1}.bias"),
+    }
 
 
 def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
@@ -124,25 +117,18 @@ def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
     }
 
 
-def _noise(theirs: str, size: int) -> Rule:
-    return Rule(f"{theirs}.const_noise", reshaped(size, size))
-
-
 def _stylegan1(weights: ForeignWeights) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
-    images = _images(weights)
-    mapping, rules = _mapping(weights, bias=3)  # the gain of sqrt(2) is a module before the bias
-    fused = [
-        i for i in range(1, len(images["channel_table"])) if f"blocks.{2 * i}.0.weight" in weights
-    ]
-    described = {**images, **mapping, "fused_from": 4 * 2 ** fused[0] if fused else None}
+    described, rules = _described(weights, bias=3)  # the gain of sqrt(2) is a module before it
+    blocks = range(len(described["channel_table"]))
+    fused = [i for i in blocks[1:] if f"blocks.{2 * i}.0.weight" in weights]
+    described["fused_from"] = size_after(fused[0]) if fused else None
     config = config_from_dict(StyleGAN1Config, described, weights.where)
     weights.ignore("image_mixing_rate", "style_mixing_rate")
     rules["synthesis.b4.layer0.const"] = Rule("const", only_one)
     for layer in range(config.num_ws):
         rules |= _layer_and_epilogue(layer, bool(fused) and layer // 2 >= fused[0])
-    for i in range(len(images["channel_table"])):
-        for part, theirs in (("weight", f"toRGBs.{i}.0.weight"), ("bias", f"toRGBs.{i}.1.bias")):
-            rules[f"synthesis.b{4 * 2**i}.torgb.{part}"] = Rule(theirs)
+    for i in blocks:
+        rules |= _to_rgb(i)
     # Their generator never blends resolutions, whatever the mixing rates in the file.
     return config, weights.translate(rules) | {"synthesis.lod": torch.zeros([])}
 
@@ -160,8 +146,6 @@ def _layer_and_epilogue(layer: int, fused: bool) -> dict[str, Rule]:
         change = [_swapped] if up and fused else []
         rules[f"{ours}.weight"] = Rule(f"{theirs}.{conv}.weight", *change)
     rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.{noise}.noise_scaler")
-    rules[f"{ours}.noise_const"] = _noise(f"{theirs}.{noise}", size)
-    rules[f"{ours}.bias"] = Rule(f"{theirs}.{noise + 1}.bias")
     rules[f"{ours}.affine.weight"] = Rule(f"adains.{layer}.0.fc.weight")
     rules[f"{ours}.affine.bias"] = Rule(f"adains.{layer}.0.bias.bias")
-    return rules
+    return rules | _epilogue(ours, theirs, noise, size)

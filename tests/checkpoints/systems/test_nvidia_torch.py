@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 import latentlab
 from latentlab import CheckpointError, UnsupportedCheckpoint
+from latentlab.networks.config import MappingConfig
 from latentlab.networks.mapping import MappingNetwork
 from tests.conftest import make_discriminator, make_generator
 from tests.support.snapshots import Persistent, write_snapshot
@@ -213,9 +214,8 @@ def conditional(write, **changes):
     d = make_discriminator(c_dim=3)
     with torch.random.fork_rng():
         torch.manual_seed(2)
-        d.mapping = MappingNetwork(
-            0, 3, 8, None, mapping["num_layers"], mapping["lr_multiplier"]
-        ).requires_grad_(False)
+        config = MappingConfig(0, 8, mapping["num_layers"], mapping["lr_multiplier"])
+        d.mapping = MappingNetwork(config, 3, None).requires_grad_(False)
     for i in range(mapping["num_layers"]):
         d.mapping.get_submodule(f"fc{i}").bias += 0.5
     kwargs = {**DISCRIMINATOR, "c_dim": 3, "cmap_dim": None, "mapping_kwargs": mapping}

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli.options.pictures import FaceRequest, face_options
-from cli.pictures.faces import open_faces
+from cli.pictures.faces import FaceSource
 from latentlab import DataError, ImageError, NoFaceError, SettingsError
 from latentlab.files import sha256_of
 from tests.support.faces import DrawnFace
@@ -41,13 +41,13 @@ def landmarks(tmp_path: Path) -> Path:
 def test_one_of_several_is_taken_and_said(
     landmarks: Path, choice: str | int, face: DrawnFace, note: str
 ) -> None:
-    found = open_faces(FaceRequest(landmarks, None, choice)).find(Path("three.png"), PICTURE)  # type: ignore[arg-type]
+    found = FaceSource(FaceRequest(landmarks, None, choice)).find(Path("three.png"), PICTURE)  # type: ignore[arg-type]
     np.testing.assert_allclose(found.points.array(), face.points())
     assert found.note == note
 
 
 def test_an_only_face_needs_no_note(landmarks: Path) -> None:
-    found = open_faces(FaceRequest(landmarks, None, "largest")).find(Path("one.png"), PICTURE)
+    found = FaceSource(FaceRequest(landmarks, None, "largest")).find(Path("one.png"), PICTURE)
     np.testing.assert_allclose(found.points.array(), FACES[0].points())
     assert found.note == ""
 
@@ -64,7 +64,7 @@ def test_an_only_face_needs_no_note(landmarks: Path) -> None:
 def test_a_missing_face_is_its_own_error(
     landmarks: Path, name: str, choice: str | int, reason: str
 ) -> None:
-    source = open_faces(FaceRequest(landmarks, None, choice))  # type: ignore[arg-type]
+    source = FaceSource(FaceRequest(landmarks, None, choice))  # type: ignore[arg-type]
     with pytest.raises(NoFaceError) as caught:
         source.find(Path(name), PICTURE)
     assert reason in str(caught.value)
@@ -74,7 +74,7 @@ def test_faces_that_cannot_be_aligned_are_named(landmarks: Path) -> None:
     far = DrawnFace(500, 9, 20).points().tolist()
     points = {"same.png": [[9, 9], [9, 9], [9, 30], [9, 30]], "far.png": far}
     landmarks.write_text(json.dumps(points))
-    source = open_faces(FaceRequest(landmarks, None, "largest"))
+    source = FaceSource(FaceRequest(landmarks, None, "largest"))
     with pytest.raises(ImageError, match=r"^x/same\.png: the eyes coincide"):
         source.find(Path("x/same.png"), PICTURE)
     with pytest.raises(ImageError, match=r"^far\.png: the face lies at .* outside the 200x200"):
@@ -82,7 +82,7 @@ def test_faces_that_cannot_be_aligned_are_named(landmarks: Path) -> None:
 
 
 def test_unclear_landmarks_are_refused_beforehand(landmarks: Path) -> None:
-    source = open_faces(FaceRequest(landmarks, None, "largest"))
+    source = FaceSource(FaceRequest(landmarks, None, "largest"))
     source.check([Path("x/one.png"), Path("x/three.png"), Path("x/unknown.png")])
     with pytest.raises(DataError, match=r"one\.png fits both"):
         source.check([Path("y/one.png")])
@@ -90,18 +90,18 @@ def test_unclear_landmarks_are_refused_beforehand(landmarks: Path) -> None:
 
 def test_exactly_one_source_is_wanted(landmarks: Path) -> None:
     with pytest.raises(click.UsageError, match="give --landmarks FILE, or --face-model FILE"):
-        open_faces(FaceRequest(None, None, "largest"))
+        FaceSource(FaceRequest(None, None, "largest"))
     with pytest.raises(click.UsageError, match="not both"):
-        open_faces(FaceRequest(landmarks, landmarks, "largest"))
+        FaceSource(FaceRequest(landmarks, landmarks, "largest"))
 
 
 def test_damaged_files_are_refused(landmarks: Path) -> None:
     landmarks.write_text("{")
     with pytest.raises(DataError):
-        open_faces(FaceRequest(landmarks, None, "largest"))
+        FaceSource(FaceRequest(landmarks, None, "largest"))
     pytest.importorskip("cv2")
     with pytest.raises(SettingsError, match="cannot load it as YuNet"):
-        open_faces(FaceRequest(None, landmarks, "largest"))
+        FaceSource(FaceRequest(None, landmarks, "largest"))
 
 
 def test_a_report_tells_the_files_by_content(landmarks: Path) -> None:

@@ -88,7 +88,7 @@ def test_what_is_missing_or_does_not_fit_is_refused(tmp_path, g):
     (folder / "projected_noise.npz").unlink()
     with pytest.raises(LatentError, match="no such file"):
         read_saved([folder], g)[0].noise(g)
-    with pytest.raises(LatentError, match="this generator takes"):
+    with pytest.raises(LatentError, match="for this generator"):
         read_saved([folder], make_generator(w_dim=6))
 
 

@@ -6,6 +6,7 @@ the file; sizes are read off the shapes, and all else is taken to be as publishe
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from latentlab.errors import CheckpointError
 
 MARK = "G_synthesis/4x4/Const/const"
 
-_PARTS = {"G_synthesis/": "synthesis", "G_mapping/": "mapping"}
+_PARTS = {"G_synthesis/": "synthesis", "G_mapping/": "mapping", "": ""}
 _FIRST = "G_synthesis/4x4/Const/StyleMod/weight"  # StyleGAN1 alone has it
 _MOST = 12  # doublings of a pixel: 4096 px
 
@@ -33,40 +34,36 @@ def read_arrays(
     Raises:
         CheckpointError: If variables are missing, too many, or do not fit.
     """
-    parts: dict[str, list[tuple[Any, Any]]] = {"": [], "synthesis": [], "mapping": []}
+    variables: dict[str, list[tuple[Any, Any]]] = {"": [], "synthesis": [], "mapping": []}
     for name, value in found.items():
         prefix = next((p for p in _PARTS if type(name) is str and name.startswith(p)), "")
-        local = name.removeprefix(prefix) if prefix else name
-        parts[_PARTS[prefix] if prefix else ""].append((local, value))
+        variables[_PARTS[prefix]].append((name[len(prefix) :] if prefix else name, value))
     is_first = _FIRST in found
-    functions = {
-        "": "G_style" if is_first else "G_main",
-        "synthesis": "G_synthesis" if is_first else "G_synthesis_stylegan2",
-        "mapping": "G_mapping",
+    synthesis = "G_synthesis" if is_first else "G_synthesis_stylegan2"
+    parts = {
+        "synthesis": _record(synthesis, variables["synthesis"]),
+        "mapping": _record("G_mapping", variables["mapping"]),
     }
-    records = {
-        part: _record(functions[part], _sizes(found, where) if part == "" else {}, variables)
-        for part, variables in parts.items()
-    }
-    whole = records.pop("")
-    if whole.state is not None:
-        whole.state["components"] = records
+    top = "G_style" if is_first else "G_main"
+    whole = _record(top, variables[""], parts, _sizes(found, where))
     kind, networks, facts = read_networks([whole], where, allow_nonfinite)
-    facts.pop("static_kwargs", None)  # they are ours
-    note = (
+    del facts["static_kwargs"]  # they are ours
+    facts["notes"].append(
         "The file holds variables alone; settings that their shapes do not tell are as published."
     )
-    return kind, networks, {**facts, "notes": [*facts.get("notes", []), note]}
+    return kind, networks, facts
 
 
-def _record(function: str, arguments: dict[str, Any], variables: list[tuple[Any, Any]]) -> Record:
+def _record(
+    function: str,
+    variables: list[tuple[Any, Any]],
+    components: Mapping[str, Record] = MappingProxyType({}),
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> Record:
     state: dict[str | int, Any] = {
-        "name": "Gs",
-        "static_kwargs": arguments,
-        "build_func_name": function,
-        "components": {},
-        "variables": variables,
-    }
+        "name": "Gs", "static_kwargs": dict(arguments), "build_func_name": function,
+        "components": dict(components), "variables": variables,
+    }  # fmt: skip
     return Record("tensorflow", "Network", state)
 
 

@@ -37,6 +37,13 @@ def _level(config: ImageNetworkConfig, resolution: int) -> int:
     return int(math.log2(config.resolution // resolution))
 
 
+def _rgb(config: ImageNetworkConfig, a: Arguments, resolution: int, name: str) -> str:
+    """Name a layer to or from RGB of StyleGAN2; configs B to D name it by its level of detail."""
+    by_level = "structure" in a.values
+    level, size = _level(config, resolution), f"{resolution}x{resolution}"
+    return f"{name}_lod{level}" if by_level else f"{size}/{name}"
+
+
 # Generators.
 
 
@@ -101,7 +108,6 @@ def progan_generator(config: ProGANConfig, _: Arguments) -> Rows:
 
 def stylegan2_generator(config: StyleGAN2Config, a: Arguments) -> Rows:
     """G_main, with any of its synthesis networks."""
-    grows_by_name = "structure" in a.values  # configs B to D
     yield from _mapping(config)
     if config.growing:
         yield Row("synthesis.lod", "lod")
@@ -117,9 +123,8 @@ def stylegan2_generator(config: StyleGAN2Config, a: Arguments) -> Rows:
             if config.architecture == "resnet":
                 yield Row(f"{ours}.skip.weight", f"{theirs}/Skip/weight", KERNEL)
         if config.architecture == "skip" or config.growing or resolution == config.resolution:
-            level = _level(config, resolution)
-            rgb = f"synthesis/ToRGB_lod{level}" if grows_by_name else f"{theirs}/ToRGB"
-            yield from _modulated(f"{ours}.torgb", rgb)
+            rgb = _rgb(config, a, resolution, "ToRGB")
+            yield from _modulated(f"{ours}.torgb", f"synthesis/{rgb}")
 
 
 def _modulated(ours: str, theirs: str, layout: Layout = KERNEL) -> Rows:
@@ -149,8 +154,7 @@ def stylegan1_discriminator(config: StyleGAN1DiscriminatorConfig, _: Arguments) 
     for resolution in block_resolutions(config.resolution):
         ours, theirs = f"b{resolution}", f"{resolution}x{resolution}"
         if config.growing or resolution == config.resolution:
-            level = _level(config, resolution)
-            yield from _layer(f"{ours}.fromrgb", f"FromRGB_lod{level}")
+            yield from _layer(f"{ours}.fromrgb", f"FromRGB_lod{_level(config, resolution)}")
         if resolution == 4:
             yield from _layer("b4.conv", "4x4/Conv")
             yield from _layer("b4.fc", "4x4/Dense0", DENSE)
@@ -162,16 +166,12 @@ def stylegan1_discriminator(config: StyleGAN1DiscriminatorConfig, _: Arguments) 
 
 def stylegan2_discriminator(config: StyleGAN2DiscriminatorConfig, a: Arguments) -> Rows:
     """D_stylegan, D_stylegan2 and D_main."""
-    grows_by_name = "structure" in a.values  # configs B to D
     if config.growing:
         yield Row("lod", "lod")
     for resolution in block_resolutions(config.resolution):
         ours, theirs = f"b{resolution}", f"{resolution}x{resolution}"
         if config.architecture == "skip" or config.growing or resolution == config.resolution:
-            rgb = (
-                f"FromRGB_lod{_level(config, resolution)}" if grows_by_name else f"{theirs}/FromRGB"
-            )
-            yield from _layer(f"{ours}.fromrgb", rgb)
+            yield from _layer(f"{ours}.fromrgb", _rgb(config, a, resolution, "FromRGB"))
         if resolution == 4:
             yield from _layer("b4.conv", "4x4/Conv")
             yield from _layer("b4.fc", "4x4/Dense0", DENSE)

@@ -1,22 +1,21 @@
 """Pickles of the published TensorFlow systems: Progressive GAN, StyleGAN1 and 2, classifiers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
-from latentlab.checkpoints.assemble import blank, build_network, fill
+from latentlab.checkpoints.assemble import blank, fill
 from latentlab.checkpoints.pickles.reader import Record
-from latentlab.checkpoints.systems.substitutes import filters_of
+from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.tensorflow import config as configs
 from latentlab.checkpoints.systems.tensorflow import names
 from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Arguments
 from latentlab.checkpoints.systems.tensorflow.records import FoundNetwork, identify, roles
 from latentlab.checkpoints.systems.tensorflow.variables import (
     Row,
-    Variables,
     check_variables,
     take_tensors,
 )
@@ -42,9 +41,7 @@ _SYSTEMS: Mapping[str, _System] = MappingProxyType(
         "G_style": _G1,
         "D_basic": _D1,
         "G_paper": _System("progan-tf", configs.progan_generator, names.progan_generator),
-        "D_paper": _System(
-            "classifier-tf", configs.progan_discriminator, names.stylegan1_discriminator
-        ),
+        "D_paper": replace(_D1, config=configs.progan_discriminator),
         "G_synthesis_stylegan2": _G2,
         "G_synthesis_stylegan_revised": _G2,
         "G_synthesis": _G2,  # ADA
@@ -61,14 +58,9 @@ def read_networks(
 ) -> tuple[str, dict[str, nn.Module], dict[str, Any]]:
     """Build the networks of a pickle: (G, D, Gs) as training writes them, or fewer.
 
-    Args:
-        records: The networks in the file's order; their variables are used up.
-        where: The file, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-
-    Returns:
-        The kind of checkpoint, the networks by name, and metadata: "static_kwargs" of each
-        network, the default "truncation" of the generator, and "notes".
+    Returns what a ``foreign.Reader`` does, with the kind of checkpoint before it. Variables of the
+    records, which are in the file's order, are used up. Metadata are "static_kwargs" of each
+    network, the default "truncation" of the generator, and "notes".
 
     Raises:
         CheckpointError: If a network is of another kind, or its weights do not fit.
@@ -78,16 +70,17 @@ def read_networks(
     by_role = dict(zip(roles(found, where), found, strict=True))
     named = {role: by_role[role] for role in _ORDER if role in by_role}
     plans = {role: _translate(network, f"{where}: {role}") for role, network in named.items()}
-    facts: dict[str, Any] = {"static_kwargs": {role: dict(n.given) for role, n in named.items()}}
     defaults = [configs.truncation(arguments) for arguments, _ in plans.values()]
-    facts["truncation"] = next(filter(None, defaults), None)
+    facts: dict[str, Any] = {
+        "static_kwargs": {role: dict(network.given) for role, network in named.items()},
+        "truncation": next(filter(None, defaults), None),
+    }
     networks, notes = {}, []
     for role, network in named.items():
         networks[role], said = _build(network, *plans[role], f"{where}: {role}", allow_nonfinite)
         notes += [f"{role}: {note}" for note in said]
-    facts = {key: value for key, value in {**facts, "notes": notes}.items() if value}
     main = next(iter(named.values()))
-    return _SYSTEMS[main.function].kind, networks, facts
+    return _SYSTEMS[main.function].kind, networks, {**facts, "notes": notes}
 
 
 def _translate(network: FoundNetwork, where: str) -> tuple[Arguments, Any]:
@@ -104,19 +97,15 @@ def _build(
     network: FoundNetwork, arguments: Arguments, config: Any, where: str, allow_nonfinite: bool
 ) -> tuple[nn.Module, list[str]]:
     """Return the network, and sentences for a person."""
-    empty = blank(build_network, config, where)
+    empty = blank(config, where)
     shapes = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     rows = list(_SYSTEMS[network.function].rows(config, arguments))
     variables, twice = network.take_variables(where)
     notes = prepare(network, arguments, variables)
-    _drop_unused(variables, config.growing)
+    variables.pop("synthesis/lod", None)  # running a whole network sets it anyway
+    if not config.growing:
+        variables.pop("lod", None)
     check_variables(rows, shapes, variables, twice, where)
     equalised = bool(arguments.values.get("use_wscale", True))
-    tensors = dict(take_tensors(rows, variables, equalised)) | filters_of(config, shapes)
+    tensors = dict(take_tensors(rows, variables, equalised)) | resample_filters(empty)
     return fill(empty, tensors, where, allow_nonfinite, taken=set()), notes
-
-
-def _drop_unused(variables: Variables, growing: bool) -> None:
-    """Drop what does not count: running a whole network sets ``lod`` of its synthesis network."""
-    for name in ["synthesis/lod"] if growing else ["synthesis/lod", "lod"]:
-        variables.pop(name, None)

@@ -24,23 +24,14 @@ _ORIGINAL = "tfutil.Network"  # the class in pickles of Progressive GAN as first
 
 @dataclass(frozen=True)
 class FoundNetwork:
-    """One network of a file, identified.
+    """One network of a file, identified."""
 
-    Attributes:
-        called: As the file names it ("Gs").
-        function: Key of ``arguments.DEFAULTS``.
-        given: Its static arguments.
-        arguments: The same, with those of its sub-networks.
-        original: Whether Progressive GAN's first release wrote it.
-        records: It and its sub-networks, by the prefix of their variables' names.
-    """
-
-    called: str
-    function: str
-    given: Mapping[str, Any]
-    arguments: Mapping[str, Any]
-    original: bool
-    records: Mapping[str, Record]
+    called: str  # as the file names it ("Gs")
+    function: str  # key of ``arguments.DEFAULTS``
+    given: Mapping[str, Any]  # its static arguments
+    arguments: Mapping[str, Any]  # the same, with those of its sub-networks
+    original: bool  # whether Progressive GAN's first release wrote it
+    records: Mapping[str, Record]  # it and its sub-networks, by the prefix of variables' names
 
     @property
     def is_generator(self) -> bool:
@@ -48,10 +39,9 @@ class FoundNetwork:
         return self.function.startswith("G_")
 
     def take_variables(self, where: str) -> tuple[Variables, list[str]]:
-        """Return the variables, those of a sub-network as "synthesis/...", and forget them here.
+        """Return the variables by name, and the names that are there twice; forget them here.
 
-        Returns:
-            The variables by name, and the names that are there twice.
+        Those of a sub-network are called "synthesis/...".
 
         Raises:
             CheckpointError: If they are not names and values.
@@ -94,14 +84,8 @@ def identify(record: Record, where: str) -> FoundNetwork:
                 )
     if arguments.pop("synthesis_func", function) != function:
         raise UnsupportedCheckpoint(f"{place}: synthesis_func is not {function}, which is there")
-    return FoundNetwork(
-        _text(state, "name"),
-        function,
-        given,
-        arguments,
-        record.class_name == _ORIGINAL,
-        {"": record, **parts},
-    )
+    name, original = _text(state, "name"), record.class_name == _ORIGINAL
+    return FoundNetwork(name, function, given, arguments, original, {"": record, **parts})
 
 
 def roles(found: Sequence[FoundNetwork], where: str) -> list[str]:

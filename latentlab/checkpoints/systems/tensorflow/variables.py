@@ -56,30 +56,18 @@ MAP = Layout(ones=2)
 
 @dataclass(frozen=True)
 class Row:
-    """Where one of our tensors comes from.
+    """Where one of our tensors comes from."""
 
-    Attributes:
-        ours, theirs: The names.
-        layout: How the axes move.
-        gain: Of the weight in its equalised learning rate, where it has one.
-        factor: On the values.
-        shift: Added to the values.
-    """
-
-    ours: str
+    ours: str  # the names
     theirs: str
-    layout: Layout = SAME
-    gain: float | None = None
-    factor: float = 1.0
-    shift: float = 0.0
+    layout: Layout = SAME  # how the axes move
+    gain: float | None = None  # of the weight in its equalised learning rate, where it has one
+    factor: float = 1.0  # on the values
+    shift: float = 0.0  # added to the values
 
 
 def named_variables(listed: object, where: str) -> list[tuple[str, Any]]:
-    """Check that a file's variables are a list of (name, value), and return it.
-
-    Raises:
-        CheckpointError: If it is not.
-    """
+    """Return a file's variables, which must be a list of (name, value)."""
     if type(listed) is not list:
         raise CheckpointError(f"{where}: the variables are not a list")
     for pair in listed:
@@ -123,15 +111,13 @@ def check_variables(
         if row.theirs not in variables:
             continue
         value, wanted = variables[row.theirs], row.layout.shape_there(shapes[row.ours])
-        if type(value) is float or (type(value) is int and abs(value) < 2**63):
-            shape: tuple[int, ...] = ()
-        elif type(value) is np.ndarray and value.dtype.kind == "f":
-            shape = value.shape
-        else:
-            kind = value.dtype if type(value) is np.ndarray else type(value).__name__
+        is_array = type(value) is np.ndarray
+        is_number = type(value) is float or (type(value) is int and abs(value) < 2**63)
+        shape = value.shape if is_array else ()
+        if not is_number and not (is_array and value.dtype.kind == "f"):
+            kind = value.dtype if is_array else type(value).__name__
             problems.append(f"{row.theirs} has type {kind}, not a float type")
-            continue
-        if shape != wanted:
+        elif shape != wanted:
             problems.append(f"{row.theirs} has shape {list(shape)}, not {list(wanted)}")
     if problems:
         raise CheckpointError(f"{where}: weights do not fit: {shown(problems, '; ')}")

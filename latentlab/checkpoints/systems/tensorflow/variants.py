@@ -51,7 +51,7 @@ def _keep_first_output(variables: Variables, layer: str, outputs: int) -> list[s
     weight, bias = _array(variables, f"{layer}/weight", 2), _array(variables, f"{layer}/bias", 1)
     if outputs == 1 or weight is None or bias is None:
         return []
-    if weight.shape[1] != outputs or bias.shape[0] != outputs:
+    if (weight.shape[1], bias.shape[0]) != (outputs, outputs):
         return []
     variables[f"{layer}/weight"], variables[f"{layer}/bias"] = weight[:, :1], bias[:1]
     return [f"gives its score; its {outputs - 1} other outputs are left aside"]

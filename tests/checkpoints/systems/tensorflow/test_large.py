@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentlab.checkpoints.assemble import blank, build_network
+from latentlab.checkpoints.assemble import blank
 from latentlab.checkpoints.systems.tensorflow import config as configs
 from latentlab.checkpoints.systems.tensorflow import names as names
 from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Arguments
@@ -23,8 +23,8 @@ CHILD = """
 import json, sys, time
 import torch
 import latentlab
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 
 def peak():  # getrusage would count the parent, as it was when it started this process
     with open("/proc/self/status") as file:
@@ -47,7 +47,7 @@ def random_variables(function, translate, rows):
     """Variables of a network with its default settings, by the names that are opened."""
     arguments = Arguments({"num_channels": 3, "resolution": 1024}, DEFAULTS[function])
     config = translate(arguments)
-    shapes = {k: t.shape for k, t in blank(build_network, config, "").state_dict().items()}
+    shapes = {k: t.shape for k, t in blank(config, "").state_dict().items()}
     rng, found = np.random.default_rng(0), {}
     for row in rows(config, arguments):
         shape = row.layout.shape_there(shapes[row.ours])
