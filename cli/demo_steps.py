@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from cli.measuring.comparison import measure, open_settings
 from cli.measuring.comparison_page import planned_files as comparison_files
@@ -54,7 +53,7 @@ def draw_samples(g: Generator, folder: Path) -> Path:
     with torch.no_grad(), full_precision():
         samples = g(z_from_seeds(range(_SAMPLES), g.z_dim).to(g.device)).cpu()
     path = folder / SAMPLES
-    save_image(path, _enlarge(grid(samples, _COLUMNS)))
+    save_image(path, grid(samples, _COLUMNS).repeat_interleave(2, 1).repeat_interleave(2, 2))
     probabilities = load_classifier(CLASSIFIER)(samples).softmax(dim=1)
     kinds = len(probabilities.argmax(dim=1).unique())
     say(
@@ -102,10 +101,6 @@ def summarise(frame: pd.DataFrame) -> list[str]:
             f"{right} of {len(part)} read as the true digit"
         )
     return lines
-
-
-def _enlarge(image: Tensor, factor: int = 2) -> Tensor:
-    return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
 def planned_results(folder: Path, device: str, overwrite: bool) -> Results:

@@ -121,9 +121,7 @@ def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:
     """Return how many layers to truncate: as asked, or as the checkpoint says; None means all."""
     truncation = opened.metadata.get("truncation")
     own: Any = truncation.get("cutoff") if isinstance(truncation, dict) else None
-    if asked is not None or type(own) is not int or own < 0:
-        return asked
-    return own
+    return own if asked is None and type(own) is int and own >= 0 else asked
 
 
 def label_of(g: Generator, label: int | None) -> Tensor | None:

@@ -29,7 +29,8 @@ def test_what_does_not_fit_is_told_by_name_rule_and_value(check, values, rule):
     for value in values:
         with pytest.raises(SettingsError) as caught:
             check(value)
-        assert str(caught.value) == f"`x` must be {rule}, but got {str(value)[:80]!r}"
+        got = repr(value)[:80]  # of text in quotes
+        assert str(caught.value) == f"`x` must be {rule}, but got {got}"
 
 
 def test_what_fits_passes():

@@ -7,7 +7,7 @@ import click
 from cli.options.common import checkpoint_argument, distance_option, steps_option
 from cli.options.measuring import MeasuringRequest, measuring_options
 from cli.options.pictures import crop_option, max_upscale_option
-from cli.options.values import AnyFloat
+from cli.options.values import finite_float
 
 if TYPE_CHECKING:
     from latentlab.images import Crop
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
               help="w: one vector for all layers, as published; w+: one per layer.")
 @steps_option(1000)
-@click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
+@click.option("--truncation-psi", type=finite_float, default=1.0, show_default=True,
               metavar="PSI", help="Truncation of the generated pictures.")
 @crop_option()
 @max_upscale_option

@@ -10,7 +10,7 @@ from cli.options.measuring import (
     comparison_options,
     measuring_options,
 )
-from cli.options.values import SampleCounts
+from cli.options.values import sample_counts
 from cli.text import say
 
 # What is measured, and on how many samples unless told: as published where there is a custom.
@@ -27,7 +27,7 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT CKPT...")
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
               help="What to measure; may be repeated. Default: all that the options allow.")
-@click.option("--samples", type=SampleCounts(tuple(SAMPLES)), default={}, metavar="METRIC=N,...",
+@click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
               show_default="50,000 paths, 200,000 images, 1,024 latents, 256 images",
               help="Sample counts, such as ppl=5000,droplets=64.")
 @comparison_options
@@ -36,7 +36,7 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 def compare(
     checkpoints: tuple[str, ...],
     metrics: tuple[str, ...],
-    samples: dict[str, int],
+    samples: dict[str, int] | None,
     needs: ComparisonRequest,
     published: bool,
     request: MeasuringRequest,
@@ -70,7 +70,7 @@ def compare(
     from latentlab import distributed
 
     models = [open_model(checkpoint, request.device) for checkpoint in checkpoints]
-    counts = {name: samples.get(name, SAMPLES[name]) for name in chosen}
+    counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
     settings = open_settings(counts, needs, request, models)
     facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
              **settings.identity()}

@@ -29,33 +29,23 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     Example:
       latentlab demo -o demo
     """
-    from cli.demo_steps import (
-        FIGURE,
-        PAGE,
-        TABLE,
-        compare_models,
-        draw_samples,
-        planned_files,
-        planned_results,
-        project_digits,
-        summarise,
-    )
+    from cli import demo_steps
     from cli.models import open_model
     from cli.reports.tables import refuse_existing, write_manifest, write_table
     from latentlab.files import make_directory
 
     model = open_model(_MODEL, device)
-    refuse_existing(planned_files(output), overwrite)
-    results = planned_results(output, model.place, overwrite)
+    refuse_existing(demo_steps.planned_files(output), overwrite)
+    results = demo_steps.planned_results(output, model.place, overwrite)
     folder = make_directory(output)
-    table = folder / TABLE
-    samples = draw_samples(model.g, folder)
-    frame, files = project_digits(model.g, steps, folder)
+    table = folder / demo_steps.TABLE
+    samples = demo_steps.draw_samples(model.g, folder)
+    frame, files = demo_steps.project_digits(model.g, steps, folder)
     facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
     write_table(frame.assign(**facts), table)
     write_manifest(folder, facts, [samples, *files, table])
-    for line in [*summarise(frame), *compare_models(results, model.place)]:
+    for line in [*demo_steps.summarise(frame), *demo_steps.compare_models(results, model.place)]:
         say(line)
     say("Look at:")
-    for path in (samples, folder / FIGURE, table, folder / PAGE):
+    for path in (samples, folder / demo_steps.FIGURE, table, folder / demo_steps.PAGE):
         say(f"  {path}")

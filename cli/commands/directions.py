@@ -9,7 +9,7 @@ from cli.options.measuring import (
     attributes_options,
     measuring_options,
 )
-from cli.options.values import FiniteFloat, StyleLayers
+from cli.options.values import FiniteFloat, layer_list
 
 _SAMPLES, _PICTURES = 100_000, 20_000  # defaults
 _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
@@ -25,7 +25,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
               "pictures to classify. Default: 100,000, and 20,000 pictures.")
 @click.option("--components", type=click.IntRange(min=1), default=10, show_default=True,
               metavar="N", help="Directions of pca and sefa.")
-@click.option("--layers", type=StyleLayers(), metavar="LAYERS",
+@click.option("--layers", type=layer_list, metavar="LAYERS",
               help="Layers that are moved unless an edit names others: coarse, middle, fine, or "
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
 @attributes_options(" for svm", "`latentlab separability`", "w")

@@ -5,15 +5,9 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import (
-    given_options,
-    refuse_without_seeds,
-    refuse_without_video,
-    tuning_option,
-    video_options,
-)
+from cli.options import common
 from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
-from cli.options.values import FloatList, NumberList, StyleLayers
+from cli.options.values import float_list, layer_list, number_list
 from cli.text import plain_text, say
 
 _PATH = click.Path(path_type=Path)
@@ -22,27 +16,27 @@ _PATH = click.Path(path_type=Path)
 # fmt: off
 @click.command()
 @rendering_options(
-    tuning_option,
+    common.tuning_option,
     click.option("--projected-w", "sources", type=_PATH, multiple=True, metavar="FILE|DIR",
                  help="Latents (.npz with key w), or a folder of `latentlab project`, whose noise "
                  "maps are used as well. Repeat the option for more."),
     click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
                  help="Noise maps of --projected-w FILE. Default: those stored in the generator."),
-    click.option("--seeds", type=NumberList(), metavar="LIST",
+    click.option("--seeds", type=number_list, metavar="LIST",
                  help="Edit the pictures of seeds such as 0,3,8-15 instead."),
     click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",
                  help="Directions, as `latentlab directions` writes them."),
     click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|N",
                  help="Which of them, by name or by number. Repeat the option for more rows."),
-    click.option("--strengths", type=FloatList(), default=[-3.0, -1.5, 0.0, 1.5, 3.0],
-                 show_default="-3,-1.5,0,1.5,3", metavar="LIST",
+    click.option("--strengths", type=float_list, default="-3,-1.5,0,1.5,3", show_default=True,
+                 metavar="LIST",
                  help="How far, in standard deviations of w along the direction."),
-    click.option("--layers", type=StyleLayers(), metavar="LAYERS",
+    click.option("--layers", type=layer_list, metavar="LAYERS",
                  help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
                  "as the directions say, or all."),
     *options_of_seeds,
-    video_options("Also write a video of each row, from the least strength to the greatest and "
-                  "back"),
+    *common.video_options("Also write a video of each row, from the least strength to the greatest "
+                          "and back"),
     click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True,
                  metavar="N", help="Frames of the video from one end to the other."),
 )
@@ -89,10 +83,8 @@ def edit(
     chosen = list({one.name: one for one in map(directions.find, wanted)}.values())
     numbers = directions.layers if layers is None else tuple(style_layers(layers, model.g.num_ws))
     pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file)
-    edits = Edits(
-        request.output, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
-        directions.method, request.video, request.fps, frames,
-    )
+    edits = Edits(request, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
+                  directions.method, frames)
     settings = {
         **edits.settings(), "directions_file": plain_text(file),
         "directions_sha256": sha256_of(file), **request.settings(bool(seeds)), **model.settings(),
@@ -106,12 +98,11 @@ def edit(
 
 
 def _refuse_conflicts(ctx: click.Context) -> None:
-    """Refuse options that exclude each other or would be ignored without a word."""
-    given = given_options(ctx)
+    given = common.given_options(ctx)
     if ("seeds" in given) == ("sources" in given):
         raise click.UsageError("Give either --projected-w or --seeds.")
     if "noise_file" in given and ("seeds" in given or len(ctx.params["sources"]) > 1):
         raise click.UsageError("--noise goes with one --projected-w FILE.")
     if "seeds" not in given:
-        refuse_without_seeds(given)
-    refuse_without_video(given, "fps", "frames")
+        common.refuse_without_seeds(given)
+    common.refuse_without_video(given, "fps", "frames")

@@ -5,16 +5,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from cli.options.common import (
-    class_option,
-    cutoff_option,
-    given_options,
-    noise_mode_option,
-    refuse_without_seeds,
-    tuning_option,
-)
+from cli.options import common
 from cli.options.rendering import RenderingRequest, rendering_options
-from cli.options.values import FiniteFloat, FloatList, NumberList
+from cli.options.values import FiniteFloat, float_list, number_list
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -24,25 +17,25 @@ if TYPE_CHECKING:
 # fmt: off
 @click.command()
 @rendering_options(
-    click.option("--seeds", type=NumberList(), metavar="LIST",
+    click.option("--seeds", type=number_list, metavar="LIST",
                  help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as in other "
                  "tools."),
     click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Render latents from an .npz with key w instead of seeds."),
     click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
                  help="Noise maps saved by project, for use with --projected-w."),
-    click.option("--truncation-psi", "psis", type=FloatList(), default=[1.0], show_default="1",
+    click.option("--truncation-psi", "psis", type=float_list, default="1", show_default=True,
                  metavar="PSI[,PSI...]",
                  help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several "
                  "values give a strip of pictures for each seed."),
-    cutoff_option,
-    noise_mode_option("seed", text="the stored ones, new ones that the seed decides, no noise, or "
-                      "those that NVIDIA's TensorFlow script draws for the seed"),
+    common.cutoff_option,
+    common.noise_mode_option("seed", text="the stored ones, new ones that the seed decides, no "
+                             "noise, or those that NVIDIA's TensorFlow script draws for the seed"),
     click.option("--lod", type=FiniteFloat(min=0), metavar="LOD",
                  help="Of a growing generator: 0 is fully grown, 1 half the resolution, and so "
                  "on."),
-    class_option("Class of a conditional generator."),
-    tuning_option,
+    common.class_option("Class of a conditional generator."),
+    common.tuning_option,
 )
 def generate(
     request: RenderingRequest,
@@ -95,14 +88,13 @@ def generate(
 
 
 def _refuse_conflicts(ctx: click.Context) -> None:
-    """Refuse options that would be ignored without a word."""
-    given, noise_file = given_options(ctx), ctx.params["noise_file"]
+    given, noise_file = common.given_options(ctx), ctx.params["noise_file"]
     if ("seeds" in given) == ("projected_w" in given):
         raise click.UsageError("Give either --seeds or --projected-w.")
     if noise_file is not None and "projected_w" not in given:
         raise click.UsageError("--noise goes with --projected-w.")
     if "projected_w" in given:
-        refuse_without_seeds(given)
+        common.refuse_without_seeds(given)
         if ctx.params["noise_mode"] == "seed":
             raise click.UsageError("--noise-mode seed goes with --seeds.")
     if noise_file is not None and "noise_mode" in given:

@@ -5,15 +5,9 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import (
-    given_options,
-    refuse_without_seeds,
-    refuse_without_video,
-    tuning_option,
-    video_options,
-)
+from cli.options import common
 from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
-from cli.options.values import NumberList
+from cli.options.values import number_list
 
 _MOST_FRAMES = 100_000
 
@@ -21,9 +15,9 @@ _MOST_FRAMES = 100_000
 # fmt: off
 @click.command()
 @rendering_options(
-    tuning_option,
+    common.tuning_option,
     click.argument("latents", nargs=-1, metavar="[LATENTS]...", type=click.Path(path_type=Path)),
-    click.option("--seeds", type=NumberList(), metavar="LIST",
+    click.option("--seeds", type=number_list, metavar="LIST",
                  help="Walk between the pictures of seeds such as 0,3,8-15 instead."),
     click.option("--frames", type=click.IntRange(1, 10_000), default=60, show_default=True,
                  metavar="N", help="Frames from one picture to the next."),
@@ -35,7 +29,7 @@ _MOST_FRAMES = 100_000
                  show_default=True, help="Noise maps: a mixture of those of the pictures on both "
                  "sides, at their full strength; those stored in the generator; or no noise."),
     *options_of_seeds,
-    video_options("Write the walk as a video"),
+    *common.video_options("Write the walk as a video"),
     click.option("--pictures", is_flag=True,
                  help="With --video, write the frames as pictures as well."),
 )
@@ -80,10 +74,7 @@ def interpolate(
         )
     way = places(len(keys), frames, loop, ease)
     ws_at = on_circles(model, seeds or []) if space == "z" else on_lines(keys)
-    walk = Walk(
-        request.output, keys, way, ws_at, noise_mode, request.video, request.fps,
-        pictures or not request.video,
-    )
+    walk = Walk(request, keys, way, ws_at, noise_mode, pictures or not request.video)
     settings = {
         "pictures": [key.name for key in keys], "frames": len(way), "frames_a_leg": frames,
         "space": space, "loop": loop, "ease": ease, "noise_mode": noise_mode,
@@ -94,12 +85,11 @@ def interpolate(
 
 
 def _refuse_conflicts(ctx: click.Context) -> None:
-    """Refuse options that exclude each other or would be ignored without a word."""
-    given = given_options(ctx)
+    given = common.given_options(ctx)
     if ("seeds" in given) == bool(ctx.params["latents"]):
         raise click.UsageError("Give either LATENTS or --seeds.")
     if ctx.params["space"] == "z" and "seeds" not in given:
         raise click.UsageError("--space z goes with --seeds; saved latents have no z.")
     if "seeds" not in given:
-        refuse_without_seeds(given)
-    refuse_without_video(given, "fps", "pictures")
+        common.refuse_without_seeds(given)
+    common.refuse_without_video(given, "fps", "pictures")

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import (
-    class_option,
-    cutoff_option,
-    given_options,
-    noise_mode_option,
-    refuse_without_seeds,
-    truncation_option,
-)
+from cli.options import common
 from cli.options.rendering import RenderingRequest, rendering_options
-from cli.options.values import NumberList, StyleLayers
+from cli.options.values import layer_list, number_list
 from cli.text import number_ranges
 
 if TYPE_CHECKING:
@@ -28,22 +21,22 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
 # fmt: off
 @click.command()
 @rendering_options(
-    click.option("--rows", type=NumberList(), metavar="SEEDS",
+    click.option("--rows", type=number_list, metavar="SEEDS",
                  help="Seeds of the rows, such as 0,3,8-15; they give the styles of all other "
                  "layers."),
-    click.option("--cols", "columns", type=NumberList(), metavar="SEEDS",
+    click.option("--cols", "columns", type=number_list, metavar="SEEDS",
                  help="Seeds of the columns; they give the styles of the chosen layers."),
-    click.option("--layers", type=StyleLayers(), multiple=True, default=["coarse"],
-                 show_default="coarse", metavar="LAYERS",
+    click.option("--layers", type=layer_list, multiple=True, default=["coarse"],
+                 show_default=True, metavar="LAYERS",
                  help="Layers that the columns give, see above. Repeat the option for more grids."),
     click.option("--row-w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Rows from saved latents (.npz with key w) instead of seeds."),
     click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Columns from saved latents instead of seeds."),
-    truncation_option(" before mixing"),
-    cutoff_option,
-    noise_mode_option(),
-    class_option("Class of a conditional generator."),
+    common.truncation_option(" before mixing"),
+    common.cutoff_option,
+    common.noise_mode_option(),
+    common.class_option("Class of a conditional generator."),
 )
 def mix(
     request: RenderingRequest,
@@ -112,13 +105,12 @@ def _named_layers(layers: tuple[str | list[int], ...]) -> dict[str, str | list[i
 
 
 def _refuse_conflicts(ctx: click.Context, grids: int) -> None:
-    """Refuse options that exclude each other or would be ignored without a word."""
-    given, rows, columns = given_options(ctx), ctx.params["rows"], ctx.params["columns"]
+    given, rows, columns = common.given_options(ctx), ctx.params["rows"], ctx.params["columns"]
     for seeds, file, options in _EITHER:
         if (seeds in given) == (file in given):
             raise click.UsageError(f"Give either {options}.")
     if rows is None and columns is None:
-        refuse_without_seeds(given, "seeds")
+        common.refuse_without_seeds(given, "seeds")
     _refuse_many(len(rows or [0]), len(columns or [0]), grids)
 
 

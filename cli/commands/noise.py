@@ -4,7 +4,7 @@ import click
 
 from cli.options.common import checkpoint_argument
 from cli.options.measuring import MeasuringRequest, measuring_options, samples_option
-from cli.options.values import AnyFloat
+from cli.options.values import finite_float
 
 
 # fmt: off
@@ -16,7 +16,7 @@ from cli.options.values import AnyFloat
 @click.option("--fine-from", type=click.IntRange(min=1), metavar="RES",
               help="Resolution from which noise is fine; default: 64, or the upper half of the "
                    "resolutions in images up to 64 pixels.")
-@click.option("--truncation-psi", type=AnyFloat(), default=1.0, show_default=True,
+@click.option("--truncation-psi", type=finite_float, default=1.0, show_default=True,
               metavar="PSI", help="Truncation of the latents.")
 @measuring_options()
 def noise(

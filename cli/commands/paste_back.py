@@ -6,7 +6,7 @@ import click
 
 from cli.options.common import output_option, overwrite_option
 from cli.options.pictures import DecodeRequest, decode_options
-from cli.options.values import FileName, FiniteFloat
+from cli.options.values import FiniteFloat, file_name
 from cli.running.exit_codes import leave
 from cli.text import counted, say
 
@@ -15,7 +15,7 @@ from cli.text import counted, say
 @click.command("paste-back")
 @click.argument("folders", nargs=-1, required=True, metavar="PROJECTION...",
                 type=click.Path(path_type=Path))
-@click.option("--face", type=FileName(), default="projected.png", show_default=True,
+@click.option("--face", type=file_name(), default="projected.png", show_default=True,
               metavar="NAME", help="Which file of a projection is the face, of any size.")
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path),
               metavar="DIR", help="Where the photos are now, if they have moved.")

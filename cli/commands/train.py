@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import (
-    device_option,
-    dry_run_option,
-    grouped_options,
-    output_option,
-    seed_option,
-)
+from cli.options import common
 from cli.options.values import FiniteFloat
 from cli.running.interrupt import stop_on_signals
 from cli.running.processes import joined_processes
@@ -49,7 +43,7 @@ class TrainingRequest:
     device: str
 
 
-_options = grouped_options("request", TrainingRequest, (
+_options = common.grouped_options("request", TrainingRequest, (
     click.option("--data", required=True, metavar="DIR|ZIP|builtin:digits",
                  help="Training pictures; dataset.json inside gives labels."),
     click.option("--config", "config_name", default="stylegan2-f", show_default=True,
@@ -76,10 +70,10 @@ _options = grouped_options("request", TrainingRequest, (
                  help="Weight of the R1 penalty; default: the config's."),
     click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), metavar="RATE",
                  help="Learning rate of Adam; default: the config's."),
-    seed_option("Seed of the weights, the order of the pictures, and the noise."),
-    dry_run_option,
-    output_option,
-    device_option,
+    common.seed_option("Seed of the weights, the order of the pictures, and the noise."),
+    common.dry_run_option,
+    common.output_option,
+    common.device_option,
 ))  # fmt: skip
 
 

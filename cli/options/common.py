@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from cli.options.values import VIDEO_SUFFIXES, AnyFloat, FileName, FiniteFloat
+from cli.options.values import VIDEO_SUFFIXES, FiniteFloat, file_name, finite_float
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -92,26 +92,20 @@ def noise_mode_option(
     )  # fmt: skip
 
 
-def video_options(text: str) -> Callable[[Command], Command]:
+def video_options(text: str) -> Sequence[Callable[[Any], Any]]:
     """--video and --fps; ``text`` says what the video shows."""
-
-    def add(command: Command) -> Command:
-        command = click.option(
-            "--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True, metavar="RATE",
-            help="Frames per second of the video; a .gif has 50 at most.",
-        )(command)  # fmt: skip
-        return click.option(
-            "--video", type=FileName(VIDEO_SUFFIXES), metavar="NAME",
-            help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`.",
-        )(command)  # fmt: skip
-
-    return add
+    return (
+        click.option("--video", type=file_name(*VIDEO_SUFFIXES), metavar="NAME",
+                     help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`."),
+        click.option("--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True,
+                     metavar="RATE", help="Frames per second of the video; a .gif has 50 at most."),
+    )  # fmt: skip
 
 
 def truncation_option(more: str = "") -> Callable[[Command], Command]:
     """--truncation-psi, of seeds."""
     return click.option(
-        "--truncation-psi", type=AnyFloat(), default=1.0, show_default=True, metavar="PSI",
+        "--truncation-psi", type=finite_float, default=1.0, show_default=True, metavar="PSI",
         help=f"Pull the w of seeds towards the mean w{more}.",
     )  # fmt: skip
 

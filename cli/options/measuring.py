@@ -15,7 +15,7 @@ from cli.options.common import (
     overwrite_option,
     seed_option,
 )
-from cli.options.values import TABLE_SUFFIXES, FileName
+from cli.options.values import TABLE_SUFFIXES, file_name
 from cli.running.processes import joined_processes
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -119,7 +119,7 @@ def measuring_options(report: str = "report.csv", always_page: bool = False) -> 
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Samples at once on a GPU; default: by the size of the images."),
         output_option,
-        click.option("--report", type=FileName(TABLE_SUFFIXES), default=report, show_default=True,
+        click.option("--report", type=file_name(*TABLE_SUFFIXES), default=report, show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
         overwrite_option,
         dry_run_option,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cli.options.common import grouped_options
-from cli.options.values import Colour, FiniteFloat, Parsed
+from cli.options.values import FiniteFloat, colour
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -20,18 +20,13 @@ _COUNT = re.compile("[1-9][0-9]{0,3}")
 _FILE = click.Path(path_type=Path)
 
 
-class FaceChoice(Parsed["Literal['largest'] | int"]):
-    """The word largest, or a number from 1."""
-
-    name = "face"
-
-    def parse(self, text: str) -> Literal["largest"] | int:
-        """Parse the text."""
-        if text == "largest":
-            return "largest"
-        if not _COUNT.fullmatch(text):
-            self.fail(f"{text[:80]!r} is neither largest nor a number from 1")
-        return int(text)
+def _face(text: str) -> Literal["largest"] | int:
+    """Parse the word largest, or a number from 1."""
+    if text == "largest":
+        return "largest"
+    if not _COUNT.fullmatch(text):
+        raise click.BadParameter(f"{text[:80]!r} is neither largest nor a number from 1")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -133,12 +128,12 @@ face_options = grouped_options("faces", FaceRequest, (
                  help="Where faces are: CSV or JSON with 68 points, or eyes and mouth corners."),
     click.option("--face-model", type=_FILE, metavar="FILE",
                  help="Or find them: the YuNet model (ONNX); needs latentlab[faces]."),
-    click.option("--face", type=FaceChoice(), default="largest", show_default=True,
+    click.option("--face", type=_face, default="largest", show_default=True,
                  metavar="largest|N",
                  help="Which of several faces; N counts landmarks in order, or by size."),
 ))  # fmt: skip
 decode_options = grouped_options("decoding", DecodeRequest, (
-    click.option("--background", type=Colour(), default="#ffffff", show_default=True,
+    click.option("--background", type=colour, default="#ffffff", show_default=True,
                  metavar="#RRGGBB", help="Colour behind transparent parts."),
     click.option("--first-frame", is_flag=True,
                  help="Take the first frame of animated pictures, which are otherwise refused."),

@@ -16,7 +16,7 @@ from cli.options.common import (
     video_options,
 )
 from cli.options.pictures import PictureRequest, limit_option, picture_options
-from cli.options.values import FileName, FiniteFloat
+from cli.options.values import FiniteFloat, file_name
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ search_options = grouped_options("search", SearchRequest, (
 ))  # fmt: skip
 projection_options = grouped_options("request", ProjectionRequest, (
     search_options, distance_option, picture_options,
-    video_options("A video of each projection"), limit_option,
+    *video_options("A video of each projection"), limit_option,
     click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed."),
     _batch_option("optimised"),
     class_option("Class of a conditional generator; default: the mean of all."),
-    click.option("--latents", type=FileName((".safetensors", ".parquet")),
+    click.option("--latents", type=file_name(".safetensors", ".parquet"),
                  default="latents.safetensors", show_default=True, metavar="NAME",
                  help="File for the latents of all pictures: .safetensors or .parquet."),
 ))  # fmt: skip

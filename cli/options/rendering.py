@@ -5,17 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.options.common import (
-    checkpoint_argument,
-    class_option,
-    cutoff_option,
-    device_option,
-    dry_run_option,
-    grouped_options,
-    output_option,
-    overwrite_option,
-    truncation_option,
-)
+from cli.options import common
 
 if TYPE_CHECKING:
     from cli.models import RenderingModel
@@ -59,9 +49,9 @@ class RenderingRequest:
 
 
 options_of_seeds = (
-    truncation_option(),
-    cutoff_option,
-    class_option("Class of a conditional generator, for seeds."),
+    common.truncation_option(),
+    common.cutoff_option,
+    common.class_option("Class of a conditional generator, for seeds."),
 )
 
 
@@ -72,5 +62,8 @@ def rendering_options(
 
     What a ``RenderingRequest`` has no field for is passed to the command by its own name.
     """
-    results = (dry_run_option, output_option, overwrite_option, device_option)
-    return grouped_options("request", RenderingRequest, (checkpoint_argument, *options, *results))
+    every = (
+        common.checkpoint_argument, *options, common.dry_run_option, common.output_option,
+        common.overwrite_option, common.device_option,
+    )  # fmt: skip
+    return common.grouped_options("request", RenderingRequest, every)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cli.options.rendering import RenderingRequest
 from cli.projecting.saved_latents import SavedLatent
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
@@ -34,34 +35,20 @@ _UNSAFE = re.compile(r"[^\w.+-]+")
 
 @dataclass(frozen=True)
 class Edits:
-    """What is edited, how far, and where the results go.
+    """What is edited, how far, and where the results go."""
 
-    Attributes:
-        folder: For all results.
-        pictures: The latents.
-        directions: To move them along.
-        strengths: In deviations of w, in the order of the filmstrip.
-        layers: To move; None: all.
-        method: How the directions were found.
-        video: Name of the video of each picture and direction, or None.
-        fps: Of the videos.
-        frames: Of a video, from one end to the other.
-    """
-
-    folder: Path
+    request: RenderingRequest
     pictures: Sequence[SavedLatent]
     directions: Sequence[Direction]
-    strengths: list[float]
-    layers: tuple[int, ...] | None
-    method: str
-    video: str | None
-    fps: float
-    frames: int
+    strengths: list[float]  # in deviations of w, in the order of the filmstrip
+    layers: tuple[int, ...] | None  # None: all
+    method: str  # how the directions were found
+    frames: int  # of a video, from one end to the other
 
     def place(self, picture: SavedLatent, direction: Direction) -> Path:
         """Return the folder of one picture's edits along one direction."""
         names = folder_names([one.name for one in self.directions])
-        return self.folder / picture.name / names[direction.name]
+        return self.request.output / picture.name / names[direction.name]
 
     def frame(self, picture: SavedLatent, direction: Direction, number: int) -> Path:
         """Return the file of one edit: 03_+1.5.png."""
@@ -85,11 +72,11 @@ class Edits:
 
 def planned_files(edits: Edits) -> list[Path]:
     """Return all files that drawing writes."""
-    files = [edits.folder / TABLE, *(_strip(edits, picture) for picture in edits.pictures)]
+    files = [edits.request.output / TABLE, *(_strip(edits, picture) for picture in edits.pictures)]
     for picture in edits.pictures:
         for direction in edits.directions:
             files += [edits.frame(picture, direction, i) for i in range(len(edits.strengths))]
-            names = [LATENTS, *([edits.video] if edits.video else [])]
+            names = [LATENTS, *([edits.request.video] if edits.request.video else [])]
             files += [edits.place(picture, direction) / name for name in names]
     return files
 
@@ -99,7 +86,7 @@ def draw(g: Generator, edits: Edits) -> None:
     rows: list[dict[str, Any]] = []
     strip = len(edits.directions) * len(edits.strengths)
     size = tile_size(g.resolution, strip, SCREEN)
-    moves = len(sweep(edits)) if edits.video else 0
+    moves = len(sweep(edits)) if edits.request.video else 0
     total = len(edits.pictures) * (strip + moves * len(edits.directions))
     # Unwinding leaves no half-written video behind.
     with unwind_on_sigterm(), ProgressBar(total, "editing", unit="frame") as bar:
@@ -115,11 +102,11 @@ def draw(g: Generator, edits: Edits) -> None:
             for direction in edits.directions:
                 lines.append(_edit(edits, picture, direction, with_noise, size))
                 rows += _rows(edits, picture, direction)
-            above = [caption(strength) for strength in edits.strengths]
+            above = [f"{strength:+g}" if strength else "0" for strength in edits.strengths]
             beside = [direction.name for direction in edits.directions]
             save_picture(_strip(edits, picture), sheet(lines, above, beside))
-    write_table(pd.DataFrame(rows), edits.folder / TABLE)
-    say(f"{counted(len(edits.pictures), 'filmstrip')} in {edits.folder}")
+    write_table(pd.DataFrame(rows), edits.request.output / TABLE)
+    say(f"{counted(len(edits.pictures), 'filmstrip')} in {edits.request.output}")
 
 
 def sweep(edits: Edits) -> list[float]:
@@ -127,11 +114,6 @@ def sweep(edits: Edits) -> list[float]:
     low, high = min(edits.strengths), max(edits.strengths)
     there = torch.linspace(low, high, edits.frames, dtype=torch.float64).tolist()
     return [*there, *there[-2:0:-1]]
-
-
-def caption(strength: float) -> str:
-    """Write a strength for a person: "+1.5", "0"."""
-    return f"{strength:+g}" if strength else "0"
 
 
 def folder_names(names: Sequence[str]) -> dict[str, str]:
@@ -146,7 +128,7 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def _strip(edits: Edits, picture: SavedLatent) -> Path:
-    return edits.folder / f"{picture.name}.png"
+    return edits.request.output / f"{picture.name}.png"
 
 
 def _edit(
@@ -164,8 +146,8 @@ def _edit(
         save_image(edits.frame(picture, direction, number), image)
         tiles.append(tile(image, size))
     save_ws(place / LATENTS, torch.cat(edits.latents(picture, direction)))
-    if edits.video:
-        with video_writer(place / edits.video, edits.fps) as write:
+    if edits.request.video:
+        with video_writer(place / edits.request.video, edits.request.fps) as write:
             for strength in sweep(edits):
                 write(render(move(picture.ws, direction, strength, edits.layers)))
     return tiles
@@ -180,7 +162,7 @@ def _rows(edits: Edits, picture: SavedLatent, direction: Direction) -> list[dict
             "picture": picture.name, "direction": direction.name, "method": edits.method,
             "strength": strength, "position": float(direction.positions(ws)[0, layers].mean()),
             "deviation": direction.deviation,
-            "file": str(edits.frame(picture, direction, i).relative_to(edits.folder)),
+            "file": str(edits.frame(picture, direction, i).relative_to(edits.request.output)),
         }
         for i, (strength, ws) in enumerate(zip(edits.strengths, latents, strict=True))
     ]  # fmt: skip

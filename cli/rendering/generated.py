@@ -21,7 +21,6 @@ from latentlab.networks.synthesis import NoiseMode
 
 _COLUMNS = 8  # of the grid
 _MOST = 64  # pictures in the grid, or strips on the sheet
-_TILE = 256  # pixels, the largest size of a picture in the grid
 
 Render = Callable[[], Tensor]  # to an image [C,R,R] on the CPU
 
@@ -94,7 +93,7 @@ def _draw_pictures(renders: list[Render], files: list[Path]) -> None:
             image = render()
             save_image(path, image)
             if len(small) < _MOST:
-                small.append(shrink(image.unsqueeze(0), _TILE)[0])
+                small.append(shrink(image.unsqueeze(0), SCREEN)[0])
             bar.advance()
     save_image(together, grid(small, min(_COLUMNS, len(small))))
     say(f"{counted(len(single), 'picture')} and grid.png in {together.parent}")

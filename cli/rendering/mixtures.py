@@ -27,40 +27,24 @@ TABLE = "mix.csv"
 
 @dataclass(frozen=True)
 class Source:
-    """What a row or a column takes its styles from.
+    """What a row or a column takes its styles from."""
 
-    Attributes:
-        name: In the names of files.
-        caption: On the sheet.
-        ws: Latents [1,num_ws,w_dim].
-        seed: Of noise drawn at random.
-    """
-
-    name: str
-    caption: str
-    ws: Tensor
-    seed: int
+    name: str  # in the names of files
+    caption: str  # on the sheet
+    ws: Tensor  # [1,num_ws,w_dim]
+    seed: int  # of noise drawn at random
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid to draw.
+    """A grid to draw."""
 
-    Attributes:
-        rows: Sources of the styles of all other layers.
-        columns: Sources of the styles of ``layers``.
-        layers: Numbers of layers.
-        text: The layers for a person: "coarse" or "0-3,5".
-        sheet: The file for all pictures together.
-        folder: For the pictures one by one.
-    """
-
-    rows: Sequence[Source]
-    columns: Sequence[Source]
+    rows: Sequence[Source]  # of the styles of all other layers
+    columns: Sequence[Source]  # of the styles of ``layers``
     layers: list[int]
-    text: str
-    sheet: Path
-    folder: Path
+    text: str  # the layers for a person: "coarse" or "0-3,5"
+    sheet: Path  # the file for all pictures together
+    folder: Path  # for the pictures one by one
 
 
 def sources(
@@ -79,19 +63,15 @@ def sources(
 
 
 def planned_grids(
-    folder: Path,
-    chosen: dict[str, list[int]],
-    rows: Sequence[Source],
-    columns: Sequence[Source],
+    folder: Path, chosen: dict[str, list[int]], rows: Sequence[Source], columns: Sequence[Source]
 ) -> list[Grid]:
     """Give a single grid the folder itself, and each of several a folder in it."""
-    if len(chosen) == 1:
-        ((text, layers),) = chosen.items()
-        return [Grid(rows, columns, layers, text, folder / "grid.png", folder)]
+    one = len(chosen) == 1
     return [
-        Grid(rows, columns, layers, text, folder / f"grid-{text}.png", folder / text)
+        Grid(rows, columns, layers, text, folder / ("grid.png" if one else f"grid-{text}.png"),
+             folder if one else folder / text)
         for text, layers in chosen.items()
-    ]
+    ]  # fmt: skip
 
 
 def picture_file(grid: Grid, row: Source, column: Source) -> Path:
@@ -109,9 +89,7 @@ def planned_files(grid: Grid) -> list[Path]:
 def draw(g: Generator, grids: Sequence[Grid], settings: dict[str, Any], folder: Path) -> None:
     """Draw the grids, and write the table of their mixtures with the settings beside."""
     make_directory(folder)
-    count = sum(
-        len(grid.rows) * len(grid.columns) + len(grid.rows) + len(grid.columns) for grid in grids
-    )
+    count = sum((len(grid.rows) + 1) * (len(grid.columns) + 1) - 1 for grid in grids)
     report = []
     with ProgressBar(count, "mixing", unit="picture") as bar:
         for grid in grids:

@@ -1,6 +1,7 @@
 """Sheets of pictures: rows and columns with captions, for looking at on a screen."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -79,13 +80,10 @@ def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
     """
     scaled = []
     for picture in pictures.values():
-        factor = max(widest // picture.width, 1)
-        if picture.width > widest:
-            height = max(round(picture.height * widest / picture.width), 1)
-            scaled.append(picture.resize((widest, height), Image.Resampling.LANCZOS))
-        else:
-            size = (picture.width * factor, picture.height * factor)
-            scaled.append(picture.resize(size, Image.Resampling.NEAREST))
+        scale = widest // picture.width or Fraction(widest, picture.width)
+        size = (round(picture.width * scale), max(round(picture.height * scale), 1))
+        method = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
+        scaled.append(picture.resize(size, method))
     top = _NAME_FONT + 2 * _MARGIN
     width = sum(each.width for each in scaled) + (len(scaled) - 1) * _BETWEEN + 2 * _MARGIN
     page = Image.new("RGB", (width, max(each.height for each in scaled) + top + _MARGIN), "white")

@@ -1,7 +1,7 @@
 """The frames of a walk between pictures: rendered one by one, written as they are made."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
+from cli.options.rendering import RenderingRequest
 from cli.projecting.saved_latents import SavedLatent
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
@@ -27,7 +28,7 @@ from latentlab.images import save_image, save_picture
 from latentlab.latents import save_ws, z_from_seeds
 from latentlab.networks.synthesis import NoiseMode
 from latentlab.numerics import full_precision
-from latentlab.video.writer import video_writer
+from latentlab.video.writer import Write, video_writer
 
 TABLE, LATENTS, STRIP, FRAMES = "frames.csv", "frames.npz", "strip.png", "frames"
 
@@ -41,18 +42,16 @@ WsAt = Callable[[Place], Tensor]  # to [1,num_ws,w_dim]
 class Walk:
     """A walk to draw: its pictures, its places, and where the results go."""
 
-    folder: Path
+    request: RenderingRequest
     keys: Sequence[SavedLatent]
     places: Sequence[Place]
     ws_at: WsAt
     noise_mode: str  # "ends", "const" or "none"
-    video: str | None
-    fps: float
     pictures: bool  # whether the frames are written one by one
 
     def frame(self, number: int) -> Path:
         """Return the file of a frame."""
-        return self.folder / FRAMES / f"{number:05d}.png"
+        return self.request.output / FRAMES / f"{number:05d}.png"
 
 
 def on_lines(keys: Sequence[SavedLatent]) -> WsAt:
@@ -77,26 +76,24 @@ def on_circles(model: RenderingModel, seeds: Sequence[int]) -> WsAt:
 
 def planned_files(walk: Walk) -> list[Path]:
     """Return all files that drawing writes."""
-    files = [walk.folder / name for name in (TABLE, LATENTS, STRIP)]
-    if walk.video:
-        files.append(walk.folder / walk.video)
+    video = [walk.request.video] if walk.request.video else []
+    files = [walk.request.output / name for name in (TABLE, LATENTS, STRIP, *video)]
     return files + [walk.frame(i) for i in range(len(walk.places)) if walk.pictures]
 
 
 def draw(g: Generator, walk: Walk) -> None:
     """Render and write all frames, then the strip, the latents and the table."""
-    make_directory(walk.folder / FRAMES if walk.pictures else walk.folder)
+    make_directory(walk.request.output / FRAMES if walk.pictures else walk.request.output)
     shown = _shown(walk)
     size = tile_size(g.resolution, _COLUMNS * min(len(walk.keys), _LEGS), SCREEN)
     wanted = {i for row in shown for i in row}
     tiles: dict[int, Image.Image] = {}
     latents = []
-    with ExitStack() as stack:
-        stack.enter_context(unwind_on_sigterm())  # which leaves no half-written video behind
-        bar = stack.enter_context(ProgressBar(len(walk.places), "walking", unit="frame"))
-        write = None
-        if walk.video:
-            write = stack.enter_context(video_writer(walk.folder / walk.video, walk.fps))
+    video: AbstractContextManager[Write | None] = nullcontext()
+    if walk.request.video:
+        video = video_writer(walk.request.output / walk.request.video, walk.request.fps)
+    bar = ProgressBar(len(walk.places), "walking", unit="frame")
+    with unwind_on_sigterm(), bar, video as write:  # unwinding leaves no half-written video behind
         for i, (ws, image) in enumerate(_frames(g, walk)):
             latents.append(ws)
             if walk.pictures:
@@ -107,9 +104,9 @@ def draw(g: Generator, walk: Walk) -> None:
                 tiles[i] = tile(image, size)
             bar.advance()
     _save_strip(walk, shown, tiles)
-    save_ws(walk.folder / LATENTS, torch.cat(latents))
-    write_table(_table(walk), walk.folder / TABLE)
-    say(f"{counted(len(walk.places), 'frame')} in {walk.folder}")
+    save_ws(walk.request.output / LATENTS, torch.cat(latents))
+    write_table(_table(walk), walk.request.output / TABLE)
+    say(f"{counted(len(walk.places), 'frame')} in {walk.request.output}")
 
 
 def _frames(g: Generator, walk: Walk) -> Iterator[tuple[Tensor, Tensor]]:
@@ -132,8 +129,8 @@ def _frames(g: Generator, walk: Walk) -> Iterator[tuple[Tensor, Tensor]]:
 def _legs(walk: Walk) -> list[list[int]]:
     """Return the frames of each leg, from a picture to the next with both of them."""
     numbers = range(len(walk.places))
-    ends = [(walk.places[i].start, walk.places[i].end) for i in numbers]
-    legs = [list(group) for _, group in groupby(numbers, key=lambda i: ends[i])]
+    ways = groupby(numbers, key=lambda i: (walk.places[i].start, walk.places[i].end))
+    legs = [list(group) for _, group in ways]
     after = [*(leg[0] for leg in legs[1:]), 0]  # a loop's last leg ends with the first frame
     return [
         leg if walk.places[leg[-1]].t == 1 else [*leg, end]
@@ -157,13 +154,11 @@ def _save_strip(walk: Walk, shown: list[list[int]], tiles: dict[int, Image.Image
         place = walk.places[row[0]]
         beside.append(f"{walk.keys[place.start].name} to {walk.keys[place.end].name}")
     picture = sheet([[tiles[i] for i in row] for row in shown], above, beside)
-    save_picture(walk.folder / STRIP, picture)
+    save_picture(walk.request.output / STRIP, picture)
 
 
 def _table(walk: Walk) -> pd.DataFrame:
-    names = [key.name for key in walk.keys]
     rows = [
-        {"frame": i, "from": names[place.start], "to": names[place.end], "t": place.t}
-        for i, place in enumerate(walk.places)
+        (walk.keys[place.start].name, walk.keys[place.end].name, place.t) for place in walk.places
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["from", "to", "t"]).rename_axis("frame").reset_index()

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from cli.text import one_line
+from cli.text import counted, one_line
 from latentlab import Checkpoint, Generator
 from latentlab.checkpoints.checkpoint import kind_in_words, licence_note
 from latentlab.networks.classifier import Classifier
@@ -27,11 +27,10 @@ def describe(opened: Checkpoint, name: str) -> str:
     lines = [one_line(name)]
     for title, text in _facts(opened):
         body = textwrap.wrap(text, _WIDTH - _NAMES - 4) or [""]
-        first = f"  {title:<{_NAMES}}  "
+        names = [title, *[""] * (len(body) - 1)]
         if len(title) > _NAMES:
-            lines.append(f"  {title}")
-            first = ""
-        lines += [f"{'' if i else first:<{_NAMES + 4}}{line}" for i, line in enumerate(body)]
+            names, body = [title, *[""] * len(body)], ["", *body]
+        lines += [f"  {a:<{_NAMES}}  {b}" for a, b in zip(names, body, strict=True)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -67,7 +66,8 @@ def _subject(opened: Checkpoint) -> Iterator[tuple[str, str]]:
     if (classes := getattr(config, "classes", None)) is not None:
         yield "classes", _cut(", ".join(map(str, classes)))
     if hasattr(config, "z_dim"):
-        w = f"w {config.w_dim} in {_layers(config.num_ws)}" if hasattr(config, "w_dim") else "no w"
+        layers = counted(getattr(config, "num_ws", 0), "layer")
+        w = f"w {config.w_dim} in {layers}" if hasattr(config, "w_dim") else "no w"
         yield "latents", f"z {config.z_dim}, {w}"
     if getattr(config, "c_dim", 0):
         yield "labels", f"{config.c_dim} classes: --class 0 to {config.c_dim - 1}"
@@ -76,10 +76,6 @@ def _subject(opened: Checkpoint) -> Iterator[tuple[str, str]]:
         grown, _ = generator.synthesis.stage()
         if lod := float(generator.synthesis.lod):
             yield "growth", f"lod {lod:g}, grown to {grown}x{grown}; see generate --lod"
-
-
-def _layers(count: int) -> str:
-    return "1 layer" if count == 1 else f"{count} layers"
 
 
 def _role(name: str, network: nn.Module) -> str:
@@ -141,10 +137,8 @@ def _short(value: Any, depth: int = 0) -> str:
         return f"({inner})" if depth else inner
     if isinstance(value, list | tuple):
         return "(" + " ".join(_short(item, 2) for item in value) + ")"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
     return f"{value:g}" if isinstance(value, float) else one_line(str(value))
 
 

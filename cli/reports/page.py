@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,20 @@ _WIDEST = 950  # CSS pixels
 _DENSITY = 1.5  # pixels of a plot for one CSS pixel, so that it is sharp on fine screens
 
 
-@dataclass
-class _Section:
-    title: str
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-
-
 class Page:
     """A page in the making: blocks go into the section begun last."""
 
     def __init__(self, title: str, lead: Sequence[str] = ()) -> None:
         self.title, self.lead = title, list(lead)
-        self._sections: list[_Section] = []
+        self._sections: list[dict[str, Any]] = []
 
     def section(self, title: str, *texts: str) -> None:
         """Begin a section with paragraphs of text."""
-        self._sections.append(_Section(title, [{"text": text} for text in texts]))
+        self._sections.append({"title": title, "blocks": [{"text": text} for text in texts]})
 
     def text(self, text: str) -> None:
         """Add a paragraph."""
-        self._sections[-1].blocks.append({"text": text})
+        self._sections[-1]["blocks"].append({"text": text})
 
     def table(self, frame: pd.DataFrame, caption: str = "") -> None:
         """Add a table; numbers to four significant digits, missing values as a dash."""
@@ -47,7 +40,7 @@ class Page:
             [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
             for row in frame.itertuples(index=False)
         ]
-        self._sections[-1].blocks.append({"head": head, "body": body, "caption": caption})
+        self._sections[-1]["blocks"].append({"head": head, "body": body, "caption": caption})
 
     def picture(self, path: Path, caption: str) -> None:
         """Add a PNG file, inside the page; small ones at their own size."""
@@ -55,7 +48,7 @@ class Page:
             width, height = picture.size
         scale = min(1 / _DENSITY, _WIDEST / width)
         source = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-        self._sections[-1].blocks.append({
+        self._sections[-1]["blocks"].append({
             "src": source, "caption": caption,
             "width": round(width * scale), "height": round(height * scale),
         })  # fmt: skip

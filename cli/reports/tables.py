@@ -13,8 +13,6 @@ from cli.options.values import TABLE_SUFFIXES
 from latentlab.errors import NumericalError, OutputError, SettingsError
 from latentlab.files import atomic_write, sha256_of
 
-SUFFIXES = TABLE_SUFFIXES
-
 MANIFEST = "manifest.json"
 
 # Where four significant digits would leave out some before the point, and where they are too many.
@@ -33,8 +31,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         SettingsError: If the suffix is none of these.
         NumericalError: If a number is infinite.
     """
-    if path.suffix not in SUFFIXES:
-        raise SettingsError(f"{path}: a table's suffix must be one of {', '.join(SUFFIXES)}")
+    if path.suffix not in TABLE_SUFFIXES:
+        raise SettingsError(f"{path}: a table's suffix must be one of {', '.join(TABLE_SUFFIXES)}")
     _refuse_infinite(frame, path)
     with atomic_write(path) as temporary:
         if path.suffix == ".csv":
@@ -56,9 +54,8 @@ def to_json(frame: pd.DataFrame) -> str:
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return the rows as a Markdown table, floats to four significant digits."""
-    lines = [[short(name) for name in frame.columns]]
-    lines += [[short(value) for value in row] for row in frame.itertuples(index=False)]
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    rows: list[Any] = [frame.columns, *frame.itertuples(index=False)]
+    lines = [[short(value).replace("|", "\\|") for value in row] for row in rows]
     lines.insert(1, ["---"] * len(frame.columns))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -121,9 +118,7 @@ def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _defuse(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _plain(value: Any) -> Any:

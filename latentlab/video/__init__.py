@@ -2,7 +2,4 @@
 
 from latentlab.video.writer import check_video, video_writer
 
-__all__ = [
-    "check_video",
-    "video_writer",
-]
+__all__ = ["check_video", "video_writer"]

@@ -2,11 +2,10 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -43,89 +42,66 @@ def ffmpeg_program() -> str:
         ) from error
 
 
-class FfmpegWriter:
-    """Feeds pictures of one size to ffmpeg, which writes an .mp4; ``where`` is for messages.
+@contextmanager
+def ffmpeg_writer(file: Path, fps: float, where: str) -> Iterator[Callable[[Image.Image], None]]:
+    """Yield a function that encodes pictures of one size, grey or RGB, into an .mp4.
 
-    The first picture starts it. Sides are made even, as yuv420p halves them, by repeating the last
-    row or column.
+    The first picture starts ffmpeg, and an error on the way ends it; otherwise the file is whole
+    afterwards. Sides are made even, as yuv420p halves them, by repeating the last row or column.
+
+    Raises:
+        OutputError: If ffmpeg cannot write it; the message begins with ``where`` and says why.
     """
+    process: subprocess.Popen[bytes] | None = None
 
-    def __init__(self, file: Path, fps: float, where: str, talk: IO[bytes]) -> None:
-        self._file, self._fps, self._where, self._talk = file, fps, where, talk
-        self._process: subprocess.Popen[bytes] | None = None
+    @contextmanager
+    def explained() -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if process is None:
+                raise OutputError(f"{where}: ffmpeg cannot be started ({error})") from error
+            process.wait()
+            talk.seek(0)
+            told = talk.read().decode(errors="replace").strip().splitlines()
+            reason = " ".join((told[-1] if told else str(error)).split())
+            raise OutputError(
+                f"{where}: ffmpeg cannot write it ({reason}); free space, or choose another place"
+            ) from error
 
-    def append(self, picture: Image.Image) -> None:
-        """Encode a picture, grey or RGB.
-
-        Raises:
-            OutputError: If ffmpeg has ended; the message says why.
-        """
+    def append(picture: Image.Image) -> None:
+        nonlocal process
         pixels = np.asarray(picture.convert("RGB"))
         height, width = pixels.shape[:2]
         pixels = np.pad(pixels, [(0, height % 2), (0, width % 2), (0, 0)], "edge")
-        if self._process is None:
-            self._process = self._start(*pixels.shape[:2])
-        try:
-            self._process.stdin.write(pixels.tobytes())  # type: ignore[union-attr]
-        except OSError as error:
-            raise self._failure(str(error)) from error
+        with explained():
+            if process is None:
+                # In a session of its own, Ctrl-C does not reach it: we decide what becomes of it.
+                process = subprocess.Popen(  # noqa: S603  # our own words, and no shell
+                    _command(file, fps, *pixels.shape[:2]), stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL, stderr=talk, start_new_session=True,
+                )  # fmt: skip
+            process.stdin.write(pixels.tobytes())  # type: ignore[union-attr]
 
-    def finish(self) -> None:
-        """Wait for the end of the file.
-
-        Raises:
-            OutputError: If ffmpeg could not write it.
-        """
-        if self._process is None:
-            return
-        try:
-            self._process.communicate()
-        except OSError as error:
-            raise self._failure(str(error)) from error
-        if self._process.returncode:
-            raise self._failure(f"exit status {self._process.returncode}")
-
-    def kill(self) -> None:
-        """End ffmpeg if it still runs."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-
-    def _start(self, height: int, width: int) -> "subprocess.Popen[bytes]":
-        rate = str(Fraction(self._fps).limit_denominator(_FINEST))
-        pixels = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate)
-        target = f"file:{self._file.absolute()}"  # a:b.mp4 would be protocol a, -b an option
-        command = [
-            ffmpeg_program(), "-y", "-v", "error", *pixels, "-i", "pipe:", *_COLOURS, *_X264,
-            *_CONTAINER, target,
-        ]  # fmt: skip
-        try:
-            # In a session of its own, Ctrl-C does not reach it, and we decide what becomes of it.
-            return subprocess.Popen(  # noqa: S603  # our own words and numbers, and no shell
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                stderr=self._talk, start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise OutputError(f"{self._where}: ffmpeg cannot be started ({error})") from error
-
-    def _failure(self, otherwise: str) -> OutputError:
-        if self._process is not None:
-            self._process.wait()
-        self._talk.seek(0)
-        told = self._talk.read().decode(errors="replace").strip().splitlines()
-        reason = " ".join((told[-1] if told else otherwise).split())
-        return OutputError(
-            f"{self._where}: ffmpeg cannot write it ({reason}); free space, or choose another place"
-        )
-
-
-@contextmanager
-def ffmpeg_writer(file: Path, fps: float, where: str) -> Iterator[FfmpegWriter]:
-    """Yield a FfmpegWriter whose file is whole afterwards; an error on the way ends ffmpeg."""
     with tempfile.TemporaryFile() as talk:
-        writer = FfmpegWriter(file, fps, where, talk)
         try:
-            yield writer
-            writer.finish()
+            yield append
+            with explained():
+                if process is not None:
+                    process.communicate()
+                if process is not None and process.returncode:
+                    raise OSError(f"exit status {process.returncode}")
         finally:
-            writer.kill()
+            if process is not None:
+                process.kill()
+                process.communicate()
+
+
+def _command(file: Path, fps: float, height: int, width: int) -> list[str]:
+    rate = str(Fraction(fps).limit_denominator(_FINEST))
+    pixels = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate)
+    target = f"file:{file.absolute()}"  # a:b.mp4 would be protocol a, -b an option
+    return [
+        ffmpeg_program(), "-y", "-v", "error", *pixels, "-i", "pipe:", *_COLOURS, *_X264,
+        *_CONTAINER, target,
+    ]  # fmt: skip

@@ -6,10 +6,9 @@ its own, whose blocks are put into the animation.
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from PIL import Image
 
@@ -21,37 +20,29 @@ _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # for ever
 _HEADER, _DESCRIPTOR = 13, 10  # bytes
 
 
-class GifWriter:
-    """Appends pictures of one size to a file; each has 256 colours of its own, without dither.
-
-    The delays are whole hundredths of a second that add up to the true time of each frame.
-    """
-
-    def __init__(self, file: IO[bytes], fps: float) -> None:
-        self._file, self._fps, self._count = file, fps, 0
-
-    def append(self, picture: Image.Image) -> None:
-        """Write a picture, grey (exactly) or RGB (by its 256 colours of the median cut)."""
-        if self._count == 0:
-            size = struct.pack("<HH", *picture.size)
-            self._file.write(b"GIF89a" + size + bytes(3) + _LOOP)
-        at = [round((self._count + i) * UNITS / self._fps) for i in (0, 1)]
-        self._file.write(struct.pack("<BBBBHBB", _EXTENSION, 0xF9, 4, 4, at[1] - at[0], 0, 0))
-        self._file.write(_frame(picture))
-        self._count += 1
-
-    def finish(self) -> None:
-        """Write the end."""
-        self._file.write(bytes([_END]))
-
-
 @contextmanager
-def gif_writer(path: Path, fps: float) -> Iterator[GifWriter]:
-    """Yield a GifWriter to a new file, which is whole afterwards."""
+def gif_writer(path: Path, fps: float) -> Iterator[Callable[[Image.Image], None]]:
+    """Yield a function that appends pictures of one size to a new file, which is whole afterwards.
+
+    Each has 256 colours of its own, without dither: grey pictures are exact, RGB ones have the
+    colours of the median cut. The delays are whole hundredths of a second that add up to the true
+    time of each frame.
+    """
+    count = 0
+
+    def append(picture: Image.Image) -> None:
+        nonlocal count
+        if count == 0:
+            size = struct.pack("<HH", *picture.size)
+            file.write(b"GIF89a" + size + bytes(3) + _LOOP)
+        at = [round((count + i) * UNITS / fps) for i in (0, 1)]
+        file.write(struct.pack("<BBBBHBB", _EXTENSION, 0xF9, 4, 4, at[1] - at[0], 0, 0))
+        file.write(_frame(picture))
+        count += 1
+
     with path.open("wb") as file:
-        writer = GifWriter(file, fps)
-        yield writer
-        writer.finish()
+        yield append
+        file.write(bytes([_END]))
 
 
 def _frame(picture: Image.Image) -> bytes:

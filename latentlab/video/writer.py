@@ -6,11 +6,11 @@ enlarged by repeated pixels, as players would blur them.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
-from PIL import Image
+import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from latentlab.checks import check
@@ -27,10 +27,6 @@ _MAX_FPS = {".mp4": 240.0, ".gif": 50.0}  # browsers slow down a GIF's delays un
 _SMALLEST = 256  # pixels; a picture with a shorter side is enlarged to this or more
 
 Write = Callable[[Tensor], None]
-
-
-class _Encoder(Protocol):
-    def append(self, picture: Image.Image) -> None: ...
 
 
 def check_video(path: Path | str, fps: float = FPS) -> None:
@@ -51,8 +47,8 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
     """Yield a function that appends a frame [C,H,W] in [-1,1], grey or colour; all of one size.
 
     Frames with a side below 256 pixels are enlarged by a whole factor. The .mp4 is H.264 in
-    yuv420p and BT.709, which every player knows, see ``FfmpegWriter``; the .gif loops, see
-    ``GifWriter``.
+    yuv420p and BT.709, which every player knows, see ``ffmpeg_writer``; the .gif loops, see
+    ``gif_writer``.
 
     Raises:
         SettingsError: If no such video can be written, see ``check_video``.
@@ -61,29 +57,23 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
         OutputError: If the file cannot be written, or there was no frame.
     """
     check_video(path, fps)
-    shapes: list[list[int]] = []
-    with atomic_write(path) as temporary, _encoder(temporary, fps, str(path)) as encoder:
+    first: torch.Size | None = None
+    mp4 = Path(path).suffix.lower() == ".mp4"
+    with (
+        atomic_write(path) as temporary,
+        ffmpeg_writer(temporary, fps, str(path)) if mp4 else gif_writer(temporary, fps) as append,
+    ):
 
         def write(image: Tensor) -> None:
+            nonlocal first
             picture = tensor_to_picture(image)
-            shape = list(image.shape)
-            if shapes and shape != shapes[0]:
-                raise ImageError(f"{path}: a frame is {shape}, but the first was {shapes[0]}")
-            shapes[:] = [shape]
-            encoder.append(_enlarged(picture))
+            first = first or image.shape
+            if image.shape != first:
+                sizes = f"a frame is {list(image.shape)}, but the first was {list(first)}"
+                raise ImageError(f"{path}: {sizes}")
+            factor = math.ceil(_SMALLEST / min(picture.size))
+            append(ImageOps.scale(picture, factor, Image.Resampling.NEAREST))
 
         yield write
-        if not shapes:
+        if first is None:
             raise OutputError(f"{path}: a video needs at least one frame, but none was given")
-
-
-def _encoder(file: Path, fps: float, where: str) -> AbstractContextManager[_Encoder]:
-    if file.suffix.lower() == ".mp4":
-        return ffmpeg_writer(file, fps, where)
-    return gif_writer(file, fps)
-
-
-def _enlarged(picture: Image.Image) -> Image.Image:
-    factor = math.ceil(_SMALLEST / min(picture.size))
-    size = (picture.width * factor, picture.height * factor)
-    return picture if factor == 1 else picture.resize(size, Image.Resampling.NEAREST)

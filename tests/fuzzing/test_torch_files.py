@@ -27,7 +27,8 @@ def sections(content):
     """What our reader finds in an archive: the content of each member, or None if it refuses."""
     file = io.BytesIO(content)
     try:
-        found = contents(file, len(content), read_directory(file, len(content)))
+        members, last = read_directory(file, len(content))
+        found = contents(file, last, members)
     except CheckpointError:
         return None
     return {name: content[part.start : part.start + part.size] for name, part in found.items()}

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from cli.models import resolve_device
-from cli.options.values import FileName, FloatList, NumberList
+from cli.options.values import file_name, float_list, number_list
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])
@@ -32,9 +32,9 @@ def test_each_command_with_a_distance_lists_them_before_its_examples(name):
 
 
 @pytest.mark.parametrize(("kind", "text"), [
-    (FileName(), ".."), (FileName(), ""), (FileName(), "a/b"), (FileName([".gif"]), "a.avi"),
-    (NumberList(), "1," * 1000 + "x"), (NumberList(), "3-1"), (FloatList(), "1,nan"),
-    (FloatList(), "1," * 1000),
+    (file_name(), ".."), (file_name(), ""), (file_name(), "a/b"), (file_name(".gif"), "a.avi"),
+    (number_list, "1," * 1000 + "x"), (number_list, "3-1"), (float_list, "1,nan"),
+    (float_list, "1," * 1000),
 ])  # fmt: skip
 def test_wrong_values_name_their_option_in_a_short_line(kind, text):
     command = click.Command("draw", params=[click.Option(["--it"], type=kind)], callback=print)

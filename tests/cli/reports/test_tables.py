@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import latentlab
-from cli.reports.tables import SUFFIXES, refuse_existing, to_markdown, write_manifest, write_table
+from cli.options.values import TABLE_SUFFIXES
+from cli.reports.tables import refuse_existing, to_markdown, write_manifest, write_table
 from latentlab import OutputError, SettingsError
 
 FLOATS = [0.1 + 0.2, 1 / 3, 1e-300, 5e-324, 1.7976931348623157e308, 1e22, -0.0, 2**53 + 2.0, np.pi]
@@ -92,7 +93,7 @@ def test_missing_numbers_stay_missing_in_parquet(tmp_path):
     assert frame.isna().to_numpy().tolist() == [[False, False], [True, True]]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_infinity_is_refused(suffix, tmp_path):
     path = tmp_path / f"t{suffix}"
     path.write_text("before")
@@ -140,7 +141,7 @@ def test_markdown_is_one_line_a_row_with_four_digits_or_all_before_the_point():
 # Files.
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_a_table_without_rows_keeps_its_columns(suffix, tmp_path):
     path = table(tmp_path / f"t{suffix}", x=[], s=[])
     if suffix == ".csv":
@@ -160,7 +161,7 @@ def test_an_unknown_suffix_is_refused(name, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_a_table_is_replaced_whole_and_alone(suffix, tmp_path):
     path = tmp_path / f"t{suffix}"
     path.write_bytes(b"x" * 10_000)
