@@ -103,7 +103,7 @@ class ForeignWeights:
         self.tensors: dict[str, Tensor] = {}
         for name, value in found.items():
             if type(name) is not str or type(value) is not Tensor:
-                raise CheckpointError(f"{where}: {quoted(name)} is not a named tensor")
+                raise CheckpointError(f"{where}: {quoted(str(name))} is not a named tensor")
             self.tensors[name] = value
         self._used: set[str] = set()
         self._missing: list[str] = []

@@ -79,7 +79,7 @@ def identify(record: Record, where: str) -> FoundNetwork:
         for key, value in _static_arguments(part, f"{place}: {name}").items():
             if arguments.setdefault(key, value) != value:
                 raise UnsupportedCheckpoint(
-                    f"{place}: {name}: {key} is {quoted(value)}, and {quoted(arguments[key])} in "
+                    f"{place}: {name}: {key} is {quoted(str(value))}, and {quoted(str(arguments[key]))} in "
                     "the whole network"
                 )
     if arguments.pop("synthesis_func", function) != function:
