@@ -78,9 +78,9 @@ def identify(record: Record, where: str) -> FoundNetwork:
     for name, part in inner.items():
         for key, value in _static_arguments(part, f"{place}: {name}").items():
             if arguments.setdefault(key, value) != value:
+                here, whole = quoted(str(value)), quoted(str(arguments[key]))
                 raise UnsupportedCheckpoint(
-                    f"{place}: {name}: {key} is {quoted(str(value))}, and {quoted(str(arguments[key]))} in "
-                    "the whole network"
+                    f"{place}: {name}: {key} is {here}, and {whole} in the whole network"
                 )
     if arguments.pop("synthesis_func", function) != function:
         raise UnsupportedCheckpoint(f"{place}: synthesis_func is not {function}, which is there")
