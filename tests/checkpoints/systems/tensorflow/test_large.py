@@ -23,7 +23,7 @@ CHILD = """
 import json, sys, time
 import torch
 import latentlab
-from latentlab.networks.config import StyleGAN2Config
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.networks.generator import Generator
 
 def peak():  # getrusage would count the parent, as it was when it started this process
