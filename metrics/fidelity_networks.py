@@ -87,7 +87,9 @@ def find_weights(
 
 def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[str, str]]:
     """Return the network and layer by metric: the library's choice, or one network for all."""
-    for metric in metrics or ["nothing"]:
+    if not metrics:
+        raise SettingsError(f"`metrics` must be one of {', '.join(METRICS)}, but got nothing")
+    for metric in metrics:
         check_choice(metric, "metrics", METRICS)
     try:
         with warnings.catch_warnings():  # the library changes the process's filters

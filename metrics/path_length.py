@@ -181,12 +181,16 @@ def filtered_mean(distances: ArrayLike) -> float:
     Raises:
         NumericalError: If a distance is not finite, or there is none.
     """
-    return float(_filtered_mean(finite_values(distances, "path length")))
+    return float(_filtered_mean(_finite(distances)))
 
 
 def kept(distances: ArrayLike) -> NDArray[np.bool_]:
     """Return which of the distances [N] ``filtered_mean`` averages."""
-    return _within(finite_values(distances, "path length"), -1)
+    return _within(_finite(distances), -1)
+
+
+def _finite(distances: ArrayLike) -> NDArray[np.float64]:
+    return finite_values(distances, "path length: distance", "path length: there are no distances")
 
 
 def _filtered_mean(distances: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:

@@ -198,8 +198,14 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
     Raises:
         NumericalError: If a distance is not finite, or a group is empty.
     """
-    both = ((GENERATED, generated), (REAL, real))
-    groups = {name: finite_values(values, f"{name} images") for name, values in both}
+    groups = {
+        name: finite_values(
+            values,
+            f"attribution: {name} distance",
+            f"attribution: no {name} image was projected; nothing to compare",
+        )
+        for name, values in ((GENERATED, generated), (REAL, real))
+    }
     pair = groups[GENERATED], groups[REAL]
     auc = float(area(*pair))
     error = bootstrap(pair, area, seed).standard_error

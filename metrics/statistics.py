@@ -34,8 +34,13 @@ class Uncertainty:
 _UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
 
 
-def finite_values(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    """Return distances [N] in float64; ``what`` says in messages which they are.
+def finite_values(values: ArrayLike, what: str, none: str) -> NDArray[np.float64]:
+    """Return distances [N] in float64.
+
+    Args:
+        values: The distances.
+        what: What a message calls one of them.
+        none: The message where there is none.
 
     Raises:
         NumericalError: If one is not finite, or there is none.
@@ -45,9 +50,9 @@ def finite_values(values: ArrayLike, what: str) -> NDArray[np.float64]:
     found = np.asarray(values, dtype=np.float64).reshape(-1)
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
-        raise NumericalError(f"{what}: distance {bad[0]} is {found[bad[0]]}")
+        raise NumericalError(f"{what} {bad[0]} is {found[bad[0]]}")
     if len(found) == 0:
-        raise NumericalError(f"{what}: there are no distances")
+        raise NumericalError(none)
     return found
 
 

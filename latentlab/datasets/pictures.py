@@ -129,8 +129,9 @@ class PictureDataset:
         if LABEL_FILE not in names:
             raise DataError(f"{self.path}: labels were asked for, but it has no {LABEL_FILE}")
         where = f"{self.path}/{LABEL_FILE}"
+        content = self._bytes(LABEL_FILE)
         try:
-            entries = json.loads(self._bytes(LABEL_FILE))["labels"]
+            entries = json.loads(content)["labels"]
             by_name = {str(name).replace("\\", "/"): label for name, label in entries}
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{where}: expected {{'labels': [[name, label], ...]}}") from error

@@ -413,7 +413,7 @@ def test_a_missing_library_is_told_with_what_to_install(monkeypatch):
     ("changes", "message"),
     [
         ({"metrics": ["isc"]}, "`metrics` must be one of fid, kid, prc, but got 'isc'"),
-        ({"metrics": []}, "`metrics` must be one of fid, kid, prc, but got 'nothing'"),
+        ({"metrics": []}, "`metrics` must be one of fid, kid, prc, but got nothing"),
         ({"extractor": "none"}, "`extractor` is unknown to torch-fidelity"),
         ({"count": 3}, "4 real and 4 generated pictures or more, but got 60 and 3"),
         ({"reals": Pictures(some_pictures(3))}, "but got 3 and 80"),
