@@ -248,6 +248,17 @@ def test_a_picture_that_has_gone_is_named(tmp_path: Path) -> None:
 # Labels.
 
 
+def test_a_mistake_of_ours_while_labels_are_read_is_not_told_as_wrong_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object) -> bytes:
+        raise KeyError("of ours")
+
+    monkeypatch.setattr(PictureDataset, "_bytes", mistaken)
+    with pytest.raises(KeyError, match="of ours"):
+        PictureDataset(as_folder(tmp_path, picture_files(CLASSES)), 16, labels=True)
+
+
 @both_kinds
 def test_class_numbers_become_one_hot_labels(tmp_path: Path, make: Maker) -> None:
     dataset = PictureDataset(make(tmp_path, picture_files(CLASSES)), labels=True)
