@@ -179,20 +179,27 @@ def load_directions(path: Path | str, w_dim: int) -> Directions:
     if HEADER not in header:
         raise LatentError(f"{path}: holds no directions; expected a file of `latentlab directions`")
     try:
-        return _directions(json.loads(header[HEADER]), tensors)
+        return Directions(*_parts(header[HEADER], tensors))
     except LatentError as error:
         raise LatentError(f"{path}: {error}") from error
+
+
+def _parts(text: str, tensors: dict[str, Tensor]) -> tuple[Any, ...]:
+    """Return the fields of directions out of a header and its arrays, each of its own type."""
+    try:
+        about = json.loads(text)
+        if about["version"] == VERSION:
+            return _fields(about, tensors)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as e:
-        raise LatentError(f"{path}: damaged directions ({type(e).__name__}: {e})") from e
+        raise LatentError(f"damaged directions ({type(e).__name__}: {e})") from e
+    raise LatentError(
+        f"directions of version {quoted(about['version'])}, this latentlab reads {VERSION}; "
+        "update it"
+    )
 
 
-def _directions(about: dict[str, Any], tensors: dict[str, Tensor]) -> Directions:
-    if about["version"] != VERSION:
-        raise LatentError(
-            f"directions of version {quoted(about['version'])}, this latentlab reads {VERSION}; "
-            "update it"
-        )
-    return Directions(
+def _fields(about: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[Any, ...]:
+    return (
         _tuple_of(str, about["names"]),
         tensors["vectors"].float(),
         tensors["deviations"].double(),

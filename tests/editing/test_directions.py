@@ -139,6 +139,16 @@ class TestFiles:
         with pytest.raises(LatentError, match=words):
             load_directions(tmp_path / "d.safetensors", 4)
 
+    def test_a_mistake_of_ours_is_not_told_as_damage(self, tmp_path, monkeypatch):
+        save_directions(tmp_path / "d.safetensors", directions())
+
+        def mistaken(*_):
+            raise KeyError("of ours")
+
+        monkeypatch.setattr("latentlab.editing.directions.check_shape", mistaken)
+        with pytest.raises(KeyError, match="of ours"):
+            load_directions(tmp_path / "d.safetensors", 4)
+
     def test_as_many_directions_as_allowed_come_back_and_one_more_is_refused(self, tmp_path):
         def some(count):
             numbers = torch.ones(count, 1)
