@@ -65,18 +65,20 @@ def compare(
         raise click.UsageError("Give two checkpoints or more, each once.")
     from cli.measuring.comparison import labels_of, measure, open_settings
     from cli.measuring.comparison_page import planned_files, write_comparison
+    from cli.measuring.results import Results
     from cli.measuring.work import claimed_results
     from cli.models import open_model
     from latentlab import distributed
 
     models = [open_model(checkpoint, request.device) for checkpoint in checkpoints]
     counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
-    settings = open_settings(counts, needs, request, models)
-    facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
-             **settings.identity()}
     labels = labels_of(models)
     title = f"{', '.join(labels[:-1])} and {labels[-1]}"
     files = planned_files(len(models))
+    Results(request, title, files)  # results of another run are told before anything is fetched
+    settings = open_settings(counts, needs, request, models)
+    facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
+             **settings.identity()}
     with claimed_results(request, title, files, models, facts) as results:
         measured = [
             measure(model, label, settings)
@@ -89,11 +91,11 @@ def compare(
 # fmt: on
 
 
-def _chosen_metrics(metrics: tuple[str, ...], needs: dict[str, Any]) -> tuple[str, ...]:
+def _chosen_metrics(metrics: tuple[str, ...], given: dict[str, Any]) -> tuple[str, ...]:
     """Return the metrics to measure; those asked for must have what they need."""
     for name in metrics:
-        if name in needs and not needs[name]:
+        if name in given and not given[name]:
             raise click.UsageError(f"--metric {name} needs {_NEEDS[name]}.")
     return tuple(dict.fromkeys(metrics)) or tuple(
-        name for name in SAMPLES if name not in needs or needs[name]
+        name for name in SAMPLES if name not in given or given[name]
     )

@@ -71,6 +71,7 @@ def directions(
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
     from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
+    from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
     from cli.measuring.work import claimed_results
     from cli.models import label_of, open_model
@@ -82,7 +83,8 @@ def directions(
     numbers = None if layers is None else tuple(style_layers(layers, model.g.num_ws))
     c = label_of(model.g, label)
     count = samples or (_PICTURES if attributes.classifiers else _SAMPLES)
-    wanted = DirectionSettings(method, count, components, numbers, attributes)
+    own = attributes.labelled and read_labelled(*attributes.labelled, "w", attributes.layer)
+    wanted = DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.name}"

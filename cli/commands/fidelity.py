@@ -51,6 +51,7 @@ def fidelity(
           --metric fid --metric kid --html -o fidelity
     """
     from cli.measuring.fidelity import FILES, write
+    from cli.measuring.results import Results
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
@@ -65,10 +66,12 @@ def fidelity(
     settings = {"data": reals.fingerprint, "metrics": metrics, "mirror": mirror,
                 "seed": request.seed}
     count = min(samples, len(reals))
+    title = f"Fidelity of {model.name}"
+    Results(request, title, FILES)  # results of another run are told before anything is fetched
     files = {} if request.dry_run else find_weights(metrics, weights, vgg_weights)
     identity = {"metric": "fidelity", **settings,
                 "weights": {name: sha256_of(file) for name, file in files.items()}}
-    with claimed_results(request, f"Fidelity of {model.name}", FILES, [model],
+    with claimed_results(request, title, FILES, [model],
                          {**settings, "samples": samples, "reals": count}) as results:
         with work_on(request, model, "fidelity", samples + count, "img", identity) as work:
             result = measure(

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from PIL import Image
 from torch import Tensor
 
-from cli.measuring.labelled_latents import named, read_labelled
+from cli.measuring.labelled_latents import LabelledLatents, named
 from cli.measuring.results import Results
 from cli.measuring.separability import OpenedClassifier, cautions, sha256_of_latents
 from cli.measuring.work import work_on
@@ -40,13 +39,17 @@ _ROWS = 20
 
 @dataclass(frozen=True)
 class DirectionSettings:
-    """How directions are found; see the options of the command."""
+    """How directions are found; see the options of the command.
+
+    ``labelled`` are the latents and labels that exist already, where they are given.
+    """
 
     method: str
     samples: int
     components: int
     layers: tuple[int, ...] | None
     attributes: AttributesRequest
+    labelled: LabelledLatents | None
 
 
 def identity(
@@ -80,8 +83,8 @@ def find(
 ) -> tuple[Directions, list[str]]:
     """Find directions; returns them, and what a reader should know of them."""
     if wanted.method == "svm":
-        if wanted.attributes.labelled is not None:
-            return _of_labels(model, wanted, *wanted.attributes.labelled, request.seed)
+        if wanted.labelled is not None:
+            return _of_labels(model, wanted, wanted.labelled, request.seed)
         return _of_classifiers(model, wanted, classifiers, request, settings)
     moments = _moments(model, wanted.samples, request.seed)
     how = (wanted.components, wanted.layers, model.sha256)
@@ -147,13 +150,12 @@ def _of_classifiers(
 
 
 def _of_labels(
-    model: Model, wanted: DirectionSettings, latents: Path, labels: Path, seed: int
+    model: Model, wanted: DirectionSettings, read: LabelledLatents, seed: int
 ) -> tuple[Directions, list[str]]:
-    read = read_labelled(latents, labels, "w", wanted.attributes.layer)
     width = read.latents.shape[1]
     if width != model.g.w_dim:
         wanted_width = f"this generator's has {model.g.w_dim}"
-        raise LatentError(f"{latents}: w of {width} numbers, but {wanted_width}")
+        raise LatentError(f"{wanted.attributes.latents}: w of {width} numbers, but {wanted_width}")
     names = [str(name) for name in read.labels.columns]
     found = boundary_directions(
         read.latents, label_logits(read.labels), names,

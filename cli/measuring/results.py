@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
 
 from cli.measuring.partial import remove_all
 from cli.models import Model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.page import Page
+from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.text import say
 from latentlab import OutputError
 from latentlab.images import save_picture
 from latentlab.version import __version__
 from metrics import MetricResult
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from PIL import Image
 
 PAGE = "report.html"
 
@@ -63,15 +62,13 @@ class Results:
         """Write a table by the suffix of its name."""
         write_table(frame, self.file(name))
 
-    def picture(self, name: str, picture: "Image.Image", caption: str) -> None:
+    def picture(self, name: str, picture: Image.Image, caption: str) -> None:
         """Write a picture as PNG, and show it on the page."""
         save_picture(self.file(name), picture)
         self.page.picture(self.folder / name, caption)
 
-    def figure(self, name: str, figure: "Figure", caption: str) -> None:
+    def figure(self, name: str, figure: Figure, caption: str) -> None:
         """Write a plot as PNG, and show it on the page."""
-        from cli.reports.plot_style import save_figure
-
         save_figure(self.file(name), figure)
         self.page.picture(self.folder / name, caption)
 

@@ -9,8 +9,6 @@ from typing import Any
 from latentlab import ImageError
 from latentlab.files import atomic_write, sha256_of
 
-RECORD = "projection.json"
-
 _FORMAT = 1
 _MOST_BYTES = 2**20
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from cli.pictures.records import RECORD, Record, read_record
+from cli.pictures.records import Record, read_record
 from cli.reports.tables import write_table
 from latentlab import OutputError, Projection
 from latentlab.faces import Alignment, save_alignment
@@ -20,7 +20,7 @@ from latentlab.images import grid, save_image
 from latentlab.latents import save_noise, save_ws
 from latentlab.projection.quality import pixel_quality
 
-REPORT = "report.csv"
+REPORT, RECORD = "report.csv", "projection.json"
 FILES = (
     "projected_w.npz", "projected_noise.npz", "target.png", "projected.png", "comparison.png",
     "history.csv",

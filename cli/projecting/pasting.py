@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from cli.pictures.choice import distinct
-from cli.pictures.records import RECORD, read_record
-from cli.projecting.files import ALIGNMENT, projections_in
+from cli.pictures.records import read_record
+from cli.projecting.files import ALIGNMENT, RECORD, projections_in
 from cli.reports.tables import refuse_existing
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back

@@ -8,9 +8,8 @@ import click
 
 from cli.pictures.choice import Choice
 from cli.pictures.plan import Layout, PicturePlan, make_plan
-from cli.pictures.records import RECORD
 from cli.pictures.report import PictureReport, refused
-from cli.projecting.files import FILES, REPORT
+from cli.projecting.files import FILES, RECORD, REPORT
 from cli.projecting.method import Method
 from cli.reports.tables import MANIFEST
 from cli.text import plain_text

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from cli.models import open_model
 from cli.options.projection import TuningRequest
-from cli.pictures.records import RECORD, read_record
+from cli.pictures.records import read_record
+from cli.projecting.files import RECORD
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.progress import ProgressBar

@@ -175,6 +175,15 @@ class TestBoundaries:
                    tmp_path / "labels.csv", "-o", tmp_path / "out")  # fmt: skip
         assert "w.npz: `w` holds NaN or infinity" in str(done.exception)
 
+    def test_what_is_missing_is_named(self, model, tmp_path):
+        save_ws(tmp_path / "w.npz", torch.randn(4, 3, 12))
+        (tmp_path / "labels.csv").write_text("a\n1\n0\n1\n0\n")
+        for latents, labels in (("none.npz", "labels.csv"), ("w.npz", "none.csv")):
+            done = run(model, "--method", "svm", "--latents", tmp_path / latents, "--labels",
+                       tmp_path / labels, "-o", tmp_path / "out")  # fmt: skip
+            assert "none." in str(done.exception)
+            assert "no such file" in str(done.exception)
+
 
 def test_a_dry_run_writes_nothing(model, tmp_path):
     done = found(model, "--method", "sefa", "--layers", "0-3", "--dry-run", "-o", tmp_path / "out")

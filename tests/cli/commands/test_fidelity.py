@@ -110,6 +110,15 @@ def test_missing_weights_are_told_before_the_folder_is_made(tmp_path, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
+def test_results_of_another_run_are_told_before_weights_are_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("fetched"))
+    (tmp_path / "report.csv").touch()
+    done = command(tmp_path, "--metric", "fid")
+    assert done.exit_code == 6
+    assert "report.csv exists" in done.stderr.splitlines()[-1]
+
+
 def test_a_missing_library_is_told_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     done = command(tmp_path / "out")

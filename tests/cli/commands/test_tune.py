@@ -10,8 +10,8 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
-from cli.pictures.records import RECORD, Record, Source
-from cli.projecting.files import write_files
+from cli.pictures.records import Record, Source
+from cli.projecting.files import RECORD, write_files
 from tests.conftest import make_generator
 from tests.projection.test_projector import targets
 
