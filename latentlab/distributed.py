@@ -156,7 +156,7 @@ def _wanted() -> int:
         return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
     except ValueError as error:
         raise SettingsError(
-            "WORLD_SIZE in the environment is no number; start processes with torchrun"
+            "WORLD_SIZE in the environment is not a number; start processes with torchrun"
         ) from error
 
 

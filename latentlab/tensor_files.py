@@ -141,7 +141,7 @@ def _open_npz(path: Path | str) -> zipfile.ZipFile:
 
 @contextmanager
 def _refuse_damage(path: Path | str | None) -> Iterator[None]:
-    """Tell what zipfile and numpy raise as LatentError; for their calls, and nothing else."""
+    """Raise what zipfile and numpy raise as LatentError; only for their calls."""
     try:
         yield
     except FileNotFoundError as error:

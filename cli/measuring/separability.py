@@ -186,8 +186,8 @@ def cautions(fewest: int, dimensions: int, not_converged: int) -> list[str]:
     lines = []
     if fewest < _FEW * dimensions:
         lines.append(
-            f"Few samples: of {fewest:,} in {dimensions} dimensions planes divide many by chance, "
-            f"and look too good; {_FEW * dimensions:,} or more should count for an attribute."
+            f"Few samples: in {dimensions} dimensions planes divide many of {fewest:,} by chance, "
+            f"and look too good; use {_FEW * dimensions:,} or more for each attribute."
         )
     if not_converged:
         lines.append(f"{counted(not_converged, 'SVM')} did not converge.")
