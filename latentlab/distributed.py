@@ -162,7 +162,7 @@ def _wanted() -> int:
 
 def _join() -> "Store":
     """Join the group; returns the store through which processes can talk even if it breaks."""
-    import torch.distributed.nn  # noqa: F401
+    import torch.distributed.nn  # noqa: F401 - see below
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 

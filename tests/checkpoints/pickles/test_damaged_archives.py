@@ -97,7 +97,7 @@ LOCAL, ENTRY, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
     ("mark", "field", "value", "width", "words"),
     [
         (ENTRY, 8, 1, 2, "encrypted"), (ENTRY, 8, 0x20, 2, "flags"), (ENTRY, 8, 0x40, 2, "flags"),
-        (LOCAL, 6, 1, 2, "announces"), (LOCAL, 8, 8, 2, "otherwise"), (ENTRY, 10, 8, 2, "compr"),
+        (LOCAL, 6, 1, 2, "announces"), (LOCAL, 8, 8, 2, "announces"), (ENTRY, 10, 8, 2, "compr"),
         (ENTRY, 20, 1, 4, "compressed"), (ENTRY, 24, 2**32 - 1, 4, "compressed"),
         (LOCAL, 18, 1, 4, "another size"), (LOCAL, 22, 2**31, 4, "another size"),
         (LOCAL, 14, 7, 4, "another size or checksum"), (ENTRY, 16, 7, 4, "checksum"),
