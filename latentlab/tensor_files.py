@@ -141,7 +141,7 @@ def _open_npz(path: Path | str) -> zipfile.ZipFile:
 
 @contextmanager
 def _refuse_damage(path: Path | str | None) -> Iterator[None]:
-    """Raise what zipfile and numpy raise as LatentError; only for their calls."""
+    """Turn what zipfile and numpy raise into LatentError; only for their calls."""
     try:
         yield
     except FileNotFoundError as error:

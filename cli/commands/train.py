@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What training is asked: the data, the config and what changes it, the length of the run."""
+    """What training is given: the data, the config and what changes it, the length of the run."""
 
     data: str
     config_name: str

@@ -36,7 +36,7 @@ _READING = (
     "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
     "leave open doubles it, over all attributes together."
 )
-# Samples for each dimension below which a warning stands. A plane fitted to n coins in D dimensions
+# Samples for each dimension below which we warn. A plane fitted to n coins in D dimensions
 # seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
 _FEW = 10
 

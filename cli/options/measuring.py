@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class MeasuringRequest:
-    """What every measuring command is asked: where to write what, and how to compute."""
+    """What every measuring command is given: where to write what, and how to compute."""
 
     output: Path
     overwrite: bool

@@ -98,7 +98,7 @@ def remove_stages(output: Path) -> None:
 def publish(stage: Path, record: Record, folder: Path) -> None:
     """Move finished files, which ``record`` lists, from their stage into their folder.
 
-    The record comes first: after a kill in between, what is missing tells that the projection is
+    The record comes first: after a kill in between, what is missing shows that the projection is
     not done, and the record that its files are ours.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Pillow's reader, before version 13, copies what every entry points to: a block of a megabyte whose
 entries all point to one place fills gigabytes. Later ones take a fraction for an orientation, and
-tell a corrupt block by a warning alone. Only one entry of the first directory is wanted here.
+report a corrupt block by a warning alone. Only one entry of the first directory is wanted here.
 """
 
 import re

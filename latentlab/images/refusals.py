@@ -19,7 +19,7 @@ _DECODER_ERRORS = (
 
 @contextmanager
 def refuse_damage(where: str) -> Iterator[None]:
-    """Raise what a decoder raises as ImageError; only for calls of a decoder.
+    """Turn what a decoder raises into ImageError; only for calls of a decoder.
 
     UnidentifiedImageError passes: a file of another kind is not damaged.
     """
