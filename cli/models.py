@@ -52,7 +52,7 @@ def resolve_device(name: str) -> str:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         raise click.BadParameter(
-            f"{name!r} is no device of this machine; cpu always is", param_hint="--device"
+            f"{name!r} is not a device of this machine; cpu always is", param_hint="--device"
         ) from error
     return name
 

@@ -82,7 +82,7 @@ def check_whole(
 ) -> None:
     """Refuse what is not a whole number within low..high, or None where optional.
 
-    True and False are no numbers.
+    True and False are not numbers.
     """
     fits = type(value) is int and low <= value and (high is None or value <= high)
     bounds = f">= {low}" if high is None else f"{low}..{high}"

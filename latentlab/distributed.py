@@ -156,13 +156,13 @@ def _wanted() -> int:
         return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
     except ValueError as error:
         raise SettingsError(
-            "WORLD_SIZE in the environment is no number; start processes with torchrun"
+            "WORLD_SIZE in the environment is not a number; start processes with torchrun"
         ) from error
 
 
 def _join() -> "Store":
     """Join the group; returns the store through which processes can talk even if it breaks."""
-    import torch.distributed.nn  # noqa: F401
+    import torch.distributed.nn  # noqa: F401 - see below
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 

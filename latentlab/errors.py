@@ -92,10 +92,10 @@ class ProcessError(LatentlabError):
 
 
 class StoppedElsewhere(ProcessError):
-    """Another process of the job has failed, and says why itself."""
+    """Another process of the job has failed and says why itself."""
 
     def __init__(self, process: int, exit_code: int) -> None:
-        super().__init__(f"process {process} has failed, and says why")
+        super().__init__(f"process {process} has failed and says why")
         self.exit_code = exit_code
 
 

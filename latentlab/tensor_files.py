@@ -58,8 +58,8 @@ def read_safetensors(
     try:
         _refuse_twins(path)
         with safe_open(path, "pt") as file:
-            check({key: file.get_slice(key).get_shape() for key in file.keys()})  # noqa: SIM118
-            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            check({key: file.get_slice(key).get_shape() for key in file.keys()})  # noqa: SIM118 - no mapping
+            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
         raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
     except OSError as error:
@@ -141,7 +141,7 @@ def _open_npz(path: Path | str) -> zipfile.ZipFile:
 
 @contextmanager
 def _refuse_damage(path: Path | str | None) -> Iterator[None]:
-    """Tell what zipfile and numpy raise as LatentError; for their calls, and nothing else."""
+    """Turn what zipfile and numpy raise into LatentError; only for their calls."""
     try:
         yield
     except FileNotFoundError as error:

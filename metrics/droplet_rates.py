@@ -89,7 +89,7 @@ def droplets(
                 "noise": noise}  # fmt: skip
     sizes = dict(zip(names, arrays["sizes"].max(axis=0).tolist(), strict=True))
     if not any(sizes.values()):
-        raise LatentError("this generator shows no feature maps [N, C, H, W]: nothing to look into")
+        raise LatentError("this generator shows no feature maps [N, C, H, W]: nothing to examine")
     samples = _detections(arrays["found"], sizes)
     rows = [_row(ANY, g.resolution, samples, num_samples)]
     for name, size in sizes.items():

@@ -73,7 +73,7 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
         epsilon: Length of the step as a share of the path.
         noise: "random" or "const", see PathProtocol.
         relative_width: Stop early, once the 95 % interval is narrower than this share of the
-            value; ``settings`` tell.
+            value; ``settings`` say.
         batch: Paths at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run, see ``in_batches``.
         progress: Called with the paths done and in all.

@@ -95,7 +95,7 @@ def in_batches(
 
 
 def shifted(progress: Progress | None, shift: int, total: int) -> Progress | None:
-    """Return what tells ``progress`` of samples that are a part of others: ``total`` in all."""
+    """Return what informs ``progress`` of samples that are a part of others: ``total`` in all."""
     return None if progress is None else lambda done, _: progress(done + shift, total)
 
 

@@ -233,7 +233,7 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
 def _projected(
     g: Generator, targets: Tensor, distance: Distance, settings: ProjectorSettings
 ) -> sampling.Arrays:
-    """Project targets [N,C,R,R]; one that leaves the finite numbers gets NaN and itself."""
+    """Project targets [N,C,R,R]; one that diverges gets NaN and itself."""
     try:
         found = project(g, targets, distance, settings=settings, batch=len(targets))
     except NumericalError:

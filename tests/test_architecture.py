@@ -52,6 +52,7 @@ ALSO_OPENED = {
     "cli/reports/page.py": {"Image.open"},
 }
 MOST_FILES = 25  # of code in a folder: what the eye finds a name in
+MOST_LINES = 39  # of a command without its options and help: it parses, calls and writes
 
 
 def name_of(file):
@@ -143,6 +144,25 @@ def test_a_command_is_imported_by_main_alone():
         if name.startswith("cli.commands.") and module != "cli.main"
     ]
     assert wrong == []
+
+
+def commands_in(tree):
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            decorators = {ast.unparse(each).partition("(")[0] for each in node.decorator_list}
+            if "click.command" in decorators:
+                yield node
+
+
+def test_a_command_parses_calls_and_writes():
+    lengths = {}
+    for module, file in FILES.items():
+        if room_of(module) == "commands":
+            for command in commands_in(parsed(file)):
+                body = command.body[ast.get_docstring(command) is not None :]
+                lengths[f"{module}: {command.name}"] = body[-1].end_lineno - body[0].lineno + 1
+    assert len(lengths) == len(list((ROOT / "cli/commands").glob("[!_]*.py")))  # one in each file
+    assert {name: count for name, count in lengths.items() if count > MOST_LINES} == {}
 
 
 def test_the_rooms_of_the_command_line_stand_in_their_order():

@@ -13,7 +13,7 @@ from cli.options.measuring import (
 from cli.options.values import sample_counts
 from cli.text import say
 
-# What is measured, and on how many samples unless told: as published where there is a custom.
+# What is measured, and on how many samples by default: as published where there is a custom.
 SAMPLES = {
     "ppl": 50_000, "separability": 200_000, "contributions": 1024, "droplets": 256,
     "fidelity": 50_000,

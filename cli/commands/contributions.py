@@ -16,7 +16,7 @@ def contributions(
     """Measure the share of each resolution.
 
     For generators of StyleGAN2's skip architecture, which add up an RGB image of every
-    resolution. A folder stands for the snapshots in it: if all of them tell how many images they
+    resolution. A folder stands for the snapshots in it: if all of them say how many images they
     were trained on, the plot shows the shares over the training.
 
     Shares are of the standard deviations of the images that are added up, both as they come and

@@ -35,7 +35,7 @@ _PATH = click.Path(path_type=Path)
                  help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
                  "as the directions say, or all."),
     *options_of_seeds,
-    *common.video_options("Also write a video of each row, from the least strength to the greatest "
+    *common.video_options("Also write a video of each row, from the lowest strength to the highest "
                           "and back"),
     click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True,
                  metavar="N", help="Frames of the video from one end to the other."),
@@ -56,7 +56,7 @@ def edit(
     Moves the latent of a projected picture, or of a seed, along directions in W and renders it
     with its own noise; strength 0 is the picture itself. DIR receives NAME.png, a filmstrip with
     one row for each direction; in NAME/DIRECTION/ each frame, the edited latents (w.npz, one row
-    for each strength) and the video; and edits.csv, which tells where each frame is on its
+    for each strength) and the video; and edits.csv, which says where each frame is on its
     direction: in deviations from the mean of w, or from the boundary of an attribute.
 
     \b

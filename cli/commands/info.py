@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @checkpoint_argument
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def info(checkpoint: str, as_json: bool) -> None:
-    """Tell what a checkpoint holds.
+    """Show what a checkpoint holds.
 
     Settings are listed where they differ from those that its system was published with; --json
     lists all of them.

@@ -49,7 +49,7 @@ def interpolate(
     LATENTS are folders of `latentlab project`, whose noise maps are used as well, or .npz files
     with key w; the walk goes through all their pictures in this order, and shows each as it is.
     DIR receives frames/00000.png and so on, or the video; strip.png with one row for each way
-    from picture to picture; frames.npz with the latents (key w); frames.csv, which tells where
+    from picture to picture; frames.npz with the latents (key w); frames.csv, which says where
     each frame is; and manifest.json.
 
     \b
@@ -70,7 +70,7 @@ def interpolate(
     keys = latents_to_render(model, seeds or [], latents)
     if len(keys) * frames > _MOST_FRAMES:
         raise click.UsageError(
-            f"{len(keys)} pictures with {frames:,} frames each are more than {_MOST_FRAMES:,}."
+            f"{len(keys)} pictures with {frames:,} frames each make more than {_MOST_FRAMES:,}."
         )
     way = places(len(keys), frames, loop, ease)
     ws_at = on_circles(model, seeds or []) if space == "z" else on_lines(keys)

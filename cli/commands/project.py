@@ -40,7 +40,7 @@ def project(
     """Find the latents and noise of pictures.
 
     PICTURE is a file, a folder of pictures, or a pattern such as 'photos/*.jpg'. The files of
-    a picture that is named alone go into DIR itself, those of each other one into DIR/NAME:
+    a single picture named by itself go into DIR, those of all other pictures into DIR/NAME:
     projected_w.npz (key w), projected_noise.npz, target.png, projected.png, comparison.png
     (target and projection side by side), history.csv and projection.json (what they are); and
     alignment.json, mask.png and the video where these are asked for. DIR/report.csv has one row

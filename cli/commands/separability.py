@@ -25,7 +25,7 @@ def separability(
     scores with their intervals), attributes.csv and attributes.png (each attribute alone). The
     same command again continues a stopped measurement.
 
-    With CKPT, pictures are made and classified; with --latents and --labels, nothing is.
+    With CKPT, pictures are made and classified; with --latents and --labels, none are.
 
     \b
     Classifiers:
@@ -35,7 +35,7 @@ def separability(
 
     Labels are a table with one row per sample and one column per attribute: 0/1, true/false,
     yes/no, -1/1, or scores whose sign is the class; empty cells are unknown. Latents of a folder
-    find their row by its column `picture`, others by their order.
+    find their rows by the column `picture`, others by their order.
 
     \b
     Examples:

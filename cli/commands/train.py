@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What training is told: the data, the config and what changes it, the length of the run."""
+    """What training is given: the data, the config and what changes it, the length of the run."""
 
     data: str
     config_name: str
@@ -100,7 +100,7 @@ def train(request: TrainingRequest) -> None:
     """
     size = request.resolution
     if size is not None and size & (size - 1):
-        raise click.BadParameter(f"{size} is no power of two", param_hint="--resolution")
+        raise click.BadParameter(f"{size} is not a power of two", param_hint="--resolution")
     from cli.models import resolve_device
     from latentlab import distributed
     from latentlab.datasets import open_dataset

@@ -19,7 +19,7 @@ from cli.text import say
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
     """Train the classifier of digits.
 
-    At the end, it tells the accuracy on the held-out digits. The logits serve as ten attributes,
+    Prints the accuracy on the held-out digits at the end. The logits serve as ten attributes,
     the features as the distance builtin:digits.
 
     \b

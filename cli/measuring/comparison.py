@@ -61,7 +61,7 @@ def open_settings(
     request: MeasuringRequest,
     models: Sequence[Model],
 ) -> ComparisonSettings:
-    """Open what the metrics need, so that what is missing is told before anything is measured."""
+    """Open what the metrics need, so that what is missing is said before anything is measured."""
     device = models[0].place
     compare = None
     if "ppl" in samples:
@@ -71,7 +71,7 @@ def open_settings(
     named = needs.classifiers if "separability" in samples else ()
     judges = {name: load_classifier(name).to(device) for name in named}
     if "fidelity" in samples:
-        open_dataset(needs.data or "", None, 3)  # what cannot be read is told now
+        open_dataset(needs.data or "", None, 3)  # what cannot be read is said now
     return ComparisonSettings(samples, needs, request, compare, judges)
 
 

@@ -98,7 +98,7 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
     if undecided:
         lines.append(f"No significant difference on {', '.join(undecided)}.")
     if unknown := named.loc[named["better"] == UNKNOWN, "what"].unique().tolist():
-        lines.append(f"No interval is known, and so no verdict given, on {', '.join(unknown)}.")
+        lines.append(f"No verdict on {', '.join(unknown)}, as no interval is known.")
     return lines or ["Nothing was measured by which models can be ranked."]
 
 

@@ -55,7 +55,7 @@ class DirectionSettings:
 def identity(
     wanted: DirectionSettings, classifiers: Sequence[OpenedClassifier], seed: int
 ) -> dict[str, Any]:
-    """Return all that decides the directions, as it stands in the manifest."""
+    """Return all that decides the directions, as the manifest has it."""
     layers = "all" if wanted.layers is None else number_ranges(wanted.layers)
     facts: dict[str, Any] = {"method": wanted.method, "layers": layers, "seed": seed}
     asked, own = wanted.attributes, wanted.attributes.labelled

@@ -75,7 +75,7 @@ class Results:
     def finish(self, rows: pd.DataFrame, settings: dict[str, Any]) -> None:
         """Write the report, the page, and last the manifest; then drop the kept batches.
 
-        ``rows`` are Model.tidy's; ``settings`` stand in the manifest and at the end of the page.
+        ``rows`` are Model.tidy's; ``settings`` appear in the manifest and at the end of the page.
         """
         self.table(self.request.report, rows)
         if self.request.html:

@@ -36,7 +36,7 @@ _READING = (
     "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
     "leave open doubles it, over all attributes together."
 )
-# Samples for each dimension below which a warning stands. A plane fitted to n coins in D dimensions
+# Samples for each dimension below which we warn. A plane fitted to n coins in D dimensions
 # seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
 _FEW = 10
 
@@ -186,8 +186,8 @@ def cautions(fewest: int, dimensions: int, not_converged: int) -> list[str]:
     lines = []
     if fewest < _FEW * dimensions:
         lines.append(
-            f"Few samples: of {fewest:,} in {dimensions} dimensions planes divide many by chance, "
-            f"and look too good; {_FEW * dimensions:,} or more should count for an attribute."
+            f"Few samples: in {dimensions} dimensions planes divide many of {fewest:,} by chance, "
+            f"and look too good; use {_FEW * dimensions:,} or more for each attribute."
         )
     if not_converged:
         lines.append(f"{counted(not_converged, 'SVM')} did not converge.")

@@ -29,14 +29,14 @@ def claimed_results(
     settings: dict[str, Any],
     left_out: Sequence[str] = (),
 ) -> Iterator[Results]:
-    """Hold the folder for the results of a command; a dry run tells the settings, and ends here.
+    """Hold the folder for the results of a command; a dry run prints the settings, and ends here.
 
     Args:
         request: What the command line asks for.
         title: Of the page.
         files: Names of the results, besides the report and the page.
         models: What is measured.
-        settings: What else a dry run tells.
+        settings: What else a dry run prints.
         left_out: What could not be read, with the reason.
 
     Raises:
@@ -54,8 +54,8 @@ def claimed_results(
 
 
 def end(left_out: Sequence[str], diverged: int = 0) -> None:
-    """Name what was left out, and end with the exit code that tells so, if anything was."""
-    lost = [f"{counted(diverged, 'projection')} left the finite numbers"] * (diverged > 0)
+    """Name what was left out, and end with the exit code that says so, if anything was."""
+    lost = [f"{counted(diverged, 'projection')} diverged"] * (diverged > 0)
     leave([*lost, *left_out], DIVERGED if diverged else PARTLY_BAD)
 
 
@@ -74,7 +74,7 @@ def work_on(
         request: What the command line asks for; batches are kept in its folder until the results
             are written.
         model: What is measured.
-        label: Stands at the progress bar.
+        label: Shown at the progress bar.
         total: Number of samples.
         unit: What a sample is called there.
         identity: All that decides the numbers, besides the model, the device and the count.

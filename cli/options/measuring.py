@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class MeasuringRequest:
-    """What every measuring command is told: where to write what, and how to compute."""
+    """What every measuring command is given: where to write what, and how to compute."""
 
     output: Path
     overwrite: bool
@@ -108,7 +108,7 @@ def measuring_options(report: str = "report.csv", always_page: bool = False) -> 
     """Return the options of a MeasuringRequest, passed to the command as ``request``.
 
     Args:
-        report: Name of the table, unless told otherwise.
+        report: Default name of the table.
         always_page: Whether the page is written without being asked for.
     """
     html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
@@ -161,7 +161,7 @@ def attributes_options(use: str = "", where: str = "above", arrays: str = "w or 
         *_classifier_options(use, where),
         click.option("--keep", type=click.IntRange(min=1), metavar="N",
                      help="How many samples count for an attribute, the most confident first. "
-                     "Default: half; with --labels all."),
+                     "Default: half; with --labels, all."),
         click.option("--latents", type=_FILE, metavar="FILE|DIR",
                      help=f"Your own latents{use}: .npz with {arrays}, or a folder of "
                      "`latentlab project`."),
@@ -181,7 +181,7 @@ separability_options = grouped_options("wanted", SeparabilityRequest, (
 ))  # fmt: skip
 comparison_options = grouped_options("needs", ComparisonRequest, (
     click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
-                 default=["ppl2_wend"], show_default=True, help="Of the path length; see ppl."),
+                 default=["ppl2_wend"], show_default=True, help="Path length protocol; see ppl."),
     distance_option,
     *_classifier_options(" for separability", "separability"),
     click.option("--data", metavar="DIR|ZIP|builtin:digits",

@@ -121,7 +121,7 @@ limit_option = click.option(
 )
 max_upscale_option = click.option(
     "--max-upscale", type=FiniteFloat(min=1), default=4.0, show_default=True, metavar="FACTOR",
-    help="Refuse pictures that would be enlarged more.",
+    help="Refuse pictures that would be enlarged more than this.",
 )  # fmt: skip
 face_options = grouped_options("faces", FaceRequest, (
     click.option("--landmarks", type=_FILE, metavar="FILE",

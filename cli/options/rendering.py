@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RenderingRequest:
-    """What rendering commands are told: the model, how seeds are mapped, where results go."""
+    """What rendering commands are given: the model, how seeds are mapped, where results go."""
 
     checkpoint: str
     truncation_cutoff: int | None

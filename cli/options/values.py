@@ -87,7 +87,7 @@ def sample_counts(names: Sequence[str]) -> Callable[[str], dict[str, int]]:
 def colour(text: str) -> tuple[int, int, int]:
     """Parse a colour such as "#ffffff"; returns red, green and blue in 0..255."""
     if not _COLOUR.fullmatch(text):
-        raise click.BadParameter(f"{text[:80]!r} is no colour such as #ffffff")
+        raise click.BadParameter(f"{text[:80]!r} is not a colour such as #ffffff")
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue
 
@@ -99,7 +99,7 @@ def file_name(*suffixes: str) -> Callable[[str], str]:
         fits = not suffixes or PurePath(text).suffix in suffixes
         if PurePath(text).name != text or text in ("", "..") or not fits:
             ending = f" that ends in {', '.join(suffixes)}" if suffixes else ""
-            raise click.BadParameter(f"{text[:80]!r} is no file name{ending}")
+            raise click.BadParameter(f"{text[:80]!r} is not a file name{ending}")
         return text
 
     return name

@@ -121,7 +121,7 @@ class PictureReport:
         }
 
     def close(self, verb: str | None) -> None:
-        """Say what was left out, and end the command with the code that tells so.
+        """Say what was left out, and end the command with the code that says so.
 
         Args:
             verb: What has been done to the others, which is said first; None says nothing.

@@ -54,7 +54,7 @@ def write_files(
     save_image(projected, image)
     save_image(comparison, grid([target, image], 2, _GAP))
     steps = result.history[result.history["image"] == index]
-    # Losses that have left the finite numbers become empty cells.
+    # Losses that are NaN or infinite become empty cells.
     write_table(steps.drop(columns="image").replace([np.inf, -np.inf], np.nan), history)
     if alignment is not None:
         save_alignment(folder / ALIGNMENT, alignment)
@@ -98,7 +98,7 @@ def remove_stages(output: Path) -> None:
 def publish(stage: Path, record: Record, folder: Path) -> None:
     """Move finished files, which ``record`` lists, from their stage into their folder.
 
-    The record comes first: after a kill in between, what is missing tells that the projection is
+    The record comes first: after a kill in between, what is missing shows that the projection is
     not done, and the record that its files are ours.
 
     Raises:

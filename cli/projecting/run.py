@@ -123,7 +123,7 @@ class _Worker:
         status, note = "ok", target.note
         if bool(result.diverged[index]):
             status = "diverged"
-            note = f"{job.picture}: the loss left the finite numbers; what is saved was best before"
+            note = f"{job.picture}: the loss became NaN or infinite; the best before that is saved"
         facts = {**target.facts, **numbers, **self.method.facts}
         row = row_of(job.picture, status, note, **facts)
         digests = {path.name: sha256_of(path) for path in sorted(stage.iterdir())}

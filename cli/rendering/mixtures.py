@@ -50,7 +50,7 @@ class Grid:
 def sources(
     model: RenderingModel, seeds: Sequence[int] | None, path: Path | None, prefix: str
 ) -> list[Source]:
-    """Return sources from a file, or else from seeds.
+    """Return sources from a file, or from seeds.
 
     Latents are as ``latentlab project`` writes them; row i of the file is named PREFIX0i.
     """

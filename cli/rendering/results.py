@@ -1,4 +1,4 @@
-"""How commands that render end: nothing is lost, and a dry run only tells."""
+"""How commands that render end: nothing is lost, and a dry run only reports."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -103,16 +103,16 @@ def _settings(networks: Mapping[str, nn.Module]) -> Iterator[str]:
 
 
 def _placed(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Tell the facts whose meaning is known; those of another type are left to --json."""
+    """Give the facts whose meaning is known; those of another type are left to --json."""
     truncation = metadata.get("truncation")
     if isinstance(truncation, dict):
         cutoff = truncation.get("cutoff")
         where = "all layers" if cutoff is None else f"the first {_short(cutoff)} layers"
         psi = truncation.get("psi")
         if psi in (None, 1):
-            yield "truncation", f"its own system does not truncate unless told, and then {where}"
+            yield "truncation", f"its own system truncates only when told to, and then {where}"
         else:
-            yield "truncation", f"its own system takes psi {_short(psi)} in {where} unless told"
+            yield "truncation", f"its own system takes psi {_short(psi)} in {where} by default"
     notes = metadata.get("notes")
     for i, note in enumerate(notes if isinstance(notes, list) else []):
         yield "notes" * (i == 0), _cut(_short(note))

@@ -7,7 +7,7 @@ import click
 from cli.text import say_left_out
 
 PARTLY_BAD = 4  # some pictures could not be used
-DIVERGED = 5  # some optimisations have left the finite numbers
+DIVERGED = 5  # some losses became NaN or infinite
 
 
 def leave(left_out: Sequence[str], code: int = PARTLY_BAD) -> None:

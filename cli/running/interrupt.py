@@ -12,7 +12,7 @@ _SIGNAL_EXIT = 128  # shells report 128 + the signal's number
 
 
 class StopRequest:
-    """Whether a signal has asked the work to end, and the exit code that tells so."""
+    """Whether a signal has asked the work to end, and the exit code that says so."""
 
     def __init__(self) -> None:
         self.exit_code = 0

@@ -65,7 +65,7 @@ def load_classifier(path: Path | str) -> nn.Module:
     A TorchScript file will do as well; unlike a checkpoint it is a program, which runs when the
     classifier is called.
 
-    Those published for StyleGAN give one logit, whose sign tells the class. They have a minibatch
+    Those published for StyleGAN give one logit, whose sign is the class. They have a minibatch
     standard deviation, so a logit depends slightly on its batch: the published linear separability
     runs them on batches of 4.
 

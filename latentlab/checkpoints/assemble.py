@@ -136,7 +136,7 @@ def fill(
     allow_nonfinite: bool = False,
     taken: set[int] | None = None,
 ) -> nn.Module:
-    """Give a network from ``blank`` its weights; all else is as in ``assemble``."""
+    """Give a network from ``blank`` its weights; everything else is as in ``assemble``."""
     expected = network.state_dict()
     if problems := _problems(expected, tensors, allow_nonfinite):
         raise CheckpointError(f"{where}: weights do not fit: {shown(problems, '; ')}")

@@ -84,7 +84,7 @@ class Directions:
         for name in _ARRAYS[1:]:
             check_shape(getattr(self, name), [count], name)
         if count == 0 or len(set(self.names)) < count:
-            raise LatentError("directions must be one at least, each with a name of its own")
+            raise LatentError("there must be at least one direction, each with its own name")
         if self.method not in METHODS:
             known = ", ".join(METHODS)
             raise LatentError(f"`method` must be one of {known}, but got {quoted(self.method)}")
@@ -112,7 +112,7 @@ class Directions:
         return Direction(self.names[i], self.vectors[i], deviation, origin)
 
     def find(self, wanted: str) -> Direction:
-        """Return a direction by its name, or else by its number from 0.
+        """Return a direction by its name, or by its number from 0.
 
         Raises:
             SettingsError: If there is none.
@@ -236,5 +236,5 @@ def _tuple_of(kind: type, values: Any) -> tuple[Any, ...]:
     """Return a list's values; numbers are those of layers, which count from 0."""
     fits = isinstance(values, list) and all(type(each) is kind for each in values)
     if not fits or (kind is int and min(values, default=0) < 0):
-        raise TypeError("names are no list of texts, or layers no list of numbers")
+        raise TypeError("names are not a list of texts, or layers not a list of numbers")
     return tuple(values)

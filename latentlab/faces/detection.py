@@ -103,7 +103,7 @@ def _same(first: FacePoints, second: FacePoints) -> bool:
 
 @contextmanager
 def _errors_told(cv2: Any, failure: str, advice: str) -> Iterator[None]:
-    """Tell OpenCV's errors as SettingsError, and keep its own warnings off the terminal."""
+    """Turn OpenCV's errors into SettingsError, and keep its own warnings off the terminal."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(0)
     try:

@@ -146,7 +146,7 @@ def _number_columns(columns: Sequence[str], path: Path) -> Sequence[str]:
     missing = [name for name in ("picture", *wanted) if name not in columns]
     if missing:
         raise DataError(
-            f"{path}: has no column `{missing[0]}`; needed are picture, and x0,y0,...,x67,y67 or "
+            f"{path}: has no column `{missing[0]}`; expected picture, and x0,y0,...,x67,y67 or "
             f"{_NAMED_COLUMNS[0]},{_NAMED_COLUMNS[1]},...,{_NAMED_COLUMNS[-1]}"
         )
     doubled = {name for name in columns if columns.count(name) > 1} & {"picture", "face", *wanted}
@@ -177,7 +177,7 @@ def _read_json(path: Path) -> dict[str, list[FacePoints]]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON ({reason(error)})") from error
     if not isinstance(content, dict):
-        raise DataError(f'{path}: needed is an object, {{"picture.jpg": face or faces, ...}}')
+        raise DataError(f'{path}: expected an object, {{"picture.jpg": face or faces, ...}}')
     return {name: _faces(value, f"{path}, {name!r}") for name, value in content.items()}
 
 
@@ -203,10 +203,10 @@ def _face(value: Any, where: str) -> FacePoints:
     if isinstance(value, dict):
         missing = [name for name in _NAMES if name not in value]
         if missing:
-            raise DataError(f"{where}: has no `{missing[0]}`; needed are {_EXPECTED}")
+            raise DataError(f"{where}: has no `{missing[0]}`; expected {_EXPECTED}")
         pairs = [value[name] for name in _NAMES]
     if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
-        raise DataError(f"{where}: needed are {_EXPECTED}")
+        raise DataError(f"{where}: expected {_EXPECTED}")
     return _reduced(pairs, where)
 
 

@@ -64,7 +64,7 @@ def _rgb_profile(content: bytes) -> tuple[ImageCms.ImageCmsProfile, str | None] 
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Tell whether colours stay, by a lattice of 17^3 of them."""
+    """Return whether colours stay, by a lattice of 17^3 of them."""
     steps = np.linspace(0, 255, 17).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
     moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)

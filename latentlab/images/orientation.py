@@ -2,7 +2,7 @@
 
 Pillow's reader, before version 13, copies what every entry points to: a block of a megabyte whose
 entries all point to one place fills gigabytes. Later ones take a fraction for an orientation, and
-tell a corrupt block by a warning alone. Only one entry of the first directory is wanted here.
+report a corrupt block by a warning alone. Only one entry of the first directory is wanted here.
 """
 
 import re
@@ -46,7 +46,7 @@ def exif_orientation(block: bytes) -> int | None:
     """Read the orientation off an EXIF block, with or without "Exif" in front.
 
     Returns:
-        The number that stands there, or None where none does.
+        The number that is there, or None.
 
     Raises:
         ValueError: If the block is corrupt.
@@ -64,7 +64,7 @@ def exif_orientation(block: bytes) -> int | None:
         tag, kind, _, value = struct.unpack_from(order + "HHI4s", content, start + 2 + 12 * i)
         if tag == _TAG:
             if kind not in _LENGTHS:
-                raise ValueError("an orientation that is no whole number")
+                raise ValueError("an orientation that is not a whole number")
             letter, length = _LENGTHS[kind]
             return int(struct.unpack(order + letter, value[:length])[0])
     return None

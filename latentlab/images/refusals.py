@@ -1,4 +1,4 @@
-"""Refusing a picture: damage as its decoder tells it, and sizes above the limit."""
+"""Refusing a picture: damage as its decoder reports it, and sizes above the limit."""
 
 import struct
 import zlib
@@ -19,7 +19,7 @@ _DECODER_ERRORS = (
 
 @contextmanager
 def refuse_damage(where: str) -> Iterator[None]:
-    """Tell what a decoder raises as ImageError; for calls of a decoder, and nothing else.
+    """Turn what a decoder raises into ImageError; only for calls of a decoder.
 
     UnidentifiedImageError passes: a file of another kind is not damaged.
     """

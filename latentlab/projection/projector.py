@@ -69,7 +69,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
         masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target's pixels
             replace those of the rendered image before the two are compared.
         observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
-        on_divergence: "raise" ends with an error where a loss leaves the finite numbers; "keep"
+        on_divergence: "raise" ends with an error where a loss becomes NaN or infinite; "keep"
             keeps the best latents of that image until then, marks it, and goes on with the others.
             An image that is no closer than its start at the end gets its best latents as well.
 
@@ -78,7 +78,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
             does not give one number for each image.
         ImageError: If the images or masks do not fit the generator, hold NaN, or a mask is empty.
         LatentError: If ``start`` does not fit.
-        NumericalError: If the optimisation leaves the finite numbers; names the step and image.
+        NumericalError: If a loss becomes NaN or infinite; names the step and image.
     """
     settings = _settings(settings, {"space": space, "steps": steps, "seed": seed})
     check_choice(on_divergence, "on_divergence", get_args(OnDivergence))

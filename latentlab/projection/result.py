@@ -29,7 +29,7 @@ class Projection:
             the generator's own noise maps, or those that it went on from.
         history: One row for each image and step: distance, noise penalty, loss, learning rate.
         settings: The constants used.
-        diverged: Whether an image's loss left the finite numbers, so that its latents are the
+        diverged: Whether an image's loss became NaN or infinite, so that its latents are the
             best until then [N]; all False unless that was asked for.
         mean_distance: As ``start_distance``, for the image of the mean w [N].
         start_index: Number of the sampled w that an image started from [N], or ``MEAN_W``, or

@@ -157,7 +157,7 @@ class _Best:
         return numbers.where(~self.diverged, torch.nan)
 
     def leaves(self, loss: Tensor) -> None:
-        """Take note of the images whose losses [N] have left the finite numbers."""
+        """Take note of the images whose losses [N] became NaN or infinite."""
         self.diverged = self.diverged | ~torch.isfinite(loss)
 
     @torch.no_grad()

@@ -78,7 +78,7 @@ def tune(
 
     Raises:
         LatentError: If the latents do not fit the generator or the images.
-        NumericalError: If the loss leaves the finite numbers.
+        NumericalError: If the loss becomes NaN or infinite.
     """
     settings = settings or TuningSettings()
     check_whole(batch, "batch", 1)

@@ -69,7 +69,7 @@ def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
     """Continue from the newest snapshot in ``folder`` that loads; None if there is none.
 
     Raises:
-        SettingsError: If the snapshot is of a run with other settings, naming them.
+        SettingsError: If the snapshot belongs to a run with other settings, naming them.
         CheckpointError: If there are snapshots, but none loads.
     """
     candidates = sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"), reverse=True)
@@ -135,8 +135,8 @@ def _refuse_other_run(now: dict[str, Any], then: dict[str, Any], path: Path) -> 
     ]
     if changed:
         raise SettingsError(
-            f"{path}: a run with other settings ({'; '.join(changed)}); repeat its settings to "
-            "continue it, or use an empty folder"
+            f"{path}: from a run with other settings ({'; '.join(changed)}); repeat its settings "
+            "to continue it, or use an empty folder"
         )
 
 

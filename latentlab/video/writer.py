@@ -32,7 +32,7 @@ Write = Callable[[Tensor], None]
 def check_video(path: Path | str, fps: float = FPS) -> None:
     """Raise SettingsError if no such video can be written, before there are any frames.
 
-    That is for a suffix other than .mp4 and .gif, a rate that the format lacks, or want of ffmpeg.
+    That is for a suffix other than .mp4 and .gif, a rate that the format lacks, or no ffmpeg.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:

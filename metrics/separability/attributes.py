@@ -136,7 +136,7 @@ def _value(name: str, row: int, cell: Any) -> float:
         value = np.inf
     if not np.isfinite(value):
         raise DataError(
-            f"column {quoted(name)} of the labels, row {row + 1}: {quoted(cell)} is no label; "
+            f"column {quoted(name)} of the labels, row {row + 1}: {quoted(cell)} is not a label; "
             "expected 0/1, true/false, yes/no, -1/1, a finite number, or nothing"
         )
     return value

@@ -73,7 +73,7 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         One row per space with the score; ``samples`` has a row for each attribute and space:
         entropy in bits with its interval, accuracy, ``balance`` (share of positives), whether the
         SVM converged, how many samples were kept, and ``status``, "ok" or "one class". Attributes
-        of one class count as perfect, as published; ``settings`` tell how many there are.
+        of one class count as perfect, as published; ``settings`` say how many there are.
 
     Raises:
         LatentError: If ``spaces`` has "w" and the generator has none, or a classifier takes larger
@@ -175,7 +175,7 @@ def separability_from_labels(
     """
     x, y = _checked_latents(latents), label_logits(labels)
     if y.shape[1] != len(x):
-        raise DataError(f"{y.shape[1]} rows of labels stand beside {len(x)} latents")
+        raise DataError(f"{y.shape[1]} rows of labels for {len(x)} latents")
     keep = len(x) if num_keep is None else _checked_keep(num_keep, len(x))
     planes = fit_planes(
         {space: lambda: x}, y, keep, dual=dual, seed=seed, finished=finished, progress=progress

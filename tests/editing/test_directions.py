@@ -175,7 +175,7 @@ class TestFiles:
     @pytest.mark.parametrize(("change", "words"), [
         ("{", "damaged"), ("[]", "damaged"), ("[" * 100_000, "damaged"), ("{}", "damaged"),
         ({"version": 9}, "directions of version 9"),
-        ({"names": ["a", "a", "b"]}, "a name of its own"),
+        ({"names": ["a", "a", "b"]}, "its own name"),
         ({"names": ["a", "b"]}, "`vectors` must have shape"),
         ({"names": "abc"}, "damaged"),
         ({"method": "magic"}, "`method` must be one of"),

@@ -121,7 +121,7 @@ class PickleMachine:
             if self._position < self._frame_end < self.file.position:
                 raise CheckpointError("an opcode crosses the end of its frame")
         if len(self.stack) != 1 or self.below:
-            raise CheckpointError("damaged pickle (ends with other than one object)")
+            raise CheckpointError("damaged pickle (does not end with one object)")
         return self.stack[0]
 
     def _open_frame(self, length: int) -> None:

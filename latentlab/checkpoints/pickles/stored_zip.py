@@ -153,7 +153,7 @@ def _section(file: BinaryIO, member: Member, end: int, where: str) -> Section:
     fields = _LOCAL.unpack(file.read(_LOCAL.size))
     mark, _, flags, method, _, _, crc, packed, unpacked, named, extra = fields
     if mark != b"PK\x03\x04" or (flags, method) != (member.flags, 0):
-        raise CheckpointError(f"{where} is announced otherwise than it is")
+        raise CheckpointError(f"{where} is not as the directory announces it")
     described, said = bool(flags & _DESCRIBED), (crc, packed, unpacked)
     facts = (member.crc, member.size, member.size)
     if said != facts and not (described and said == (0, 0, 0)):
@@ -164,7 +164,7 @@ def _section(file: BinaryIO, member: Member, end: int, where: str) -> Section:
         raise UnsafeCheckpoint(f"{where} has another name in its header")
     rest = end - start - member.size
     if rest not in (_DESCRIPTOR if described else (0,)):
-        raise CheckpointError(f"{where} ends elsewhere than where the next begins")
+        raise CheckpointError(f"{where} does not end where the next begins")
     if _checksum(file, start, member.size) != member.crc:
         raise CheckpointError(f"{where} is damaged (its CRC-32 differs); get the file again")
     return Section(start, member.size)

@@ -106,7 +106,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
     if "generator.progression.1.conv1.conv.weight_orig" in weights:
         raise UnsupportedCheckpoint(
             f"{weights.where}: of an early version of style-based-gan-pytorch (before it had "
-            "blurs), which computes otherwise"
+            "blurs), which computes differently"
         )
     count = min(_stages(weights), trained)
     blocks = [f"generator.progression.{i}" for i in range(count)]

@@ -144,7 +144,7 @@ class ForeignWeights:
         have = self.tensors[name].to(torch.float32)
         fits = have.shape[-expected.ndim :] == expected.shape
         if not fits or not torch.allclose(have, expected, rtol=0, atol=1e-6):
-            raise UnsupportedCheckpoint(f"{self.where}: {name} is another filter than the usual")
+            raise UnsupportedCheckpoint(f"{self.where}: {name} is not the usual filter")
 
     def ignore(self, *names: str) -> None:
         """Allow names that have no part in the computation."""

@@ -97,14 +97,14 @@ LOCAL, ENTRY, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
     ("mark", "field", "value", "width", "words"),
     [
         (ENTRY, 8, 1, 2, "encrypted"), (ENTRY, 8, 0x20, 2, "flags"), (ENTRY, 8, 0x40, 2, "flags"),
-        (LOCAL, 6, 1, 2, "otherwise"), (LOCAL, 8, 8, 2, "otherwise"), (ENTRY, 10, 8, 2, "compr"),
+        (LOCAL, 6, 1, 2, "announces"), (LOCAL, 8, 8, 2, "announces"), (ENTRY, 10, 8, 2, "compr"),
         (ENTRY, 20, 1, 4, "compressed"), (ENTRY, 24, 2**32 - 1, 4, "compressed"),
         (LOCAL, 18, 1, 4, "another size"), (LOCAL, 22, 2**31, 4, "another size"),
         (LOCAL, 14, 7, 4, "another size or checksum"), (ENTRY, 16, 7, 4, "checksum"),
         (ENTRY, 42, 2**31, 4, "zip member"), (ENTRY, 42, 1, 4, "zip member"),
         (ENTRY, 32, 3, 2, "directory"), (ENTRY, 28, 2**16 - 1, 2, "directory"),
         (ENTRY, 30, 60, 2, "directory"), (LOCAL, 26, 2**16 - 1, 2, "name"),
-        (LOCAL, 28, 2**16 - 1, 2, "ends elsewhere"), (END, 10, 3, 2, "parts"),
+        (LOCAL, 28, 2**16 - 1, 2, "does not end where"), (END, 10, 3, 2, "parts"),
         (END, 4, 1, 2, "parts"), (END, 12, 1, 4, "directory"), (END, 16, 1, 4, "directory"),
         (END, 16, 2**32 - 1, 4, "directory"), (END, 20, 1, 2, "end"),
     ],
@@ -197,7 +197,7 @@ def test_d13_anything_around_or_between(check_torch_refused):
     struct.pack_into(
         "<I", moved, end + 16, struct.unpack_from("<I", moved, end + 16)[0] + len(other)
     )
-    check_torch_refused(bytes(moved), CheckpointError, "ends elsewhere")
+    check_torch_refused(bytes(moved), CheckpointError, "does not end where")
     assert zipfile.ZipFile(io.BytesIO(moved)).testzip() is None, "another reader would take it"
 
 

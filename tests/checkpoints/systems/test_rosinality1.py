@@ -258,7 +258,7 @@ class TestRefusals:
     def test_other_blurs(self, name, torch_saved):
         g = foreign.rosinality1_g()
         g[f"generator.progression.1.{name}"][0, 0, 0, 0] += 0.1
-        self.check(torch_saved(g_running=g), UnsupportedCheckpoint, name, "another filter")
+        self.check(torch_saved(g_running=g), UnsupportedCheckpoint, name, "not the usual filter")
 
     def test_fused_layers_below_others(self, torch_saved):
         g = foreign.rosinality1_g(fused_from=2)

@@ -221,7 +221,7 @@ class TestRefusals:
         part = "d" if "skip" in name else "g_ema"
         line = torch.tensor(taps)
         found[part][name] = torch.outer(line, line) / line.sum() ** 2 * (1 if part == "d" else 4)
-        self.check(torch_saved(**found), UnsupportedCheckpoint, part, name, "another filter")
+        self.check(torch_saved(**found), UnsupportedCheckpoint, part, name, "not the usual filter")
 
     @pytest.mark.parametrize(
         ("name", "shape"),

@@ -64,7 +64,7 @@ def test_filters_are_compared():
     found = weights(a=torch.full((4, 1, 2, 2), 0.25), b=torch.full((2, 2), 0.2))
     found.check("a", torch.full((2, 2), 0.25))
     assert found.translate({"x": Rule("b")})
-    with pytest.raises(UnsupportedCheckpoint, match=r"model\.pt: g: b is another filter"):
+    with pytest.raises(UnsupportedCheckpoint, match=r"model\.pt: g: b is not the usual filter"):
         found.check("b", torch.full((2, 2), 0.25))
     found.check("c", torch.ones(1))
     with pytest.raises(CheckpointError, match="missing: c"):

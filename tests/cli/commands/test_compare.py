@@ -83,7 +83,7 @@ def test_a_difference_without_an_interval_has_no_verdict():
         return [MetricResult("fidelity", rows, {})]
 
     lines = verdicts(_told(differences({"a": fid(1.0), "b": fid(9.0)})))
-    assert lines == ["No interval is known, and so no verdict given, on FID."]
+    assert lines == ["No verdict on FID, as no interval is known."]
 
 
 def test_samples_stand_side_by_side(compared):

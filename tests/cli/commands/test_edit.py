@@ -161,7 +161,7 @@ def test_directions_of_another_generator_are_told(saved, directions, tmp_path):
     (("--projected-w", "x", "--class", 1), "--class goes with --seeds"),
     (("--seeds", 0, "--frames", 5), "--frames goes with --video"),
     (("--seeds", 0, "--video", "a.avi"), "ends in .mp4, .gif"),
-    (("--seeds", 0, "--video", "x/a.gif"), "no file name"),
+    (("--seeds", 0, "--video", "x/a.gif"), "not a file name"),
     (("--seeds", 0, "--strengths", "1,nan"), "not a finite number"),
     (("--seeds", 0, "--layers", "top"), "none of coarse"),
 ])  # fmt: skip

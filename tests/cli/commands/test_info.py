@@ -120,9 +120,9 @@ def test_generators_without_styles_or_in_the_middle_of_growing(tmp_path):
     ({"psi": 0.7, "cutoff": 8}, "psi 0.7 in the first 8 layers"),
     ({"psi": 0.5, "cutoff": None}, "psi 0.5 in all layers"),
     ({"psi": None, "cutoff": 8},
-     "its own system does not truncate unless told, and then the first 8 layers"),
+     "its own system truncates only when told to, and then the first 8 layers"),
     ({"psi": 1.0, "cutoff": None},
-     "its own system does not truncate unless told, and then all layers"),
+     "its own system truncates only when told to, and then all layers"),
 ])  # fmt: skip
 def test_the_own_truncation_notes_and_leftovers_are_told(truncation, text, tmp_path):
     notes = ["The borders are computed differently. " * 5, "Second note."]

@@ -160,7 +160,7 @@ class TestResults:
     (("x.npz", "--truncation-psi", 1), "--truncation-psi goes with --seeds"),
     (("--seeds", "0-1", "--pictures"), "--pictures goes with --video"),
     (("--seeds", "0-1", "--fps", 5), "--fps goes with --video"),
-    (("--seeds", "0-100", "--frames", 10_000), "are more than 100,000"),
+    (("--seeds", "0-100", "--frames", 10_000), "make more than 100,000"),
 ])  # fmt: skip
 def test_wrong_options_are_told(saved, tmp_path, arguments, words):
     done = run(saved, *arguments, "-o", tmp_path / "out")

@@ -19,7 +19,7 @@ def test_each_process_of_torchrun_takes_a_gpu_of_its_own(name, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert resolve_device(name) == "cuda:3"
     monkeypatch.setenv("LOCAL_RANK", "4")
-    with pytest.raises(click.BadParameter, match="'cuda:4' is no device of this machine"):
+    with pytest.raises(click.BadParameter, match="'cuda:4' is not a device of this machine"):
         resolve_device(name)
 
 

@@ -8,7 +8,7 @@ from cli.options.values import file_name, number_list
 
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b.csv", "../b.csv", "a/.."])
 def test_a_file_name_is_in_the_folder_itself(name):
-    with pytest.raises(click.BadParameter, match="is no file name"):
+    with pytest.raises(click.BadParameter, match="is not a file name"):
         file_name()(name)
 
 

@@ -234,7 +234,7 @@ def test_a_diverged_picture_keeps_its_best_and_the_others_go_on(
     assert result.exit_code == 5
     report = rows(out / "report.csv")
     assert [row["status"] for row in report] == ["ok", "diverged"]
-    assert "left the finite numbers" in report[1]["note"]
+    assert "became NaN or infinite" in report[1]["note"]
     assert all(float(row["distance"]) < float(row["mean_image_distance"]) for row in report)
     assert np.isfinite(saved_w(out, "b")).all()
     assert len(rows(out / "a" / "history.csv")) == 12

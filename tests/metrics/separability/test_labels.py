@@ -26,8 +26,8 @@ def test_other_numbers_are_scores():
 @pytest.mark.parametrize(
     ("cells", "match"),
     [
-        ([1, "maybe"], "row 2: 'maybe' is no label"),
-        ([1, "inf"], "no label"),
+        ([1, "maybe"], "row 2: 'maybe' is not a label"),
+        ([1, "inf"], "not a label"),
         ([-1, 0], "leave unknown cells empty"),
         ([0.2, 0.9], "probabilities"),
         ([None, ""], "is empty"),

@@ -369,5 +369,5 @@ class TestFromLabels:
         assert only["entropy"][0] == table.loc["a", "entropy"]
 
     def test_other_counts_are_refused(self):
-        with pytest.raises(DataError, match="3 rows of labels stand beside 4 latents"):
+        with pytest.raises(DataError, match="3 rows of labels for 4 latents"):
             separability_from_labels(np.ones([4, 2]), pd.DataFrame({"a": [0, 1, 0]}))

@@ -1,7 +1,7 @@
 """Arrays of a TensorFlow generator alone: a pickled dict {name: array}, as yuuho saves it.
 
 They are what ``Gs.vars`` holds, under full names. The arguments that made the network are not in
-the file; sizes are read off the shapes, and all else is taken to be as published.
+the file; sizes are read off the shapes, and everything else is taken to be as published.
 """
 
 import math
@@ -49,7 +49,7 @@ def read_arrays(
     kind, networks, facts = read_networks([whole], where, allow_nonfinite)
     del facts["static_kwargs"]  # they are ours
     facts["notes"].append(
-        "The file holds variables alone; settings that their shapes do not tell are as published."
+        "The file holds variables alone; settings that their shapes do not show are as published."
     )
     return kind, networks, facts
 
@@ -68,7 +68,7 @@ def _record(
 
 
 def _sizes(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    """Return the arguments of the network that the shapes of its variables tell."""
+    """Return the arguments of the network that the shapes of its variables show."""
     sizes = [2**i for i in range(2, _MOST + 1)]
     up = "G_synthesis/{0}x{0}/Conv0_up/weight"
     resolution = max([4, *(size for size in sizes if up.format(size) in found)])
@@ -96,6 +96,6 @@ def _sizes(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
 def _shape(found: Mapping[Any, Any], name: str, rank: int, where: str) -> tuple[int, ...]:
     value = found.get(name)
     if type(value) is not np.ndarray or value.ndim != rank:
-        raise CheckpointError(f"{where}: {name} is missing, or no array of {rank} dimensions")
+        raise CheckpointError(f"{where}: {name} is missing, or not an array of {rank} dimensions")
     shape: tuple[int, ...] = value.shape
     return shape
