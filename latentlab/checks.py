@@ -104,7 +104,8 @@ def check_number(
     None passes where optional.
     """
     # Not by math.isfinite, to which an int beyond the floats is an OverflowError.
-    fits = type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    fits = isinstance(value, int | float) and not isinstance(value, bool)  # numpy's float64, too
+    fits = fits and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
     fits = fits and above < value < below and value >= low  # type: ignore[operator]
     bounds = [f"> {above:g}"] * (above > -math.inf) + [f">= {low:g}"] * (low > -math.inf)
     rule = " and ".join([*bounds, *[f"< {below:g}"] * (below < math.inf)])
