@@ -22,6 +22,7 @@ coverage: $(VENV)/ready
 	$(BIN)/coverage erase
 	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(QUICK) $(TESTS)
 	$(BIN)/coverage combine --quiet
+	@rm -f .coverage.*  # what tests that kill a process have left half-written
 	@find latentlab metrics cli -name '*.py' -exec dirname {} + | sort -u | while read -r room; do \
 		printf '%4s %%  %s\n' "$$($(BIN)/coverage report --include "$$room/*.py" --format total)" $$room; \
 	done
