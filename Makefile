@@ -3,17 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format bench clean
+.PHONY: demo test test-slow coverage check format bench clean
 
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
 
-# A process a core, each of one thread: the networks of tests are too small for more.
+# One process for each core, each of one thread: the networks of tests are too small for more.
+QUICK := -m "not slow" -n auto --maxprocesses 8 --dist loadfile
+
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile --durations 20
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(QUICK) --durations 20
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+# Prints the share of lines that the tests run, for each folder of code; TESTS chooses some of them.
+coverage: $(VENV)/ready
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(QUICK) $(TESTS)
+	$(BIN)/coverage combine --quiet
+	@rm -f .coverage.*  # what tests that kill a process have left half-written
+	@find latentlab metrics cli -name '*.py' -exec dirname {} + | sort -u | while read -r room; do \
+		printf '%4s %%  %s\n' "$$($(BIN)/coverage report --include "$$room/*.py" --format total)" $$room; \
+	done
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
@@ -34,4 +46,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -2,7 +2,7 @@
 
     python benchmarks/projections.py [--digits 20] [--steps 100 --steps 300]
 
-A Markdown table goes to stdout, a row as soon as it is measured. All runs share seed 0.
+A Markdown table goes to stdout, each row as soon as it is measured. All runs share seed 0.
 """
 
 from collections.abc import Iterator
@@ -27,15 +27,15 @@ from latentlab import (
     project,
     tune,
 )
-from latentlab.comparison import Comparison
-from latentlab.digits import digits
+from latentlab.datasets.digits import digits
 from latentlab.images import pixels_to_tensor, to_uint8
 from latentlab.latents import draw_z
-from latentlab.projection_search import render, row_spread
+from latentlab.projection.search import render, row_spread
+from latentlab.projection.targets import TargetFeatures
 
 COLUMNS = ("option", "steps", "distance", "PSNR (dB)", "read right", "rows apart")
 TUNING_STEPS = 100
-MORE_STEPS = 100  # of going on in W+ from a saved W
+MORE_STEPS = 100  # in W+ from a saved W
 
 
 class Digits:
@@ -58,18 +58,18 @@ class Digits:
         if count not in self._searches:
             self._searches[count] = StartSearch(self.g, self.distance, settings)
         return project(
-            self.g, self.targets, self.distance, settings=settings, starts=self._searches[count],
+            self.g, self.targets, self.distance, settings=settings, search=self._searches[count],
             batch=len(self.targets), **options,
         )  # fmt: skip
 
     @torch.no_grad()
     def measure(self, images: Tensor, ws: Tensor, masks: Tensor | None = None) -> list[str]:
-        """Mean distance, PSNR and share read right; within masks, but for what is read."""
+        """Mean distance, PSNR and share read right; all but the last within the masks."""
         within = torch.ones(1) if masks is None else masks
         error = (to_uint8(images).float() - to_uint8(self.targets).float()).square() * within
         share = within.expand_as(error).mean(dim=[1, 2, 3])
         psnr = 10 * np.log10(255**2 / (error.mean(dim=[1, 2, 3]) / share).numpy())
-        distances = Comparison(self.distance, self.targets, masks)(images)
+        distances = TargetFeatures(self.distance, self.targets, masks)(images)
         read = self.classifier(images).argmax(dim=1).numpy()
         right = np.mean(read == self.labels[: len(read)])
         apart = row_spread(ws, self._searches[0].deviation).mean().item()

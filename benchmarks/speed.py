@@ -21,9 +21,9 @@ from torch import Tensor
 
 import latentlab
 from latentlab import Generator, ProjectorSettings
-from latentlab.networks.config import StyleGAN2Config
+from latentlab.datasets.pictures import DigitsDataset
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
-from latentlab.training.data import DigitsDataset
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.trainer import Trainer
 from metrics import perceptual_path_length
@@ -70,7 +70,7 @@ def bare_convolutions(g: Generator, batch: int) -> None:
 
 @torch.no_grad()
 def synthesis_speed(g: Generator, batch: int, repeats: int) -> dict[str, Any]:
-    """Images a second, and the ratio of the time to that of the bare convolutions."""
+    """Images per second, and the ratio of the time to that of the bare convolutions."""
     ws = torch.randn(batch, g.num_ws, g.w_dim)
     took = seconds(
         {"synthesis": lambda: g.synthesis(ws), "bare": lambda: bare_convolutions(g, batch)}, repeats
@@ -85,7 +85,7 @@ def synthesis_speed(g: Generator, batch: int, repeats: int) -> dict[str, Any]:
 
 
 def projector_speed(g: Generator, distance: Any, name: str, repeats: int) -> dict[str, Any]:
-    """Optimisation steps a second for one image."""
+    """Optimisation steps per second for one image."""
     settings = ProjectorSettings(steps=PROJECTOR_STEPS, w_samples=100)
     target = torch.zeros(1, g.channels, g.resolution, g.resolution)
     took = seconds(
@@ -100,7 +100,7 @@ def projector_speed(g: Generator, distance: Any, name: str, repeats: int) -> dic
 
 
 def path_length_speed(g: Generator, distance: Any, name: str, repeats: int) -> dict[str, Any]:
-    """Paths a second, and the ratio of their time to that of their images' bare convolutions."""
+    """Paths per second, and the ratio of their time to that of their images' bare convolutions."""
     batch = default_batch(g)
     took = seconds(
         {
@@ -119,7 +119,7 @@ def path_length_speed(g: Generator, distance: Any, name: str, repeats: int) -> d
 
 
 def training_speed(batch: int, repeats: int) -> dict[str, Any]:
-    """Real images a second over a full round of the lazy regularisers."""
+    """Real images per second over a full round of the lazy regularisers."""
     config = replace(named_config("stylegan2-small", ImageFormat(32, 3, 0)), batch=batch)
     trainer = Trainer(config, DigitsDataset())
 
@@ -145,10 +145,8 @@ def main(resolution: int, repeats: int, threads: int | None) -> None:
     """Measure and print one JSON object on stdout."""
     if threads is not None:
         torch.set_num_threads(threads)
-    large, small = (
-        random_generator(resolution),
-        latentlab.load("builtin:digits-stylegan2").generator,
-    )
+    large = random_generator(resolution)
+    small = latentlab.load("builtin:digits-stylegan2").generator
     digits = latentlab.perceptual_distance("builtin:digits")
     report = {
         "machine": platform.machine(),

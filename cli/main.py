@@ -6,42 +6,42 @@ from typing import Any
 
 import click
 
-from cli.align import align
-from cli.attribution import attribution
-from cli.compare import compare
-from cli.contributions import contributions
-from cli.convert import convert
-from cli.demo import demo
-from cli.directions import directions
-from cli.droplets import droplets
-from cli.edit import edit
-from cli.fidelity import fidelity
-from cli.generate import generate
-from cli.info import info
-from cli.interpolate import interpolate
-from cli.mix import mix
-from cli.noise import noise
-from cli.paste_back import paste_back
-from cli.ppl import ppl
-from cli.project import project
-from cli.separability import separability
+from cli.commands.align import align
+from cli.commands.attribution import attribution
+from cli.commands.compare import compare
+from cli.commands.contributions import contributions
+from cli.commands.convert import convert
+from cli.commands.demo import demo
+from cli.commands.directions import directions
+from cli.commands.droplets import droplets
+from cli.commands.edit import edit
+from cli.commands.fidelity import fidelity
+from cli.commands.generate import generate
+from cli.commands.info import info
+from cli.commands.interpolate import interpolate
+from cli.commands.mix import mix
+from cli.commands.noise import noise
+from cli.commands.paste_back import paste_back
+from cli.commands.ppl import ppl
+from cli.commands.project import project
+from cli.commands.separability import separability
+from cli.commands.train import train
+from cli.commands.train_classifier import train_classifier
+from cli.commands.tune import tune
 from cli.text import say
-from cli.train import train
-from cli.train_classifier import train_classifier
-from cli.tune import tune
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
 class _Group(click.Group):
-    """A group whose commands end in one line and an exit code, never in a traceback."""
+    """A group whose commands end with one line and an exit code, never with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            # What torchrun's processes all find before they join is said by the main one; an
-            # error with a note is of one of them.
+            # What all of torchrun's processes find before they join is said by the main one; an
+            # error with a note is that of one process.
             if os.environ.get("RANK", "0") != "0" and not hasattr(error, "__notes__"):
                 ctx.exit(error.exit_code)
             raise
@@ -55,7 +55,7 @@ class _Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_BROKEN_PIPE)
         except Exception as error:
-            from latentlab.errors import LatentlabError  # imports torch, if nothing has yet
+            from latentlab.errors import LatentlabError  # imports torch, if nothing else has
 
             if not isinstance(error, LatentlabError):
                 raise
@@ -69,7 +69,7 @@ def main() -> None:
     """Open trained StyleGANs, project photographs into them, measure, compare, train.
 
     CKPT is a checkpoint file, or the name of a bundled model.
-    Talk goes to stderr, results go to files or stdout.
+    Messages go to stderr, results to files or stdout.
 
     \b
     Examples:

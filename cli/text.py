@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-_NAMED = 10  # of those left out
+_NAMED = 10  # of the pictures left out
 
 
 def say(text: str) -> None:
@@ -21,7 +21,7 @@ def tell(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """Bring foreign text on one line, with all that could steer a terminal written as \\x1b."""
+    """Bring foreign text on one line; what could steer a terminal is written as \\x1b."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
@@ -35,7 +35,7 @@ def say_left_out(notes: Sequence[str]) -> None:
     for note in notes[:_NAMED]:
         say(f"Left out: {note}")
     if len(notes) > _NAMED:
-        say(f"Left out: {counted(len(notes) - _NAMED, 'picture')} more, named in the report.")
+        say(f"Left out: {len(notes) - _NAMED} more, named in the report.")
 
 
 def plain_text(value: object) -> str:

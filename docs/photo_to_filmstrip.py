@@ -16,8 +16,8 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
-from latentlab.alignment import load_alignment, paste_back
-from latentlab.digits import one_of_each
+from latentlab.datasets.digits import one_of_each
+from latentlab.faces import load_alignment, paste_back
 
 MODEL, DISTANCE = "builtin:digits-stylegan2", "builtin:digits"
 CLASSIFIER = "builtin:digits-classifier"

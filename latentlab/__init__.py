@@ -3,7 +3,6 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
-from latentlab import images
 from latentlab.checkpoints import Checkpoint, load, load_classifier, save
 from latentlab.errors import (
     CheckpointError,
@@ -20,54 +19,29 @@ from latentlab.errors import (
     UnsafeCheckpoint,
     UnsupportedCheckpoint,
 )
-from latentlab.masks import load_mask
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import perceptual_distance
-from latentlab.projection import Projection, ProjectorSettings
-from latentlab.projection_start import ProjectionStart, StartSearch
-from latentlab.projector import project
-from latentlab.tuning import (
+from latentlab.projection import (
+    Projection,
+    ProjectionStart,
+    ProjectorSettings,
+    StartSearch,
     Tuning,
     TuningSettings,
     apply_tuning,
+    load_mask,
     load_tuning,
+    project,
     save_tuning,
     tune,
 )
 from latentlab.version import __version__
 
 __all__ = [
-    "Checkpoint",
-    "CheckpointError",
-    "DataError",
-    "Generator",
-    "ImageError",
-    "LatentError",
-    "LatentlabError",
-    "NoFaceError",
-    "NumericalError",
-    "OutputError",
-    "ProcessError",
-    "Projection",
-    "ProjectionStart",
-    "ProjectorSettings",
-    "SettingsError",
-    "StartSearch",
-    "TruncatedCheckpoint",
-    "Tuning",
-    "TuningSettings",
-    "UnsafeCheckpoint",
-    "UnsupportedCheckpoint",
-    "__version__",
-    "apply_tuning",
-    "images",
-    "load",
-    "load_classifier",
-    "load_mask",
-    "load_tuning",
-    "perceptual_distance",
-    "project",
-    "save",
-    "save_tuning",
-    "tune",
-]
+    "Checkpoint", "CheckpointError", "DataError", "Generator", "ImageError", "LatentError",
+    "LatentlabError", "NoFaceError", "NumericalError", "OutputError", "ProcessError", "Projection",
+    "ProjectionStart", "ProjectorSettings", "SettingsError", "StartSearch", "TruncatedCheckpoint",
+    "Tuning", "TuningSettings", "UnsafeCheckpoint", "UnsupportedCheckpoint", "__version__",
+    "apply_tuning", "images", "load", "load_classifier", "load_mask", "load_tuning",
+    "perceptual_distance", "project", "save", "save_tuning", "tune",
+]  # fmt: skip

@@ -1,7 +1,7 @@
-"""A thin layer on torch.distributed: one process is the case of a group of one.
+"""A thin layer on torch.distributed: a single process is a group of one.
 
 ``torchrun`` starts the processes and says how many there are; nothing here schedules. An error on
-one process ends all of them, and one of them says why.
+one process ends all of them, and that one says why.
 """
 
 import itertools
@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from latentlab.errors import LatentlabError, ProcessError, SettingsError, StoppedElsewhere
+from latentlab.errors import LatentlabError, ProcessError, SettingsError, StoppedElsewhere, reason
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -68,7 +68,7 @@ def barrier() -> None:
 
 
 def any_of(fact: bool) -> bool:
-    """Whether it is so on any process; all must call it."""
+    """Whether ``fact`` holds on any process; all must call it."""
     if not _is_joined():
         return fact
     flag = torch.tensor(int(fact))
@@ -105,10 +105,10 @@ def from_main(make: Callable[[], T]) -> T:
 
 @contextmanager
 def failing_together(*kinds: type[Exception]) -> Iterator[None]:
-    """Raise on all processes an error of ``kinds`` that one has in the block; all must enter it.
+    """Raise on all processes an error of ``kinds`` that one raises in the block; all must enter it.
 
-    They can then end in good order together, as by saving. Other errors leave at once, and end
-    the others where they next exchange something.
+    They can then end together in good order, for example by saving. Other errors leave at once,
+    and the other processes end where they next exchange something.
     """
     caught: Exception | None = None
     try:
@@ -156,13 +156,13 @@ def _wanted() -> int:
         return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
     except ValueError as error:
         raise SettingsError(
-            "WORLD_SIZE in the environment is no number; start processes with torchrun"
+            "WORLD_SIZE in the environment is not a number; start processes with torchrun"
         ) from error
 
 
 def _join() -> "Store":
     """Join the group; returns the store through which processes can talk even if it breaks."""
-    import torch.distributed.nn  # noqa: F401
+    import torch.distributed.nn  # noqa: F401 - see below
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
@@ -179,7 +179,7 @@ def _join() -> "Store":
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"WORLD_SIZE is {_wanted()}, but the processes cannot be joined "
-            f"({str(error).splitlines()[0]}); start them with torchrun, or unset WORLD_SIZE"
+            f"({reason(error)}); start them with torchrun, or unset WORLD_SIZE"
         ) from error
     return store
 
@@ -200,7 +200,8 @@ def _sign(error: BaseException) -> None:
 def _publish(store: "Store", error: BaseException) -> tuple[int, int] | None:
     """Say that this process fails; returns rank and exit code of the one that said so before."""
     code = getattr(error, "exit_code", None) or getattr(error, "code", None)
-    mine = f"{rank()} {code if isinstance(code, int) else _code_of(error)}"
+    other = 130 if isinstance(error, KeyboardInterrupt) else 1
+    mine = f"{rank()} {code if isinstance(code, int) else other}"
     try:
         first = store.compare_set(_FAILURE, "", mine).decode()
     except RuntimeError:  # the store has ended with the process that kept it
@@ -212,16 +213,12 @@ def _publish(store: "Store", error: BaseException) -> tuple[int, int] | None:
     return number, code
 
 
-def _code_of(error: BaseException) -> int:
-    return 130 if isinstance(error, KeyboardInterrupt) else 1
-
-
 @contextmanager
 def _exchange() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # gloo's and nccl's
         raise ProcessError(
-            f"process {rank()} of {size()} has lost the others: one was ended from outside, for "
-            "want of memory perhaps, or the network is down; repeat the command"
+            f"process {rank()} of {size()} has lost the others: one was ended from outside "
+            "(for lack of memory, perhaps), or the network is down; repeat the command"
         ) from error

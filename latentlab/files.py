@@ -10,6 +10,8 @@ from pathlib import Path
 
 from latentlab.errors import OutputError
 
+_WINDOWS = os.name == "nt"
+
 
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
@@ -57,7 +59,7 @@ def make_directory(path: Path | str) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; names that no file can have are none."""
+    """Whether there is a file; never for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # too long, or with a zero byte
@@ -76,7 +78,13 @@ def _output_error(path: Path, error: OSError) -> OutputError:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Have a file, or the names in a folder, reach the disk.
+
+    Windows opens no folder, and flushes only files that are open for writing.
+    """
+    if _WINDOWS and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

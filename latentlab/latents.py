@@ -1,7 +1,6 @@
 """Drawing, mixing, reading and writing latents."""
 
 import math
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -9,13 +8,13 @@ from types import MappingProxyType
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab.errors import LatentError, SettingsError
-from latentlab.files import atomic_write
+from latentlab.checks import check_shape
+from latentlab.errors import LatentError, SettingsError, quoted
 from latentlab.networks.generator import Generator
-from latentlab.numerics import Stream, check_shape
+from latentlab.numerics import Stream
+from latentlab.tensor_files import read_npz, write_npz
 
 # Section 3.1, Karras et al. 2019: the styles of 4x4 and 8x8, of 16x16 and 32x32, and of the rest.
 # First layer and the one after the last; every resolution has two.
@@ -25,9 +24,9 @@ STYLE_RANGES: Mapping[str, tuple[int, int | None]] = MappingProxyType(
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
-_MAX_BYTES = 2**28  # of one array in a latent file: 7,000 latents of a 1024x1024 generator
+_USE = " for this generator"  # of what is read from files
 _W_BATCH = 1000
-_PARALLEL = 1e-7  # length of what unit vectors differ by across, below which it is rounding
+_PARALLEL = 1e-7  # unit vectors that are no further apart, sideways, differ by rounding alone
 
 
 def draw_z(indices: Iterable[int], z_dim: int, seed: int, stream: int = 0) -> Tensor:
@@ -47,15 +46,11 @@ def draw_labels(indices: Iterable[int], c_dim: int, seed: int, stream: int = 0) 
 
 
 def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0) -> list[Tensor]:
-    """Draw noise maps [N,1,h,w], one a noise layer, the maps of each row keyed as ``draw_z``."""
+    """Draw noise maps [N,1,h,w], one per noise layer, each row keyed as ``draw_z``."""
     shapes = g.synthesis.noise_shapes
     sizes = [math.prod(shape) for shape in shapes]
-    rows = [
-        np.random.default_rng([seed, stream + Stream.NOISE_MAPS, i]).standard_normal(
-            sum(sizes), dtype=np.float32
-        )
-        for i in indices
-    ]
+    rngs = [np.random.default_rng([seed, stream + Stream.NOISE_MAPS, i]) for i in indices]
+    rows = [rng.standard_normal(sum(sizes), dtype=np.float32) for rng in rngs]
     values = np.array(rows, np.float32).reshape(len(rows), sum(sizes))
     levels = torch.from_numpy(values).split(sizes, dim=1)
     return [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]
@@ -65,7 +60,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Interpolate on the unit sphere: a [N,D] at t = 0, b at t = 1, each brought to length 1.
 
     Computed in float64 on the CPU, so that tiny steps survive. Between opposite vectors, whose
-    great circle is not unique, it takes the one through the axis that a has least of.
+    great circle is not unique, it takes the one through the axis along which a is shortest.
 
     Args:
         a: First ends [N,D].
@@ -90,9 +85,9 @@ def z_from_seeds(seeds: Sequence[int], z_dim: int) -> Tensor:
 
 
 def noise_from_seed(seed: int, g: Generator) -> list[Tensor]:
-    """Draw a noise map [1,1,h,w] a layer as NVIDIA's TensorFlow script does for ``--seeds``.
+    """Draw one noise map [1,1,h,w] per layer as NVIDIA's TensorFlow script does for ``--seeds``.
 
-    There z comes first out of RandomState(seed), and the maps follow in the order of layers.
+    There z is drawn first from RandomState(seed), and the maps follow in the order of layers.
     """
     rng = np.random.RandomState(seed)
     rng.randn(1, g.z_dim)
@@ -118,13 +113,30 @@ def w_statistics(
     with torch.no_grad():
         for start in range(0, samples, _W_BATCH):
             rows = z[start : start + _W_BATCH].to(g.w_mean.dtype).to(g.device)
-            labels = _statistics_labels(g, c, start, len(rows))
+            labels = labels_in_turn(g, range(start, start + len(rows)), c)
             parts.append(g.mapping(rows, labels)[:, 0].cpu().double())
     w = torch.cat(parts)
     mean = w.mean(dim=0)
     deviation = (w - mean).square().sum(dim=1).mean().sqrt()
     dtype, device = g.w_mean.dtype, g.device
     return mean.to(dtype).to(device), deviation.to(dtype).to(device)
+
+
+def labels_in_turn(g: Generator, indices: Iterable[int], c: Tensor | None = None) -> Tensor | None:
+    """Return a label [N,c_dim] for each sample's index: ``c`` for all, or every class in turn.
+
+    A generator without labels gets None.
+
+    Raises:
+        LatentError: If ``c`` is not [1,c_dim].
+    """
+    if g.c_dim == 0:
+        return None
+    classes = [i % g.c_dim for i in indices]
+    if c is None:
+        return torch.eye(g.c_dim)[classes].to(g.w_mean)
+    check_shape(c, [1, g.c_dim], "c")
+    return c.to(g.w_mean).expand(len(classes), -1)
 
 
 def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
@@ -141,7 +153,7 @@ def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
 
 
 def style_layers(layers: str | Iterable[int], num_ws: int) -> list[int]:
-    """Return the numbers of layers, in order and each once, checked against a generator.
+    """Return the numbers of layers, sorted and each once, checked against a generator.
 
     Args:
         layers: "coarse" (layers 0-3), "middle" (4-7) or "fine" (8 and up), or numbers.
@@ -162,7 +174,7 @@ def style_layers(layers: str | Iterable[int], num_ws: int) -> list[int]:
         return chosen
     if layers not in STYLE_RANGES:
         known = ", ".join(STYLE_RANGES)
-        raise SettingsError(f"`layers` must be {known} or numbers, but got {layers!r}")
+        raise SettingsError(f"`layers` must be {known} or numbers, but got {quoted(layers)}")
     start, stop = STYLE_RANGES[layers]
     if start >= num_ws:
         size = 2 ** (start // 2 + 2)
@@ -189,7 +201,7 @@ def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:
 
 def save_ws(path: Path | str, ws: Tensor) -> None:
     """Write latents [N,num_ws,w_dim] as .npz with key ``w``, as other StyleGAN tools read them."""
-    _save_npz(path, {W_KEY: ws})
+    write_npz(path, {W_KEY: ws})
 
 
 def load_ws(path: Path | str, g: Generator) -> Tensor:
@@ -198,84 +210,25 @@ def load_ws(path: Path | str, g: Generator) -> Tensor:
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
     """
-    return _load_npz(path, {W_KEY: (g.num_ws, g.w_dim)})[W_KEY]
+    shapes = {W_KEY: [("N", g.num_ws, g.w_dim)]}
+    return torch.from_numpy(read_npz(path, shapes, _USE, np.float32)[W_KEY])
 
 
 def save_noise(path: Path | str, noise: Sequence[Tensor]) -> None:
-    """Write noise maps, one [N,1,h,w] a layer, as .npz with keys ``noise_0``, ``noise_1``, ..."""
-    _save_npz(path, {f"noise_{i}": level for i, level in enumerate(noise)})
+    """Write noise maps, one [N,1,h,w] per layer, as .npz with keys ``noise_0``, ``noise_1``, ..."""
+    write_npz(path, {f"noise_{i}": level for i, level in enumerate(noise)})
 
 
 def load_noise(path: Path | str, g: Generator) -> list[Tensor]:
-    """Read the noise maps for a generator from .npz: one [N,1,h,w] a layer, float32.
+    """Read the noise maps for a generator from .npz: one [N,1,h,w] per layer, float32.
 
     Raises:
         LatentError: If the file is damaged or does not fit the generator.
     """
-    shapes = {f"noise_{i}": shape[1:] for i, shape in enumerate(g.synthesis.noise_shapes)}
-    maps = _load_npz(path, shapes)
+    shapes = {f"noise_{i}": [("N", *shape[1:])] for i, shape in enumerate(g.synthesis.noise_shapes)}
+    found = read_npz(path, shapes, _USE, np.float32)
+    maps = {key: torch.from_numpy(level) for key, level in found.items()}
     counts = {key: len(level) for key, level in maps.items()}
     if len(set(counts.values())) > 1:
-        raise LatentError(f"{path}: the maps are of different numbers of images: {counts}")
+        raise LatentError(f"{path}: the maps are for different numbers of images: {counts}")
     return list(maps.values())
-
-
-def _statistics_labels(g: Generator, c: Tensor | None, start: int, count: int) -> Tensor | None:
-    if g.c_dim == 0:
-        return None
-    if c is None:
-        return torch.eye(g.c_dim)[torch.arange(start, start + count) % g.c_dim].to(g.w_mean)
-    check_shape(c, [1, g.c_dim], "c")
-    return c.to(g.w_mean).expand(count, -1)
-
-
-def _save_npz(path: Path | str, arrays: dict[str, Tensor]) -> None:
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        values = {key: tensor.detach().cpu().numpy() for key, tensor in arrays.items()}
-        np.savez(file, **values)  # type: ignore[arg-type]
-
-
-def _load_npz(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read arrays [N,*shape] by name; shape, type and size are checked before any is unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for key, shape in shapes.items():
-                _check_header(archive, key, shape, path)
-        with np.load(path, allow_pickle=False) as file:
-            return {key: _to_tensor(file[key], f"{path}: `{key}`") for key in shapes}
-    except FileNotFoundError as error:
-        raise LatentError(f"{path}: no such file") from error
-    except LatentError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
-
-
-def _check_header(
-    archive: zipfile.ZipFile, key: str, shape: tuple[int, ...], path: Path | str
-) -> None:
-    names, where = archive.namelist(), f"{path}: `{key}`"
-    if f"{key}.npy" not in names:
-        found = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
-        raise LatentError(f"{path}: no array `{key}` inside, only {found}")
-    with archive.open(f"{key}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            have, _, dtype = np.lib.format.read_array_header_1_0(member)
-        else:
-            have, _, dtype = np.lib.format.read_array_header_2_0(member)
-    if dtype.kind != "f":
-        raise LatentError(f"{where} has type {dtype}, expected floats")
-    if len(have) != len(shape) + 1 or have[1:] != shape or have[0] < 1:
-        wanted = ", ".join(str(size) for size in ("N", *shape))
-        raise LatentError(f"{where} has shape {list(have)}, but this generator takes [{wanted}]")
-    if math.prod(have) * dtype.itemsize > _MAX_BYTES:
-        raise LatentError(f"{where} holds over {_MAX_BYTES:,} bytes; split the file")
-
-
-def _to_tensor(array: NDArray[np.floating], where: str) -> Tensor:
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise LatentError(f"{where} holds NaN or infinity, or values beyond float32")
-    return torch.from_numpy(array)

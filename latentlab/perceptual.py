@@ -1,7 +1,7 @@
 """Perceptual distances behind one callable: two batches of images to distances [N].
 
 LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric".
-Every distance splits into ``features`` (once an image) and ``compare`` (once a pair).
+Every distance splits into ``features`` (once for each image) and ``compare`` (once for each pair).
 """
 
 import warnings
@@ -13,12 +13,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError, ImageError, SettingsError
+from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted
 from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
 from latentlab.pretrained import hub_file, read_weights
-from latentlab.torchscript import open_torchscript
+from latentlab.torchscript import open_torchscript, run_program
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
@@ -27,7 +27,7 @@ _LPIPS_SMALLEST = 32  # pixels: the backbones halve their maps up to five times
 
 
 class PerceptualDistance(nn.Module, ABC):
-    """Base of the distances; calling it with images [N,C,H,W] in [-1,1] twice gives [N]."""
+    """Base of the distances: two batches of images [N,C,H,W] in [-1,1] give distances [N]."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -36,10 +36,8 @@ class PerceptualDistance(nn.Module, ABC):
     def features(self, images: Tensor) -> list[Tensor]:
         """Return what images [N,C,H,W] in [-1,1] are compared by, each tensor with N rows."""
         if images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ImageError(
-                f"{self.name}: images must have shape [N,3,H,W] or [N,1,H,W], "
-                f"but got {list(images.shape)}"
-            )
+            rule = "images must have shape [N,3,H,W] or [N,1,H,W]"
+            raise ImageError(f"{self.name}: {rule}, but got {list(images.shape)}")
         images = images.to(next(self.parameters(), images))  # the distance's own device and type
         return self._extract(shrink(images.expand(-1, 3, -1, -1), MAX_RESOLUTION))
 
@@ -92,14 +90,9 @@ class TorchScriptDistance(PerceptualDistance):
         self.eval().requires_grad_(False)
 
     def _extract(self, images: Tensor) -> list[Tensor]:
-        try:
-            vectors = self._network((images + 1) * 127.5, resize_images=False, return_lpips=True)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise CheckpointError(
-                f"{self.name}: cannot be called as NVIDIA's vgg16.pt is ({reason})"
-            ) from error
-        return [vectors]
+        pixels, options = (images + 1) * 127.5, {"resize_images": False, "return_lpips": True}
+        refusal = f"{self.name}: cannot be called as NVIDIA's vgg16.pt is"
+        return [run_program(self._network, pixels, refusal, **options)]
 
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Squared Euclidean distance of the vectors."""
@@ -122,14 +115,12 @@ class ClassifierDistance(PerceptualDistance):
             )
         if self._classifier.config.channels == 1:
             images = images.mean(dim=1, keepdim=True)
-        stages = self._classifier.features(images)
-        return [unit_normalise(stage) for stage in stages]
+        return [unit_normalise(stage) for stage in self._classifier.features(images)]
 
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Squared differences summed over channels, averaged over space, summed over stages."""
-        parts = [
-            (a - b).square().sum(dim=1).mean(dim=[1, 2]) for a, b in zip(first, second, strict=True)
-        ]
+        stages = zip(first, second, strict=True)
+        parts = [(a - b).square().sum(dim=1).mean(dim=[1, 2]) for a, b in stages]
         return torch.stack(parts).sum(dim=0)
 
 
@@ -159,14 +150,16 @@ def perceptual_distance(
         distance = TorchScriptDistance(Path(name))
     else:
         known = ", ".join([*_LPIPS_NETS, BUILTIN_DIGITS])
-        raise SettingsError(f"`distance` must be {known} or a TorchScript file, but got {name!r}")
+        raise SettingsError(
+            f"`distance` must be {known} or a TorchScript file, but got {quoted(name)}"
+        )
     return distance.eval().requires_grad_(False).to(device)
 
 
 def unit_normalise(features: Tensor) -> Tensor:
     """Divide features [N,C,H,W] by their norm over channels; zero stays zero.
 
-    The tiny constant stands inside the root, where lpips adds it outside: the values agree to
+    The tiny constant stands inside the root, whereas lpips adds it outside: the values agree to
     float32 rounding, and the gradient at an all-zero position is finite.
     """
     return features * (features.square().sum(dim=1, keepdim=True) + 1e-20).rsqrt()

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, reason
 from latentlab.files import is_file
 
 _logger = logging.getLogger(__name__)
@@ -19,8 +19,8 @@ def hub_file(url: str, what: str, otherwise: str) -> Path:
 
     Args:
         url: Where it is published; its name ends in the first digits of its SHA-256.
-        what: Who asks for which file, as an error begins.
-        otherwise: What helps without it, as an error ends.
+        what: Who asks for which file; an error message begins with it.
+        otherwise: What else helps; an error message ends with it.
 
     Raises:
         CheckpointError: If it cannot be fetched; the message names the file, its place and its URL.
@@ -53,9 +53,8 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     try:
         weights = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch names a dozen types for a damaged file
-        reason = str(error).strip().splitlines()[0][:200]
         raise CheckpointError(
-            f"{file}: damaged weights ({reason}); delete it to fetch it again"
+            f"{file}: damaged weights ({reason(error)}); delete it to fetch it again"
         ) from error
     if not isinstance(weights, dict):
         raise CheckpointError(f"{file}: holds a {type(weights).__name__}, expected weights by name")

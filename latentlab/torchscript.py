@@ -5,11 +5,12 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, reason
 from latentlab.files import is_file
 
 
@@ -41,14 +42,25 @@ def open_torchscript(path: Path) -> nn.Module:
             warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
             network: nn.Module = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path}: not a TorchScript network ({reason})") from error
+        raise CheckpointError(f"{path}: not a TorchScript network ({reason(error)})") from error
     return network
+
+
+def run_program(network: nn.Module, images: Tensor, refusal: str, **options: bool) -> Any:
+    """Return what a TorchScript network makes of images.
+
+    Raises:
+        CheckpointError: If it cannot be called so; ``refusal`` is what the error begins with.
+    """
+    try:
+        return network(images, **options)
+    except RuntimeError as error:
+        raise CheckpointError(f"{refusal} ({reason(error, -1)})") from error
 
 
 @dataclass(frozen=True)
 class ProgramConfig:
-    """What a TorchScript classifier says of its images and outputs, where it does."""
+    """What a TorchScript classifier says of its images and outputs, if anything."""
 
     resolution: int | None
     channels: int | None
@@ -58,7 +70,7 @@ class ProgramConfig:
 class TorchScriptClassifier(nn.Module):
     """A TorchScript network from images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are heeded if it
+    Its attributes ``resolution``, ``channels`` and ``classes`` (a list of names) are used where it
     has them. A TorchScript file is a program: use one whose origin you trust.
     """
 
@@ -82,13 +94,8 @@ class TorchScriptClassifier(nn.Module):
         Raises:
             CheckpointError: If the network cannot be called with images, or returns another shape.
         """
-        try:
-            logits = self._network(images)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise CheckpointError(
-                f"{self.name}: cannot be called with images {list(images.shape)} ({reason})"
-            ) from error
+        refusal = f"{self.name}: cannot be called with images {list(images.shape)}"
+        logits = run_program(self._network, images, refusal)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
             found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise CheckpointError(

@@ -41,14 +41,14 @@ def feature_layers(g: Generator) -> dict[str, nn.Module]:
     """
     synthesis = g.synthesis
     if not isinstance(synthesis, nn.Module):
-        raise LatentError("this generator's `synthesis` is no torch module: no layers to look into")
+        raise LatentError("this generator's `synthesis` is not a torch module: no layers to see")
     layers: dict[str, nn.Module] = {}
     for name, block in synthesis.named_children():
         if isinstance(block, Block):
             layers.update(_of_block(name, block))
     foreign = {name: module for name, module in synthesis.named_modules() if name}
     if not layers and not foreign:
-        raise LatentError("this generator's `synthesis` has no modules: no layers to look into")
+        raise LatentError("this generator's `synthesis` has no modules: no layers to see")
     return layers or foreign
 
 

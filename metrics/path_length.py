@@ -5,7 +5,7 @@ perceptual distance of both ends of the step, divided by the squared step, avera
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,11 +15,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from latentlab import Generator, NumericalError, SettingsError
+from latentlab import Generator, SettingsError
+from latentlab.checks import check, check_shape
 from latentlab.images import shrink
-from latentlab.numerics import check_shape, full_precision
+from latentlab.numerics import full_precision
 from latentlab.perceptual import MAX_RESOLUTION
-from metrics.paths import EPSILON, PathProtocol, latents_along, paths
+from metrics.path_protocols import EPSILON, PathProtocol, latents_along, paths
 from metrics.result import MetricResult
 from metrics.sampling import (
     Arrays,
@@ -29,9 +30,10 @@ from metrics.sampling import (
     check_counts,
     in_batches,
     render,
+    shifted,
     whole_groups,
 )
-from metrics.statistics import bootstrap
+from metrics.statistics import bootstrap, finite_values
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -42,7 +44,7 @@ _LOOK_GROWTH = 1.25  # from one look to the next
 
 
 @full_precision()
-def perceptual_path_length(
+def perceptual_path_length(  # noqa: PLR0913 - one for each setting
     g: Generator,
     distance: Distance,
     space: str = "w",
@@ -61,17 +63,17 @@ def perceptual_path_length(
     """Measure the perceptual path length, without truncation.
 
     Args:
-        g: The generator; labels of a conditional one are drawn at random, one a path.
+        g: The generator; labels of a conditional one are drawn at random, one per path.
         distance: From ``perceptual_distance``, or any callable on two image batches.
         space: "z" or "w".
         sampling: "full" or "end", see PathProtocol.
         num_samples: Number of paths; 50,000 is StyleGAN2's, 100,000 StyleGAN1's.
-        crop: Whether to compare the middle of a face alone.
+        crop: Whether to compare only the middle of a face.
         seed: Of latents, places, labels and noise.
         epsilon: Length of the step as a share of the path.
         noise: "random" or "const", see PathProtocol.
         relative_width: Stop early, once the 95 % interval is narrower than this share of the
-            value; ``settings`` tell.
+            value; ``settings`` say.
         batch: Paths at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run, see ``in_batches``.
         progress: Called with the paths done and in all.
@@ -85,9 +87,9 @@ def perceptual_path_length(
         NumericalError: If a distance is not finite.
     """
     protocol = PathProtocol(space, sampling, crop, epsilon, noise)
-    check_counts(num_samples=num_samples, seed=seed, batch=2 if batch is None else batch)
-    if relative_width is not None and not relative_width > 0:
-        raise SettingsError(f"`relative_width` must be positive, but got {relative_width!r}")
+    check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    wide = relative_width is None or relative_width > 0
+    check(wide, "relative_width", "a positive number", relative_width)
     pairs = batch_size(g, batch)
     arrays: Arrays = {}
 
@@ -99,25 +101,22 @@ def perceptual_path_length(
 
     start = 0
     for stop in _looks(num_samples, relative_width):
-        new = in_batches(
-            compute, range(start, stop), pairs, finished, _towards(progress, num_samples)
-        )
+        told = shifted(progress, 0, num_samples)
+        new = in_batches(compute, range(start, stop), pairs, finished, told)
         arrays = {k: np.concatenate([arrays[k], v]) if arrays else v for k, v in new.items()}
-        row = _estimate(arrays["path_length"], seed)
-        start = stop
-        if relative_width is not None and _is_narrow(row, relative_width):
+        row, start = _estimate(arrays["path_length"], seed), stop
+        if row["ci_high"] - row["ci_low"] < (relative_width or 0) * row["value"]:
             break
     settings = {
         "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
-        "distance": _name_of(distance),
-        "stopped_early": start < num_samples, "relative_width": relative_width,
+        "distance": _name_of(distance), "stopped_early": start < num_samples,
+        "relative_width": relative_width,
     }  # fmt: skip
     lengths = arrays["path_length"]
-    samples = pd.DataFrame(
-        {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
-    )
+    table = {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
     seconds = float(arrays["seconds"].sum())
-    return MetricResult("path_length", pd.DataFrame([row]), settings, samples, seconds)
+    rows, samples = pd.DataFrame([row]), pd.DataFrame(table)
+    return MetricResult("path_length", rows, settings, samples, seconds)
 
 
 @torch.no_grad()
@@ -144,9 +143,9 @@ def pair_distances(
         t: Places [N] on the paths, from 0 to 1, or one for all.
         space: "z" or "w".
         epsilon: Length of the step.
-        crop: Whether to compare the middle of a face alone.
+        crop: Whether to compare only the middle of a face.
         c: Labels [N,c_dim], the same along a path.
-        noise: Maps given by hand, one [N|1,1,h,w] a noise layer; None takes the stored ones.
+        noise: Maps given by hand, one [N|1,1,h,w] per noise layer; None takes the stored ones.
     """
     PathProtocol(space, crop=crop, epsilon=epsilon)  # checks them
     for name, z in (("z0", z0), ("z1", z1)):
@@ -155,8 +154,9 @@ def pair_distances(
     steps = (t, t + epsilon)
     labels = None if c is None else torch.cat([c, c])
     latents = latents_along(g, z0, z1, steps, space, c)
-    maps = None if noise is None else [_for_both(level, len(z0)) for level in noise]
-    images = render(g, latents, labels, maps)
+    if noise is not None:  # for both ends; one map for all stays as it is
+        noise = [level if len(level) == 1 else torch.cat([level, level]) for level in noise]
+    images = render(g, latents, labels, noise)
     first, second = shrink(face_crop(images) if crop else images, MAX_RESOLUTION).chunk(2)
     return distance(first, second).reshape(len(z0)) / epsilon**2
 
@@ -181,12 +181,16 @@ def filtered_mean(distances: ArrayLike) -> float:
     Raises:
         NumericalError: If a distance is not finite, or there is none.
     """
-    return float(_filtered_mean(_checked(distances)))
+    return float(_filtered_mean(_finite(distances)))
 
 
 def kept(distances: ArrayLike) -> NDArray[np.bool_]:
     """Return which of the distances [N] ``filtered_mean`` averages."""
-    return _within(_checked(distances), -1)
+    return _within(_finite(distances), -1)
+
+
+def _finite(distances: ArrayLike) -> NDArray[np.float64]:
+    return finite_values(distances, "path length: distance", "path length: there are no distances")
 
 
 def _filtered_mean(distances: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
@@ -201,24 +205,10 @@ def _within(distances: NDArray[np.float64], axis: int) -> NDArray[np.bool_]:
     return np.asarray((distances >= low) & (distances <= high))
 
 
-def _checked(distances: ArrayLike) -> NDArray[np.float64]:
-    if isinstance(distances, Tensor):
-        distances = distances.detach().cpu().numpy()
-    values = np.asarray(distances, dtype=np.float64).reshape(-1)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(values) == 0 or len(bad):
-        what = f"distance {bad[0]} is {values[bad[0]]}" if len(bad) else "there are no distances"
-        raise NumericalError(f"path length: {what}; no mean was taken")
-    return values
-
-
 def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
-    value = filtered_mean(lengths)
-    return {
-        "better": "lower",
-        "value": value,
-        **bootstrap([lengths], _filtered_mean, seed).columns(),
-    }
+    value = filtered_mean(lengths)  # first, as it refuses what is not finite
+    spread = bootstrap([lengths], _filtered_mean, seed)
+    return {"better": "lower", "value": value, **spread.columns()}
 
 
 def _looks(num_samples: int, relative_width: float | None) -> list[int]:
@@ -233,18 +223,5 @@ def _looks(num_samples: int, relative_width: float | None) -> list[int]:
     return [*looks, num_samples]
 
 
-def _is_narrow(row: Mapping[str, float], relative_width: float) -> bool:
-    return row["ci_high"] - row["ci_low"] < relative_width * row["value"]
-
-
-def _towards(progress: Progress | None, total: int) -> Progress | None:
-    return None if progress is None else lambda done, _: progress(done, total)
-
-
 def _name_of(distance: Distance) -> str:
     return str(getattr(distance, "name", getattr(distance, "__name__", type(distance).__name__)))
-
-
-def _for_both(level: Tensor, pairs: int) -> Tensor:
-    """Repeat noise maps [N,1,h,w] for both ends; one map for all stays as it is."""
-    return level if len(level) == 1 else torch.cat([level, level])

@@ -19,12 +19,12 @@ class MetricResult:
 
     Attributes:
         metric: Name of the metric.
-        rows: One row a number, with a column ``value``, its ``standard_error`` and 95 % interval
+        rows: One row per number, with a column ``value``, its ``standard_error`` and 95 % interval
             ``ci_low`` to ``ci_high`` where they are known, and columns that tell rows apart. The
             first row is the metric's headline. Where models can be compared by a row, ``better``
             says which is: "lower" or "higher".
         settings: What decides the numbers: protocol, sample count ``n``, seed, and so on.
-        samples: What the numbers were made from, one row a sample (of droplets: a detection).
+        samples: What the numbers were made from, one row per sample (for droplets: per detection).
         seconds: How long the measurement took.
     """
 
@@ -76,14 +76,11 @@ class MetricResult:
             for name in UNCERTAINTY
         })  # fmt: skip
         others = {k: v for k, v in self.settings.items() if k not in ("protocol", "n", "seed")}
+        text = json.dumps(others, sort_keys=True, default=str)
         frame.insert(0, "metric", self.metric)
         frame.insert(1, "protocol", self.settings.get("protocol", self.metric))
-        return frame.assign(
-            n=self.settings.get("n"),
-            seed=self.settings.get("seed"),
-            settings=json.dumps(others, sort_keys=True, default=str),
-            seconds=self.seconds,
-        )
+        n, seed = self.settings.get("n"), self.settings.get("seed")
+        return frame.assign(n=n, seed=seed, settings=text, seconds=self.seconds)
 
     def _headline(self, column: str) -> float:
         return float(self.rows[column].iloc[0]) if column in self.rows.columns else math.nan

@@ -74,10 +74,7 @@ def best_threshold(negatives: Values, positives: Values) -> float:
     """
     points = curve(negatives, positives).iloc[1:]  # without the infinite one
     gain = points["true_positive_rate"] - points["false_positive_rate"]
-    best = int(gain.argmax())
-    threshold = float(points["threshold"].iloc[best])
-    if best + 1 == len(points):
-        return threshold
-    below = float(points["threshold"].iloc[best + 1])
+    best, last = int(gain.argmax()), len(points) - 1
+    threshold, below = map(float, points["threshold"].iloc[[best, min(best + 1, last)]])
     middle = below + (threshold - below) / 2
     return middle if middle > below else threshold

@@ -1,7 +1,7 @@
 """The one batching helper: numbered samples in batches, the same whatever the batch or process."""
 
 import time
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlab import Generator, NumericalError, SettingsError, distributed
+from latentlab import Generator, NumericalError, distributed
+from latentlab.checks import check_whole
+from latentlab.errors import reason
 from latentlab.latents import draw_labels, draw_noise, draw_z
 
 Arrays = dict[str, NDArray[Any]]  # what was computed of some samples, by name
@@ -20,14 +22,13 @@ Progress = Callable[[int, int], None]  # samples done, samples in all
 # differs; batches are therefore made of whole groups.
 GROUP = 4
 
-_PIXELS_AT_ONCE = {"cpu": 2**16}  # small maps stay in the cache, and large ones gain nothing
-_PIXELS_AT_ONCE_ELSEWHERE = 2**22
+_ON_CPU, _ON_GPU = 2**16, 2**22  # pixels at once: on the CPU, what stays in the cache
 _MOST_AT_ONCE = 256
 
 
 def default_batch(g: Generator) -> int:
     """Images that are rendered at once where nobody says how many: whole groups."""
-    pixels = _PIXELS_AT_ONCE.get(device_of(g).type, _PIXELS_AT_ONCE_ELSEWHERE)
+    pixels = _ON_CPU if device_of(g).type == "cpu" else _ON_GPU
     return max(min(pixels // g.resolution**2, _MOST_AT_ONCE) // GROUP * GROUP, GROUP)
 
 
@@ -43,12 +44,12 @@ def batch_size(g: Generator, batch: int | None = None) -> int:
     return -(-batch // GROUP) * GROUP
 
 
-def check_counts(**counts: int) -> None:
-    """Raise SettingsError unless every count is a whole number of at least 1 (the seed: 0)."""
+def check_counts(**counts: int | None) -> None:
+    """Raise SettingsError unless every count is None or a whole number from 1 (the seed: 0)."""
     for name, value in counts.items():
-        least = 0 if name == "seed" else 1
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise SettingsError(f"`{name}` must be a whole number >= {least}, but got {value!r}")
+        if value is not None:
+            whole = int(value) if isinstance(value, np.integer) else value
+            check_whole(whole, name, 0 if name == "seed" else 1)
 
 
 def in_batches(
@@ -91,6 +92,11 @@ def in_batches(
         parts.update(others)
     rows = [parts[part] for part in batches]
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def shifted(progress: Progress | None, shift: int, total: int) -> Progress | None:
+    """Return what informs ``progress`` of samples that are a part of others: ``total`` in all."""
+    return None if progress is None else lambda done, _: progress(done + shift, total)
 
 
 def whole_groups(samples: Sequence[int]) -> list[int]:
@@ -139,6 +145,12 @@ def render(
     return images
 
 
+def render_samples(g: Generator, samples: Sequence[int], seed: int, stream: int) -> Tensor:
+    """Render numbered samples with random noise [N,C,R,R], each from (seed, its number) alone."""
+    z, c = draw_samples(g, samples, seed, stream)
+    return render(g, z, c, draw_noise_maps(g, samples, seed, stream))
+
+
 def has_w(g: Generator) -> bool:
     """Whether the generator has a space W; foreign ones are taken to have one."""
     return bool(getattr(g, "has_w", True))
@@ -148,19 +160,6 @@ def device_of(g: Generator) -> torch.device:
     """Return where a generator computes; one without weights is on the CPU."""
     weight = _a_weight(g)
     return torch.device("cpu") if weight is None else weight.device
-
-
-def z_batches(
-    g: Generator, num_samples: int, seed: int, stream: int, batch: int = 64
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield z [N,z_dim] and labels [N,c_dim] (None without labels) for samples 0, 1, 2, ...
-
-    Raises:
-        SettingsError: If a count is below 1, or the seed below 0.
-    """
-    check_counts(num_samples=num_samples, batch=batch, seed=seed)
-    for start in range(0, num_samples, batch):
-        yield draw_samples(g, range(start, min(start + batch, num_samples)), seed, stream)
 
 
 def _a_weight(g: Generator) -> Tensor | None:
@@ -178,7 +177,7 @@ def _computed(compute: Callable[[range], Arrays], samples: range) -> Arrays:
         if half >= len(samples):
             raise NumericalError(
                 f"no memory for {len(samples)} samples at once, and fewer are not computed "
-                f"({str(error).splitlines()[0]}); use --device cpu, or a device with more"
+                f"({reason(error)}); use --device cpu, or a device with more"
             ) from error
     parts = [_computed(compute, samples[:half]), _computed(compute, samples[half:])]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

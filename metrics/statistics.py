@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from latentlab import NumericalError
 from latentlab.numerics import Stream
 
 CONFIDENCE = 0.95
@@ -29,6 +31,31 @@ class Uncertainty:
         return asdict(self)
 
 
+_UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
+
+
+def finite_values(values: ArrayLike, what: str, none: str) -> NDArray[np.float64]:
+    """Return distances [N] in float64.
+
+    Args:
+        values: The distances.
+        what: What a message calls one of them.
+        none: The message where there is none.
+
+    Raises:
+        NumericalError: If one is not finite, or there is none.
+    """
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    found = np.asarray(values, dtype=np.float64).reshape(-1)
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise NumericalError(f"{what} {bad[0]} is {found[bad[0]]}")
+    if len(found) == 0:
+        raise NumericalError(none)
+    return found
+
+
 def bootstrap(
     samples: Sequence[NDArray[Any]],
     statistic: Callable[..., NDArray[Any]],
@@ -38,16 +65,15 @@ def bootstrap(
     """Resample samples with replacement: standard error and percentile interval (Efron 1979).
 
     Args:
-        samples: One array a sample; ``paired`` resamples them together.
+        samples: One array per sample; ``paired`` resamples them together.
         statistic: Takes as many arrays and ``axis``, as scipy.stats.bootstrap's.
         seed: Of the resampling.
         paired: Whether rows of the arrays belong together.
     """
     from scipy import stats
 
-    fewest = min(len(values) for values in samples)
-    if fewest < 2:
-        return Uncertainty(math.nan, math.nan, math.nan)
+    if min(map(len, samples)) < 2:
+        return _UNKNOWN
     result = stats.bootstrap(
         tuple(samples),
         statistic,
@@ -98,8 +124,7 @@ def bootstrap_rows(
     what can be computed from sums needs no sample twice.
     """
     if len(sums) < 2:
-        unknown = Uncertainty(math.nan, math.nan, math.nan)
-        return [unknown] * statistic(sums.mean(axis=0)).shape[-1]
+        return [_UNKNOWN] * statistic(sums.mean(axis=0)).shape[-1]
     n, rng = len(sums), np.random.default_rng([seed, Stream.BOOTSTRAP])
     flat, replicates = sums.reshape(n, -1), []
     at_once = max(_VALUES_AT_ONCE // n, 1)

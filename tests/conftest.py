@@ -1,6 +1,5 @@
 """Shared fixtures: the reference data beside the repository, and small networks made here."""
 
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from latentlab import Generator
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.progan import ProGAN
 from latentlab.networks.stylegan1_config import (
@@ -18,9 +16,10 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.numerics import seeded_initialisation
-from tests.stylegan3_reference import bands, lowpass, radial_lowpass
+from tests.support.stylegan3_reference import bands, lowpass, radial_lowpass
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 DATA = Path(__file__).parent / "data"
@@ -139,6 +138,8 @@ def scarce_memory() -> Iterator[None]:
     """Let the process grow by ALLOWANCE at most."""
     if not Path("/proc/self/statm").exists():
         pytest.skip("the size of the process is read from /proc")
+    import resource  # which Windows does not have
+
     _load_lazy_code()
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -3,39 +3,231 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted(
-    file for name in ("latentlab", "metrics", "cli") for file in (ROOT / name).rglob("*.py")
-)
+STOREYS = ("latentlab", "metrics", "cli")
+MODULES = sorted(file for name in STOREYS for file in (ROOT / name).rglob("*.py"))
 FORBIDDEN = {"latentlab": {"metrics", "cli"}, "metrics": {"cli"}, "cli": set()}
 TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only=True
+
+# Each room of the command line imports only from those after it. cli/main.py and cli/__main__.py
+# stand above all of them.
+ROOMS = (
+    "commands", "demo_steps", "measuring", "rendering", "projecting", "pictures", "reports",
+    "options", "running", "models", "text",
+)  # fmt: skip
+# What makes the first answer of the command line slow.
+HEAVY = {
+    "torch", "torchvision", "pandas", "matplotlib", "scipy", "sklearn", "skimage", "lpips",
+    "pyarrow",
+}  # fmt: skip
+# Calls that take a file's bytes apart. JSON is not among them: whoever parses it gets plain values.
+OPENERS = {
+    "np.load", "np.fromfile", "np.frombuffer", "np.genfromtxt", "np.loadtxt", "Image.open",
+    "safe_open", "load_file", "zipfile.ZipFile", "torch.load", "torch.jit.load", "struct.unpack",
+    "struct.unpack_from", "pd.read_csv", "pd.read_json", "pd.read_parquet", "csv.reader",
+    "csv.DictReader",
+}  # fmt: skip
+# Whose job it is: everything else gets pictures, arrays and checkpoints from here.
+READERS = (
+    "latentlab/checkpoints/", "latentlab/images/", "latentlab/faces/landmarks.py",
+    "latentlab/faces/record.py", "latentlab/tensor_files.py",
+)  # fmt: skip
+# Who may open what besides, and why.
+ALSO_OPENED = {
+    # Foreign, in a form that belongs to one place.
+    "latentlab/datasets/pictures.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
+    "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
+    "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
+    "cli/measuring/labelled_latents.py": {"pd.read_csv"},  # the user's labels, all as text
+    # Written by the same run, or by an earlier one of the same command.
+    "latentlab/training/log.py": {"pd.read_csv"},
+    "cli/measuring/contributions.py": {"pd.read_csv"},
+    "cli/measuring/partial.py": {"np.load"},
+    "cli/projecting/latent_table.py": {"np.load"},
+    "cli/reports/page.py": {"Image.open"},
+}
+MOST_FILES = 25  # of code in a folder: what the eye finds a name in
+MOST_LINES = 39  # of a command without its options and help: it parses, calls and writes
 
 
 def name_of(file):
     return file.relative_to(ROOT).as_posix()
 
 
+def module_of(file):
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {module_of(file): file for file in MODULES}
+
+
+@cache
+def parsed(file):
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def names_in(node):
+    """The modules that an import statement names; a name that is no module counts as its module."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return {path if path in FILES else node.module for path in full.values()}
+
+
+@cache
+def imported_by(module):
+    """All modules that a module imports, wherever the statement stands."""
+    nodes = ast.walk(parsed(FILES[module]))
+    return {
+        name
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in names_in(node)
+    }
+
+
+def imported_at_once(node):
+    """The modules that are imported when a module is: not by its functions, not for types only."""
+    found = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            found |= names_in(child)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            found |= imported_at_once(child)
+    return found
+
+
+@cache
+def loaded_with(module):
+    """Everything that is loaded when a module is, by the packages that it is in as well."""
+    found, waiting = set(), {module}
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting |= {name.rpartition(".")[0]} - {""}
+        if name in FILES:
+            waiting |= imported_at_once(parsed(FILES[name]))
+    return found
+
+
+def room_of(module):
+    parts = module.split(".")
+    return parts[1] if parts[0] == "cli" and len(parts) > 1 else None
+
+
 @pytest.fixture(params=MODULES, ids=name_of)
 def module(request):
-    return request.param, ast.parse(request.param.read_text(encoding="utf-8"))
+    return request.param, parsed(request.param)
 
 
 def test_imports_point_downwards(module):
-    file, tree = module
+    file, _ = module
     storey = file.relative_to(ROOT).parts[0]
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import)
-            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        )
-    }  # fmt: skip
+    imported = {name.split(".")[0] for name in imported_by(module_of(file))}
     assert not imported & FORBIDDEN[storey]
+
+
+def test_a_command_is_imported_by_main_alone():
+    wrong = [
+        f"{module} imports {name}"
+        for module in FILES
+        for name in imported_by(module)
+        if name.startswith("cli.commands.") and module != "cli.main"
+    ]
+    assert wrong == []
+
+
+def commands_in(tree):
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            decorators = {ast.unparse(each).partition("(")[0] for each in node.decorator_list}
+            if "click.command" in decorators:
+                yield node
+
+
+def test_a_command_parses_calls_and_writes():
+    lengths = {}
+    for module, file in FILES.items():
+        if room_of(module) == "commands":
+            for command in commands_in(parsed(file)):
+                body = command.body[ast.get_docstring(command) is not None :]
+                lengths[f"{module}: {command.name}"] = body[-1].end_lineno - body[0].lineno + 1
+    assert len(lengths) == len(list((ROOT / "cli/commands").glob("[!_]*.py")))  # one in each file
+    assert {name: count for name, count in lengths.items() if count > MOST_LINES} == {}
+
+
+def test_the_rooms_of_the_command_line_stand_in_their_order():
+    wrong = []
+    for module in FILES:
+        here = room_of(module)
+        if here in (None, "main", "__main__"):
+            continue
+        lower = ROOMS[ROOMS.index(here) :]  # a room without a place here is an error
+        rooms = {name: room_of(name) for name in imported_by(module)}
+        wrong += [f"{module} imports {name}" for name, room in rooms.items()
+                  if room is not None and room not in lower]  # fmt: skip
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", ["main", "options", "commands"])
+def test_help_and_usage_errors_wait_for_no_heavy_library(room):
+    modules = [module for module in FILES if room_of(module) == room]
+    assert modules
+    heavy = {module: loaded_with(module) & HEAVY for module in modules}
+    assert {module: names for module, names in heavy.items() if names} == {}
+
+
+def test_networks_know_no_other_room():
+    allowed = {"latentlab.networks", "latentlab.numerics", "latentlab.checks", "latentlab.errors"}
+    wrong = [
+        f"{module} imports {name}"
+        for module in FILES
+        if module.startswith("latentlab.networks")
+        for name in imported_by(module)
+        if name.split(".")[0] == "latentlab" and ".".join(name.split(".")[:2]) not in allowed
+    ]
+    assert wrong == []
+
+
+def test_foreign_bytes_are_opened_in_few_places(module):
+    file, tree = module
+    name = name_of(file)
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    if not name.startswith(READERS):
+        assert calls & OPENERS == ALSO_OPENED.get(name, set())
+
+
+def test_exceptions_are_of_files_that_exist():
+    assert [name for name in (*READERS, *ALSO_OPENED) if not (ROOT / name).exists()] == []
+
+
+def test_one_room_interprets_pickles():
+    room = "latentlab.checkpoints.pickles"
+    wrong = [
+        f"{module} imports {name}"
+        for module in FILES
+        if not module.startswith(room)
+        for name in imported_by(module)
+        if name in ("pickletools", f"{room}.machine")
+    ]
+    assert wrong == []
+    assert "pickletools" in imported_by(f"{room}.machine")
+
+
+def test_a_folder_holds_few_files():
+    folders = {file.parent for name in (*STOREYS, "tests", "benchmarks", "docs")
+               for file in (ROOT / name).rglob("*.py")}  # fmt: skip
+    counts = {name_of(folder): len(list(folder.glob("*.py"))) for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
 
 
 def test_nothing_foreign_can_run(module):
@@ -76,6 +268,6 @@ def test_importing_has_no_side_effects():
         "assert not torch.cuda.is_initialized()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

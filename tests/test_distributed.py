@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 
 from latentlab import ImageError, SettingsError, distributed
-from tests.torchrun import facts_of_two
+from tests.support.torchrun import facts_of_two
 
 # Every process measures alone first, then with the other. A second measurement has batches of the
 # first that only one of them kept.
@@ -105,7 +105,7 @@ def test_one_process_exchanges_with_itself():
         raise ImageError("bad")
 
 
-@pytest.mark.parametrize(("size", "said"), [("two", "is no number"), ("2", "MASTER_ADDR")])
+@pytest.mark.parametrize(("size", "said"), [("two", "is not a number"), ("2", "MASTER_ADDR")])
 def test_processes_that_torchrun_did_not_start_are_refused(size, said, monkeypatch):
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from latentlab import load_classifier
-from latentlab.digits import one_of_each
+from latentlab.datasets.digits import one_of_each
 from latentlab.images import load_image
 
 ROOT = Path(__file__).parents[1]

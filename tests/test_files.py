@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and failures are named."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from latentlab import files
 from latentlab.errors import OutputError
 from latentlab.files import atomic_write, make_directory, sha256_of
 
@@ -72,6 +74,23 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write(path, b"new")
     assert path.read_bytes() == b"new"
     assert names_in(tmp_path) == ["result.txt"]
+
+
+def test_a_file_is_written_on_a_system_that_opens_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows is such a one; it flushes no file that is open for reading alone, either."""
+    open_file = os.open
+
+    def open_as_windows(path: Path, flags: int, *mode: int) -> int:
+        if Path(path).is_dir() or (flags == os.O_RDONLY):
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_file(path, flags, *mode)
+
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(os, "open", open_as_windows)
+    write(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"new"
 
 
 def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError
-from latentlab.digits import digits, one_of_each
+from latentlab.datasets.digits import digits, one_of_each
 from latentlab.images import pixels_to_tensor
 from latentlab.latents import draw_z
 from latentlab.models import builtin_names, builtin_path

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from latentlab import LatentError
-from latentlab.numerics import check_shape, keyed_generator, seeded_initialisation
+from latentlab.checks import check_shape
+from latentlab.numerics import keyed_generator, seeded_initialisation
 
 
 @pytest.mark.parametrize("shape", [[2, 3], [None, 3], [None, None]])

@@ -6,12 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.kinds import licence_note
+from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
+from latentlab.checkpoints.foreign import read_pickled, read_torch_file
 from latentlab.checkpoints.native import read_native, write_native
-from latentlab.checkpoints.pickled import read_pickled
-from latentlab.checkpoints.torch_archive import STREAM_START, ZIP_START
-from latentlab.checkpoints.torch_file import read_torch_file
+from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -52,7 +50,7 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
         return read_pickled(file, allow_nonfinite)
     if start[_TAR] == b"ustar":
         raise UnsupportedCheckpoint(
-            f"{file}: a tar archive; if torch.save wrote it, before 2017, save it again with a "
+            f"{file}: a tar archive; if torch.save wrote it before 2017, save it again with a "
             "newer PyTorch"
         )
     raise UnsupportedCheckpoint(
@@ -64,12 +62,12 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
 def load_classifier(path: Path | str) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    A TorchScript file is one as well; unlike a checkpoint it is a program, which runs when the
+    A TorchScript file will do as well; unlike a checkpoint it is a program, which runs when the
     classifier is called.
 
-    Those published for StyleGAN give one logit; its sign tells the class. They have a minibatch
-    standard deviation, so that a logit depends a little on its batch: the published linear
-    separability runs them on batches of 4.
+    Those published for StyleGAN give one logit, whose sign is the class. They have a minibatch
+    standard deviation, so a logit depends slightly on its batch: the published linear separability
+    runs them on batches of 4.
 
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.
@@ -80,14 +78,12 @@ def load_classifier(path: Path | str) -> nn.Module:
 
 
 def save(
-    source: Checkpoint | Generator,
-    path: Path | str,
-    metadata: Mapping[str, Any] | None = None,
+    source: Checkpoint | Generator, path: Path | str, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Write a checkpoint, or a generator alone, as latentlab's own safetensors file.
 
     The header keeps the kind and SHA-256 of the file that a Checkpoint came from, and a note on
-    the licence of its weights. Loading it again gives bit-equal images.
+    the licence of its weights. Loading the file again gives bit-equal images.
 
     Raises:
         SettingsError: If ``source`` is something else.
@@ -107,7 +103,7 @@ def save(
 
 
 def _is_pickle(start: bytes) -> bool:
-    """Whether a file starts as pickles of protocol 2 to 5 do."""
+    """Whether a file starts as pickles of protocols 2 to 5 do."""
     return len(start) > 1 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 

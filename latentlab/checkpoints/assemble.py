@@ -1,17 +1,22 @@
 """From a config and named tensors to a network, refusing weights that do not fit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
-from typing import Any
+from dataclasses import MISSING, asdict, fields, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.messages import shown
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.errors import (
+    CheckpointError,
+    SettingsError,
+    UnsupportedCheckpoint,
+    UnsupportedNetwork,
+    shown,
+)
 from latentlab.networks.classifier import Classifier, ClassifierConfig
-from latentlab.networks.config import MAX_PARAMETERS, StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.networks.config import MAX_PARAMETERS
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.networks.progan import ProGAN
@@ -20,6 +25,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 # Name in a native file -> how to read the config, how to build the network.
@@ -33,8 +39,11 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
 }
 
+Contents = tuple[dict[str, nn.Module], dict[str, Any]]  # of a file: networks by name, metadata
 
 _ALWAYS_FINITE = "lod"  # says what is computed, and is no weight of it
+_Config = TypeVar("_Config")
+_RGB_LAYERS = (".torgb.weight", ".torgb.bias")
 
 
 def build_network(config: Any) -> nn.Module:
@@ -55,28 +64,28 @@ def _network_type(config: Any) -> tuple[str, Callable[[Any], nn.Module]]:
     raise CheckpointError(f"{type(config).__name__} describes no network of latentlab")
 
 
-def config_from_dict(config_type: type[Any], values: Any, where: str) -> Any:
-    """Build a frozen config from plain data, refusing unknown, missing and unfit fields.
+def config_from_dict(config_type: type[_Config], values: Any, where: str) -> _Config:
+    """Build a frozen config from plain data, refusing fields that are unknown, missing or unfit.
 
     Raises:
         UnsupportedCheckpoint: Naming the file, the network and the field.
     """
     if not isinstance(values, dict):
         raise UnsupportedCheckpoint(f"{where}: the config must be an object with named settings")
-    known = {item.name for item in fields(config_type)}
-    needed = {item.name for item in fields(config_type) if item.default is MISSING}
+    settings = fields(config_type)  # type: ignore[arg-type]
+    known = {item.name for item in settings}
+    needed = {item.name for item in settings if item.default is MISSING}
     for problem, names in (("unknown", set(values) - known), ("no", needed - set(values))):
         if names:
-            raise UnsupportedCheckpoint(f"{where}: {problem} setting {', '.join(sorted(names))}")
+            raise UnsupportedCheckpoint(f"{where}: {problem} setting {shown(sorted(names))}")
     frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     try:
         return config_type(**frozen)
-    except UnsupportedCheckpoint as error:
+    except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
 
 
 def assemble(
-    build: Callable[[Any], nn.Module],
     config: Any,
     tensors: Mapping[str, Tensor],
     where: str,
@@ -86,14 +95,13 @@ def assemble(
     """Build a network and give it copies of ``tensors``, which must be exactly its own.
 
     Args:
-        build: Maps the config to the network.
-        config: A frozen config.
+        config: A frozen config, whose type decides the network's.
         tensors: Weights by the network's own names.
         where: File and network, for messages.
-        allow_nonfinite: Accept NaN and infinite weights, though never a ``lod`` of these.
-        taken: If given, tensors become the network's own where they can, without a copy; the
-            set holds the memory that networks made before have taken. Not for memory that is
-            mapped from a file, which may change later.
+        allow_nonfinite: Accept NaN and infinite weights, though never such a ``lod``.
+        taken: If given, tensors become the network's own without a copy where they can; the set
+            holds the memory that networks built earlier have taken. Not for memory that is mapped
+            from a file, which may change later.
 
     Returns:
         The network in eval mode, float32, without gradients.
@@ -101,19 +109,19 @@ def assemble(
     Raises:
         CheckpointError: Naming the missing, extra, misshapen or non-finite weights.
     """
-    return fill(blank(build, config, where), tensors, where, allow_nonfinite, taken)
+    return fill(blank(config, where), tensors, where, allow_nonfinite, taken)
 
 
-def blank(build: Callable[[Any], nn.Module], config: Any, where: str) -> nn.Module:
-    """Build a network that has shapes and no memory, on the meta device.
+def blank(config: Any, where: str) -> nn.Module:
+    """Build a network on the meta device, where it has shapes and no memory.
 
     Raises:
         UnsupportedCheckpoint: If the config is not possible, or asks for too many weights.
     """
     try:
         with torch.device("meta"):
-            network = build(config)
-    except UnsupportedCheckpoint as error:
+            network = build_network(config)
+    except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
     count = sum(tensor.numel() for tensor in network.state_dict().values())
     if count > MAX_PARAMETERS:
@@ -128,18 +136,9 @@ def fill(
     allow_nonfinite: bool = False,
     taken: set[int] | None = None,
 ) -> nn.Module:
-    """Give a blank network ``tensors``; see ``assemble``.
-
-    Args:
-        network: From ``blank``.
-        tensors: Weights by the network's own names.
-        where: File and network, for messages.
-        allow_nonfinite: Accept NaN and infinite weights.
-        taken: As in ``assemble``.
-    """
+    """Give a network from ``blank`` its weights; everything else is as in ``assemble``."""
     expected = network.state_dict()
-    problems = _problems(expected, tensors, allow_nonfinite)
-    if problems:
+    if problems := _problems(expected, tensors, allow_nonfinite):
         raise CheckpointError(f"{where}: weights do not fit: {shown(problems, '; ')}")
     weights = {name: _own(tensors[name], taken) for name in expected}
     network.load_state_dict(weights, strict=True, assign=True)
@@ -163,10 +162,9 @@ def _problems(
 ) -> list[str]:
     problems = [f"{name} is missing" for name in expected if name not in tensors]
     problems += [f"{name} is not part of the network" for name in tensors if name not in expected]
-    for name in expected:
-        if name not in tensors:
+    for name, want in expected.items():
+        if (have := tensors.get(name)) is None:
             continue
-        have, want = tensors[name], expected[name]
         if have.shape != want.shape:
             problems.append(f"{name} has shape {list(have.shape)}, not {list(want.shape)}")
         elif not have.is_floating_point():
@@ -177,3 +175,22 @@ def _problems(
         elif not np.isfinite(have.to(torch.float32).numpy()).all():
             problems.append(f"{name} holds NaN or infinity as float32")
     return problems
+
+
+def in_colour(g: Generator) -> Generator:
+    """Return a generator with three channels, each equal to the one of ``g``.
+
+    Its last layers are linear in the channels, so repeating their weights is exact.
+
+    Raises:
+        SettingsError: If ``g`` is not grey, or has another kind of last layer (StyleGAN3).
+    """
+    weights = g.state_dict()
+    if g.channels != 1 or not any(name.endswith(_RGB_LAYERS) for name in weights):
+        raise SettingsError("only grey generators can be brought to three channels, "
+                            "StyleGAN3's excepted")  # fmt: skip
+    repeated = {
+        name: weight.repeat_interleave(3, dim=0) if name.endswith(_RGB_LAYERS) else weight
+        for name, weight in weights.items()
+    }
+    return cast(Generator, assemble(replace(g.config, channels=3), repeated, "in colour"))

@@ -9,11 +9,37 @@ from typing import Any
 
 from torch import nn
 
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, shown
+from latentlab.files import sha256_of
+from latentlab.models import is_builtin
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 
 _SNAPSHOT_NAME = re.compile(r"network-(?:snapshot|final)-(\d{6})")
+_NVIDIA = "NVIDIA's own models of this kind are for non-commercial use only"
+_CONVERTED = "what was converted from NVIDIA's models keeps their licence, non-commercial use only"
+
+# kind -> (what it is and whose files these are, what is known of the licence).
+_KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "stylegan2-ada": ("StyleGAN2 of stylegan2-ada-pytorch", _NVIDIA),
+        "stylegan2-tf": ("StyleGAN2 of NVIDIA's TensorFlow releases", _NVIDIA),
+        "stylegan1-tf": ("StyleGAN1 of NVIDIA's TensorFlow release", _NVIDIA),
+        "progan-tf": ("Progressive GAN of NVIDIA's TensorFlow release", _NVIDIA),
+        "classifier-tf": ("attribute classifier of NVIDIA's StyleGAN1 release", _NVIDIA),
+        "stylegan2-rosinality": ("StyleGAN2 of rosinality/stylegan2-pytorch", _CONVERTED),
+        "stylegan1-rosinality": ("StyleGAN1 of rosinality/style-based-gan-pytorch", _CONVERTED),
+        "stylegan2-yuuho": ("StyleGAN2 of yuuho/stylegans-pytorch", _CONVERTED),
+        "stylegan1-yuuho": ("StyleGAN1 of yuuho/stylegans-pytorch", _CONVERTED),
+        "stylegan3-t-nvidia": ("StyleGAN3-T of NVIDIA's release", _NVIDIA),
+        "stylegan3-r-nvidia": ("StyleGAN3-R of NVIDIA's release", _NVIDIA),
+        "stylegan3-native": ("StyleGAN3 in latentlab's own format", ""),
+        "stylegan2-native": ("StyleGAN2 in latentlab's own format", ""),
+        "stylegan1-native": ("StyleGAN1 in latentlab's own format", ""),
+        "progan-native": ("Progressive GAN in latentlab's own format", ""),
+        "classifier": ("classifier in latentlab's own format", ""),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +51,7 @@ class Checkpoint:
         sha256: Hex digest of the file.
         path: The file.
         networks: Every network by its name in the field: "G_ema", "G", "D", "classifier".
-        metadata: What else the file says of itself (source, licence, training), as plain data.
+        metadata: What else the file says about itself (source, licence, training), as plain data.
     """
 
     kind: str
@@ -34,17 +60,25 @@ class Checkpoint:
     networks: Mapping[str, nn.Module]
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
+    @classmethod
+    def of_file(
+        cls, path: Path, kind: str, networks: Mapping[str, nn.Module], metadata: Mapping[str, Any]
+    ) -> "Checkpoint":
+        """Describe what was read from a file, which its content identifies."""
+        held, facts = MappingProxyType(dict(networks)), MappingProxyType(dict(metadata))
+        return cls(kind, sha256_of(path), path, held, facts)
+
     @property
     def config(self) -> Any:
-        """The frozen description of the generator, or of the only network where it has none."""
+        """The frozen description of the generator, or of the only network if there is none."""
         by_rank = sorted(self.networks, key=lambda name: name not in ("G_ema", "G"))
         return self.networks[by_rank[0]].config
 
     @property
     def images_shown(self) -> int | None:
-        """Real images shown in training until it was written, by its own word or its name's.
+        """Real images shown in training before it was written, as its metadata or name says.
 
-        None if neither says so. StyleGAN's training scripts name snapshots by thousands.
+        None if neither does. StyleGAN's training scripts name snapshots by thousands.
         """
         training = self.metadata.get("training")
         images = training.get("images") if isinstance(training, dict) else None
@@ -64,9 +98,7 @@ class Checkpoint:
             network = self.networks.get(name)
             if isinstance(network, Generator):
                 return network
-        raise CheckpointError(
-            f"{self.path}: no generator inside, only {', '.join(self.networks) or 'nothing'}"
-        )
+        raise self._without("generator")
 
     @property
     def raw_generator(self) -> Generator | None:
@@ -87,9 +119,35 @@ class Checkpoint:
         Raises:
             CheckpointError: If the file holds none.
         """
-        network = self.networks.get("classifier")
-        if network is not None:
-            return network
-        raise CheckpointError(
-            f"{self.path}: no classifier inside, only {', '.join(self.networks) or 'nothing'}"
-        )
+        if "classifier" not in self.networks:
+            raise self._without("classifier")
+        return self.networks["classifier"]
+
+    def _without(self, network: str) -> CheckpointError:
+        held = shown(list(self.networks)) or "nothing"
+        return CheckpointError(f"{self.path}: no {network} inside, only {held}")
+
+
+def kind_in_words(kind: str) -> str:
+    """Say what kind of checkpoint it is, for a person."""
+    return _KINDS.get(kind, (kind, ""))[0]
+
+
+def licence_note(checkpoint: Checkpoint) -> str | None:
+    """Return what can be said of the licence of a checkpoint's weights.
+
+    The note that the file carries itself comes first. Weights of other projects belong to whoever
+    trained or published them; latentlab's own files say nothing unless their author did.
+    """
+    carried = checkpoint.metadata.get("licence")
+    if isinstance(carried, str):
+        return carried
+    if is_builtin(checkpoint.path):
+        return "MIT"
+    if checkpoint.kind == "classifier" or checkpoint.kind.endswith("-native"):
+        return None
+    _, known = _KINDS.get(checkpoint.kind, ("", ""))
+    return (
+        f"The weights come from {checkpoint.path.name} and remain under the licence of whoever "
+        f"trained or published them{'; ' if known else ''}{known}."
+    )

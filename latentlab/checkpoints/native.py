@@ -8,28 +8,18 @@ Tensors are named ``G_ema.*``, ``G.*``, ``D.*`` or ``classifier.*``. The header'
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
-from latentlab.checkpoints.assemble import (
-    NETWORK_TYPES,
-    assemble,
-    config_from_dict,
-    config_to_dict,
-)
+from latentlab.checkpoints.assemble import NETWORK_TYPES, assemble, config_from_dict, config_to_dict
 from latentlab.checkpoints.checkpoint import Checkpoint
-from latentlab.checkpoints.nvidia_torch import networks_from_official, official_kind
-from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsupportedCheckpoint
-from latentlab.files import atomic_write, sha256_of
+from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint, shown
+from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab"
 FORMAT_VERSION = "1"
-
-_MAX_HEADER = 100_000_000  # bytes, the safetensors library's own limit
 
 
 def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
@@ -49,27 +39,26 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
             "latentlab, or official state dicts with `config` in the header"
         )
     networks: dict[str, nn.Module] = {}
-    for name, (build, config) in described.items():
+    for name, config in described.items():
         prefix = f"{name}."
         own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-        networks[name] = assemble(build, config, own, f"{path}: {name}", allow_nonfinite)
-    _refuse_strays(tensors, described, path)
+        networks[name] = assemble(config, own, f"{path}: {name}", allow_nonfinite)
+    strays = [key for key in tensors if key.split(".", 1)[0] not in described]
+    if strays or not described:
+        found = shown(strays) or "no tensors"
+        raise CheckpointError(f"{path}: holds weights of no described network: {found}")
     metadata = _json(header.get("metadata", "{}"), path)
-    return Checkpoint(
-        _kind(networks) if header.get("format") == FORMAT else official_kind(networks),
-        sha256_of(path),
-        path,
-        MappingProxyType(networks),
-        MappingProxyType(metadata),
-    )
+    kind = _kind(networks) if header.get("format") == FORMAT else official_kind(networks)
+    return Checkpoint.of_file(path, kind, networks, metadata)
 
 
 def write_native(
-    networks: Mapping[str, nn.Module],
-    path: Path,
-    metadata: Mapping[str, Any] | None = None,
+    networks: Mapping[str, nn.Module], path: Path, metadata: Mapping[str, Any] | None = None
 ) -> None:
-    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file, whole."""
+    """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file.
+
+    It is written whole or not at all.
+    """
     described = {name: config_to_dict(network) for name, network in networks.items()}
     header = {
         "format": FORMAT,
@@ -85,53 +74,6 @@ def write_native(
     write_safetensors(tensors, path, header)
 
 
-def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
-    """Write tensors and header strings as one safetensors file, whole or not at all."""
-    with atomic_write(path) as temporary:
-        try:
-            save_file(tensors, temporary, header)
-        except SafetensorError as error:  # a full disk arrives under this name
-            raise OSError(str(error)) from error
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Read the header's metadata and all tensors of a safetensors file.
-
-    Raises:
-        CheckpointError: If the file is damaged, or names a tensor twice.
-    """
-    try:
-        _refuse_twins(path)
-        with safe_open(path, "pt") as file:
-            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
-        raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _refuse_twins(path: Path) -> None:
-    """Refuse a header that names a tensor twice: readers would disagree on which one counts."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > min(_MAX_HEADER, path.stat().st_size):
-            raise TruncatedCheckpoint(f"{path}: the header is longer than the file or 100 MB")
-        text = file.read(length)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise CheckpointError(f"{path}: the header names {key!r} twice")
-            found[key] = value
-        return found
-
-    try:
-        json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
-
-
 def _kind(networks: Mapping[str, nn.Module]) -> str:
     """Name the family and the origin, such as "stylegan1-native"."""
     name, network = next(iter(networks.items()))
@@ -140,20 +82,24 @@ def _kind(networks: Mapping[str, nn.Module]) -> str:
     return f"{config_to_dict(network)['type'].split('-')[0]}-native"
 
 
-def _described(header: Mapping[str, str], path: Path) -> dict[str, tuple[Any, Any]]:
+def _described(header: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Return the config of each network, by name."""
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise UnsupportedCheckpoint(
-            f"{path}: format version {version}, this latentlab reads {FORMAT_VERSION}; update it"
+            f"{path}: format version {shown([str(version)])}, this latentlab reads "
+            f"{FORMAT_VERSION}; update it"
         )
     described = {}
     for name, entry in _json(header.get("networks", "{}"), path).items():
         kind = entry.get("type") if isinstance(entry, dict) else None
         if not isinstance(kind, str) or kind not in NETWORK_TYPES:
-            raise UnsupportedCheckpoint(f"{path}: {name} is of a type unknown to this version")
-        config_type, build = NETWORK_TYPES[kind]
-        config = config_from_dict(config_type, entry.get("config", {}), f"{path}: {name}")
-        described[name] = (build, config)
+            raise UnsupportedCheckpoint(
+                f"{path}: {shown([name])} is of a type that this version does not know"
+            )
+        config_type, _ = NETWORK_TYPES[kind]
+        values = entry.get("config", {})
+        described[name] = config_from_dict(config_type, values, f"{path}: {name}")
     return described
 
 
@@ -165,10 +111,3 @@ def _json(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: the header must hold a JSON object")
     return value
-
-
-def _refuse_strays(tensors: Mapping[str, Tensor], names: Mapping[str, Any], path: Path) -> None:
-    strays = [key for key in tensors if key.split(".", 1)[0] not in names]
-    if strays or not names:
-        found = ", ".join(strays[:5]) or "no tensors"
-        raise CheckpointError(f"{path}: holds weights of no described network: {found}")

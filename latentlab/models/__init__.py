@@ -6,17 +6,17 @@ from latentlab.errors import CheckpointError
 from latentlab.files import is_file
 
 PREFIX = "builtin:"
+_FOLDER = Path(__file__).resolve().parent
 
 
 def builtin_names() -> list[str]:
     """Names of the bundled models."""
-    folder = Path(__file__).parent
-    return [f"{PREFIX}{file.stem}" for file in sorted(folder.glob("*.safetensors"))]
+    return [f"{PREFIX}{file.stem}" for file in sorted(_FOLDER.glob("*.safetensors"))]
 
 
 def is_builtin(path: Path) -> bool:
     """Whether a file is one of the bundled models."""
-    return path.resolve().parent == Path(__file__).resolve().parent
+    return path.resolve().parent == _FOLDER
 
 
 def builtin_path(name: Path | str) -> Path:
@@ -26,8 +26,8 @@ def builtin_path(name: Path | str) -> Path:
         CheckpointError: If there is no such model.
     """
     stem = str(name).removeprefix(PREFIX)
-    file = Path(__file__).parent / f"{stem}.safetensors"
+    file = _FOLDER / f"{stem}.safetensors"
     if stem != Path(stem).name or not is_file(file):
-        raise CheckpointError(f"{name}: no such bundled model; there are "
-                              f"{', '.join(builtin_names())}")  # fmt: skip
+        known = ", ".join(builtin_names())
+        raise CheckpointError(f"{name}: no such bundled model; there are {known}")
     return file

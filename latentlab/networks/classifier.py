@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentlab.networks.config import require, require_whole
-from latentlab.numerics import as_images
+from latentlab.checks import as_images
+from latentlab.networks import checks
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class ClassifierConfig:
     widths: tuple[int, ...] = (16, 32, 48)  # feature maps of each stage
 
     def __post_init__(self) -> None:
-        require_whole(self, "resolution", 4, 1024)
-        require_whole(self, "channels", 1, 64)
+        checks.whole(self.resolution, "resolution", 4, 1024)
+        checks.whole(self.channels, "channels", 1, 64)
         names = self.classes
         fits = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
-        require(fits and 1 <= len(names) <= 10_000, "classes", "1..10000 names", names)
+        checks.check(fits and 1 <= len(names) <= 10_000, "classes", "1..10000 names", names)
         fits = isinstance(self.widths, tuple) and all(type(width) is int for width in self.widths)
         fits = fits and all(0 < width <= 2048 for width in self.widths)
         halvings = len(self.widths) - 1 if fits else -1
         fits = 0 <= halvings <= 8 and self.resolution >> halvings >= 2
-        require(fits, "widths", "1..2048 each, few enough for the resolution", self.widths)
+        checks.check(fits, "widths", "1..2048 each, few enough for the resolution", self.widths)
 
 
 class Classifier(nn.Module):

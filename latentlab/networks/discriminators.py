@@ -4,27 +4,26 @@ Module names follow the official PyTorch state dict of StyleGAN2.
 """
 
 import math
-from abc import abstractmethod
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentlab.errors import LatentError
+from latentlab.checks import as_images, needed
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN2DiscriminatorConfig
+from latentlab.networks.config import MappingConfig
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.stylegan1_config import StyleGAN1DiscriminatorConfig
-from latentlab.numerics import as_images, check_shape
+from latentlab.networks.stylegan2_config import StyleGAN2DiscriminatorConfig
 
 
 class Discriminator(GrowingNetwork):
     """From images (and labels) to scores; a higher score means more real."""
 
     config: StyleGAN1DiscriminatorConfig | StyleGAN2DiscriminatorConfig
+    is_skip = False  # whether the image is read at every resolution
 
     def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
         """Score images.
@@ -44,23 +43,42 @@ class Discriminator(GrowingNetwork):
         shape, dtype = (self.config.channels, size, size), next(self.parameters()).dtype
         image = as_images(image, shape, dtype, "image")
         if c_dim > 0:
-            if c is None:
-                raise LatentError(f"this network needs `c`: labels of shape [N, {c_dim}]")
-            check_shape(c, [len(image), c_dim], "c")
+            c = needed(c, [len(image), c_dim], "c")
         image = image.contiguous(memory_format=torch.channels_last)
-        return self._score(image, None if c_dim == 0 or c is None else c.to(image.dtype))
+        score: Tensor = self.block(4)(self._features(image))
+        return score if c is None or c_dim == 0 else self._chosen(score, c.to(image.dtype))
 
-    def _block(self, resolution: int) -> Any:
-        return self.get_submodule(f"b{resolution}")
-
-    @abstractmethod
-    def _score(self, image: Tensor, c: Tensor | None) -> Tensor: ...
-
-    def _grown(self, image: Tensor) -> tuple[list[int], Tensor, float]:
-        """Return the resolutions to go through, the image at the first, and the share below."""
+    def _features(self, image: Tensor) -> Tensor:
+        """Return features [N,maps,4,4]; the image is read at the resolution grown to."""
         size, share_below = self.stage()
-        below_and_here = [res for res in reversed(self.resolutions) if res <= size]
-        return below_and_here, reduce(image, self.resolutions[-1] // size), share_below
+        image = reduce(image, self.resolutions[-1] // size)
+        x: Tensor = self.block(size).fromrgb(image)
+        for resolution in [res for res in self.resolutions[:0:-1] if res <= size]:
+            block, next_block = self.block(resolution), self.block(resolution // 2)
+            x = block(x)
+            if self.is_skip:
+                image = ops.downsample(image, block.resample_filter)
+                x = x + next_block.fromrgb(image)
+            elif resolution == size and share_below > 0:
+                below: Tensor = next_block.fromrgb(reduce(image))
+                x = x.lerp(below, share_below)
+        return x
+
+    def _chosen(self, score: Tensor, c: Tensor) -> Tensor:
+        """Return the scores [N,1] of labels c [N,c_dim], out of one for each entry of a label."""
+        return (score * c).sum(dim=1, keepdim=True)
+
+
+class DiscriminatorTail(nn.Module):
+    """The 4x4 layers: minibatch standard deviation, convolution, two dense layers."""
+
+    config: StyleGAN1DiscriminatorConfig | StyleGAN2DiscriminatorConfig
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features [N,maps,4,4] to scores [N,outputs], still to be chosen by a label."""
+        if self.config.mbstd_num_channels > 0:
+            x = ops.minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_num_channels)
+        return self.out(self.fc(self.conv(x).flatten(1)))  # type: ignore[no-any-return, operator]
 
 
 class DiscriminatorBlock(nn.Module):
@@ -73,59 +91,38 @@ class DiscriminatorBlock(nn.Module):
         taps, clamp = config.resample_filter, config.conv_clamp
         maps, maps_out = config.feature_maps(resolution), config.feature_maps(resolution // 2)
         self.register_buffer("resample_filter", ops.fir_kernel(taps))
-        self.shrinks_image = config.architecture == "skip"
         self.fromrgb = self.skip = None
-        if resolution == config.resolution or self.shrinks_image or config.growing:
+        if resolution == config.resolution or config.architecture == "skip" or config.growing:
             self.fromrgb = Conv(config.channels, maps, 1, conv_clamp=clamp)
         self.conv0 = Conv(maps, maps, 3, conv_clamp=clamp)
         self.conv1 = Conv(maps, maps_out, 3, taps, down=True, conv_clamp=clamp)
         if config.architecture == "resnet":
             self.skip = Conv(maps, maps_out, 1, taps, activate=False, bias=False, down=True)
 
-    def forward(self, x: Tensor | None, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features, and in the skip architecture the image, at half the size.
-
-        ``x`` is None in the first block; ``image`` is read there, and everywhere in "skip".
-        """
-        if self.fromrgb is not None and (x is None or self.shrinks_image):
-            features = self.fromrgb(image)
-            x = features if x is None else x + features
-        if self.shrinks_image:
-            image = ops.downsample(image, self.resample_filter)
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features to features of half the size."""
         if self.skip is None:
-            return self.conv1(self.conv0(x)), image
+            return self.conv1(self.conv0(x))  # type: ignore[no-any-return]
         half = math.sqrt(0.5)  # keeps the variance of the sum of two branches
-        y = self.skip(x, gain=half)
-        return y + self.conv1(self.conv0(x), gain=half), image
+        y: Tensor = self.skip(x, gain=half) + self.conv1(self.conv0(x), gain=half)
+        return y
 
 
-class DiscriminatorEpilogue(nn.Module):
-    """The 4x4 layers: minibatch standard deviation, convolution, two dense layers."""
+class DiscriminatorEpilogue(DiscriminatorTail):
+    """The 4x4 layers of StyleGAN2."""
 
     def __init__(self, config: StyleGAN2DiscriminatorConfig, outputs: int) -> None:
         super().__init__()
         self.config = config
         maps, clamp = config.feature_maps(4), config.conv_clamp
-        self.adds_rgb = config.architecture == "skip"
         self.fromrgb = None
-        if self.adds_rgb or config.resolution == 4 or config.growing:
+        if config.architecture == "skip" or config.resolution == 4 or config.growing:
             limit = clamp if config.clamps_last_rgb else None
             self.fromrgb = Conv(config.channels, maps, 1, conv_clamp=limit)
         self.conv = Conv(maps + config.mbstd_num_channels, maps, 3, conv_clamp=clamp)
         features = config.fc_features or maps
         self.fc = Linear(maps * 16, features, activate=True)
         self.out = Linear(features, outputs)
-
-    def forward(self, x: Tensor | None, image: Tensor) -> Tensor:
-        """Return scores [N,outputs], still to be weighted by the label where there is one."""
-        if self.fromrgb is not None and (x is None or self.adds_rgb):
-            features = self.fromrgb(image)
-            x = features if x is None else x + features
-        if x is None:
-            x = image
-        if self.config.mbstd_num_channels > 0:
-            x = ops.minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_num_channels)
-        return self.out(self.fc(self.conv(x).flatten(1)))  # type: ignore[no-any-return]
 
 
 class StyleGAN2Discriminator(Discriminator):
@@ -134,29 +131,22 @@ class StyleGAN2Discriminator(Discriminator):
     def __init__(self, config: StyleGAN2DiscriminatorConfig) -> None:
         super().__init__(config.resolution, config.growing)
         self.config: StyleGAN2DiscriminatorConfig = config
+        self.is_skip = config.architecture == "skip"
         self.projects = config.c_dim > 0 and config.label_output == "projection"
         outputs = max(config.c_dim, 1)
         if self.projects:
             outputs = config.cmap_dim or config.feature_maps(4)
-            layers = config.mapping_layers
-            self.mapping = MappingNetwork(0, config.c_dim, outputs, None, num_layers=layers)
+            mapping = MappingConfig(0, outputs, config.mapping_layers)
+            self.mapping = MappingNetwork(mapping, config.c_dim, None)
         for resolution in self.resolutions[:0:-1]:
             self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         self.b4 = DiscriminatorEpilogue(config, outputs)
 
-    def _score(self, image: Tensor, c: Tensor | None) -> Tensor:
-        resolutions, image, share_below = self._grown(image)
-        x: Tensor | None = None
-        for resolution in resolutions[:-1]:
-            x, image = self._block(resolution)(x, image)
-            if x is not None and resolution == resolutions[0] and share_below > 0:
-                below: Tensor = self._block(resolution // 2).fromrgb(reduce(image))
-                x = x.lerp(below, share_below)
-        score: Tensor = self.b4(x, image)
-        if self.projects:
-            cmap: Tensor = self.mapping(None, c)
-            return (score * cmap).sum(dim=1, keepdim=True) / math.sqrt(cmap.shape[1])
-        return score if c is None else (score * c).sum(dim=1, keepdim=True)
+    def _chosen(self, score: Tensor, c: Tensor) -> Tensor:
+        if not self.projects:
+            return super()._chosen(score, c)
+        cmap: Tensor = self.mapping(None, c)
+        return (score * cmap).sum(dim=1, keepdim=True) / math.sqrt(cmap.shape[1])
 
 
 class EqualizedConv(nn.Module):
@@ -211,8 +201,8 @@ class StyleGAN1DiscriminatorBlock(nn.Module):
         return self.conv1(self.conv0(x))  # type: ignore[no-any-return]
 
 
-class StyleGAN1DiscriminatorEpilogue(nn.Module):
-    """The 4x4 layers: minibatch standard deviation, convolution, two dense layers."""
+class StyleGAN1DiscriminatorEpilogue(DiscriminatorTail):
+    """The 4x4 layers of StyleGAN1 and Progressive GAN."""
 
     def __init__(self, config: StyleGAN1DiscriminatorConfig) -> None:
         super().__init__()
@@ -226,12 +216,6 @@ class StyleGAN1DiscriminatorEpilogue(nn.Module):
         )
         self.out = Linear(features, max(config.c_dim, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features [N,maps,4,4] to scores [N,outputs]."""
-        if self.config.mbstd_num_channels > 0:
-            x = ops.minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_num_channels)
-        return self.out(self.fc(self.conv(x).flatten(1)))  # type: ignore[no-any-return]
-
 
 class StyleGAN1Discriminator(Discriminator):
     """The discriminator of StyleGAN1 (Karras et al. 2019) and Progressive GAN (2018)."""
@@ -242,17 +226,6 @@ class StyleGAN1Discriminator(Discriminator):
         for resolution in self.resolutions[:0:-1]:
             self.add_module(f"b{resolution}", StyleGAN1DiscriminatorBlock(config, resolution))
         self.b4 = StyleGAN1DiscriminatorEpilogue(config)
-
-    def _score(self, image: Tensor, c: Tensor | None) -> Tensor:
-        resolutions, image, share_below = self._grown(image)
-        x: Tensor = self._block(resolutions[0]).fromrgb(image)
-        for resolution in resolutions[:-1]:
-            x = self._block(resolution)(x)
-            if resolution == resolutions[0] and share_below > 0:
-                below: Tensor = self._block(resolution // 2).fromrgb(reduce(image))
-                x = x.lerp(below, share_below)
-        score: Tensor = self.b4(x)
-        return score if c is None else (score * c).sum(dim=1, keepdim=True)
 
 
 def _from_rgb(config: StyleGAN1DiscriminatorConfig, resolution: int) -> EqualizedConv | None:

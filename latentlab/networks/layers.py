@@ -20,9 +20,6 @@ DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
 class Linear(nn.Module):
     """Fully connected layer; ``lr_multiplier`` scales weight and bias at run time."""
 
-    weight: Tensor
-    bias: Tensor
-
     def __init__(
         self,
         in_features: int,
@@ -53,8 +50,6 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """Plain convolution with optional resampling by two, bias and activation."""
 
-    weight: Tensor
-    bias: Tensor | None
     resample_filter: Tensor
 
     def __init__(
@@ -95,8 +90,6 @@ class Conv(nn.Module):
 class StyledConv(NoiseLayer):
     """Modulated convolution, noise, bias, leaky ReLU (Fig. 2d, Karras et al. 2020)."""
 
-    weight: Tensor
-    bias: Tensor
     resample_filter: Tensor
 
     def __init__(
@@ -136,9 +129,6 @@ class StyledConv(NoiseLayer):
 
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to image channels, without demodulation."""
-
-    weight: Tensor
-    bias: Tensor
 
     def __init__(
         self, in_channels: int, out_channels: int, w_dim: int, conv_clamp: float | None = None

@@ -5,11 +5,11 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import LatentError, SettingsError
-from latentlab.networks import ops
-from latentlab.networks.config import LabelInput, require
+from latentlab.checks import check, needed
+from latentlab.errors import LatentError
+from latentlab.networks import checks, ops
+from latentlab.networks.config import MappingConfig
 from latentlab.networks.layers import Linear
-from latentlab.numerics import check_shape
 
 
 class MappingNetwork(nn.Module):
@@ -19,43 +19,34 @@ class MappingNetwork(nn.Module):
     """
 
     w_avg: Tensor
-    label_weight: Tensor
 
     def __init__(
         self,
-        z_dim: int,
+        config: MappingConfig,
         c_dim: int,
-        w_dim: int,
         num_ws: int | None,
-        num_layers: int = 8,
-        lr_multiplier: float = 0.01,
-        embed_features: int | None = None,
-        layer_features: int | None = None,
-        label_input: LabelInput = "embed",  # see MappingConfig
-        normalize_latents: bool = True,
         gain_in_weight: bool = False,  # of the layers, see Linear
         negative_slope: float = ops.LEAKY_SLOPE,
     ) -> None:
         super().__init__()
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, w_dim, num_ws
-        self.num_layers, self.normalize_latents = num_layers, normalize_latents
-        self.label_input = label_input
-        embed = 0
-        if c_dim > 0:
-            embed = z_dim if label_input == "concat" else (embed_features or w_dim)
-        if embed and label_input == "concat":
+        self.config, self.c_dim, self.num_ws = config, c_dim, num_ws
+        w_dim, embed = config.w_dim, 0
+        if c_dim > 0 and config.label_input == "concat":
+            embed = config.z_dim
             self.label_weight = nn.Parameter(torch.randn(c_dim, embed))
-        elif embed:
+        elif c_dim > 0:
+            embed = config.embed_features or w_dim
             self.embed = Linear(c_dim, embed)
-        widths = [z_dim + embed, *[layer_features or w_dim] * (num_layers - 1), w_dim]
-        fits = num_layers > 0 or widths[0] == w_dim
-        require(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
-        for i in range(num_layers):
+        hidden = [config.layer_features or w_dim] * (config.mapping_layers - 1)
+        widths = [config.z_dim + embed, *hidden, w_dim]
+        fits = config.mapping_layers > 0 or widths[0] == w_dim
+        checks.check(fits, "w_dim", f"{widths[0]} in a mapping without layers", w_dim)
+        for i in range(config.mapping_layers):
             layer = Linear(
                 widths[i],
                 widths[i + 1],
                 activate=True,
-                lr_multiplier=lr_multiplier,
+                lr_multiplier=config.mapping_lr_multiplier,
                 gain_in_weight=gain_in_weight,
                 negative_slope=negative_slope,
             )
@@ -82,13 +73,13 @@ class MappingNetwork(nn.Module):
             LatentError: If a shape does not fit.
         """
         w = self._normalised_input(z, c)
-        for i in range(self.num_layers):
+        for i in range(self.config.mapping_layers):
             w = self.get_submodule(f"fc{i}")(w)
         if self.num_ws is None:
             return w
         ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)  # [N,num_ws,w_dim]
-        if truncation_cutoff is not None and truncation_cutoff < 0:
-            raise SettingsError(f"`truncation_cutoff` must be 0 or more, got {truncation_cutoff}")
+        cutoff_fits = truncation_cutoff is None or truncation_cutoff >= 0
+        check(cutoff_fits, "truncation_cutoff", "0 or more", truncation_cutoff)
         if truncation_psi != 1.0:
             head = ws[:, :truncation_cutoff]
             ws = torch.cat([self.w_avg.lerp(head, truncation_psi), ws[:, head.shape[1] :]], dim=1)
@@ -96,24 +87,22 @@ class MappingNetwork(nn.Module):
 
     def _normalised_input(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         """Return z and the label side by side; "concat" normalises both together, "embed" each."""
-        parts = [self._checked(z, self.z_dim, "z")] if self.z_dim > 0 else []
+        z_dim, concat = self.config.z_dim, self.config.label_input == "concat"
+        parts = [self._checked(z, z_dim, "z")] if z_dim > 0 else []
         if self.c_dim > 0:
             labels = self._checked(c, self.c_dim, "c")
             if parts and len(labels) != len(parts[0]):
                 raise LatentError(
                     f"`c` must have a row for each of {len(parts[0])} z, but has {len(labels)}"
                 )
-            concat = self.label_input == "concat"
             parts.append(labels @ self.label_weight if concat else self.embed(labels))
-        if self.label_input == "concat":
+        if concat:
             parts = [torch.cat(parts, dim=1)]
-        if self.normalize_latents:
+        if self.config.normalize_latents:
             parts = [ops.normalize_2nd_moment(part) for part in parts]
         return torch.cat(parts, dim=1)
 
     def _checked(self, x: Tensor | None, width: int, name: str) -> Tensor:
-        if x is None:
-            raise LatentError(f"this network needs `{name}`: give a tensor of shape [N, {width}]")
-        check_shape(x, [None, width], name)
+        x = needed(x, [None, width], name)
         weight = next(itertools.chain(self.parameters(), self.buffers()))
         return x.to(weight.dtype)

@@ -33,7 +33,11 @@ def leaky_relu_(x: Tensor, clamp: float | None = None, slope: float = LEAKY_SLOP
 
 
 def fir_kernel(taps: Sequence[float]) -> Tensor:
-    """Outer product of 1-D ``taps`` with themselves, normalised to sum 1: [k,k]."""
+    """Outer product of 1-D ``taps`` with themselves, normalised to sum 1: [k,k].
+
+    >>> fir_kernel([1, 1]).tolist()
+    [[0.25, 0.25], [0.25, 0.25]]
+    """
     # In numpy: on the meta device, torch's own functions import torch._dynamo, for over a second.
     line = np.array(taps, dtype=np.float32)
     kernel = np.outer(line, line)
@@ -65,7 +69,11 @@ def upsample(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def downsample(x: Tensor, kernel: Tensor) -> Tensor:
-    """Halve H and W: filter, then keep every second pixel."""
+    """Halve H and W: filter, then keep every second pixel.
+
+    >>> downsample(torch.ones(1, 1, 4, 4), fir_kernel([1, 1])).tolist()
+    [[[[1.0, 1.0], [1.0, 1.0]]]]
+    """
     size = kernel.shape[0]
     return fir(x, kernel, ((size - 1) // 2, (size - 2) // 2), stride=2)
 
@@ -128,7 +136,7 @@ def blur(x: Tensor, taps: Sequence[float]) -> Tensor:
 
 @lru_cache
 def _blur_kernel(taps: tuple[float, ...], device: torch.device) -> Tensor:
-    """Return the kernel of ``blur`` [k,k], on its device since the first call: moving it waits."""
+    """Return the kernel of ``blur`` [k,k]; it is moved to its device once, since that waits."""
     with torch.inference_mode(False):  # for whoever needs gradients later
         return fir_kernel(taps).to(device).flip(0, 1)  # as published, a correlation
 
@@ -209,7 +217,11 @@ def modulated_conv(
 
 
 def minibatch_group(n: int, group_size: int | None) -> int:
-    """Return how many of ``n`` samples ``minibatch_std`` puts in a group."""
+    """Return how many of ``n`` samples ``minibatch_std`` puts in a group.
+
+    >>> minibatch_group(8, 4), minibatch_group(6, 4), minibatch_group(6, None)
+    (4, 3, 6)
+    """
     limit = n if group_size is None else min(group_size, n)
     return next(size for size in range(limit, 0, -1) if n % size == 0)
 

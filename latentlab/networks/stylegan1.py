@@ -5,7 +5,7 @@ instance normalisation, noise and constant input it is the traditional generator
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +15,13 @@ from latentlab.networks import ops
 from latentlab.networks.growth import enlarge
 from latentlab.networks.layers import Linear
 from latentlab.networks.stylegan1_config import StyleGAN1Config
-from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork
+from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork, Walk
 
 
 class Epilogue(NoiseLayer):
     """What follows a convolution: noise, bias, activation, normalisation, style (AdaIN)."""
 
-    def __init__(self, config: StyleGAN1Config, resolution: int, stores_noise: bool) -> None:
+    def __init__(self, config: StyleGAN1Config, resolution: int, stores_noise: bool = True) -> None:
         super().__init__()
         self.config, self.resolution = config, resolution
         maps = config.feature_maps(resolution)
@@ -54,13 +54,13 @@ class Epilogue(NoiseLayer):
 class InputLayer(Epilogue):
     """The first layer: a learned constant, or a dense layer on w, and the epilogue."""
 
-    def __init__(self, config: StyleGAN1Config, stores_noise: bool) -> None:
-        super().__init__(config, 4, stores_noise)
+    def __init__(self, config: StyleGAN1Config) -> None:
+        super().__init__(config, 4)
         maps = config.feature_maps(4)
         self.const = nn.Parameter(torch.ones(maps, 4, 4)) if config.const_input else None
         self.weight = None
         if not config.const_input:
-            # As published, a quarter of the usual gain, as for 16 pixels a feature map.
+            # As published, a quarter of the usual gain, as for the 16 pixels of a feature map.
             self.weight_gain = math.sqrt(2.0) / 4 / math.sqrt(config.w_dim)
             self.weight = nn.Parameter(torch.randn(maps * 16, config.w_dim))
 
@@ -76,10 +76,9 @@ class InputLayer(Epilogue):
 class ConvLayer(Epilogue):
     """A 3x3 convolution, upsampling or not, and the epilogue."""
 
-    def __init__(
-        self, config: StyleGAN1Config, resolution: int, up: bool, stores_noise: bool
-    ) -> None:
-        super().__init__(config, resolution, stores_noise)
+    def __init__(self, config: StyleGAN1Config, resolution: int, up: bool) -> None:
+        # Where the layers of a resolution share their noise, the first one stores it.
+        super().__init__(config, resolution, stores_noise=up or not config.shared_noise)
         maps = config.feature_maps(resolution)
         maps_in = config.feature_maps(resolution // 2) if up else maps
         self.up = up
@@ -110,8 +109,8 @@ class RGBConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(channels, maps, 1, 1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to an image [N,channels,h,w]."""
+    def forward(self, x: Tensor, _: Tensor) -> Tensor:
+        """Map features [N,maps,h,w] to an image [N,channels,h,w]; w has no part in it."""
         return F.conv2d(x, self.weight * self.weight_gain, self.bias)
 
 
@@ -121,13 +120,9 @@ class StyleGAN1Block(Block):
     def __init__(self, config: StyleGAN1Config, resolution: int) -> None:
         super().__init__()
         self.resolution = resolution
-        self.is_first = resolution == 4
-        stores_second = not config.shared_noise
-        if self.is_first:
-            self.layer0: Epilogue = InputLayer(config, True)
-        else:
-            self.layer0 = ConvLayer(config, resolution, True, True)
-        self.layer1 = ConvLayer(config, resolution, False, stores_second)
+        first = resolution == 4
+        self.layer0 = InputLayer(config) if first else ConvLayer(config, resolution, up=True)
+        self.layer1 = ConvLayer(config, resolution, up=False)
         needed = config.growing or resolution == config.resolution
         maps = config.feature_maps(resolution)
         self.torgb = RGBConv(maps, config.channels) if needed else None
@@ -141,12 +136,6 @@ class StyleGAN1Block(Block):
         x = self.layer0(*first) if x is None else self.layer0(x, *first)
         return self.layer1(x, ws[:, 1], noise[1])  # type: ignore[no-any-return]
 
-    def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to RGB [N,channels,h,w]; ``w`` has no part in it."""
-        if self.torgb is None:
-            raise AssertionError(f"no RGB layer at {self.resolution}")
-        return self.torgb(x)  # type: ignore[no-any-return]
-
 
 class StyleGAN1Synthesis(SynthesisNetwork):
     """From ws to images."""
@@ -158,12 +147,6 @@ class StyleGAN1Synthesis(SynthesisNetwork):
             self.add_module(f"b{resolution}", StyleGAN1Block(config, resolution))
 
     @property
-    def blocks(self) -> list[StyleGAN1Block]:
-        """The blocks from 4x4 upwards."""
-        blocks = [self.get_submodule(f"b{resolution}") for resolution in self.resolutions]
-        return [block for block in blocks if isinstance(block, StyleGAN1Block)]
-
-    @property
     def noise_layers(self) -> list[NoiseLayer]:
         """The layers that hold a noise map, in order; empty for a network without noise."""
         if not self.config.use_noise:
@@ -171,9 +154,7 @@ class StyleGAN1Synthesis(SynthesisNetwork):
         count = 1 if self.config.shared_noise else 2
         return [layer for b in self.blocks for layer in (b.layer0, b.layer1)[:count]]
 
-    def _walk(
-        self, ws: Tensor, noise: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         if not self.config.styles:
             ws = ws.expand(-1, 2 * len(self.resolutions), -1)
         if self.config.shared_noise:

@@ -3,23 +3,13 @@
 import math
 from dataclasses import dataclass
 
+from latentlab.networks import checks
 from latentlab.networks.config import (
     DiscriminatorConfig,
     ImageNetworkConfig,
     LabelInput,
     MappingConfig,
-    require,
-    require_flags,
-    require_positive,
-    require_taps,
-    require_whole,
 )
-
-
-def _require_slope(config: object, field: str) -> None:
-    slope = getattr(config, field)
-    fits = type(slope) in (int, float) and 0 <= slope < 1
-    require(fits, field, "a number from 0 to less than 1", slope)
 
 
 @dataclass(frozen=True)
@@ -36,10 +26,10 @@ class _StyleGAN1Config(ImageNetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_slope(self, "negative_slope")
+        checks.number(self.negative_slope, "negative_slope", 0, below=1)
         if self.blur_filter is not None:
-            require_taps(self, "blur_filter")
-        require_whole(self, "fused_from", 4, 2**20, optional=True)
+            checks.taps(self.blur_filter, "blur_filter")
+        checks.whole(self.fused_from, "fused_from", 4, 2**20, optional=True)
 
 
 @dataclass(frozen=True)
@@ -66,17 +56,15 @@ class StyleGAN1Config(MappingConfig, _StyleGAN1Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_mapping()
-        if self.mapping_negative_slope is not None:
-            _require_slope(self, "mapping_negative_slope")
-        require_flags(self, "styles", "use_noise", "shared_noise", "pixel_norm", "instance_norm",
-                      "const_input", "blurred_bias")  # fmt: skip
-        require_positive(self, "instance_norm_epsilon")
-        require_positive(self, "pixel_norm_epsilon")
+        self.check_mapping()
+        slope = self.mapping_negative_slope
+        checks.number(slope, "mapping_negative_slope", 0, below=1, optional=True)
+        checks.positive(self.instance_norm_epsilon, "instance_norm_epsilon")
+        checks.positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
 
     @property
     def num_ws(self) -> int:
-        """Number of w vectors that one image takes: one a layer, or one in all without styles."""
+        """Number of w vectors that one image takes: one per layer, or one in all without styles."""
         return 2 * int(math.log2(self.resolution)) - 2 if self.styles else 1
 
 
@@ -93,9 +81,8 @@ class ProGANConfig(_StyleGAN1Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_whole(self, "z_dim", 1, 65536)
-        require_positive(self, "pixel_norm_epsilon")
-        require_flags(self, "normalize_latents", "pixel_norm")
+        checks.whole(self.z_dim, "z_dim", 1, 65536)
+        checks.positive(self.pixel_norm_epsilon, "pixel_norm_epsilon")
 
 
 @dataclass(frozen=True)
@@ -115,5 +102,4 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig, _StyleGAN1Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_flags(self, "from_rgb_activation", "widens_first", "halves_last")
-        self.require_epilogue(self.feature_maps(4))
+        self.check_epilogue(self.feature_maps(4))

@@ -4,22 +4,21 @@ Module names follow the official PyTorch state dict.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.layers import Conv, StyledConv, ToRGB
-from latentlab.networks.synthesis import Block, NoiseMode, SynthesisNetwork
+from latentlab.networks.stylegan2_config import StyleGAN2Config
+from latentlab.networks.synthesis import Block, SynthesisNetwork, Walk
 
 
 class SynthesisBlock(Block):
     """All layers of one resolution: up to two styled convolutions, ToRGB and the resnet skip."""
 
-    const: Tensor
     resample_filter: Tensor
 
     def __init__(self, config: StyleGAN2Config, resolution: int) -> None:
@@ -28,6 +27,7 @@ class SynthesisBlock(Block):
         self.is_first = resolution == 4
         is_last = resolution == config.resolution
         taps, w_dim = config.resample_filter, config.w_dim
+        noise, clamp = config.use_noise, config.conv_clamp
         maps, maps_in = config.feature_maps(resolution), config.feature_maps(resolution // 2)
 
         self.register_buffer("resample_filter", ops.fir_kernel(taps))
@@ -35,26 +35,12 @@ class SynthesisBlock(Block):
             self.const = nn.Parameter(torch.randn(maps, 4, 4))
         else:
             self.conv0 = StyledConv(
-                maps_in,
-                maps,
-                w_dim,
-                resolution,
-                taps,
-                up=True,
-                use_noise=config.use_noise,
-                conv_clamp=config.conv_clamp,
+                maps_in, maps, w_dim, resolution, taps, up=True, use_noise=noise, conv_clamp=clamp
             )
-        self.conv1 = StyledConv(
-            maps,
-            maps,
-            w_dim,
-            resolution,
-            use_noise=config.use_noise,
-            conv_clamp=config.conv_clamp,
-        )
+        self.conv1 = StyledConv(maps, maps, w_dim, resolution, use_noise=noise, conv_clamp=clamp)
         self.torgb = self.skip = None
         if is_last or config.architecture == "skip" or config.growing:
-            self.torgb = ToRGB(maps, config.channels, w_dim, config.conv_clamp)
+            self.torgb = ToRGB(maps, config.channels, w_dim, clamp)
         if config.architecture == "resnet" and not self.is_first:
             self.skip = Conv(maps_in, maps, 1, taps, activate=False, bias=False, up=True)
 
@@ -81,12 +67,6 @@ class SynthesisBlock(Block):
         x = self.conv1(x, ws[:, 1], noise[1], gain=half)
         return y + x
 
-    def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] and w [N,w_dim] to RGB [N,channels,h,w]."""
-        if self.torgb is None:
-            raise AssertionError(f"no RGB layer at {self.resolution}")
-        return self.torgb(x, w)  # type: ignore[no-any-return]
-
 
 class StyleGAN2Synthesis(SynthesisNetwork):
     """From ws to images."""
@@ -94,37 +74,15 @@ class StyleGAN2Synthesis(SynthesisNetwork):
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__(config.resolution, config.growing)
         self.config, self.num_ws, self.w_dim = config, config.num_ws, config.w_dim
+        self.is_skip = config.architecture == "skip"
         for resolution in self.resolutions:
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
-
-    @property
-    def blocks(self) -> list[SynthesisBlock]:
-        """The blocks from 4x4 upwards."""
-        blocks = [self.get_submodule(f"b{resolution}") for resolution in self.resolutions]
-        return [block for block in blocks if isinstance(block, SynthesisBlock)]
 
     @property
     def noise_layers(self) -> list[StyledConv]:
         """The layers that hold a noise map, in order; empty for a network without noise."""
         convs = [conv for block in self.blocks for conv in block.convs]
         return convs if self.config.use_noise else []
-
-    def rgb_by_resolution(
-        self,
-        ws: Tensor,
-        noise_mode: NoiseMode = "const",
-        noise: Sequence[Tensor] | None = None,
-        rng: torch.Generator | None = None,
-    ) -> dict[int, Tensor]:
-        """Return the output of each ToRGB before upsampling: {4: [N,C,4,4], 8: [N,C,8,8], ...}.
-
-        Raises:
-            LatentError: If the architecture is not "skip", which alone adds them up.
-        """
-        if self.config.architecture != "skip":
-            return super().rgb_by_resolution(ws, noise_mode, noise, rng)
-        walk = self._features(ws, noise_mode, noise, rng)
-        return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
     def upsample_rgb(self, rgb: Tensor) -> Tensor:
         """Bring an RGB output [N,C,r,r] to the full resolution as the skip connection does."""
@@ -133,8 +91,8 @@ class StyleGAN2Synthesis(SynthesisNetwork):
                 rgb = self._double(rgb, block)
         return rgb
 
-    def _image(self, walk: Iterator[tuple[Block, Tensor, Tensor]]) -> Tensor:
-        if self.config.architecture != "skip":
+    def _image(self, walk: Walk) -> Tensor:
+        if not self.is_skip:
             return super()._image(walk)
         image: Tensor | None = None
         for (_, x, w), block in zip(walk, self.blocks, strict=True):
@@ -149,9 +107,7 @@ class StyleGAN2Synthesis(SynthesisNetwork):
             return F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False)
         return ops.upsample(rgb, block.resample_filter)
 
-    def _walk(
-        self, ws: Tensor, noise: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         noise = noise or [None] * (self.num_ws - 1)
         x: Tensor | None = None
         start = 0

@@ -6,17 +6,17 @@ Everything is float32; where the published networks use float16, they differ by 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from latentlab.checks import check_shape
 from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.layers import Linear
 from latentlab.networks.stylegan3_config import LayerGeometry, Signal, StyleGAN3Config
-from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork
-from latentlab.numerics import check_shape
+from latentlab.networks.synthesis import Block, SynthesisNetwork, Walk
 
 
 class SynthesisInput(nn.Module):
@@ -27,7 +27,6 @@ class SynthesisInput(nn.Module):
     alone, and a matrix moves what is seen by its inverse.
     """
 
-    weight: Tensor
     transform: Tensor
     freqs: Tensor
     phases: Tensor
@@ -82,8 +81,6 @@ class SynthesisInput(nn.Module):
 class SynthesisLayer(Block):
     """Modulated convolution, then a nonlinearity between two filters (Fig. 4b of the paper)."""
 
-    weight: Tensor
-    bias: Tensor
     magnitude_ema: Tensor
     up_filter: Tensor
     down_filter: Tensor
@@ -135,7 +132,10 @@ class SynthesisLayer(Block):
 
 
 class StyleGAN3Synthesis(SynthesisNetwork):
-    """From ws to images. There is no noise: ``noise_mode`` changes nothing."""
+    """From ws to images.
+
+    All detail is made of the Fourier features: without noise, ``noise_mode`` changes nothing.
+    """
 
     def __init__(self, config: StyleGAN3Config) -> None:
         super().__init__(config.resolution, growing=False)
@@ -153,14 +153,7 @@ class StyleGAN3Synthesis(SynthesisNetwork):
         layers = [self.get_submodule(name) for name in self.layer_names]
         return [layer for layer in layers if isinstance(layer, SynthesisLayer)]
 
-    @property
-    def noise_layers(self) -> list[NoiseLayer]:
-        """None: the network makes all detail out of the Fourier features."""
-        return []
-
-    def _walk(
-        self, ws: Tensor, noise: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         first, *rest = ws.unbind(dim=1)
         x = self.input(first)
         *hidden, rgb = self.layers
@@ -168,5 +161,5 @@ class StyleGAN3Synthesis(SynthesisNetwork):
             x = layer(x, w)
         yield rgb, x, rest[-1]
 
-    def _image(self, walk: Iterator[tuple[Block, Tensor, Tensor]]) -> Tensor:
+    def _image(self, walk: Walk) -> Tensor:
         return super()._image(walk) * self.config.output_scale

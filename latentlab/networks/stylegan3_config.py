@@ -3,14 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from latentlab.networks.config import (
-    ImageConfig,
-    MappingConfig,
-    require,
-    require_flags,
-    require_positive,
-    require_whole,
-)
+from latentlab.networks import checks
+from latentlab.networks.config import ImageConfig, MappingConfig
 
 _MAX_FACTOR = 64  # of upsampling in one layer; the published networks have 4 at most
 
@@ -91,39 +85,40 @@ class StyleGAN3Config(MappingConfig, ImageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_mapping()
+        self.check_mapping()
         for field, low, high in (
             ("channel_base", 1, 2**40), ("channel_max", 1, 8192), ("num_layers", 2, 64),
             ("margin_size", 0, 64), ("conv_kernel", 1, 15), ("filter_size", 1, 32),
         ):  # fmt: skip
-            require_whole(self, field, low, high)
+            checks.whole(getattr(self, field), field, low, high)
         factor = self.lrelu_upsampling  # a power of two, as all rates are: filters stay centred
-        require(
+        checks.check(
             type(factor) is int and factor in (1, 2, 4), "lrelu_upsampling", "1, 2 or 4", factor
         )
-        require_whole(self, "num_critical", 1, self.num_layers - 1)
+        checks.whole(self.num_critical, "num_critical", 1, self.num_layers - 1)
         for field in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"):
-            require_positive(self, field)
-        require_positive(self, "conv_clamp", optional=True)
-        require_flags(self, "use_radial_filters")
-        self._require_bands()
+            checks.positive(getattr(self, field), field)
+        checks.positive(self.conv_clamp, "conv_clamp", optional=True)
+        self._check_bands()
 
-    def _require_bands(self) -> None:
+    def _check_bands(self) -> None:
         """Refuse frequencies that do not rise from layer to layer, or by too much at once."""
         cutoff, stopband = self.first_cutoff, self.first_stopband
         last = self.resolution // 2
-        require(0.5 <= cutoff <= last, "first_cutoff", f"0.5..{last}", cutoff)
-        require(cutoff < stopband <= 8192, "first_stopband", f"{cutoff}..8192", stopband)
+        checks.check(0.5 <= cutoff <= last, "first_cutoff", f"0.5..{last}", cutoff)
+        checks.check(cutoff < stopband <= 8192, "first_stopband", f"{cutoff}..8192", stopband)
         above, most = self.last_stopband_rel, 16
-        require(1 <= above <= most, "last_stopband_rel", f"1..{most}", above)
+        checks.check(1 <= above <= most, "last_stopband_rel", f"1..{most}", above)
         signals = self.signals()
         rate = signals[0].rate
-        require(cutoff < rate / 2, "first_cutoff", f"less than {rate / 2}", cutoff)
+        checks.check(cutoff < rate / 2, "first_cutoff", f"less than {rate / 2}", cutoff)
         maps = min(signal.maps for signal in signals)
-        require(maps >= 1, "channel_base", "enough for a feature map a layer", self.channel_base)
+        checks.check(
+            maps >= 1, "channel_base", "enough for one feature map in each layer", self.channel_base
+        )
         factor = max(layer.up for layer in self.layers())
         rule = f"enough to upsample by {_MAX_FACTOR} at most in each"
-        require(factor <= _MAX_FACTOR, "num_layers", rule, self.num_layers)
+        checks.check(factor <= _MAX_FACTOR, "num_layers", rule, self.num_layers)
 
     @property
     def num_ws(self) -> int:

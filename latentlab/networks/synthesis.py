@@ -2,14 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import LatentError, SettingsError
+from latentlab.checks import check_choice, check_shape
+from latentlab.errors import LatentError
 from latentlab.networks.growth import GrowingNetwork, enlarge
-from latentlab.numerics import check_shape
 
 NoiseMode = Literal["const", "random", "none"]
 
@@ -32,13 +32,25 @@ class NoiseLayer(nn.Module):
 
 
 class Block(nn.Module):
-    """Base of the layers of one resolution."""
+    """Base of the layers of one resolution.
+
+    Attributes:
+        resolution: Of the features that it returns.
+        torgb: From features and w to the image; None where the network has no use for it.
+    """
 
     resolution: int
+    torgb: nn.Module | None
 
     def image(self, x: Tensor, w: Tensor) -> Tensor:
-        """Map features [N,maps,h,w] to RGB [N,channels,h,w]."""
-        raise NotImplementedError
+        """Map features [N,maps,h,w] and w [N,w_dim] to RGB [N,channels,h,w]."""
+        if self.torgb is None:
+            raise AssertionError(f"no RGB layer at {self.resolution}")
+        return self.torgb(x, w)  # type: ignore[no-any-return]
+
+
+# Each block with its features and the w of its RGB layer.
+Walk = Iterator[tuple[Block, Tensor, Tensor]]
 
 
 class SynthesisNetwork(GrowingNetwork):
@@ -46,16 +58,15 @@ class SynthesisNetwork(GrowingNetwork):
 
     num_ws: int
     w_dim: int
+    is_skip = False  # whether the image is the sum of an RGB output of every resolution
 
     @property
-    @abstractmethod
     def noise_layers(self) -> Sequence[NoiseLayer]:
         """The layers that hold a noise map, in order; empty for a network without noise."""
+        return []
 
     @abstractmethod
-    def _walk(
-        self, ws: Tensor, noise: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         """Yield each block with its features and the w of its RGB layer, from 4x4 upwards.
 
         ``noise`` has a map for each of ``noise_layers``, or nothing at all.
@@ -79,7 +90,8 @@ class SynthesisNetwork(GrowingNetwork):
             ws: Latents [N,num_ws,w_dim].
             noise_mode: "const" uses the maps stored with the network, "random" draws new ones
                 for each sample, "none" leaves noise out.
-            noise: Maps given by hand, one [N|1,1,h,w] a noise layer; overrides ``noise_mode``.
+            noise: Maps given by hand, [N|1,1,h,w] for each noise layer; they go before
+                ``noise_mode``.
             rng: Source of the random maps; torch's global one if None.
 
         Returns:
@@ -90,19 +102,18 @@ class SynthesisNetwork(GrowingNetwork):
         """
         return self._image(self._features(ws, noise_mode, noise, rng)).contiguous()
 
-    def rgb_by_resolution(
-        self,
-        ws: Tensor,
-        noise_mode: NoiseMode = "const",
-        noise: Sequence[Tensor] | None = None,
-        rng: torch.Generator | None = None,
-    ) -> dict[int, Tensor]:
+    def rgb_by_resolution(self, ws: Tensor) -> dict[int, Tensor]:
         """Return the output of each ToRGB before upsampling: {4: [N,C,4,4], 8: [N,C,8,8], ...}.
+
+        The noise is that stored with the network.
 
         Raises:
             LatentError: If this is not a skip generator, which alone adds them up.
         """
-        raise LatentError(_NO_SKIP)
+        if not self.is_skip:
+            raise LatentError(_NO_SKIP)
+        walk = self._features(ws, "const", None, None)
+        return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
     def upsample_rgb(self, rgb: Tensor) -> Tensor:
         """Bring an RGB output [N,C,r,r] to the full resolution as the skip connection does.
@@ -118,12 +129,22 @@ class SynthesisNetwork(GrowingNetwork):
         noise_mode: NoiseMode,
         noise: Sequence[Tensor] | None,
         rng: torch.Generator | None,
-    ) -> Iterator[tuple[Block, Tensor, Tensor]]:
+    ) -> Walk:
         check_shape(ws, [None, self.num_ws, self.w_dim], "ws")
         ws = ws.to(next(self.parameters()).dtype)
-        return self._walk(ws, self._noise_maps(ws, noise_mode, noise, rng))
+        if noise is not None:
+            _check_maps(noise, self.noise_shapes, len(ws))
+            return self._walk(ws, noise)
+        check_choice(noise_mode, "noise_mode", get_args(NoiseMode))
+        if noise_mode == "none":
+            return self._walk(ws, [])
+        if noise_mode == "const":
+            return self._walk(ws, [layer.noise_const for layer in self.noise_layers])
+        options: dict[str, Any] = {"generator": rng, "device": ws.device, "dtype": ws.dtype}
+        shapes = [[len(ws), *shape[1:]] for shape in self.noise_shapes]
+        return self._walk(ws, [torch.randn(shape, **options) for shape in shapes])
 
-    def _image(self, walk: Iterator[tuple[Block, Tensor, Tensor]]) -> Tensor:
+    def _image(self, walk: Walk) -> Tensor:
         """Return the RGB of the resolution grown to, blended with the one below, at full size."""
         size, share_below = self.stage()
         below: Tensor | None = None
@@ -136,28 +157,6 @@ class SynthesisNetwork(GrowingNetwork):
         if below is not None:
             image = image.lerp(below, share_below)
         return enlarge(image, self.resolutions[-1] // size)
-
-    def _noise_maps(
-        self,
-        ws: Tensor,
-        mode: NoiseMode,
-        given: Sequence[Tensor] | None,
-        rng: torch.Generator | None,
-    ) -> Sequence[Tensor | None]:
-        layers, shapes = self.noise_layers, self.noise_shapes
-        if given is not None:
-            _check_maps(given, shapes, len(ws))
-            return given
-        if mode not in get_args(NoiseMode):
-            raise SettingsError(f"`noise_mode` must be const, random or none, but got {mode!r}")
-        if mode == "const":
-            return [layer.noise_const for layer in layers]
-        if mode == "none":
-            return []
-        return [
-            torch.randn([len(ws), *shape[1:]], generator=rng, device=ws.device, dtype=ws.dtype)
-            for shape in shapes
-        ]
 
 
 def _check_maps(maps: object, shapes: Sequence[tuple[int, ...]], rows: int) -> None:

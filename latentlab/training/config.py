@@ -1,16 +1,16 @@
 """Everything that decides the course of a training run, besides data and seed."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from latentlab.errors import SettingsError
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
-from latentlab.training.growth import Growth, Phase
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.training.schedule import Growth, Phase
 
 Loss = Literal["logistic", "wgan-gp"]
 
@@ -42,15 +42,15 @@ class TrainingConfig:
     path_length_batch_shrink: int = 2
     mixing_probability: float = 0.9
     ema_kimg: float = 10.0  # half-life of the averaged generator
-    ema_decay: float | None = None  # of the average, an iteration; takes the place of ``ema_kimg``
+    ema_decay: float | None = None  # of the average per iteration; used instead of ``ema_kimg``
     w_mean_decay: float = 0.995
     mirror: bool = False  # flip real images at random
 
     def __post_init__(self) -> None:
         if self.path_length_weight > 0 and not isinstance(self.generator, StyleGAN2Config):
             raise SettingsError(
-                f"`config` {self.name} has path length regularisation, which is StyleGAN2's; this "
-                "generator is not one: take a config without, such as stylegan1 or progan"
+                f"`config` {self.name} has path length regularisation, which only StyleGAN2 has, "
+                "but another generator; take a config without it, such as stylegan1 or progan"
             )
         grow = self.generator.growing and self.discriminator.growing
         if self.growth is not None and not grow:
@@ -59,7 +59,7 @@ class TrainingConfig:
             )
         if self.loss == "wgan-gp" and self.r1_gamma > 0:
             raise SettingsError(
-                f"`config` {self.name} has a gradient penalty in the place of R1; leave `gamma` out"
+                f"`config` {self.name} has a gradient penalty instead of R1; leave `gamma` out"
             )
 
     def phase(self, images: int) -> Phase:
@@ -89,13 +89,11 @@ class TrainingConfig:
         mirror: bool = False,
     ) -> "TrainingConfig":
         """Return the config with other settings, at all resolutions; None leaves one as it is."""
-        config, growth = replace(self, mirror=mirror), self.growth
-        if batch is not None:
-            config = replace(config, batch=batch)
-            growth = replace(growth, batches=()) if growth else None
-        if learning_rate is not None:
-            config = replace(config, learning_rate=learning_rate)
-            growth = replace(growth, learning_rates=()) if growth else None
-        if r1_gamma is not None:
-            config = replace(config, r1_gamma=r1_gamma)
-        return replace(config, growth=growth)
+        growth = self.growth
+        if growth is not None and batch is not None:
+            growth = replace(growth, batches=())
+        if growth is not None and learning_rate is not None:
+            growth = replace(growth, learning_rates=())
+        given = {"batch": batch, "learning_rate": learning_rate, "r1_gamma": r1_gamma}
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return replace(self, growth=growth, mirror=mirror, **changes)

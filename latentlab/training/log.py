@@ -33,7 +33,7 @@ class TrainingLog:
         """Add one iteration; true if a row was completed.
 
         Args:
-            step: Iterations done, including it.
+            step: Iterations done, including this one.
             images_seen: Images shown, including its own.
             losses: Its losses by name.
             seconds: How long it took.
@@ -88,5 +88,5 @@ class TrainingLog:
                 kept = rows[rows["images"] <= images_seen].to_dict("records")
             except (OSError, ValueError, KeyError) as error:
                 raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
-            log.rows = [{str(k): v for k, v in row.items() if v == v} for row in kept]
+            log.rows = [{str(k): v for k, v in row.items() if pd.notna(v)} for row in kept]
         return log

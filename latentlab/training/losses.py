@@ -1,4 +1,4 @@
-"""The loss terms of training, each a pure function with one value a sample."""
+"""The loss terms of training, each a pure function with one value for each sample."""
 
 import math
 
@@ -30,15 +30,9 @@ def discriminator_wasserstein(real_scores: Tensor, fake_scores: Tensor) -> Tenso
 def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
     """Squared deviation of the gradient's norm from one (Gulrajani et al. 2017).
 
-    Args:
-        scores: Scores [N,1] computed from ``images``.
-        images: Images [N,C,H,W] between real and generated ones, that require a gradient.
-
-    Returns:
-        Penalties [N]; differentiable.
+    As ``r1_penalty``, but for images between real and generated ones.
     """
-    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    return (gradient.square().sum(dim=[1, 2, 3]).sqrt() - 1).square()
+    return (r1_penalty(scores, images).sqrt() - 1).square()
 
 
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What the optimisers minimise: the terms of each loss with their weights, as one scalar."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,13 +9,12 @@ from latentlab import distributed
 from latentlab.networks.discriminators import Discriminator
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
-from latentlab.training.exchange import Rows
+from latentlab.training.parallel import Rows
 
 Losses = dict[str, float]  # of one iteration, by name; regularisers only where they were due
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Images [N,C,R,R] and their labels [N,c_dim]."""
 
     images: Tensor
@@ -45,18 +44,17 @@ def discriminator_objective(
     images = reals.images.detach().requires_grad_(r1)
     fake_scores = discriminator(fakes.images, fakes.labels)
     real_scores = discriminator(images, reals.labels)
-    if config.loss == "wgan-gp":
-        main = losses.discriminator_wasserstein(real_scores, fake_scores).mean()
-    else:
-        main = losses.discriminator_logistic(real_scores, fake_scores).mean()
-    total, terms = main, {"d_loss": main.item()}
+    wasserstein = config.loss == "wgan-gp"
+    main = losses.discriminator_wasserstein if wasserstein else losses.discriminator_logistic
+    total = main(real_scores, fake_scores).mean()
+    terms = {"d_loss": total.item()}
     terms["real_score"] = real_scores.mean().item()
     terms["fake_score"] = fake_scores.mean().item()
     if r1:
         penalty = losses.r1_penalty(real_scores, images).mean()
         total = total + penalty * (config.r1_gamma / 2)
         terms["r1_penalty"] = penalty.item()
-    if config.loss == "wgan-gp":
+    if wasserstein:
         penalty = _gradient_penalty(discriminator, reals, fakes, rng)
         total = total + penalty * config.gradient_penalty_weight
         total = total + real_scores.square().mean() * config.drift_weight

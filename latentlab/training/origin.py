@@ -1,17 +1,11 @@
-"""Where a run starts that continues a checkpoint: its networks, and a config that fits them."""
+"""Where a run that continues a checkpoint starts: its networks, and a config that fits them."""
 
 from dataclasses import dataclass, replace
 
 from latentlab.checkpoints import Checkpoint
 from latentlab.errors import CheckpointError, SettingsError
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
-from latentlab.networks.stylegan1_config import (
-    ProGANConfig,
-    StyleGAN1Config,
-    StyleGAN1DiscriminatorConfig,
-)
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat
@@ -45,24 +39,20 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
             f"{checkpoint.path}: no discriminator (D) inside, only "
             f"{', '.join(checkpoint.networks)}; training continues from generator and discriminator"
         )
-    trained = isinstance(generator.config, StyleGAN2Config | StyleGAN1Config | ProGANConfig)
-    scored = isinstance(
-        discriminator.config, StyleGAN2DiscriminatorConfig | StyleGAN1DiscriminatorConfig
-    )
-    if not (trained and scored):
+    if isinstance(generator.config, StyleGAN3Config):
         raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
     return Origin(str(checkpoint.path), checkpoint.sha256, generator, averaged, discriminator)
 
 
 def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> TrainingConfig:
-    """Return ``config`` with the networks of ``origin``, its schedule being at their lod.
+    """Return ``config`` with the networks of ``origin``, and its schedule at their lod.
 
-    Networks that are grown stay so; those of a snapshot from the middle of growing go on growing,
-    if the config grows at all. Others train as the config does at their full resolution.
+    Fully grown networks stay so; those of a snapshot from the middle of growing go on growing if
+    the config grows at all. Others train as the config does at their full resolution.
 
     Raises:
-        SettingsError: If the networks are not for such images, or the config not for them: one
-            without a schedule is not for networks from the middle of growing.
+        SettingsError: If the networks are not for such images, or are from the middle of growing
+            and the config has no schedule.
     """
     for network in (origin.generator, origin.discriminator):
         own = network.config
@@ -79,10 +69,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
     if isinstance(generator, StyleGAN3Config):
         raise AssertionError("origin_of refuses what is not trained here")
     networks = replace(
-        config,
-        generator=generator,
-        discriminator=origin.discriminator.config,
-        growth=None,
+        config, generator=generator, discriminator=origin.discriminator.config, growth=None
     )
     grow = networks.generator.growing and networks.discriminator.growing
     lod = origin.discriminator.lod.item() if grow else 0.0

@@ -1,20 +1,25 @@
 """The named training configs: the published ones, and small ones for small pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
-from latentlab.errors import SettingsError, UnsupportedCheckpoint
-from latentlab.networks.config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.checks import check_choice
+from latentlab.errors import SettingsError, UnsupportedNetwork
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
+from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.training.config import TrainingConfig
-from latentlab.training.growth import Growth
+from latentlab.training.schedule import Growth
 
 _SMALL: dict[str, Any] = {"channel_base": 1024, "channel_max": 64}  # of both networks
+_GROWING: dict[str, Any] = {"channel_base": 16384, "architecture": "orig", "growing": True}
+_BEFORE_STYLEGAN2: dict[str, Any] = {"discriminator_first": True, "path_length_weight": 0.0}
+_WASSERSTEIN: dict[str, Any] = {"loss": "wgan-gp", "r1_gamma": 0.0}
 
 # Karras et al. 2019 for eight GPUs, which StyleGAN2's configs A to D repeat.
 _STYLEGAN1_GROWTH = Growth(
@@ -25,8 +30,7 @@ _STYLEGAN1_GROWTH = Growth(
 _PROGAN_GROWTH = Growth(4, 800.0, 800.0, batches=((256, 14), (512, 6), (1024, 3)))
 
 
-@dataclass(frozen=True)
-class ImageFormat:
+class ImageFormat(NamedTuple):
     """What the data decides about the networks."""
 
     resolution: int
@@ -34,40 +38,34 @@ class ImageFormat:
     c_dim: int
 
 
-def _stylegan2(
-    name: str, shape: tuple[int, int, int], channel_base: int, gamma: float
-) -> TrainingConfig:
+def _stylegan2(name: str, images: ImageFormat, channel_base: int, gamma: float) -> TrainingConfig:
     """Karras et al. 2020, Table 1: E and F differ in the number of feature maps and in gamma."""
     return TrainingConfig(
         name,
-        StyleGAN2Config(*shape, channel_base=channel_base),
-        StyleGAN2DiscriminatorConfig(*shape, channel_base=channel_base),
+        StyleGAN2Config(*images, channel_base=channel_base),
+        StyleGAN2DiscriminatorConfig(*images, channel_base=channel_base),
         r1_gamma=gamma,
     )
 
 
-def _stylegan2_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+def _stylegan2_small(name: str, images: ImageFormat) -> TrainingConfig:
     return TrainingConfig(
         name,
-        StyleGAN2Config(*shape, **_SMALL, z_dim=64, w_dim=64),
-        StyleGAN2DiscriminatorConfig(*shape, **_SMALL),
+        StyleGAN2Config(*images, **_SMALL, z_dim=64, w_dim=64),
+        StyleGAN2DiscriminatorConfig(*images, **_SMALL),
         r1_gamma=0.1,
         ema_kimg=3.0,
     )
 
 
 def _stylegan2_growing(
-    name: str, shape: tuple[int, int, int], lazy: bool, path_length_weight: float
+    name: str, images: ImageFormat, lazy: bool, path_length_weight: float
 ) -> TrainingConfig:
     """Karras et al. 2020, Table 1, B to D: networks with demodulation that grow."""
     return TrainingConfig(
         name,
-        StyleGAN2Config(
-            *shape, channel_base=16384, architecture="orig", growing=True, label_input="concat"
-        ),
-        StyleGAN2DiscriminatorConfig(
-            *shape, channel_base=16384, architecture="orig", growing=True, label_output="sum"
-        ),
+        StyleGAN2Config(*images, **_GROWING, label_input="concat"),
+        StyleGAN2DiscriminatorConfig(*images, **_GROWING, label_output="sum"),
         growth=_STYLEGAN1_GROWTH,
         learning_rate=0.001,
         r1_interval=16 if lazy else 1,
@@ -75,80 +73,74 @@ def _stylegan2_growing(
     )
 
 
-def _stylegan1(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+def _stylegan1(name: str, images: ImageFormat) -> TrainingConfig:
     """Karras et al. 2019, config F."""
     return TrainingConfig(
         name,
-        StyleGAN1Config(*shape),
-        StyleGAN1DiscriminatorConfig(*shape),
+        StyleGAN1Config(*images),
+        StyleGAN1DiscriminatorConfig(*images),
         growth=_STYLEGAN1_GROWTH,
         learning_rate=0.001,
-        discriminator_first=True,
         r1_interval=1,
-        path_length_weight=0.0,
+        **_BEFORE_STYLEGAN2,
     )
 
 
-def _stylegan1_wgan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+def _stylegan1_wgan(name: str, images: ImageFormat) -> TrainingConfig:
     """As for CelebA-HQ: another loss, and lower rates for large pictures."""
     rates = tuple((size, min(rate, 0.002)) for size, rate in _STYLEGAN1_GROWTH.learning_rates)
     growth = replace(_STYLEGAN1_GROWTH, learning_rates=rates)
-    return replace(_stylegan1(name, shape), growth=growth, loss="wgan-gp", r1_gamma=0.0)
+    return replace(_stylegan1(name, images), growth=growth, **_WASSERSTEIN)
 
 
-def _stylegan1_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+def _stylegan1_small(name: str, images: ImageFormat) -> TrainingConfig:
     return TrainingConfig(
         name,
-        StyleGAN1Config(*shape, **_SMALL, z_dim=64, w_dim=64),
-        StyleGAN1DiscriminatorConfig(*shape, **_SMALL),
+        StyleGAN1Config(*images, **_SMALL, z_dim=64, w_dim=64),
+        StyleGAN1DiscriminatorConfig(*images, **_SMALL),
         growth=Growth(8, 80.0, 80.0),
-        discriminator_first=True,
         r1_gamma=1.0,
-        path_length_weight=0.0,
         ema_kimg=3.0,
+        **_BEFORE_STYLEGAN2,
     )
 
 
-def _progan(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+def _progan(name: str, images: ImageFormat) -> TrainingConfig:
     """Karras et al. 2018, appendix A.1."""
     return TrainingConfig(
         name,
-        ProGANConfig(*shape),
-        StyleGAN1DiscriminatorConfig(*shape, blur_filter=None, fused_from=8, mbstd_group_size=16),
+        ProGANConfig(*images),
+        StyleGAN1DiscriminatorConfig(*images, blur_filter=None, fused_from=8, mbstd_group_size=16),
         growth=_PROGAN_GROWTH,
         batch=16,
         learning_rate=0.001,
-        loss="wgan-gp",
-        discriminator_first=True,
-        r1_gamma=0.0,
-        path_length_weight=0.0,
         ema_decay=0.999,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
     )
 
 
-def _progan_small(name: str, shape: tuple[int, int, int]) -> TrainingConfig:
+def _progan_small(name: str, images: ImageFormat) -> TrainingConfig:
     return TrainingConfig(
         name,
-        ProGANConfig(*shape, **_SMALL, z_dim=64),
-        StyleGAN1DiscriminatorConfig(*shape, **_SMALL, blur_filter=None, fused_from=8),
+        ProGANConfig(*images, **_SMALL, z_dim=64),
+        StyleGAN1DiscriminatorConfig(*images, **_SMALL, blur_filter=None, fused_from=8),
         growth=Growth(4, 25.0, 25.0),
         learning_rate=0.001,
-        loss="wgan-gp",
-        discriminator_first=True,
-        r1_gamma=0.0,
-        path_length_weight=0.0,
         ema_kimg=3.0,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
     )
 
 
-CONFIGS: dict[str, Callable[[str, tuple[int, int, int]], TrainingConfig]] = {
+CONFIGS: dict[str, Callable[[str, ImageFormat], TrainingConfig]] = {
     # StyleGAN1's networks, trained by StyleGAN2's code.
-    "stylegan2-a": lambda name, shape: replace(_stylegan1(name, shape), discriminator_first=False),
-    "stylegan2-b": lambda name, shape: _stylegan2_growing(name, shape, False, 0.0),
-    "stylegan2-c": lambda name, shape: _stylegan2_growing(name, shape, True, 0.0),
-    "stylegan2-d": lambda name, shape: _stylegan2_growing(name, shape, True, 2.0),
-    "stylegan2-e": lambda name, shape: _stylegan2(name, shape, 16384, 100.0),
-    "stylegan2-f": lambda name, shape: _stylegan2(name, shape, 32768, 10.0),
+    "stylegan2-a": lambda *given: replace(_stylegan1(*given), discriminator_first=False),
+    "stylegan2-b": partial(_stylegan2_growing, lazy=False, path_length_weight=0.0),
+    "stylegan2-c": partial(_stylegan2_growing, lazy=True, path_length_weight=0.0),
+    "stylegan2-d": partial(_stylegan2_growing, lazy=True, path_length_weight=2.0),
+    "stylegan2-e": partial(_stylegan2, channel_base=16384, gamma=100.0),
+    "stylegan2-f": partial(_stylegan2, channel_base=32768, gamma=10.0),
     "stylegan2-small": _stylegan2_small,
     "stylegan1": _stylegan1,
     "stylegan1-wgan": _stylegan1_wgan,
@@ -164,10 +156,9 @@ def named_config(name: str, images: ImageFormat) -> TrainingConfig:
     Raises:
         SettingsError: If there is no such config, or it is not for images of that size.
     """
-    if name not in CONFIGS:
-        raise SettingsError(f"`config` must be one of {', '.join(CONFIGS)}, but got {name!r}")
+    check_choice(name, "config", list(CONFIGS))
     try:
-        return CONFIGS[name](name, (images.resolution, images.channels, images.c_dim))
-    except UnsupportedCheckpoint as error:  # a rule of the networks, broken by the data's size
+        return CONFIGS[name](name, images)
+    except UnsupportedNetwork as error:  # which knows nothing of the data
         size = f"{images.resolution}x{images.resolution}"
         raise SettingsError(f"`config` {name} is not for pictures of {size}: {error}") from error

@@ -14,19 +14,13 @@ from latentlab.errors import DataError, ImageError, SettingsError
 from latentlab.files import make_directory
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
+from latentlab.training import snapshots
 from latentlab.training.log import TrainingLog
-from latentlab.training.snapshots import (
-    describe,
-    networks_path,
-    resume,
-    save_networks,
-    save_optimizer,
-)
 from latentlab.training.trainer import Losses, Trainer
 
 _GRID_SIDE = 8
 _RENDERED = 8  # images at once, which also fits memory at 1024x1024
-_LOG_SPAN = 32  # iterations a row
+_LOG_SPAN = 32  # iterations in one row
 
 OnStep = Callable[[Trainer, Losses], None]
 OnSnapshot = Callable[[Trainer, Path], None]
@@ -48,7 +42,7 @@ def train(
     on_snapshot: OnSnapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train until ``total_images`` were shown, continuing from the newest snapshot in the folder.
+    """Train until ``total_images`` have been shown, from the newest snapshot in the folder on.
 
     Several processes train together, and the main one writes; all must see the folder.
 
@@ -64,7 +58,7 @@ def train(
         The path of the last snapshot written, or None if there was nothing left to do.
     """
     folder = make_directory(settings.folder)
-    log = resume(trainer, folder) or TrainingLog(_LOG_SPAN)
+    log = snapshots.resume(trainer, folder) or TrainingLog(_LOG_SPAN)
     _check_alike(trainer, folder)
     if not trainer.step and distributed.is_main():
         _save_reals(trainer, folder)
@@ -73,7 +67,7 @@ def train(
         before, started = trainer.images_seen, time.perf_counter()
         try:
             losses = trainer.run_step()
-        except (ImageError, DataError):  # mended, the same command continues from here
+        except (ImageError, DataError):  # once that is mended, the same command continues
             _save(trainer, log, folder, on_snapshot)
             raise
         seconds = time.perf_counter() - started
@@ -94,14 +88,14 @@ def train(
 
 def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnapshot | None) -> Path:
     """Write checkpoint, images and what the callback adds; the optimiser last, as commit point."""
-    path = networks_path(trainer, folder)
+    path = snapshots.networks_path(trainer, folder)
     if distributed.is_main():
-        save_networks(trainer, folder)
+        snapshots.save_networks(trainer, folder)
         _save_fakes(trainer, folder)
     if on_snapshot is not None:
         on_snapshot(trainer, path)
     if distributed.is_main():
-        save_optimizer(trainer, log, path)
+        snapshots.save_optimizer(trainer, log, path)
     distributed.barrier()  # nobody ends, and with it torchrun the others, before all is saved
     return path
 
@@ -110,7 +104,7 @@ def _check_alike(trainer: Trainer, folder: Path) -> None:
     """Raise SettingsError unless all processes start from the same place and weights."""
     if distributed.size() == 1:
         return
-    digest = hashlib.sha256(json.dumps(describe(trainer), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(snapshots.describe(trainer), sort_keys=True).encode())
     for network in (trainer.generator, trainer.discriminator, trainer.ema_generator):
         for value in network.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())

@@ -14,13 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.checkpoints.native import (
-    read_native,
-    read_safetensors,
-    write_native,
-    write_safetensors,
-)
+from latentlab.checkpoints.native import read_native, write_native
 from latentlab.errors import CheckpointError, SettingsError
+from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
 
@@ -35,20 +31,14 @@ def networks_path(trainer: Trainer, folder: Path) -> Path:
     return folder / f"snapshot-{trainer.images_seen:09d}.safetensors"
 
 
-def save_networks(trainer: Trainer, folder: Path) -> Path:
-    """Write the networks as a checkpoint that every command opens; returns its path."""
-    path = networks_path(trainer, folder)
-    networks: dict[str, nn.Module] = {
-        "G_ema": trainer.ema_generator,
-        "G": trainer.generator,
-        "D": trainer.discriminator,
-    }
-    write_native(networks, path, {"training": _position(trainer)})
-    return path
+def save_networks(trainer: Trainer, folder: Path) -> None:
+    """Write the networks as a checkpoint that every command opens."""
+    path, training = networks_path(trainer, folder), {"training": _position(trainer)}
+    write_native(_networks(trainer), path, training)
 
 
 def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
-    """Write what continuing from the checkpoint ``path`` needs besides; older files are removed."""
+    """Write what else continuing from the checkpoint ``path`` needs; older files are removed."""
     tensors = {"mean_path_length": trainer.mean_path_length.cpu()}
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():
@@ -56,7 +46,7 @@ def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
                 # cloned, since safetensors refuses tensors that share memory
                 tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
     header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
-    write_safetensors(tensors, _optimizer_path(path), header)
+    write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
     for old in sorted(path.parent.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
         old.unlink()
 
@@ -68,23 +58,18 @@ def _position(trainer: Trainer) -> dict[str, Any]:
 def describe(trainer: Trainer) -> dict[str, Any]:
     """What must be equal for a run to be continued: config, data, seed and origin."""
     settings = json.loads(json.dumps(asdict(trainer.config)))
-    data = {
-        "fingerprint": trainer.dataset.fingerprint,
-        "pictures": len(trainer.dataset),
-        "resolution": trainer.dataset.resolution,
-        "channels": trainer.dataset.channels,
-        "c_dim": trainer.dataset.c_dim,
-    }
-    return {
-        "config": settings, "data": data, "seed": trainer.seed, "from": trainer.origin_sha256,
-    }  # fmt: skip
+    dataset = trainer.dataset
+    data = {"fingerprint": dataset.fingerprint, "pictures": len(dataset)}
+    data |= {key: getattr(dataset, key) for key in ("resolution", "channels", "c_dim")}
+    origin = trainer.origin_sha256
+    return {"config": settings, "data": data, "seed": trainer.seed, "from": origin}
 
 
 def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
     """Continue from the newest snapshot in ``folder`` that loads; None if there is none.
 
     Raises:
-        SettingsError: If the snapshot is of a run with other settings, naming them.
+        SettingsError: If the snapshot belongs to a run with other settings, naming them.
         CheckpointError: If there are snapshots, but none loads.
     """
     candidates = sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"), reverse=True)
@@ -116,9 +101,8 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         mean_path_length = tensors["mean_path_length"]
     except KeyError as error:
         raise CheckpointError(f"{optimizer_path}: {error} is missing") from error
-    trainer.ema_generator.load_state_dict(checkpoint.networks["G_ema"].state_dict())
-    trainer.generator.load_state_dict(checkpoint.networks["G"].state_dict())
-    trainer.discriminator.load_state_dict(checkpoint.networks["D"].state_dict())
+    for name, network in _networks(trainer).items():
+        network.load_state_dict(checkpoint.networks[name].state_dict())
     for name, optimizer, _ in _optimizers(trainer):
         state = optimizer.state_dict()
         optimizer.load_state_dict({**state, "state": moments[name]})
@@ -143,26 +127,29 @@ def _moments(
 
 
 def _refuse_other_run(now: dict[str, Any], then: dict[str, Any], path: Path) -> None:
-    before, after = _flat(then), _flat(now)
+    before = _flat(then)
     changed = [
-        f"{key}: {before.get(key)} there, {after[key]} here"
-        for key in after
-        if before.get(key) != after[key]
+        f"{key}: {before.get(key)} there, {here} here"
+        for key, here in _flat(now).items()
+        if before.get(key) != here
     ]
     if changed:
         raise SettingsError(
-            f"{path}: a run with other settings ({'; '.join(changed)}); repeat its settings to "
-            "continue it, or use an empty folder"
+            f"{path}: from a run with other settings ({'; '.join(changed)}); repeat its settings "
+            "to continue it, or use an empty folder"
         )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
+        name = prefix + key
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
+
+
+def _networks(trainer: Trainer) -> dict[str, nn.Module]:
+    return {"G_ema": trainer.ema_generator, "G": trainer.generator, "D": trainer.discriminator}
 
 
 def _optimizers(trainer: Trainer) -> list[tuple[str, torch.optim.Adam, nn.Module]]:
@@ -170,7 +157,3 @@ def _optimizers(trainer: Trainer) -> list[tuple[str, torch.optim.Adam, nn.Module
         ("G", trainer.g_optimizer, trainer.generator),
         ("D", trainer.d_optimizer, trainer.discriminator),
     ]
-
-
-def _optimizer_path(path: Path) -> Path:
-    return path.with_name(path.name.replace(".safetensors", _OPTIMIZER_SUFFIX))

@@ -14,23 +14,18 @@ from torch import Tensor, nn
 
 from latentlab import distributed
 from latentlab.checkpoints.assemble import build_network
+from latentlab.datasets.pictures import Dataset
 from latentlab.errors import DataError, ImageError, NumericalError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
 from latentlab.training import losses
 from latentlab.training.config import TrainingConfig
-from latentlab.training.data import Dataset, RealSampler
-from latentlab.training.exchange import Rows, add_up_gradients, add_up_numbers, check_batches
-from latentlab.training.fakes import FakeSampler
-from latentlab.training.growth import Phase, faded
-from latentlab.training.objective import (
-    Batch,
-    Losses,
-    discriminator_objective,
-    generator_objective,
-)
+from latentlab.training.objective import Batch, Losses, discriminator_objective, generator_objective
 from latentlab.training.origin import Origin
+from latentlab.training.parallel import Rows, add_up_gradients, add_up_numbers, check_batches
+from latentlab.training.samplers import FakeSampler, RealSampler
+from latentlab.training.schedule import Phase, faded
 
 __all__ = ["Losses", "Trainer"]
 
@@ -38,9 +33,9 @@ __all__ = ["Losses", "Trainer"]
 class Trainer:
     """Networks, optimisers and position of a training run.
 
-    It starts from random weights, or from those of ``origin``, for which ``config`` must be made.
-    All randomness of an iteration derives from (seed, step), so the position is the whole
-    random state: a run continued from a snapshot equals an uninterrupted one.
+    It starts from random weights, or from those of ``origin``, for which ``config`` must have
+    been made. All randomness of an iteration derives from (seed, step), so the position is the
+    whole random state: a run continued from a snapshot equals an uninterrupted one.
 
     Several processes have the same networks, and share every batch; all must call ``run_step``.
 
@@ -70,6 +65,10 @@ class Trainer:
             self.generator.load_state_dict(origin.generator.state_dict())
             self.ema_generator.load_state_dict(origin.ema_generator.state_dict())
             self.discriminator.load_state_dict(origin.discriminator.state_dict())
+        lazy_r1 = config.r1_gamma > 0 and config.r1_interval > 1
+        self._d_share = _main_share(config.r1_interval if lazy_r1 else 0)
+        has_lengths = config.path_length_weight > 0
+        self._g_share = _main_share(config.path_length_interval if has_lengths else 0)
         self.g_optimizer = _adam(self.generator, config.learning_rate, self._g_share)
         self.d_optimizer = _adam(self.discriminator, config.learning_rate, self._d_share)
         self.mean_path_length = torch.zeros([], device=self.device)
@@ -91,8 +90,7 @@ class Trainer:
             The mean of each loss, before weights and intervals.
 
         Raises:
-            ImageError, DataError: If a picture cannot be read, by any process; nothing has been
-                changed then.
+            ImageError, DataError: If any process cannot read a picture; nothing has changed then.
             NumericalError: If a loss or gradient is not finite; its update was not made.
         """
         phase = self.config.phase(self.images_seen)
@@ -129,10 +127,8 @@ class Trainer:
         if self.config.growth is None:
             return
         rounded = [(math.floor(lod), math.ceil(lod)) for lod in (before, self.lod)]
-        for optimizer, share in (
-            (self.g_optimizer, self._g_share),
-            (self.d_optimizer, self._d_share),
-        ):
+        optimizers = (self.g_optimizer, self._g_share), (self.d_optimizer, self._d_share)
+        for optimizer, share in optimizers:
             if rounded[0] != rounded[1]:
                 optimizer.state.clear()
             for group in optimizer.param_groups:
@@ -146,7 +142,7 @@ class Trainer:
         loss = rows.part(generator_objective(self.config, scores))
         self._update(self.g_optimizer, loss, "g_loss")
         seen["g_loss"] = loss.item()
-        if self.config.path_length_weight > 0 and self._due(self.config.path_length_interval):
+        if self.config.path_length_weight > 0 and self.step % self.config.path_length_interval == 0:
             self._regularise_path_length(phase, rng, seen)
 
     def _regularise_path_length(self, phase: Phase, rng: torch.Generator, seen: Losses) -> None:
@@ -176,7 +172,7 @@ class Trainer:
         loss, terms = discriminator_objective(config, self.discriminator, reals, fakes, rng)
         self._update(self.d_optimizer, rows.part(loss), "d_loss")
         seen.update({name: term * rows.weight for name, term in terms.items()})
-        if self._d_share < 1 and self._due(config.r1_interval):
+        if self._d_share < 1 and self.step % config.r1_interval == 0:
             self._regularise_r1(rows, reals, seen)
 
     def _regularise_r1(self, rows: Rows, reals: Batch, seen: Losses) -> None:
@@ -185,19 +181,6 @@ class Trainer:
         loss = penalty.mean() * (self.config.r1_gamma / 2) * self.config.r1_interval
         self._update(self.d_optimizer, rows.part(loss), "r1_penalty")
         seen["r1_penalty"] = rows.part(penalty.mean()).item()
-
-    def _due(self, interval: int) -> bool:
-        return self.step % interval == 0
-
-    @property
-    def _g_share(self) -> float:
-        config = self.config
-        return _main_share(config.path_length_interval if config.path_length_weight > 0 else 0)
-
-    @property
-    def _d_share(self) -> float:
-        lazy = self.config.r1_gamma > 0 and self.config.r1_interval > 1
-        return _main_share(self.config.r1_interval if lazy else 0)
 
     def _update(self, optimizer: torch.optim.Adam, loss: Tensor, name: str) -> None:
         """Make an update from this process's part of a loss, and all the others' parts."""

@@ -5,10 +5,10 @@ import torch
 
 import latentlab
 from latentlab import UnsafeCheckpoint
-from latentlab.checkpoints.pickle_reader import read_pickle
-from latentlab.checkpoints.torch_archive import read_torch
+from latentlab.checkpoints.pickles.reader import read_pickle
+from latentlab.checkpoints.pickles.torch_save import read_torch
 from tests.conftest import scarce_memory
-from tests.tf_pickles import write_pickle
+from tests.support.tf_pickles import write_pickle
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 import latentlab
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.generator import Generator
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import latentlab
 from latentlab import Generator
-from latentlab.directions import Directions, save_directions
+from latentlab.editing.directions import Directions, save_directions
 from latentlab.images import save_image
 from latentlab.latents import save_noise, save_ws
 from tests.conftest import make_generator

@@ -9,11 +9,7 @@ from click.testing import CliRunner
 
 import latentlab
 from cli.main import main
-from cli.values import (
-    FloatList,
-    NumberList,
-    StyleLayers,
-)
+from cli.options.values import float_list, layer_list, number_list
 from latentlab.latents import STYLE_RANGES
 
 COMMANDS = sorted(main.commands)
@@ -222,11 +218,11 @@ def test_usage_errors_answer_at_once(line, words, tmp_path):
     ],
 )
 def test_number_lists(text, numbers):
-    assert NumberList().convert(text, None, None) == numbers
+    assert number_list(text) == numbers
 
 
 def test_a_number_list_may_hold_a_million():
-    assert len(NumberList().convert("1-1000000", None, None)) == 10**6
+    assert len(number_list("1-1000000")) == 10**6
 
 
 @pytest.mark.parametrize(
@@ -240,7 +236,7 @@ def test_a_number_list_may_hold_a_million():
 )  # fmt: skip
 def test_other_number_lists_are_usage_errors(text):
     with pytest.raises(click.BadParameter) as caught:
-        NumberList().convert(text, None, None)
+        number_list(text)
     assert caught.value.exit_code == 2
 
 
@@ -248,21 +244,21 @@ def test_other_number_lists_are_usage_errors(text):
     ("1", [1.0]), ("1,0.7,0,-0.5,-1", [1.0, 0.7, 0.0, -0.5, -1.0]), (" 1 , 2e-1 ", [1.0, 0.2]),
 ])  # fmt: skip
 def test_lists_of_fractions(text, numbers):
-    assert FloatList().convert(text, None, None) == numbers
+    assert float_list(text) == numbers
 
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "half", "1,nan", "-inf", "1;2", "1," * 200 + "1"])
 def test_other_lists_of_fractions_are_usage_errors(text):
     with pytest.raises(click.BadParameter):
-        FloatList().convert(text, None, None)
+        float_list(text)
 
 
 def test_style_layers_are_names_or_numbers():
     names = ("coarse", "middle", "fine")
     assert names == tuple(STYLE_RANGES)
     for name in names:
-        assert StyleLayers().convert(name, None, None) == name
-    assert StyleLayers().convert("5,0-2,1", None, None) == [0, 1, 2, 5]
+        assert layer_list(name) == name
+    assert layer_list("5,0-2,1") == [0, 1, 2, 5]
 
 
 # Errors become one line and an exit code.
@@ -323,6 +319,6 @@ def test_a_usage_error_of_one_process_is_said_by_it(monkeypatch):
         raise error
 
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr("cli.ppl.open_model", lambda *_: refuse(_))
+    monkeypatch.setattr("cli.models.open_model", lambda *_: refuse(_))
     done = CliRunner().invoke(main, ["ppl", "x.pkl", "-o", "out"])
     assert (done.exit_code, "no such device" in done.stderr) == (2, True)

@@ -11,7 +11,7 @@ from latentlab.latents import draw_z
 from latentlab.numerics import Stream
 from metrics import perceptual_path_length
 from metrics.path_length import face_crop, filtered_mean, kept, pair_distances
-from metrics.paths import PROTOCOLS, PathProtocol, paths
+from metrics.path_protocols import PROTOCOLS, PathProtocol, paths
 from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
 from tests.metrics.doubles import (
     Counting,
@@ -470,15 +470,15 @@ def test_distances_of_nothing_or_not_finite_are_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"space": "x"}, "`space` must be z or w, but got 'x'"),
-        ({"sampling": "ends"}, "`sampling` must be full or end"),
-        ({"noise": "none"}, "`noise` must be random or const"),
+        ({"space": "x"}, "`space` must be one of z, w, but got 'x'"),
+        ({"sampling": "ends"}, "`sampling` must be one of full, end"),
+        ({"noise": "none"}, "`noise` must be one of random, const"),
         ({"epsilon": 0.0}, "`epsilon` must be above 0 and below 1"),
         ({"epsilon": float("nan")}, "`epsilon`"),
         ({"num_samples": 0}, "`num_samples` must be a whole number >= 1, but got 0"),
         ({"seed": -1}, "`seed` must be a whole number >= 0, but got -1"),
         ({"batch": 0}, "`batch` must be a whole number >= 1, but got 0"),
-        ({"relative_width": 0.0}, "`relative_width` must be positive, but got 0.0"),
+        ({"relative_width": 0.0}, "`relative_width` must be a positive number, but got 0.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):

@@ -17,7 +17,6 @@ from metrics.sampling import (
     in_batches,
     render,
     whole_groups,
-    z_batches,
 )
 from tests.conftest import make_generator, make_progan, make_stylegan3
 from tests.metrics.doubles import LinearGenerator, PlainGenerator
@@ -148,15 +147,6 @@ def test_rendering_is_the_generators_own(make):
     if noise is not None:
         assert torch.equal(render(g, z, c, noise), g(z, c, noise=noise))
         assert not torch.equal(render(g, z, c, noise), g(z, c))
-
-
-def test_z_batches_are_the_samples_in_order():
-    g = make_generator(c_dim=3)
-    parts = list(z_batches(g, 10, seed=1, stream=2, batch=4))
-    z, c = draw_samples(g, range(10), seed=1, stream=2)
-    assert [len(part[0]) for part in parts] == [4, 4, 2]
-    assert torch.equal(torch.cat([part[0] for part in parts]), z)
-    assert torch.equal(torch.cat([part[1] for part in parts]), c)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import torch
 
 import latentlab
 from latentlab import LatentError
-from tests import reference
 from tests.conftest import make_discriminator, make_stylegan1_discriminator
-from tests.tolerances import FLOAT64, SCORE
+from tests.support import reference
+from tests.support.tolerances import FLOAT64, SCORE
 
 
 @pytest.mark.parametrize("name", ["skip", "cond"])

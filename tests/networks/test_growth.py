@@ -13,7 +13,7 @@ from tests.conftest import (
     make_stylegan1,
     make_stylegan1_discriminator,
 )
-from tests.tolerances import FLOAT64
+from tests.support.tolerances import FLOAT64
 
 GENERATORS = {
     "stylegan1": make_stylegan1,

@@ -4,8 +4,8 @@ import torch
 from scipy.signal import convolve2d, upfirdn
 
 from latentlab.networks import ops
-from tests import reference
-from tests.tolerances import FLOAT64
+from tests.support import reference
+from tests.support.tolerances import FLOAT64
 
 TAPS = [(1, 3, 3, 1), (1, 2, 1), (1, 1), (1, 2, 4, 3, 2, 1)]
 

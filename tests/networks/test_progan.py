@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -33,6 +35,27 @@ def test_images_come_from_z_and_labels():
 def test_what_belongs_to_w_is_refused(use):
     with pytest.raises(LatentError, match="has no W"):
         use(make_progan())
+
+
+@pytest.mark.parametrize("name", ["mapping", "num_ws", "w_dim", "w_mean"])
+def test_it_inherits_nothing_of_w(name):
+    g = make_progan()
+    assert isinstance(g, latentlab.Generator)
+    assert not any(name in {*vars(base), *vars(base).get("__annotations__", {})}
+                   for base in type(g).__mro__)  # fmt: skip
+    with pytest.raises(LatentError, match="has no W"):
+        getattr(g, name)
+
+
+def test_other_names_are_missing_as_usual():
+    with pytest.raises(AttributeError, match="hair"):
+        _ = make_progan().hair
+
+
+def test_it_can_be_copied():
+    g = make_progan()
+    z = torch.zeros(1, 6)
+    assert torch.equal(copy.deepcopy(g)(z), g(z))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from latentlab.networks import ops
 from latentlab.networks.stylegan1 import ConvLayer
 from latentlab.networks.stylegan1_config import StyleGAN1Config
 from tests.conftest import make_stylegan1
-from tests.tolerances import FLOAT64
+from tests.support.tolerances import FLOAT64
 
 
 def draw(*shape, seed=0):
@@ -140,7 +140,7 @@ def test_a_blurred_bias_is_weaker_at_the_border():
         8, channel_table=(8, 8), w_dim=5, instance_norm=False, styles=False, use_noise=False,
         blurred_bias=True,
     )  # fmt: skip
-    layer = ConvLayer(config, 8, up=True, stores_noise=False)
+    layer = ConvLayer(config, 8, up=True)
     coverage = np.array([0.75, *[1.0] * 6, 0.75])
     with torch.no_grad():
         layer.weight.zero_()

@@ -5,9 +5,9 @@ import torch
 import latentlab
 from latentlab import LatentError, SettingsError
 from latentlab.latents import mix_styles
-from tests import reference
 from tests.conftest import make_generator
-from tests.tolerances import EQUAL_LAYOUT, FLOAT64, IMAGE, IMAGE_FLOAT64, W
+from tests.support import reference
+from tests.support.tolerances import EQUAL_LAYOUT, FLOAT64, IMAGE, IMAGE_FLOAT64, W
 
 ARCHITECTURES = ["skip", "resnet", "orig"]
 

@@ -4,9 +4,9 @@ import torch
 
 import latentlab
 from latentlab import LatentError, SettingsError
-from tests import stylegan3_reference as reference
 from tests.conftest import make_stylegan3
-from tests.tolerances import EPSILON, IMAGE, SCORE, W
+from tests.support import stylegan3_reference as reference
+from tests.support.tolerances import EPSILON, IMAGE, SCORE, W
 
 RADIAL = {"conv_kernel": 1, "use_radial_filters": True}  # config R
 HALF = 2e-3  # absolute, of features up to 4 that the reference data hold as float16

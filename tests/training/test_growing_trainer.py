@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentlab.training.growth import faded
+from latentlab.training.schedule import faded
 from tests.training.trainers import make_trainer
 
 GROWING = ["stylegan1-small", "progan-small", "stylegan2-a", "stylegan2-b", "stylegan2-c",

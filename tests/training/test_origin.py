@@ -8,11 +8,11 @@ import latentlab
 from latentlab import CheckpointError, SettingsError
 from latentlab.checkpoints.assemble import build_network
 from latentlab.checkpoints.native import write_native
-from latentlab.training.data import DigitsDataset
-from latentlab.training.growth import Growth
+from latentlab.datasets.pictures import DigitsDataset
 from latentlab.training.origin import config_from, origin_of
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.run import RunSettings, train
+from latentlab.training.schedule import Growth
 from latentlab.training.trainer import Trainer
 from tests.conftest import make_discriminator, make_stylegan3
 from tests.training.trainers import QUICK_GROWTH, make_trainer, networks_of, tiny_config, weights

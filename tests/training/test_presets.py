@@ -7,14 +7,14 @@ from click.testing import CliRunner
 from cli.main import main
 from latentlab import SettingsError
 from latentlab.checkpoints.assemble import build_network
-from latentlab.networks.config import StyleGAN2Config
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
     StyleGAN1DiscriminatorConfig,
 )
-from latentlab.training.growth import Growth
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.presets import CONFIGS, ImageFormat, named_config
+from latentlab.training.schedule import Growth
 
 LARGE = ImageFormat(1024, 3, 0)
 

@@ -107,7 +107,7 @@ class TestResuming:
     def test_a_snapshot_with_a_missing_moment_is_passed_over(self, tmp_path, caplog):
         from safetensors.torch import save_file
 
-        from latentlab.checkpoints.native import read_safetensors
+        from latentlab.tensor_files import read_safetensors
 
         run(tmp_path, 4)
         newest = sorted(tmp_path.glob("*.optimizer.safetensors"))[-1]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from latentlab import NumericalError
-from latentlab.training.fakes import FakeSampler
+from latentlab.training.samplers import FakeSampler
 from latentlab.training.trainer import Trainer
 from tests.training.trainers import make_trainer, networks_of, weights
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from latentlab.datasets.pictures import DigitsDataset
 from latentlab.networks.stylegan1_config import ProGANConfig
-from latentlab.training.data import DigitsDataset
-from latentlab.training.growth import Growth
 from latentlab.training.presets import ImageFormat, named_config
+from latentlab.training.schedule import Growth
 from latentlab.training.trainer import Trainer
 
 BATCH = 4

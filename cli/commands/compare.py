@@ -1,0 +1,101 @@
+"""latentlab compare: which model is better on what, on one page."""
+
+from typing import Any
+
+import click
+
+from cli.options.measuring import (
+    ComparisonRequest,
+    MeasuringRequest,
+    comparison_options,
+    measuring_options,
+)
+from cli.options.values import sample_counts
+from cli.text import say
+
+# What is measured, and on how many samples by default: as published where there is a custom.
+SAMPLES = {
+    "ppl": 50_000, "separability": 200_000, "contributions": 1024, "droplets": 256,
+    "fidelity": 50_000,
+}  # fmt: skip
+
+_NEEDS = {"separability": "--classifier", "fidelity": "--data"}
+
+
+# fmt: off
+@click.command()
+@click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT CKPT...")
+@click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
+              help="What to measure; may be repeated. Default: all that the options allow.")
+@click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
+              show_default="50,000 paths, 200,000 images, 1,024 latents, 256 images",
+              help="Sample counts, such as ppl=5000,droplets=64.")
+@comparison_options
+@click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such.")
+@measuring_options(always_page=True)
+def compare(
+    checkpoints: tuple[str, ...],
+    metrics: tuple[str, ...],
+    samples: dict[str, int] | None,
+    needs: ComparisonRequest,
+    published: bool,
+    request: MeasuringRequest,
+) -> None:
+    """Compare models on one page.
+
+    The chosen metrics are measured on each model with the same seeds. DIR/report.html says which is
+    better on what, with the difference, its interval and whether it is significant, and shows
+    samples side by side, path lengths, contributions and droplets. DIR receives the tables as
+    well: report.csv and differences.csv. The same command again continues where it was stopped.
+
+    Path length needs a perceptual distance (see ppl), separability a classifier, fidelity real
+    pictures. A metric that does not apply to a model is noted.
+
+    \b
+    Examples:
+      latentlab compare stylegan1-ffhq.pkl stylegan2-ffhq.pkl -o versus
+      latentlab compare a.pkl b.pkl c.pkl --metric ppl --metric droplets \\
+          --samples ppl=10000 -o versus
+      latentlab compare builtin:digits-stylegan1 builtin:digits-stylegan2 \\
+          --distance builtin:digits --classifier builtin:digits-classifier \\
+          --samples ppl=2000,separability=4000 -o versus
+    """
+    chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
+    if len(set(checkpoints)) < max(len(checkpoints), 2):
+        raise click.UsageError("Give two checkpoints or more, each once.")
+    from cli.measuring.comparison import labels_of, measure, open_settings
+    from cli.measuring.comparison_page import planned_files, write_comparison
+    from cli.measuring.results import Results
+    from cli.measuring.work import claimed_results
+    from cli.models import open_model
+    from latentlab import distributed
+
+    models = [open_model(checkpoint, request.device) for checkpoint in checkpoints]
+    counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
+    labels = labels_of(models)
+    title = f"{', '.join(labels[:-1])} and {labels[-1]}"
+    files = planned_files(len(models))
+    Results(request, title, files)  # results of another run are told before anything is fetched
+    settings = open_settings(counts, needs, request, models)
+    facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
+             **settings.identity()}
+    with claimed_results(request, title, files, models, facts) as results:
+        measured = [
+            measure(model, label, settings)
+            for model, label in zip(models, labels, strict=True)
+        ]
+        if distributed.is_main():
+            for line in write_comparison(results, measured, facts, published):
+                say(line)
+            say(f"See {request.output / 'report.html'}")
+# fmt: on
+
+
+def _chosen_metrics(metrics: tuple[str, ...], given: dict[str, Any]) -> tuple[str, ...]:
+    """Return the metrics to measure; those asked for must have what they need."""
+    for name in metrics:
+        if name in given and not given[name]:
+            raise click.UsageError(f"--metric {name} needs {_NEEDS[name]}.")
+    return tuple(dict.fromkeys(metrics)) or tuple(
+        name for name in SAMPLES if name not in given or given[name]
+    )

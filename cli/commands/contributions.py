@@ -1,0 +1,45 @@
+"""latentlab contributions: the share of each resolution in a skip generator's output."""
+
+import click
+
+from cli.options.measuring import MeasuringRequest, measuring_options, samples_option
+
+
+# fmt: off
+@click.command()
+@click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT...")
+@samples_option(1024, "Number of latents.")
+@measuring_options()
+def contributions(
+    checkpoints: tuple[str, ...], samples: int, request: MeasuringRequest
+) -> None:
+    """Measure the share of each resolution.
+
+    For generators of StyleGAN2's skip architecture, which add up an RGB image of every
+    resolution. A folder stands for the snapshots in it: if all of them say how many images they
+    were trained on, the plot shows the shares over the training.
+
+    Shares are of the standard deviations of the images that are added up, both as they come and
+    upsampled to full size. DIR receives report.csv and contributions.png.
+
+    \b
+    Examples:
+      latentlab contributions builtin:digits-stylegan2 -o shares
+      latentlab contributions runs/photos --html -o shares
+      latentlab contributions network-snapshot-005000.pkl \\
+          network-snapshot-025000.pkl -o shares
+    """
+    from cli.measuring.contributions import PLOT, expanded, measure, write
+    from cli.measuring.work import claimed_results
+    from cli.models import open_model
+    from latentlab import distributed
+
+    names = list(expanded(checkpoints))
+    settings = {"samples": samples, "seed": request.seed}
+    told = [open_model(name, request.device) for name in names] if request.dry_run else []
+    title = "Contribution of each resolution"
+    with claimed_results(request, title, [PLOT], told, settings) as results:
+        found = measure(names, samples, request)
+        if distributed.is_main():
+            write(results, found, settings)
+# fmt: on

@@ -1,0 +1,51 @@
+"""latentlab demo: the main jobs on the bundled models, with nothing to download."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.options.common import device_option, output_option, overwrite_option, steps_option
+from cli.text import say
+
+_MODEL = "builtin:digits-stylegan2"
+
+
+@click.command()
+@output_option
+@steps_option(300)
+@overwrite_option
+@device_option
+def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
+    """Show the main jobs on bundled models.
+
+    Generates digits, projects ten real ones into W and W+, and compares a StyleGAN with a
+    StyleGAN2 on one page.
+
+    The models were trained on scikit-learn's digits. A classifier judges whether a projected
+    digit is still read as the digit it is, and gives the attributes of linear separability.
+
+    \b
+    Example:
+      latentlab demo -o demo
+    """
+    from cli import demo_steps
+    from cli.models import open_model
+    from cli.reports.tables import refuse_existing, write_manifest, write_table
+    from latentlab.files import make_directory
+
+    model = open_model(_MODEL, device)
+    refuse_existing(demo_steps.planned_files(output), overwrite)
+    results = demo_steps.planned_results(output, model.place, overwrite)
+    folder = make_directory(output)
+    table = folder / demo_steps.TABLE
+    samples = demo_steps.draw_samples(model.g, folder)
+    frame, files = demo_steps.project_digits(model.g, steps, folder)
+    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
+    write_table(frame.assign(**facts), table)
+    write_manifest(folder, facts, [samples, *files, table])
+    for line in [*demo_steps.summarise(frame), *demo_steps.compare_models(results, model.place)]:
+        say(line)
+    say("Look at:")
+    for path in (samples, folder / demo_steps.FIGURE, table, folder / demo_steps.PAGE):
+        say(f"  {path}")

@@ -1,0 +1,101 @@
+"""latentlab generate: pictures from seeds or from saved latents."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from cli.options import common
+from cli.options.rendering import RenderingRequest, rendering_options
+from cli.options.values import FiniteFloat, float_list, number_list
+from cli.text import plain_text
+
+if TYPE_CHECKING:
+    from latentlab.networks.synthesis import NoiseMode
+
+
+# fmt: off
+@click.command()
+@rendering_options(
+    click.option("--seeds", type=number_list, metavar="LIST",
+                 help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as in other "
+                 "tools."),
+    click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Render latents from an .npz with key w instead of seeds."),
+    click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Noise maps saved by project, for use with --projected-w."),
+    click.option("--truncation-psi", "psis", type=float_list, default="1", show_default=True,
+                 metavar="PSI[,PSI...]",
+                 help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several "
+                 "values give a strip of pictures for each seed."),
+    common.cutoff_option,
+    common.noise_mode_option("seed", text="the stored ones, new ones that the seed decides, no "
+                             "noise, or those that NVIDIA's TensorFlow script draws for the seed"),
+    click.option("--lod", type=FiniteFloat(min=0), metavar="LOD",
+                 help="Of a growing generator: 0 is fully grown, 1 half the resolution, and so "
+                 "on."),
+    common.class_option("Class of a conditional generator."),
+    common.tuning_option,
+)
+def generate(
+    request: RenderingRequest,
+    seeds: list[int] | None,
+    projected_w: Path | None,
+    noise_file: Path | None,
+    psis: list[float],
+    noise_mode: "NoiseMode | Literal['seed']",
+    lod: float | None,
+) -> None:
+    """Render pictures, and a sheet of them.
+
+    DIR receives seed0005.png for seed 5, or proj00.png for the first of the latents, and
+    grid.png with the first 64. Several values of --truncation-psi give seed0005-truncation.png
+    instead, with one picture for each value, and for several seeds truncation.png with all of
+    them.
+
+    \b
+    Examples:
+      latentlab generate builtin:digits-stylegan2 --seeds 0-31 -o out
+      latentlab generate model.safetensors --seeds 5 --truncation-psi 0.7 -o out
+      latentlab generate model.safetensors --seeds 0-3 \\
+          --truncation-psi 1,0.7,0.5,0,-0.5,-1 -o strips
+      latentlab generate model.safetensors --projected-w out/projected_w.npz \\
+          --noise out/projected_noise.npz -o again
+    """
+    _refuse_conflicts(click.get_current_context())
+    from cli.rendering.generated import draw, planned_files, renders_of_latents, renders_of_seeds
+    from cli.rendering.results import tell_settings
+    from cli.reports.tables import refuse_existing
+
+    model = request.open()
+    if lod is not None:
+        model.g.synthesis.set_lod(lod)
+    if projected_w is not None and noise_mode != "seed":
+        pictures = renders_of_latents(model.g, projected_w, noise_file, noise_mode)
+    else:
+        pictures = renders_of_seeds(model, seeds or [], psis, noise_mode)
+    files = planned_files(request.output, list(pictures), psis)
+    refuse_existing(files, request.overwrite)
+    if request.dry_run:
+        tell_settings({
+            "pictures": len(pictures), "first": plain_text(files[0]),
+            "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
+            "noise_mode": noise_mode, "lod": lod, **model.settings(),
+        })
+    else:
+        draw(pictures, seeds or [], psis, files)
+# fmt: on
+
+
+def _refuse_conflicts(ctx: click.Context) -> None:
+    given, noise_file = common.given_options(ctx), ctx.params["noise_file"]
+    if ("seeds" in given) == ("projected_w" in given):
+        raise click.UsageError("Give either --seeds or --projected-w.")
+    if noise_file is not None and "projected_w" not in given:
+        raise click.UsageError("--noise goes with --projected-w.")
+    if "projected_w" in given:
+        common.refuse_without_seeds(given)
+        if ctx.params["noise_mode"] == "seed":
+            raise click.UsageError("--noise-mode seed goes with --seeds.")
+    if noise_file is not None and "noise_mode" in given:
+        raise click.UsageError("Give either --noise or --noise-mode.")

@@ -1,0 +1,157 @@
+"""latentlab train: train a generator, or continue."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import common
+from cli.options.values import FiniteFloat
+from cli.running.interrupt import stop_on_signals
+from cli.running.processes import joined_processes
+from cli.running.progress import ProgressBar
+from cli.text import say
+
+if TYPE_CHECKING:
+    from latentlab.datasets import Dataset
+    from latentlab.training.config import TrainingConfig
+    from latentlab.training.origin import Origin
+    from latentlab.training.trainer import Losses, Trainer
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What training is given: the data, the config and what changes it, the length of the run."""
+
+    data: str
+    config_name: str
+    origin_path: str | None
+    kimg: float
+    snapshot_kimg: float
+    resolution: int | None
+    channels: str
+    labels: bool
+    mirror: bool
+    batch: int | None
+    gamma: float | None
+    learning_rate: float | None
+    seed: int
+    dry_run: bool
+    output: Path
+    device: str
+
+
+_options = common.grouped_options("request", TrainingRequest, (
+    click.option("--data", required=True, metavar="DIR|ZIP|builtin:digits",
+                 help="Training pictures; dataset.json inside gives labels."),
+    click.option("--config", "config_name", default="stylegan2-f", show_default=True,
+                 metavar="NAME",
+                 help="stylegan2-a to stylegan2-f, stylegan1, stylegan1-wgan, progan; for small "
+                      "pictures stylegan2-small, stylegan1-small, progan-small."),
+    click.option("--from", "origin_path", metavar="CKPT",
+                 help="Start from the networks of a checkpoint; the config gives losses and "
+                 "rates."),
+    click.option("--kimg", type=FiniteFloat(min=0, min_open=True), default=25000,
+                 show_default=True, metavar="N",
+                 help="Length, in thousands of real pictures shown."),
+    click.option("--snapshot-kimg", type=FiniteFloat(min=0, min_open=True), default=200,
+                 show_default=True, metavar="N", help="Thousands of pictures between snapshots."),
+    click.option("--resolution", type=click.IntRange(4, 4096), metavar="N",
+                 help="Crop and resize pictures to this; default: the size of the first."),
+    click.option("--channels", type=click.Choice(["1", "3"]), default="3", show_default=True,
+                 help="Grey or colour."),
+    click.option("--labels", is_flag=True, help="Train a conditional model on the data's labels."),
+    click.option("--mirror", is_flag=True, help="Flip pictures at random."),
+    click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                 help="Pictures per step; default: the config's."),
+    click.option("--gamma", type=FiniteFloat(min=0), metavar="WEIGHT",
+                 help="Weight of the R1 penalty; default: the config's."),
+    click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), metavar="RATE",
+                 help="Learning rate of Adam; default: the config's."),
+    common.seed_option("Seed of the weights, the order of the pictures, and the noise."),
+    common.dry_run_option,
+    common.output_option,
+    common.device_option,
+))  # fmt: skip
+
+
+@click.command()
+@_options
+@joined_processes
+def train(request: TrainingRequest) -> None:
+    """Train a StyleGAN2, StyleGAN or Progressive GAN, or continue.
+
+    The same command again continues where it stopped. DIR receives
+    snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv
+    with the losses, and contributions.csv and .png with the share of each resolution. Ctrl-C
+    finishes the step and saves.
+
+    \b
+    Examples:
+      latentlab train --data photos.zip --config stylegan2-f --mirror \\
+          -o runs/photos
+      latentlab train --data photos/ --resolution 256 --gamma 1 -o runs/small
+      latentlab train --data faces/ --config stylegan1 --from ffhq.pkl \\
+          --kimg 500 -o runs/faces
+      latentlab train --data builtin:digits --config stylegan2-small --kimg 300 \\
+          --snapshot-kimg 20 -o runs/digits
+    """
+    size = request.resolution
+    if size is not None and size & (size - 1):
+        raise click.BadParameter(f"{size} is not a power of two", param_hint="--resolution")
+    from cli.models import resolve_device
+    from latentlab import distributed
+    from latentlab.datasets import open_dataset
+    from latentlab.training.trainer import Trainer
+
+    place = resolve_device(request.device)
+    dataset = open_dataset(request.data, size, int(request.channels), request.labels)
+    config, origin = _config_for(request, dataset)
+    if request.dry_run:
+        facts = {"pictures": len(dataset), "seed": request.seed, "from": origin and origin.sha256}
+        if distributed.is_main():
+            click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
+    else:
+        _run(Trainer(config, dataset, request.seed, place, origin), request)
+
+
+def _config_for(
+    request: TrainingRequest, dataset: "Dataset"
+) -> "tuple[TrainingConfig, Origin | None]":
+    """Return the config for the pictures, and what training starts from."""
+    from latentlab.checkpoints import load
+    from latentlab.training.origin import config_from, origin_of
+    from latentlab.training.presets import ImageFormat, named_config
+
+    images = ImageFormat(dataset.resolution, dataset.channels, dataset.c_dim)
+    config = named_config(request.config_name, images).changed(
+        request.batch, request.learning_rate, request.gamma, request.mirror
+    )
+    if request.origin_path is None:
+        return config, None
+    origin = origin_of(load(request.origin_path))
+    return config_from(origin, config, images), origin
+
+
+def _run(trainer: "Trainer", request: TrainingRequest) -> None:
+    """Train with a progress bar; a signal ends the run after the step."""
+    from cli.measuring.contributions import log_contributions
+    from latentlab import distributed
+    from latentlab.training.run import RunSettings
+    from latentlab.training.run import train as run
+
+    total, between = round(request.kimg * 1000), max(round(request.snapshot_kimg * 1000), 1)
+    settings, main = RunSettings(request.output, total, between), distributed.is_main()
+    with stop_on_signals() as stop, ProgressBar(total, "training", "img", not main) as bar:
+
+        def on_step(trainer: "Trainer", losses: "Losses") -> None:
+            bar.move_to(trainer.images_seen, **losses)
+
+        last = run(trainer, settings, on_step, log_contributions, stop)
+    if main:
+        done = f"{request.output} has {trainer.images_seen / 1000:g} kimg already."
+        say(f"Nothing left to do: {done}" if last is None else f"Saved {last}")
+    if stop():
+        raise click.exceptions.Exit(stop.exit_code)

@@ -1,0 +1,66 @@
+"""latentlab tune: a generator's weights, moved so that projected pictures come out right."""
+
+import json
+from pathlib import Path
+
+import click
+
+from cli.options.common import (
+    checkpoint_argument,
+    device_option,
+    dry_run_option,
+    output_option,
+    overwrite_option,
+)
+from cli.options.projection import TuningRequest, tuning_options
+from cli.text import counted, say
+
+
+# fmt: off
+@click.command()
+@checkpoint_argument
+@click.argument("folders", nargs=-1, required=True, metavar="PROJECTION_DIR...",
+                type=click.Path(path_type=Path))
+@tuning_options
+@dry_run_option
+@output_option
+@overwrite_option
+@device_option
+def tune(
+    checkpoint: str,
+    folders: tuple[Path, ...],
+    request: TuningRequest,
+    dry_run: bool,
+    output: Path,
+    overwrite: bool,
+    device: str,
+) -> None:
+    """Fine-tune the generator around projected pictures (pivotal tuning).
+
+    PROJECTION_DIR is a folder that `latentlab project` wrote, for one picture or for many; all
+    pictures are tuned to together (Roich et al. 2021). Latents and noise stay as they are, the
+    weights of the synthesis network change. DIR receives tuning.safetensors, a small file of the
+    differences; report.csv, with each picture's distance, PSNR and SSIM before and after; and for
+    each picture NAME/tuned.png and NAME/comparison.png (target, projection, tuned).
+
+    generate, edit, interpolate and convert take the file as --tuning, with the checkpoint that it
+    was made for.
+
+    \b
+    Examples:
+      latentlab tune model.safetensors out -o tuned
+      latentlab generate model.safetensors --tuning tuned/tuning.safetensors \\
+          --projected-w out/projected_w.npz -o again
+      latentlab convert model.safetensors tuned.safetensors \\
+          --tuning tuned/tuning.safetensors
+    """
+    from cli.projecting.tuning import open_tuning, tune_and_report
+
+    work = open_tuning(checkpoint, folders, request, output, overwrite, device)
+    if dry_run:
+        names = [folder.name for folder in work.pivots]
+        click.echo(json.dumps({"pictures": names, **work.facts}, indent=1))
+        return
+    tune_and_report(work, output)
+    say(f"Tuned to {counted(len(work.pivots), 'picture')}; see {output}")
+# fmt: on

@@ -1,0 +1,137 @@
+"""Measuring several models with the same seeds, for ``latentlab compare``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from cli.measuring.path_length import check_fit
+from cli.measuring.work import work_on
+from cli.models import Model
+from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from latentlab import LatentError, load_classifier, perceptual_distance
+from latentlab.datasets.pictures import open_dataset
+from latentlab.perceptual import PerceptualDistance
+from metrics import (
+    MetricResult,
+    contributions,
+    droplets,
+    linear_separability,
+    perceptual_path_length,
+)
+from metrics.path_protocols import PROTOCOLS
+from metrics.picture_fidelity import fidelity
+from metrics.sampling import has_w
+
+Run = Callable[..., MetricResult]
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """What is measured of every model.
+
+    Attributes:
+        samples: Number of samples of each metric, in order.
+        needs: What the metrics need, as it was asked for.
+        request: Where to write what, and how to compute.
+        distance: The opened distance of the path length.
+        classifiers: Those opened for separability, by their names.
+    """
+
+    samples: Mapping[str, int]
+    needs: ComparisonRequest
+    request: MeasuringRequest
+    distance: PerceptualDistance | None
+    classifiers: Mapping[str, nn.Module]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the numbers, besides the model and the counts."""
+        name = None if self.distance is None else self.distance.name
+        return {"seed": self.request.seed, "distance": name, "outputs": self.needs.outputs,
+                "classifiers": list(self.classifiers), "data": self.needs.data}  # fmt: skip
+
+
+def open_settings(
+    samples: Mapping[str, int],
+    needs: ComparisonRequest,
+    request: MeasuringRequest,
+    models: Sequence[Model],
+) -> ComparisonSettings:
+    """Open what the metrics need, so that what is missing is said before anything is measured."""
+    device = models[0].place
+    compare = None
+    if "ppl" in samples:
+        compare = perceptual_distance(needs.distance, device)
+        for model, name in product(models, needs.protocols):
+            check_fit(compare, model.g, PROTOCOLS[name].crop)
+    named = needs.classifiers if "separability" in samples else ()
+    judges = {name: load_classifier(name).to(device) for name in named}
+    if "fidelity" in samples:
+        open_dataset(needs.data or "", None, 3)  # what cannot be read is said now
+    return ComparisonSettings(samples, needs, request, compare, judges)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one model, and what could not be, with the reason, by metric.
+
+    ``label`` is what the page calls it.
+    """
+
+    model: Model
+    label: str
+    results: list[MetricResult]
+    refused: dict[str, str]
+
+    def of(self, metric: str) -> MetricResult | None:
+        """Return the first result of a metric, or None."""
+        return next((result for result in self.results if result.metric == metric), None)
+
+
+def labels_of(models: Sequence[Model]) -> list[str]:
+    """Return the models' file names, or their whole names where two would be alike."""
+    files = [Path(model.name).name for model in models]
+    return files if len(set(files)) == len(files) else [model.name for model in models]
+
+
+def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
+    """Measure a model; a metric that does not apply to it is noted, and the others go on."""
+    done, request = Measured(model, label, [], {}), settings.request
+    for metric, count in settings.samples.items():
+        for name, run in _runs(metric, model, settings):
+            identity = {"metric": name, "samples": count, **settings.identity()}
+            title = f"{name} of {label}"
+            try:
+                with work_on(request, model, title, count, "sample", identity) as work:
+                    done.results.append(run(num_samples=count, seed=request.seed, **work))
+            except LatentError as error:
+                done.refused[metric] = str(error)
+    return done
+
+
+def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple[str, Run]]:
+    """Return what measures a metric on a model, by the names of its protocols."""
+    g, needs = model.g, settings.needs
+    if metric == "ppl":
+        distance = cast(PerceptualDistance, settings.distance)
+        return [
+            (name, partial(perceptual_path_length, g, distance, space=paths.space,
+                           sampling=paths.sampling, crop=paths.crop))
+            for name, paths in PROTOCOLS.items() if name in needs.protocols
+        ]  # fmt: skip
+    if metric == "separability":
+        spaces = ("z", "w") if has_w(g) else ("z",)
+        run: Run = partial(
+            linear_separability, g, list(settings.classifiers.values()), num_keep=None,
+            spaces=spaces, names=list(settings.classifiers), outputs=needs.outputs,
+        )  # fmt: skip
+    elif metric == "fidelity":
+        reals = open_dataset(needs.data or "", g.resolution, g.channels)
+        run = partial(fidelity, g, reals, weights=needs.weights)
+    else:
+        run = partial({"contributions": contributions, "droplets": droplets}[metric], g)
+    return [(metric, run)]

@@ -1,0 +1,186 @@
+"""The share of each resolution in skip generators' output, measured and drawn."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from cli.measuring.results import Results
+from cli.measuring.work import end, work_on
+from cli.models import Model, open_model
+from cli.options.measuring import MeasuringRequest
+from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
+from cli.reports.tables import write_table
+from cli.text import counted, plain_text, say
+from latentlab import LatentError, OutputError, distributed
+from latentlab.files import sha256_of
+from latentlab.networks.stylegan2_config import StyleGAN2Config
+from latentlab.training.trainer import Trainer
+from metrics import contributions
+
+_MEASURES = {"native": "as each ToRGB gives it", "upsampled": "upsampled to full size"}
+_LEAST_LABELLED = 4.0  # percent: narrower bars have no room for a number
+TABLE, PLOT = "contributions.csv", "contributions.png"
+
+_SAMPLES = 1024
+_SNAPSHOTS = ("snapshot-*.safetensors", "network-snapshot-*.pkl")
+
+
+@dataclass(frozen=True)
+class MeasuredModels:
+    """The models that were measured, with the rows of each, and why others were not."""
+
+    models: list[Model]
+    parts: list[pd.DataFrame]
+    refused: list[str]
+
+
+def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
+    """Yield checkpoints, with a folder replaced by the snapshots in it."""
+    for name in checkpoints:
+        if not Path(name).is_dir():
+            yield name
+            continue
+        files = sorted(file for pattern in _SNAPSHOTS for file in Path(name).glob(pattern))
+        files = [file for file in files if ".optimizer." not in file.name]
+        if not files:
+            text = f"{plain_text(name)}: no snapshots in this folder"
+            raise click.BadParameter(text, param_hint="CKPT")
+        yield from map(str, files)
+
+
+def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> MeasuredModels:
+    """Open and measure one model after the other; of several, those without a skip are left out."""
+    found = MeasuredModels([], [], [])
+    identity = {"metric": "contributions", "seed": request.seed}
+    for name in names:
+        model, label = open_model(name, request.device), Path(name).name
+        try:
+            with work_on(request, model, label, samples, "image", identity) as work:
+                result = contributions(model.g, samples, request.seed, **work)
+        except LatentError as error:
+            if len(names) == 1:
+                raise
+            found.refused.append(f"{model.name}: {error}")
+            continue
+        found.parts.append(model.tidy(result).assign(images=model.opened.images_shown))
+        found.models.append(model)
+    return found
+
+
+def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> None:
+    """Write plot, table and page, and name what was left out.
+
+    Raises:
+        LatentError: If no model was measured.
+    """
+    if not found.parts:
+        refused = found.refused
+        raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
+    rows = pd.concat(found.parts, ignore_index=True)
+    images = rows["images"]
+    if images.notna().all() and images.nunique() > 1:
+        figure = over_training(rows)
+    else:
+        names = [model.name for model in found.models]
+        figure = bars(dict(zip(names, found.parts, strict=True)))
+    rows = rows.dropna(axis=1, how="all") if images.isna().all() else rows
+    results.page.section("Shares", *(f"Left out: {line}." for line in found.refused))
+    results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
+                   "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
+    facts = {"models": [model.facts() for model in found.models], **settings}
+    results.finish(rows, facts | ({"left_out": found.refused} if found.refused else {}))
+    say(f"{counted(len(found.models), 'model')} measured; see {results.folder}")
+    end(found.refused)
+
+
+def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw the shares of one model or several as bars from 0 to 100 %, by both measures.
+
+    ``frames`` hold MetricResult.rows of contributions by the model's name.
+    """
+    figure = new_figure(1.3 + 0.8 * len(frames))
+    sizes = sorted({size for frame in frames.values() for size in frame["resolution"]})
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (measure, words) in zip(panels, _MEASURES.items(), strict=True):
+        left = np.zeros(len(frames))
+        for size, shade in zip(sizes, shades(len(sizes)), strict=True):
+            share = np.array([
+                frame["value"][(frame["measure"] == measure) & (frame["resolution"] == size)].sum()
+                for frame in frames.values()
+            ])  # fmt: skip
+            drawn = axes.barh(range(len(frames)), share, left=left, color=shade, height=0.7)
+            labels = [f"{each:.0f}" if each >= _LEAST_LABELLED else "" for each in share]
+            ink = "white" if sum(shade[:3]) < 1.5 else "black"
+            axes.bar_label(drawn, labels, label_type="center", color=ink, fontsize=8)
+            left += share
+        axes.set(xlim=(0, 100), xlabel="share, %", yticks=range(len(frames)))
+        axes.set_yticklabels(shortened(list(frames), 24))
+        axes.set_title(words, fontsize=10)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    panels[0].invert_yaxis()
+    _add_legend(figure, sizes)
+    return figure
+
+
+def over_training(frame: pd.DataFrame) -> Figure:
+    """Draw the shares over a training run, stacked (Fig. 8, Karras et al. 2020).
+
+    ``frame`` has a column ``images`` besides those of contributions.
+    """
+    figure = new_figure(3.4)
+    sizes = sorted(frame["resolution"].unique())
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (measure, words) in zip(panels, _MEASURES.items(), strict=True):
+        rows = frame[frame["measure"] == measure]
+        shares = rows.pivot_table(index="images", columns="resolution", values="value")
+        _stack(axes, shares.reindex(columns=sizes).fillna(0.0))
+        axes.set_title(words, fontsize=10)
+    panels[0].set_ylabel("share, %")
+    _add_legend(figure, sizes)
+    return figure
+
+
+def _stack(axes: Axes, shares: pd.DataFrame) -> None:
+    kimg = shares.index.to_numpy() / 1000
+    axes.stackplot(kimg, shares.to_numpy().T, colors=shades(shares.shape[1]))
+    last = kimg[-1] if len(kimg) > 1 and kimg[-1] > kimg[0] else kimg[0] + 1
+    axes.set(xlim=(kimg[0], last), ylim=(0, 100), xlabel="thousand images shown in training")
+    quieten(axes)
+
+
+def _add_legend(figure: Figure, sizes: list[int]) -> None:
+    colours = zip(sizes, shades(len(sizes)), strict=True)
+    handles = [Patch(color=shade, label=f"{size}x{size}") for size, shade in colours]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(sizes), frameon=False)
+
+
+def log_contributions(trainer: Trainer, snapshot: Path) -> None:
+    """Measure a snapshot: add to contributions.csv and draw contributions.png, if it has a skip.
+
+    Processes share the measuring, and the main one writes.
+    """
+    generator = trainer.config.generator
+    if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
+        return
+    frame = contributions(trainer.ema_generator, _SAMPLES, trainer.seed).frame()
+    if not distributed.is_main():
+        return
+    frame.insert(0, "images", trainer.images_seen)
+    frame["sha256"] = sha256_of(snapshot)
+    path = snapshot.with_name(TABLE)
+    if path.exists():  # a run continued from an earlier snapshot writes its rows anew
+        try:
+            before = pd.read_csv(path)
+            before = before[before["images"] < trainer.images_seen]
+        except (OSError, ValueError, KeyError) as error:
+            raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
+        frame = pd.concat([before, frame])
+    write_table(frame, path)
+    save_figure(snapshot.with_name(PLOT), over_training(frame))

@@ -1,0 +1,58 @@
+"""The results of `latentlab fidelity`: the scores, and some of the pictures."""
+
+import torch
+from PIL import Image
+
+from cli.measuring.results import Results
+from cli.models import Model
+from cli.rendering.sheets import abreast
+from latentlab import Generator
+from latentlab.datasets.pictures import Dataset
+from latentlab.images import from_uint8, grid, shrink, tensor_to_picture
+from metrics import MetricResult
+from metrics.picture_fidelity import generated_pictures
+from metrics.sampling import GROUP
+
+PICTURES = "pictures.png"
+FILES = (PICTURES,)
+
+_FEW = 10_000  # pictures, below which FID is mostly their number
+_SHOWN, _COLUMNS, _TILE, _WIDEST = 48, 6, 128, 660  # pictures of each kind; their pixels
+
+
+def write(results: Results, model: Model, result: MetricResult, reals: Dataset, seed: int) -> None:
+    """Say the scores, and write pictures and page."""
+    results.tell(*summary(result))
+    results.page.section("Pictures")
+    caption = "The first generated and the first real pictures that were compared."
+    results.picture(PICTURES, _pictures(model.g, reals, seed), caption)
+    results.finish_one(model, result)
+
+
+def summary(result: MetricResult) -> list[str]:
+    """Say the scores, and what they are worth."""
+    rows = zip(result.rows["measure"], result.rows["value"], strict=True)
+    names = {"fid": "FID", "kid": "KID", "f_score": "F-score"}
+    scores = ", ".join(f"{names.get(name, name)} {value:.4g}" for name, value in rows)
+    generated, real = result.settings["n"], result.settings["reals"]
+    lines = [
+        f"{scores[0].upper()}{scores[1:]}, from {generated:,} generated and {real:,} real pictures."
+    ]
+    if "FID" in scores and min(generated, real) < _FEW:
+        lines.append("FID falls with the number of pictures: compare it at equal numbers only.")
+    return lines
+
+
+def _pictures(g: Generator, reals: Dataset, seed: int) -> Image.Image:
+    """Lay out generated and real pictures side by side."""
+    groups = [range(start, start + GROUP) for start in range(0, _SHOWN, GROUP)]
+    rendered = [from_uint8(generated_pictures(g, group, seed)).cpu() for group in groups]
+    sides = {
+        "generated": torch.cat([shrink(images, _TILE) for images in rendered]),
+        "real": torch.stack([
+            shrink(reals.image(i)[None], _TILE)[0].expand(3, -1, -1)
+            for i in range(min(_SHOWN, len(reals)))
+        ]),
+    }  # fmt: skip
+    pictures = {name: tensor_to_picture(grid(side, _COLUMNS, 2)) for name, side in sides.items()}
+    return abreast(pictures, _WIDEST)

@@ -1,0 +1,212 @@
+"""What `latentlab separability` measures, and the files that it writes."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from cli.measuring.labelled_latents import named, read_labelled
+from cli.measuring.results import Results
+from cli.measuring.separability_bars import MOST, bars
+from cli.measuring.work import claimed_results, work_on
+from cli.models import open_model
+from cli.options.measuring import MeasuringRequest, SeparabilityRequest
+from cli.projecting.files import FILES as PROJECTION_FILES
+from cli.projecting.files import projections_in
+from cli.reports.tables import short
+from cli.running.progress import ProgressBar
+from cli.text import counted, plain_text, say
+from latentlab import distributed, load_classifier
+from latentlab.files import sha256_of
+from latentlab.models import builtin_path
+from metrics import MetricResult, linear_separability
+from metrics.sampling import has_w
+from metrics.separability.score import separability_from_labels
+
+ATTRIBUTES, PLOT = "attributes.csv", "attributes.png"
+FILES = [ATTRIBUTES, PLOT]
+
+_READING = (
+    "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
+    "leave open doubles it, over all attributes together."
+)
+# Samples for each dimension below which we warn. A plane fitted to n coins in D dimensions
+# seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
+_FEW = 10
+
+
+@dataclass(frozen=True)
+class OpenedClassifier:
+    """A classifier, what its attributes are called after, and the SHA-256 of its file."""
+
+    name: str
+    network: nn.Module
+    sha256: str
+
+
+def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: MeasuringRequest) -> None:
+    """Make pictures, classify them, divide their latents, and write what was found."""
+    attributes, samples, dual = wanted.attributes, wanted.samples, wanted.dual
+    model = open_model(checkpoint, request.device)
+    opened = open_classifiers(attributes.classifiers, model.place)
+    spaces = (wanted.space or ("z,w" if has_w(model.g) else "z")).split(",")
+    settings = {
+        "protocol": "ls", "n": samples, "num_keep": attributes.keep or max(samples // 2, 1),
+        "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
+        "classifiers": {one.name: one.sha256 for one in opened},
+    }  # fmt: skip
+    title = f"Linear separability of {model.name}"
+    with claimed_results(request, title, FILES, [model], settings) as results:
+        work = work_on(request, model, "classifying", samples, "picture", settings)
+        with work as begun, _planes() as fit_progress:
+            result = linear_separability(
+                model.g, [one.network for one in opened], samples, attributes.keep, spaces,
+                request.seed, names=[one.name for one in opened], outputs=attributes.outputs,
+                dual=dual, fit_progress=fit_progress, **begun,
+            )  # fmt: skip
+        if distributed.is_main():
+            facts = {**model.facts(), **result.settings, **settings}
+            write(results, result, model.tidy(result), facts, [])
+
+
+def measure_latents(
+    latents: Path, labels: Path, wanted: SeparabilityRequest, request: MeasuringRequest
+) -> None:
+    """Divide latents by labels that exist already, and write what was found."""
+    keep, layer = wanted.attributes.keep, wanted.attributes.layer
+    read = read_labelled(latents, labels, wanted.space, layer)
+    name, sha256 = plain_text(latents), sha256_of_latents(latents)
+    settings = {
+        "protocol": "ls_labels", "latents": name, "sha256": sha256,
+        "labels": plain_text(labels), "labels_sha256": sha256_of(labels), "space": read.space,
+        "layer": layer, "n": len(read.latents), "num_keep": keep,
+        "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
+    }  # fmt: skip
+    title = f"Linear separability of {name}"
+    with claimed_results(request, title, FILES, [], settings) as results:
+        with _planes() as progress:
+            result = separability_from_labels(
+                read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
+                seed=request.seed, progress=progress,
+            )  # fmt: skip
+        if distributed.is_main():
+            rows = result.frame().assign(sha256=sha256)
+            rows.insert(0, "model", name)  # as Model.tidy does, for latents without a model
+            write(results, result, rows, {**result.settings, **settings}, read.notes)
+
+
+@contextmanager
+def _planes() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows the planes fitted on a bar, which begins with the first of them."""
+    with ExitStack() as stack:
+        begun: list[ProgressBar] = []
+
+        def show(done: int, total: int) -> None:
+            if not begun:
+                hidden = not distributed.is_main()
+                begun.append(stack.enter_context(ProgressBar(total, "dividing", "plane", hidden)))
+            begun[0].move_to(done)
+
+        yield show
+
+
+def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier]:
+    """Open classifiers, each with a name of its own from its file's."""
+    opened: list[OpenedClassifier] = []
+    for path in paths:
+        file = builtin_path(path) if path.startswith("builtin:") else Path(path)
+        network = load_classifier(path).to(device)
+        stem = plain_text(file.stem)
+        taken = {one.name for one in opened}
+        names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+        name = next(name for name in names if name not in taken)
+        opened.append(OpenedClassifier(name, network, sha256_of(file)))
+    return opened
+
+
+def sha256_of_latents(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the hex digests of a folder's projections in order."""
+    if not path.is_dir():
+        return sha256_of(path)
+    digests = [sha256_of(each / PROJECTION_FILES[0]) for each in projections_in(path)]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def write(
+    results: Results,
+    result: MetricResult,
+    rows: pd.DataFrame,
+    facts: dict[str, Any],
+    notes: Sequence[str],
+) -> None:
+    """Say the scores, and write tables, plot and page."""
+    results.tell(*summary(result), *notes)
+    results.table(ATTRIBUTES, result.samples)
+    results.page.section("Attributes", _READING)
+    total = result.settings["attributes"]
+    part = f" The {MOST} of {total} that leave most open." if total > MOST else ""
+    results.figure(PLOT, bars(result.samples), "What the plane of each attribute leaves open, with "
+                   "its 95 % interval. Grey: the entropy of the class itself; where a bar reaches "
+                   f"it, the plane tells nothing.{part}")  # fmt: skip
+    results.page.table(side_by_side(result.samples))
+    results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
+    say(f"See {results.folder}")
+
+
+def summary(result: MetricResult) -> list[str]:
+    """Say the scores, and what they are worth."""
+    settings, table = result.settings, result.samples
+    lines = []
+    for _, row in result.rows.iterrows():
+        text = f"Score in {row['space'].upper()}: {short(row['value'])}"
+        if pd.notna(row["ci_low"]):
+            text += f", 95 % interval {short(row['ci_low'])} to {short(row['ci_high'])}"
+        lines.append(f"{text}.")
+    kept = settings["num_keep"]
+    of = f", the {kept:,} most confident for each attribute" if kept else ""
+    lines.append(f"{counted(settings['attributes'], 'attribute')}, {settings['n']:,} samples{of}.")
+    alone = table.loc[table["status"] != "ok", "attribute"].astype(str).drop_duplicates().tolist()
+    if alone:
+        lines.append(
+            f"Only one class among the samples kept, which counts as divided without error: "
+            f"{counted(len(alone), 'attribute')} ({named(alone)})."
+        )
+    fewest, most = int(table["kept"].min()), max(settings["dimensions"].values())
+    return [*lines, *cautions(fewest, most, settings["not_converged"])]
+
+
+def cautions(fewest: int, dimensions: int, not_converged: int) -> list[str]:
+    """Say what there is to doubt about planes that divide that many samples, or more."""
+    lines = []
+    if fewest < _FEW * dimensions:
+        lines.append(
+            f"Few samples: in {dimensions} dimensions planes divide many of {fewest:,} by chance, "
+            f"and look too good; use {_FEW * dimensions:,} or more for each attribute."
+        )
+    if not_converged:
+        lines.append(f"{counted(not_converged, 'SVM')} did not converge.")
+    return lines
+
+
+def side_by_side(attributes: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each attribute: what is the same in all spaces, and then each space's."""
+    parts = {
+        str(space): part.reset_index(drop=True)
+        for space, part in attributes.groupby("space", sort=False)
+    }
+    common = ["attribute", "status", "kept", "unknown", "balance", "class_entropy"]
+    table = next(iter(parts.values())).filter(common)
+    table = table.rename(columns={"balance": "share positive", "class_entropy": "class entropy"})
+    for space, part in parts.items():
+        for column in ("entropy", "accuracy"):
+            table[f"{column} in {space.upper()}"] = part[column]
+        if not part["converged"].all():
+            words = part["converged"].map({True: "yes", False: "no"})
+            table[f"converged in {space.upper()}"] = words
+    return table

@@ -1,0 +1,169 @@
+"""Options that several commands share, and what refuses those that do not go together.
+
+Nothing here imports torch: help and usage errors answer at once.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from cli.options.values import VIDEO_SUFFIXES, FiniteFloat, file_name, finite_float
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OF_SEEDS = {  # options by their parameters
+    "truncation_psi": "--truncation-psi",
+    "psis": "--truncation-psi",
+    "truncation_cutoff": "--truncation-cutoff",
+    "label": "--class",
+}
+
+# \b keeps the lines as they are.
+_DISTANCES = """\b
+Perceptual distances:
+  lpips-vgg (the published one), lpips-alex, lpips-squeeze
+                         fetched once, or from torch's cache
+  builtin:digits         32x32 digits only
+  FILE                   TorchScript like NVIDIA's vgg16.pt
+
+"""
+_EXAMPLES = "\b\nExamples:"
+
+checkpoint_argument = click.argument("checkpoint", metavar="CKPT")
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    help="Folder for the results; made if it does not exist.",
+)  # fmt: skip
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace results that are already in the folder."
+)
+overwrite_file_option = click.option(
+    "--overwrite", is_flag=True, help="Replace the file if it is there already."
+)
+cutoff_option = click.option(
+    "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
+    help="Truncate the first N layers only; default: what the checkpoint says, or all.",
+)  # fmt: skip
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="NAME",
+    help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
+)  # fmt: skip
+tuning_option = click.option(
+    "--tuning", type=click.Path(path_type=Path), metavar="FILE",
+    help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
+)  # fmt: skip
+
+
+def seed_option(text: str) -> Callable[[Command], Command]:
+    """--seed, with what it decides."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text
+    )
+
+
+def steps_option(default: int) -> Callable[[Command], Command]:
+    """--steps: iterations of a projection."""
+    return click.option(
+        "--steps", type=click.IntRange(min=1), default=default, show_default=True, metavar="N",
+        help="Iterations of a projection.",
+    )  # fmt: skip
+
+
+def class_option(text: str) -> Callable[[Command], Command]:
+    """--class, passed to the command as ``label``."""
+    return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
+
+
+def noise_mode_option(
+    *more: str, text: str = "the stored ones, new ones that the seed decides, or no noise"
+) -> Callable[[Command], Command]:
+    """--noise-mode: where noise maps come from."""
+    return click.option(
+        "--noise-mode", type=click.Choice(["const", "random", "none", *more]), default="const",
+        show_default=True, help=f"Noise maps: {text}.",
+    )  # fmt: skip
+
+
+def video_options(text: str) -> Sequence[Callable[[Any], Any]]:
+    """--video and --fps; ``text`` says what the video shows."""
+    return (
+        click.option("--video", type=file_name(*VIDEO_SUFFIXES), metavar="NAME",
+                     help=f"{text}: .gif, or .mp4 with `pip install latentlab[video]`."),
+        click.option("--fps", type=FiniteFloat(1, 240), default=30.0, show_default=True,
+                     metavar="RATE", help="Frames per second of the video; a .gif has 50 at most."),
+    )  # fmt: skip
+
+
+def truncation_option(more: str = "") -> Callable[[Command], Command]:
+    """--truncation-psi, of seeds."""
+    return click.option(
+        "--truncation-psi", type=finite_float, default=1.0, show_default=True, metavar="PSI",
+        help=f"Pull the w of seeds towards the mean w{more}.",
+    )  # fmt: skip
+
+
+def distance_option(command: Command) -> Command:
+    """--distance: the perceptual distance; the command's help lists them before its examples."""
+    text, examples, rest = inspect.cleandoc(command.__doc__ or "").partition(_EXAMPLES)
+    command.__doc__ = f"{text}{_DISTANCES}{examples}{rest}"
+    return click.option(
+        "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
+        help="Perceptual distance, see above.",
+    )(command)  # fmt: skip
+
+
+def given_options(ctx: click.Context) -> set[str]:
+    """Return the parameters that the command line gives, without those left to their defaults."""
+    return {
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+
+
+def refuse_without_seeds(given: set[str], option: str = "--seeds") -> None:
+    """Raise UsageError for options of seeds where latents are given; ``option`` gives seeds."""
+    for name, text in _OF_SEEDS.items():
+        if name in given:
+            raise click.UsageError(f"{text} goes with {option}; saved latents stay as they are.")
+
+
+def refuse_without_video(given: set[str], *names: str) -> None:
+    """Raise UsageError for options of a video where none is asked for."""
+    for name in names:
+        if "video" not in given and name in given:
+            raise click.UsageError(f"--{name} goes with --video.")
+
+
+def grouped_options(
+    name: str, kind: Callable[..., Any], options: Sequence[Callable[[Any], Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds options and hands their values over as one dataclass.
+
+    Args:
+        name: The command's argument for it.
+        kind: The dataclass; its fields are the options' parameters, or have defaults.
+        options: Decorators, in the order of the help.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def grouped(**arguments: Any) -> None:
+            names = {each.name for each in fields(cast(Any, kind))} & set(arguments)
+            values = {each: arguments.pop(each) for each in names}
+            command(**{name: kind(**values)}, **arguments)
+
+        wrapped: Callable[..., None] = grouped
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate

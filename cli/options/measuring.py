@@ -1,0 +1,191 @@
+"""The options that the measuring commands share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cli.options.common import (
+    device_option,
+    distance_option,
+    dry_run_option,
+    grouped_options,
+    output_option,
+    overwrite_option,
+    seed_option,
+)
+from cli.options.values import TABLE_SUFFIXES, file_name
+from cli.running.processes import joined_processes
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+# As metrics.path_protocols.PROTOCOLS and metrics.fidelity_networks.METRICS, without torch.
+PROTOCOL_NAMES = ("ppl_zfull", "ppl_wfull", "ppl_zend", "ppl_wend", "ppl2_wend")
+METRIC_NAMES = ("fid", "kid", "prc")
+
+_FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class MeasuringRequest:
+    """What every measuring command is given: where to write what, and how to compute."""
+
+    output: Path
+    overwrite: bool
+    device: str
+    report: str = "report.csv"
+    seed: int = 0
+    batch: int | None = None
+    dry_run: bool = False
+    html: bool = True
+
+
+@dataclass(frozen=True)
+class AttributesRequest:
+    """The attributes that latents are divided by: read by classifiers, or labelled already.
+
+    Attributes:
+        classifiers: Files of classifiers, or names of bundled ones.
+        outputs: What several outputs of one classifier are.
+        keep: Samples that count for an attribute; None takes half of them, or all with labels.
+        latents: Latents that exist already.
+        labels: Their labels.
+        layer: Which w of several; None takes the last.
+    """
+
+    classifiers: tuple[str, ...]
+    outputs: str
+    keep: int | None
+    latents: Path | None
+    labels: Path | None
+    layer: int | None
+
+    @property
+    def labelled(self) -> tuple[Path, Path] | None:
+        """Latents and labels, where both are given."""
+        return None if self.latents is None or self.labels is None else (self.latents, self.labels)
+
+    def refuse_conflicts(self, needed: str, samples: int) -> None:
+        """Raise UsageError unless there are either classifiers, or latents with labels.
+
+        Args:
+            needed: The sentence that says so.
+            samples: Pictures to classify.
+        """
+        labelled = self.latents is not None
+        if labelled != (self.labels is not None) or labelled == bool(self.classifiers):
+            raise click.UsageError(needed)
+        if self.layer is not None and not labelled:
+            raise click.UsageError("--layer goes with --latents.")
+        if self.keep is not None and not labelled and self.keep > samples:
+            raise click.UsageError(f"--keep {self.keep} is more than --samples {samples}.")
+
+
+@dataclass(frozen=True)
+class SeparabilityRequest:
+    """What planes are to divide: how many latents, in which spaces, by which attributes."""
+
+    attributes: AttributesRequest
+    samples: int
+    space: str | None
+    dual: bool
+
+
+@dataclass(frozen=True)
+class ComparisonRequest:
+    """What the metrics of a comparison need."""
+
+    protocols: tuple[str, ...]
+    distance: str
+    classifiers: tuple[str, ...]
+    outputs: str
+    data: str | None
+    weights: str | None
+
+
+def measuring_options(report: str = "report.csv", always_page: bool = False) -> Decorator:
+    """Return the options of a MeasuringRequest, passed to the command as ``request``.
+
+    Args:
+        report: Default name of the table.
+        always_page: Whether the page is written without being asked for.
+    """
+    html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
+                        "and pictures in one file.")  # fmt: skip
+    options = (
+        *([] if always_page else [html]),
+        seed_option("Seed of latents, noise and resampling."),
+        click.option("--batch", type=click.IntRange(min=1), metavar="N",
+                     help="Samples at once on a GPU; default: by the size of the images."),
+        output_option,
+        click.option("--report", type=file_name(*TABLE_SUFFIXES), default=report, show_default=True,
+                     metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
+        overwrite_option,
+        dry_run_option,
+        device_option,
+    )  # fmt: skip
+    group = grouped_options("request", MeasuringRequest, options)
+    return lambda command: group(joined_processes(command))
+
+
+def samples_option(default: int, text: str) -> Decorator:
+    """--samples: how many, passed to the command as ``samples``."""
+    return click.option(
+        "--samples", type=click.IntRange(1, 10_000_000), default=default, show_default=True,
+        metavar="N", help=text,
+    )  # fmt: skip
+
+
+def _classifier_options(use: str, where: str) -> tuple[Decorator, ...]:
+    """Return --classifier and --outputs; ``use`` says what for, ``where`` they are explained."""
+    return (
+        click.option("--classifier", "classifiers", multiple=True, metavar="FILE",
+                     help=f"Classifier of pictures{use}, see {where}; may be repeated."),
+        click.option("--outputs", type=click.Choice(["classes", "attributes"]), default="classes",
+                     show_default=True, help="What several outputs of one classifier are: classes "
+                     "that exclude each other, each taken against the rest, or independent "
+                     "attributes."),
+    )  # fmt: skip
+
+
+def attributes_options(use: str = "", where: str = "above", arrays: str = "w or z") -> Decorator:
+    """Return the options of an AttributesRequest, passed to the command as ``attributes``.
+
+    Args:
+        use: What they are for, where a command has another use as well: " for ...".
+        where: Where classifiers and labels are explained.
+        arrays: What latents may be.
+    """
+    return grouped_options("attributes", AttributesRequest, (
+        *_classifier_options(use, where),
+        click.option("--keep", type=click.IntRange(min=1), metavar="N",
+                     help="How many samples count for an attribute, the most confident first. "
+                     "Default: half; with --labels, all."),
+        click.option("--latents", type=_FILE, metavar="FILE|DIR",
+                     help=f"Your own latents{use}: .npz with {arrays}, or a folder of "
+                     "`latentlab project`."),
+        click.option("--labels", type=_FILE, metavar="CSV", help=f"Labels for them, see {where}."),
+        click.option("--layer", type=click.IntRange(min=0), metavar="N",
+                     help="Which w, where --latents have one per layer. Default: the last."),
+    ))  # fmt: skip
+
+
+separability_options = grouped_options("wanted", SeparabilityRequest, (
+    attributes_options(),
+    samples_option(200_000, "Number of pictures."),
+    click.option("--space", type=click.Choice(["z,w", "z", "w"]),
+                 help="Spaces to measure. Default: both, or Z alone where there is no W."),
+    click.option("--dual", is_flag=True, help="Solve the SVM as the published code does, which "
+                 "seldom converges and depends on the seed."),
+))  # fmt: skip
+comparison_options = grouped_options("needs", ComparisonRequest, (
+    click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
+                 default=["ppl2_wend"], show_default=True, help="Path length protocol; see ppl."),
+    distance_option,
+    *_classifier_options(" for separability", "separability"),
+    click.option("--data", metavar="DIR|ZIP|builtin:digits",
+                 help="For fidelity: real pictures; see fidelity."),
+    click.option("--weights", type=click.Path(), metavar="FILE",
+                 help="For fidelity: weights of the Inception network; see fidelity."),
+))  # fmt: skip

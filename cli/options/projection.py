@@ -1,0 +1,142 @@
+"""The options that say how pictures are projected, and a generator is tuned to them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.options.common import (
+    class_option,
+    distance_option,
+    grouped_options,
+    seed_option,
+    steps_option,
+    video_options,
+)
+from cli.options.pictures import PictureRequest, limit_option, picture_options
+from cli.options.values import FiniteFloat, file_name
+from cli.text import plain_text
+
+if TYPE_CHECKING:
+    from latentlab import ProjectorSettings, TuningSettings
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """How latents are to be searched; the names are those of ProjectorSettings."""
+
+    space: str
+    steps: int
+    seed: int
+    learning_rate: float
+    noise_weight: float
+    start_samples: int
+    w_plus_pull: float
+    start: Path | None  # no setting
+
+    def settings(self) -> "ProjectorSettings":
+        """Return the constants of the optimisation."""
+        from latentlab import ProjectorSettings
+
+        return ProjectorSettings(**{k: v for k, v in vars(self).items() if k != "start"})
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report says of it."""
+        start = None if self.start is None else plain_text(self.start)
+        return {**asdict(self.settings()), "start": start}
+
+
+@dataclass(frozen=True)
+class ProjectionRequest:
+    """What the command line asks of a projection."""
+
+    search: SearchRequest
+    distance: str
+    reading: PictureRequest
+    video: str | None
+    fps: float
+    limit: int | None
+    shuffle: bool
+    batch: int | None
+    label: int | None
+    latents: str
+
+
+@dataclass(frozen=True)
+class TuningRequest:
+    """How a generator is to be tuned; the names are those of TuningSettings."""
+
+    steps: int
+    learning_rate: float
+    l2_weight: float
+    locality_weight: float
+    locality_reach: float
+    seed: int
+    distance: str  # no setting, as what follows
+    batch: int | None
+    label: int | None
+
+    def settings(self) -> "TuningSettings":
+        """Return the constants of the tuning."""
+        from latentlab import TuningSettings
+
+        others = ("distance", "batch", "label")
+        return TuningSettings(**{k: v for k, v in vars(self).items() if k not in others})
+
+
+def _from_zero(
+    name: str, default: float, text: str, metavar: str = "WEIGHT", zero: bool = True
+) -> Callable[[Any], Any]:
+    """Return an option for a number from zero, or above it."""
+    return click.option(
+        name, type=FiniteFloat(min=0, min_open=not zero), default=default, show_default=True,
+        metavar=metavar, help=text,
+    )  # fmt: skip
+
+
+def _batch_option(verb: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--batch", type=click.IntRange(min=1), metavar="N",
+        help=f"Pictures {verb} at once; default: 1 on the CPU, 8 elsewhere.",
+    )  # fmt: skip
+
+
+search_options = grouped_options("search", SearchRequest, (
+    click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
+                 help="w: one vector for all layers; w+: one for each layer, closer and less "
+                 "editable."),
+    steps_option(1000),
+    seed_option("Seed of the noise, of --start-samples and --shuffle."),
+    _from_zero("--learning-rate", 0.1, "Largest step of Adam.", "RATE", zero=False),
+    _from_zero("--noise-weight", 1e5, "Weight of the noise regularisation."),
+    click.option("--start-samples", type=click.IntRange(0, 1_000_000), default=0,
+                 show_default=True, metavar="N",
+                 help="Start from the closest of N random pictures; 0: from the mean w."),
+    _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
+    click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
+                 help="Go on from saved latents: a file, or a folder of an earlier projection."),
+))  # fmt: skip
+projection_options = grouped_options("request", ProjectionRequest, (
+    search_options, distance_option, picture_options,
+    *video_options("A video of each projection"), limit_option,
+    click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed."),
+    _batch_option("optimised"),
+    class_option("Class of a conditional generator; default: the mean of all."),
+    click.option("--latents", type=file_name(".safetensors", ".parquet"),
+                 default="latents.safetensors", show_default=True, metavar="NAME",
+                 help="File for the latents of all pictures: .safetensors or .parquet."),
+))  # fmt: skip
+tuning_options = grouped_options("request", TuningRequest, (
+    click.option("--steps", type=click.IntRange(min=1), default=350, show_default=True,
+                 metavar="N", help="Iterations; each looks at every picture."),
+    _from_zero("--learning-rate", 3e-4, "Step of Adam.", "RATE", zero=False),
+    _from_zero("--l2-weight", 1.0, "Weight of the mean squared difference of pixels."),
+    _from_zero("--locality-weight", 0.1,
+               "How firmly other pictures are held as they were; 0: not at all."),
+    _from_zero("--locality-reach", 1.0,
+               "How far from the latents those are, in deviations of w.", "DEVIATIONS"),
+    seed_option("Seed of the other pictures."), distance_option, _batch_option("rendered"),
+    class_option("Class of the other pictures in a conditional generator; default: all in turn."),
+))  # fmt: skip

@@ -1,0 +1,69 @@
+"""The options of commands that render pictures, as one request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.options import common
+
+if TYPE_CHECKING:
+    from cli.models import RenderingModel
+
+
+@dataclass(frozen=True)
+class RenderingRequest:
+    """What rendering commands are given: the model, how seeds are mapped, where results go."""
+
+    checkpoint: str
+    truncation_cutoff: int | None
+    label: int | None
+    dry_run: bool
+    output: Path
+    overwrite: bool
+    device: str
+    truncation_psi: float = 1.0
+    tuning: Path | None = None
+    video: str | None = None
+    fps: float = 30.0
+
+    def open(self) -> "RenderingModel":
+        """Open the model; raises SettingsError before if there can be no such video."""
+        from cli.models import RenderingModel, cutoff_of, open_model
+        from latentlab.video.writer import check_video
+
+        if self.video is not None:
+            check_video(self.video, self.fps)
+        model = open_model(self.checkpoint, self.device, self.tuning)
+        cutoff = cutoff_of(model.opened, self.truncation_cutoff)
+        truncation = (self.truncation_psi, cutoff)
+        return RenderingModel(**vars(model), truncation=truncation, label=self.label)
+
+    def settings(self, of_seeds: bool) -> dict[str, Any]:
+        """Return what a manifest says of truncation, which is for seeds, and of the video."""
+        return {
+            "truncation_psi": self.truncation_psi if of_seeds else None,
+            "video": self.video,
+            "fps": self.fps if self.video else None,
+        }
+
+
+options_of_seeds = (
+    common.truncation_option(),
+    common.cutoff_option,
+    common.class_option("Class of a conditional generator, for seeds."),
+)
+
+
+def rendering_options(
+    *options: Callable[[Any], Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add CKPT, the given options and those of the results; the command gets ``request``.
+
+    What a ``RenderingRequest`` has no field for is passed to the command by its own name.
+    """
+    every = (
+        common.checkpoint_argument, *options, common.dry_run_option, common.output_option,
+        common.overwrite_option, common.device_option,
+    )  # fmt: skip
+    return common.grouped_options("request", RenderingRequest, every)

@@ -1,0 +1,115 @@
+"""The types of the values that options take; click names the option where one refuses a text.
+
+Nothing here imports torch: help and usage errors answer at once.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import click
+
+TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see cli.reports.tables.write_table
+VIDEO_SUFFIXES = (".mp4", ".gif")  # as latentlab.video.SUFFIXES
+STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
+
+_MOST_NUMBERS = 1_000_000
+_MOST_FLOATS = 100
+_MOST_SAMPLES = 10_000_000
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
+_DIGITS = re.compile("[0-9]{1,10}")
+
+
+class FiniteFloat(click.FloatRange):
+    """A number within bounds, neither NaN nor infinite."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse the text, and refuse what is not a finite number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return float(number)
+
+
+def finite_float(value: str | float) -> float:
+    """Parse a finite number; unlike a range without ends, the help says nothing of bounds."""
+    return FiniteFloat().convert(value, None, None)
+
+
+def float_list(text: str) -> list[float]:
+    """Parse finite numbers such as "1,0.7,-0.5"; they are counted before they are taken apart."""
+    if text.count(",") >= _MOST_FLOATS:
+        raise click.BadParameter(f"more than {_MOST_FLOATS} numbers")
+    return [finite_float(part.strip()) for part in text.split(",")]
+
+
+def number_list(text: str) -> list[int]:
+    """Parse whole numbers such as "0,3,8-15"; both ends of a range are included.
+
+    The count is checked before a list is made.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not _DIGITS.fullmatch(first) or (dash and not _DIGITS.fullmatch(last)):
+            raise click.BadParameter(f"{text[:80]!r} is not a list of numbers such as 0,3,8-15")
+        low, high = int(first), int(last if dash else first)
+        if high < low:
+            raise click.BadParameter(f"the range {part.strip()} runs backwards")
+        if len(numbers) + high - low >= _MOST_NUMBERS or high >= 2**32:
+            raise click.BadParameter(f"{text[:80]!r} asks for too many or too large numbers")
+        numbers.extend(range(low, high + 1))
+    return numbers
+
+
+def sample_counts(names: Sequence[str]) -> Callable[[str], dict[str, int]]:
+    """Return a parser of sample counts such as "ppl=5000,droplets=64", each name once."""
+
+    def counts_by_name(text: str) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for part in text.split(","):
+            name, _, number = (each.strip() for each in part.partition("="))
+            if name not in names or name in counts:
+                rule = f"give METRIC=N, each once, of {', '.join(names)}"
+                raise click.BadParameter(f"{part[:80]!r}: {rule}")
+            if not _DIGITS.fullmatch(number) or not 1 <= int(number) <= _MOST_SAMPLES:
+                raise click.BadParameter(f"{part[:80]!r}: N is 1 to {_MOST_SAMPLES:,}")
+            counts[name] = int(number)
+        return counts
+
+    return counts_by_name
+
+
+def colour(text: str) -> tuple[int, int, int]:
+    """Parse a colour such as "#ffffff"; returns red, green and blue in 0..255."""
+    if not _COLOUR.fullmatch(text):
+        raise click.BadParameter(f"{text[:80]!r} is not a colour such as #ffffff")
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
+
+
+def file_name(*suffixes: str) -> Callable[[str], str]:
+    """Return what refuses names with folders, and suffixes other than these if there are any."""
+
+    def name(text: str) -> str:
+        fits = not suffixes or PurePath(text).suffix in suffixes
+        if PurePath(text).name != text or text in ("", "..") or not fits:
+            ending = f" that ends in {', '.join(suffixes)}" if suffixes else ""
+            raise click.BadParameter(f"{text[:80]!r} is not a file name{ending}")
+        return text
+
+    return name
+
+
+def layer_list(text: str) -> str | list[int]:
+    """Parse layers: the name of a range, or numbers such as "0-3,5", in order and each once."""
+    if text in STYLE_NAMES:
+        return text
+    if not text.strip()[:1].isdigit():
+        names = ", ".join(STYLE_NAMES)
+        raise click.BadParameter(f"{text[:80]!r} is none of {names}, nor numbers such as 0-3,5")
+    return sorted(set(number_list(text)))

@@ -1,0 +1,176 @@
+"""Where each picture's results go, and what is done already."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cli.pictures.choice import Choice, distinct
+from cli.pictures.records import Record, read_record
+from cli.reports.tables import refuse_existing
+from latentlab import OutputError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the results of a run go; in patterns, * stands for the name of a picture.
+
+    Without it they are those of a single picture, whose name is empty.
+
+    Attributes:
+        output: The folder for all of them.
+        reports: Names of the files about all pictures; that of the table comes first.
+        pattern: Where a picture's record is.
+        files: Where a picture's files may be; those that it has lie beside the first.
+        reserved: Names that no picture's results may have.
+        is_begun: Whether an earlier run has been here, even if it has finished no picture.
+    """
+
+    output: Path
+    reports: Sequence[str]
+    pattern: str
+    files: Sequence[str]
+    reserved: Sequence[str]
+    is_begun: bool = False
+
+    def names(self) -> list[str]:
+        """Return the names of the pictures that have a record; hidden folders are no results."""
+        before, _, after = self.pattern.partition("*")
+        found = sorted(self.output.glob(self.pattern))
+        names = [path.relative_to(self.output).as_posix() for path in found]
+        names = [name.removeprefix(before).removesuffix(after) for name in names]
+        return [name for name in names if not name.startswith(".")]
+
+    def record(self, name: str) -> Path:
+        """Return the file of a picture's record."""
+        return self.output / self.pattern.replace("*", name)
+
+    def results(self, name: str) -> list[Path]:
+        """Return the files that a picture may have."""
+        return [self.output / file.replace("*", name) for file in self.files]
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a picture's files."""
+        return self.results(name)[0].parent
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture, the name of its results, and its record where it is done."""
+
+    picture: Path
+    name: str
+    done: Record | None = None
+
+
+@dataclass(frozen=True)
+class PicturePlan:
+    """All pictures of a run, in order.
+
+    Attributes:
+        layout: Where their results go.
+        jobs: The pictures.
+        others: Records, by name, of earlier runs with the same settings, of pictures that are
+            not among the jobs.
+    """
+
+    layout: Layout
+    jobs: list[Job]
+    others: dict[str, Record]
+
+    @property
+    def left(self) -> list[Job]:
+        """The pictures that are not done."""
+        return [job for job in self.jobs if job.done is None]
+
+    @property
+    def done(self) -> int:
+        """How many of the pictures are done."""
+        return len(self.jobs) - len(self.left)
+
+    def batches(self, size: int) -> list[list[Job]]:
+        """Return what is left in batches, cut where a run from the beginning cuts them."""
+        slices = [self.jobs[start : start + size] for start in range(0, len(self.jobs), size)]
+        left = [[job for job in batch if job.done is None] for batch in slices]
+        return [batch for batch in left if batch]
+
+
+def make_plan(
+    choice: Choice,
+    layout: Layout,
+    identity: dict[str, Any],
+    overwrite: bool,
+    is_current: Callable[[Record, Path], bool],
+) -> PicturePlan:
+    """Give every picture its place, the same in every run, and find what is done.
+
+    Args:
+        choice: The pictures.
+        layout: Where results go.
+        identity: All that decides them besides the picture and the device.
+        overwrite: Begin anew, and replace what is there.
+        is_current: Whether what a record says of its picture still holds, given the folder of
+            its files.
+
+    Raises:
+        OutputError: If something of another run, or foreign, is in the way.
+    """
+    identity = json.loads(json.dumps(identity))  # as it comes back from a record
+    tables = [layout.output / name for name in layout.reports]
+    refuse_existing(tables, overwrite=True)  # an output that is no folder
+    read = {} if overwrite else {name: read_record(layout.record(name)) for name in layout.names()}
+    found = {name: record for name, record in read.items() if record is not None}
+    jobs = _named(choice, layout, found)
+    for job in jobs:
+        if job.name in found:
+            _refuse_mixing(layout, job, found[job.name], identity)
+    ours = {  # with one identity for all, as there may be many
+        name: replace(record, identity=identity)
+        for name, record in found.items()
+        if record.identity == identity
+    }
+    if not overwrite and (ours or layout.is_begun):
+        tables = []
+    new = [job.name for job in jobs if job.name not in ours and layout.folder(job.name).exists()]
+    results = [file for name in new for file in layout.results(name)]
+    refuse_existing([*tables, *results], overwrite, keep=list(choice.names))
+    known = {job.name for job in jobs}
+    others = {name: record for name, record in ours.items() if name not in known}
+    jobs = [_checked(layout, job, ours.get(job.name), is_current) for job in jobs]
+    return PicturePlan(layout, jobs, others)
+
+
+def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[Job]:
+    """Return the pictures with the names that their results have, or new ones."""
+    if "*" not in layout.pattern:
+        return [Job(picture, "") for picture in choice.names]
+    names = {record.source.path: name for name, record in found.items()}
+    new = {path: name for path, name in choice.names.items() if str(path) not in names}
+    new = dict(zip(new, distinct(new.values(), [*found, *layout.reserved]), strict=True))
+    return [Job(path, new[path] if path in new else names[str(path)]) for path in choice.names]
+
+
+def _refuse_mixing(layout: Layout, job: Job, record: Record, identity: dict[str, Any]) -> None:
+    """Refuse to continue a run with other settings, or of another picture."""
+    hint = "use --overwrite, or another --output"
+    if record.source.path != str(job.picture):
+        table = layout.output / layout.reports[0]
+        raise OutputError(f"{table} belongs to another picture, {record.source.path}; {hint}")
+    if difference := record.difference(identity):
+        file = layout.results(job.name)[0]
+        raise OutputError(f"{file} belongs to a run with other settings ({difference}); {hint}")
+
+
+def _checked(
+    layout: Layout, job: Job, record: Record | None, is_current: Callable[[Record, Path], bool]
+) -> Job:
+    """Return the job with its record if all files are there, and nothing has changed since."""
+    folder = layout.folder(job.name)
+    stays = (
+        record is not None
+        and all((folder / name).is_file() for name in record.files)
+        and record.source.is_still(job.picture)
+        and is_current(record, folder)
+    )
+    return replace(job, done=record) if stays else job

@@ -1,1 +1,0 @@
-"""Plots of measurements, one file a subject; each function returns a matplotlib Figure."""

@@ -1,0 +1,1 @@
+"""Projecting pictures: plan, work, files, report."""

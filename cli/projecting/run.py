@@ -1,0 +1,132 @@
+"""Projecting what is left of a plan, batch by batch; each picture is whole on disk when done."""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cli.pictures.plan import Job, Layout, PicturePlan
+from cli.pictures.records import Record
+from cli.pictures.report import Outcome, finished, refused, row_of
+from cli.projecting.files import measured, publish, remove_stages, staged, write_files
+from cli.projecting.method import Method
+from cli.projecting.saved_latents import saved_start, together
+from cli.projecting.targets import Target
+from cli.projecting.video import projection_videos
+from cli.running.progress import ProgressBar
+from latentlab import ImageError, NumericalError, Projection, distributed, project
+from latentlab.files import sha256_of
+from latentlab.projection.start import ProjectionStart, StartSearch
+
+
+def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, None, None]:
+    """Project this process's share of what is left, and yield what becomes of each picture.
+
+    All processes must call it.
+    """
+    if distributed.is_main():
+        remove_stages(plan.layout.output)
+    distributed.barrier()  # nobody makes a stage before the old ones are gone
+    batches = plan.batches(method.batch)
+    if not batches:
+        return
+    search = StartSearch(method.g, method.distance, method.settings, method.c)
+    steps, hidden = method.settings.steps, not distributed.is_main()
+    with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
+        worker = _Worker(method, plan.layout, search, bar)
+        for i, batch in enumerate(distributed.share(batches)):
+            yield from worker.outcomes(batch)
+            # The other processes are about as far as the one that shows it.
+            bar.move_to(min((i + 1) * distributed.size(), len(batches)) * steps)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A picture that is being projected, and the folder for its files in the making."""
+
+    job: Job
+    target: Target
+    start: ProjectionStart | None
+    stage: Path
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What projects one batch after the other."""
+
+    method: Method
+    layout: Layout
+    search: StartSearch
+    bar: ProgressBar
+
+    def outcomes(self, batch: Sequence[Job]) -> Iterator[Outcome]:
+        """Project the pictures of a batch, and yield what becomes of each."""
+        with ExitStack() as stages:
+            pieces = []
+            for job in batch:
+                try:
+                    pieces.append(self._read(job, stages))
+                except ImageError as error:
+                    yield refused(job.picture, error, **self.method.facts)
+            if pieces:
+                yield from self._projected(pieces)
+
+    def _read(self, job: Job, stages: ExitStack) -> _Piece:
+        """Read a picture and what goes with it; raises ImageError if it cannot be used."""
+        method, name = self.method, self.layout.folder(job.name).name
+        target, file = method.reader(job.picture), method.request.search.start
+        start = None if file is None else saved_start(file, name, method.g)
+        return _Piece(job, target, start, stages.enter_context(staged(self.layout.output)))
+
+    def _projected(self, pieces: Sequence[_Piece]) -> Iterator[Outcome]:
+        started = time.perf_counter()
+        try:
+            result = self._found(pieces)
+        except NumericalError as error:
+            for picture in (piece.job.picture for piece in pieces):
+                row = row_of(picture, "diverged", str(error), **self.method.facts)
+                yield Outcome(str(picture), row)
+            return
+        seconds = (time.perf_counter() - started) / len(pieces)
+        for i, piece in enumerate(pieces):
+            yield self._published(piece, result, i, seconds)
+
+    def _found(self, pieces: Sequence[_Piece]) -> Projection:
+        def show(_: int, distances: Tensor) -> None:
+            self.bar.advance(distributed.size(), distance=float(distances.mean()))
+
+        method = self.method
+        images = torch.stack([piece.target.image for piece in pieces])
+        masks = [piece.target.mask for piece in pieces if piece.target.mask is not None]
+        starts = [piece.start for piece in pieces if piece.start is not None]
+        video, fps, steps = method.request.video, method.request.fps, method.settings.steps
+        files = [] if video is None else [piece.stage / video for piece in pieces]
+        with projection_videos(files, fps, images, steps) as (observe, close):
+            result = project(
+                method.g, images, method.distance, settings=method.settings, batch=len(images),
+                c=method.c, progress=show, search=self.search, observer=observe,
+                masks=torch.stack(masks) if masks else None,
+                start=together(starts) if starts else None, on_divergence="keep",
+            )  # fmt: skip
+            close(result.images)
+        return result
+
+    def _published(self, piece: _Piece, result: Projection, index: int, seconds: float) -> Outcome:
+        """Write a picture's files, and let them appear."""
+        job, target, stage = piece.job, piece.target, piece.stage
+        write_files(result, index, target.image, stage, target.alignment, target.mask)
+        numbers = {**measured(result, index, target.image), "seconds": seconds}
+        status, note = "ok", target.note
+        if bool(result.diverged[index]):
+            status = "diverged"
+            note = f"{job.picture}: the loss became NaN or infinite; the best before that is saved"
+        facts = {**target.facts, **numbers, **self.method.facts}
+        row = row_of(job.picture, status, note, **facts)
+        digests = {path.name: sha256_of(path) for path in sorted(stage.iterdir())}
+        record = Record(self.method.identity, target.source, row, digests)
+        publish(stage, record, self.layout.folder(job.name))
+        return finished(job.name, record)

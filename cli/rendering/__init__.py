@@ -1,0 +1,1 @@
+"""Making pictures, grids, strips and walks of latents."""

@@ -1,0 +1,136 @@
+"""Tables on disk: a DataFrame by the file's suffix, and the manifest that makes it repeatable."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cli.options.values import TABLE_SUFFIXES
+from latentlab.errors import NumericalError, OutputError, SettingsError
+from latentlab.files import atomic_write, sha256_of
+
+MANIFEST = "manifest.json"
+
+# Where four significant digits would leave out some before the point, and where they are too many.
+_WHOLE_FROM, _EXPONENT_FROM = 1e4, 1e9
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, JSON (records), Parquet or Markdown by the suffix, whole.
+
+    Missing numbers become empty cells in CSV and null in JSON. A text cell that a spreadsheet
+    would take for a formula gets a leading apostrophe in CSV.
+
+    Raises:
+        SettingsError: If the suffix is none of these.
+        NumericalError: If a number is infinite.
+    """
+    if path.suffix not in TABLE_SUFFIXES:
+        raise SettingsError(f"{path}: a table's suffix must be one of {', '.join(TABLE_SUFFIXES)}")
+    _refuse_infinite(frame, path)
+    with atomic_write(path) as temporary:
+        if path.suffix == ".csv":
+            # Rows end in \r\n (RFC 4180), so that a cell with either of them is quoted.
+            frame.map(_defuse).to_csv(temporary, index=False, lineterminator="\r\n")
+        elif path.suffix == ".json":
+            temporary.write_text(to_json(frame), encoding="utf-8")
+        elif path.suffix == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            temporary.write_text(to_markdown(frame), encoding="utf-8")
+
+
+def to_json(frame: pd.DataFrame) -> str:
+    """Return the rows as a JSON array, floats in full precision, missing values as null."""
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return json.dumps(records, indent=1, default=_plain, allow_nan=False) + "\n"
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Return the rows as a Markdown table, floats to four significant digits."""
+    rows: list[Any] = [frame.columns, *frame.itertuples(index=False)]
+    lines = [[short(value).replace("|", "\\|") for value in row] for row in rows]
+    lines.insert(1, ["---"] * len(frame.columns))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_manifest(
+    folder: Path, settings: dict[str, Any], files: Sequence[Path] | Mapping[str, str]
+) -> Path:
+    """Write manifest.json last: versions, settings, and the SHA-256 of each result.
+
+    ``files`` are the results, or the known SHA-256 of each by its path within ``folder``.
+    """
+    import torch
+
+    import latentlab
+
+    if isinstance(files, Mapping):
+        digests = dict(files)
+    else:
+        digests = {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
+    manifest = {
+        "latentlab": latentlab.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "settings": settings,
+        "files": digests,
+    }
+    path = folder / MANIFEST
+    with atomic_write(path) as temporary:
+        text = json.dumps(manifest, indent=1, default=_plain, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def refuse_existing(paths: Sequence[Path], overwrite: bool, keep: Sequence[Path] = ()) -> None:
+    """Raise OutputError for results that are there already, unless they may be replaced.
+
+    Files to ``keep``, such as the inputs, are never replaced.
+    """
+    try:
+        there = [path for path in paths if path.exists()]
+        kept = {path.resolve() for path in keep}
+        inputs = [path for path in there if path.resolve() in kept]
+        for folder in {path.parent for path in paths}:
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder}: is a file, not a folder; choose another --output")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{paths[0].parent}: {reason}; choose another --output") from error
+    if inputs:
+        raise OutputError(f"{inputs[0]} is an input and would be replaced; use another --output")
+    if there and not overwrite:
+        exist = f"and {len(there) - 1} more exist" if len(there) > 1 else "exists"
+        raise OutputError(f"{there[0]} {exist}; use --overwrite, or another --output")
+
+
+def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
+    for name, column in frame.items():
+        if column.map(lambda value: isinstance(value, float) and math.isinf(value)).any():
+            raise NumericalError(f"{path}: column {name} holds infinity; nothing was written")
+
+
+def _defuse(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def _plain(value: Any) -> Any:
+    """Convert numpy scalars and paths to what JSON knows."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def short(value: Any) -> str:
+    """Write a table's value for a person: floats to four digits or more, missing ones as ""."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        whole = _WHOLE_FROM <= abs(value) < _EXPONENT_FROM
+        return f"{value:,.0f}" if whole else f"{value:.4g}"
+    return str(value).replace("\n", " ")

@@ -1,0 +1,1 @@
+"""Running: progress, interruption, processes, and one writer for a folder."""

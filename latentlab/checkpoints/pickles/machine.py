@@ -1,0 +1,301 @@
+"""The opcodes of a pickle as data: a stack, a memo and a table of permitted names, nothing else.
+
+``pickletools.genops`` parses; no opcode imports, calls or sets an attribute of anything outside
+this package. A name in the file becomes an inert token, and calling a token means looking it up
+in a read-only table of our own functions.
+"""
+
+import pickletools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import IO, Any, cast
+
+from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
+from latentlab.errors import (
+    CheckpointError,
+    TruncatedCheckpoint,
+    UnsafeCheckpoint,
+    UnsupportedCheckpoint,
+    quoted,
+)
+
+_PROTOCOLS = range(2, 6)
+
+_CONSTANTS = MappingProxyType({"NONE": None, "NEWTRUE": True, "NEWFALSE": False})
+_CONTAINERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
+    {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set}
+)
+_NUMBERS = ["BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"]
+_TEXTS = ["BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"]
+_BYTES = ["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]  # the last: arrays of protocol 5
+_LITERALS = frozenset([*_NUMBERS, *_TEXTS, *_BYTES])
+_CODE = frozenset(["INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ_EX", "PERSID", "BINPERSID"])
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """A permitted name met in the file; it refers to nothing."""
+
+    module: str
+    name: str
+
+
+@dataclass(eq=False)
+class Buildable(ABC):
+    """An object that the BUILD opcode may complete; only our own classes are."""
+
+    slots: list[int] = field(default_factory=list, init=False, repr=False)  # memo keys
+
+    @abstractmethod
+    def build(self, state: object, budget: Budget) -> object:
+        """Return the completed object."""
+
+
+Builder = Callable[[tuple[Any, ...], Budget], object]
+# (module, name) -> our function for calling it, or None where it is only an argument.
+Names = Mapping[tuple[str, str], Builder | None]
+
+
+@dataclass(frozen=True)
+class Language:
+    """What a stream may say.
+
+    Attributes:
+        names: What names are permitted, and what calling them does.
+        persistent: Turns a persistent id into a value; None where none is allowed.
+        attributes: Names that a dict's attributes may have; they are dropped.
+    """
+
+    names: Names
+    persistent: Callable[[object], object] | None = None
+    attributes: frozenset[str] = frozenset()
+
+
+class PickleMachine:
+    """Reads one pickle from the current position of a file to its STOP."""
+
+    def __init__(self, file: BoundedFile, language: Language, budget: Budget) -> None:
+        self.file, self.language, self.budget = file, language, budget
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # the stacks under each MARK
+        self.memo: dict[int, Any] = {}  # sparse: a huge index costs nothing
+        self._position = self._frame_end = file.position
+
+    def run(self) -> Any:
+        """Return the one object that the pickle describes.
+
+        Raises:
+            CheckpointError: Naming the byte; UnsafeCheckpoint where code would be run,
+                TruncatedCheckpoint where the file ends too early.
+        """
+        try:
+            return self._loop()
+        except CheckpointError as error:
+            raise type(error)(f"byte {self._position}: {error}") from error
+        except IndexError as error:
+            message = f"byte {self._position}: damaged pickle (takes a value that is not there)"
+            raise CheckpointError(message) from error
+        except (ValueError, OverflowError) as error:  # how pickletools says it
+            place, ended = self.file.position, self.file.left <= 0
+            kind = TruncatedCheckpoint if ended else CheckpointError
+            raise kind(f"byte {place}: damaged pickle ({str(error)[:120]!a})") from error
+
+    def _loop(self) -> Any:
+        start = self._position
+        for opcode, argument, position in pickletools.genops(cast(IO[bytes], self.file)):
+            self._position = cast(int, position)
+            name = opcode.name
+            self.budget.take_opcode()
+            if position == start:
+                if name != "PROTO" or argument not in _PROTOCOLS:
+                    raise UnsupportedCheckpoint("not a pickle of protocol 2 to 5")
+            elif name == "FRAME":
+                self._open_frame(cast(int, argument))
+            elif name in _LITERALS:
+                self.stack.append(argument)
+            else:
+                self._step(name, argument)
+            # Unpicklers differ in what they read where an opcode crosses the end of a frame.
+            if self._position < self._frame_end < self.file.position:
+                raise CheckpointError("an opcode crosses the end of its frame")
+        if len(self.stack) != 1 or self.below:
+            raise CheckpointError("damaged pickle (does not end with one object)")
+        return self.stack[0]
+
+    def _open_frame(self, length: int) -> None:
+        start = self.file.position
+        if self._position < self._frame_end:
+            raise CheckpointError("a frame within a frame")
+        if length > self.file.size - start:
+            raise TruncatedCheckpoint(f"a frame of {length} bytes is longer than the file")
+        self._frame_end = start + length
+
+    def _step(self, name: str, argument: Any) -> None:
+        if name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name])
+        elif name in _CONTAINERS:
+            self.budget.take_object()
+            self.stack.append(_CONTAINERS[name]())
+        elif name in _ACTIONS:
+            _ACTIONS[name](self, argument)
+        elif name == "BINPERSID" and self.language.persistent is not None:
+            self.stack.append(self.language.persistent(self.stack.pop()))
+        elif name != "STOP":
+            kind = UnsafeCheckpoint if name in _CODE else UnsupportedCheckpoint
+            raise kind(f"the opcode {name} is in no StyleGAN checkpoint; nothing was run")
+
+    def pop_mark(self) -> list[Any]:
+        """Take everything above the last MARK."""
+        items, self.stack = self.stack, self.below.pop()
+        return items
+
+    def top(self, kind: type) -> Any:
+        """Return the top of the stack, which must be of exactly this type."""
+        if type(self.stack[-1]) is not kind:
+            raise CheckpointError(f"damaged pickle (no {kind.__name__} to add to)")
+        return self.stack[-1]
+
+    def pop_two(self) -> tuple[Any, Any]:
+        """Take the top of the stack and what is under it, in the order of the file."""
+        upper = self.stack.pop()
+        return self.stack.pop(), upper
+
+    def refer(self, module: Any, name: Any) -> None:
+        """Push the token of a permitted name."""
+        if type(module) is not str or type(name) is not str:
+            raise UnsafeCheckpoint("a name is not text; nothing was run")
+        if (module, name) not in self.language.names:
+            called = ascii(f"{module}.{name}")[1:-1][:100]
+            raise UnsafeCheckpoint(
+                f"asks for {called}, which no StyleGAN checkpoint needs; nothing was run"
+            )
+        self.stack.append(Global(module, name))
+
+    def call(self) -> None:
+        """Replace a token and its arguments with what our function for it makes of them."""
+        self.budget.take_object()
+        token, arguments = self.pop_two()
+        if type(token) is not Global or type(arguments) is not tuple:
+            raise UnsafeCheckpoint("calls something that has no name; nothing was run")
+        builder = self.language.names[token.module, token.name]
+        if builder is None:
+            raise UnsafeCheckpoint(f"calls {token.module}.{token.name}; nothing was run")
+        self.stack.append(builder(arguments, self.budget))
+
+    def build(self) -> None:
+        """Complete an object of ours, on the stack and wherever the memo holds it."""
+        target, state = self.pop_two()
+        known = self.language.attributes
+        if known and type(target) is dict and type(state) is dict and state.keys() <= known:
+            self.stack.append(target)
+            return
+        if not isinstance(target, Buildable):
+            raise UnsafeCheckpoint("sets the state of something that has none; nothing was run")
+        built = target.build(state, self.budget)
+        if built is not target:
+            for key in target.slots:
+                if self.memo.get(key) is target:
+                    self.memo[key] = built
+        self.stack.append(built)
+
+    def put(self, key: int) -> None:
+        """Remember the top of the stack."""
+        self.budget.take_object()
+        value = self.memo[key] = self.stack[-1]
+        if isinstance(value, Buildable):
+            value.slots.append(key)
+
+    def get(self, key: int) -> None:
+        """Push what was remembered."""
+        if key not in self.memo:
+            raise CheckpointError(f"damaged pickle (memo {key} is empty)")
+        self.stack.append(self.memo[key])
+
+
+_Action = Callable[[PickleMachine, Any], None]
+
+
+def _mark(machine: PickleMachine, _: object) -> None:
+    machine.budget.take_object()
+    machine.below.append(machine.stack)
+    machine.stack = []
+
+
+def _tuple(machine: PickleMachine, _: object) -> None:
+    machine.budget.take_object()
+    items = machine.pop_mark()  # exposes the stack that the tuple goes to
+    machine.stack.append(tuple(items))
+
+
+def _short_tuple(length: int) -> _Action:
+    def action(machine: PickleMachine, _: object) -> None:
+        if len(machine.stack) < length:
+            raise IndexError
+        machine.budget.take_object()
+        machine.stack[-length:] = [tuple(machine.stack[-length:])]
+
+    return action
+
+
+def _append(machine: PickleMachine, _: object) -> None:
+    value = machine.stack.pop()
+    machine.top(list).append(value)
+
+
+def _appends(machine: PickleMachine, _: object) -> None:
+    items = machine.pop_mark()
+    machine.top(list).extend(items)
+
+
+def _add_items(machine: PickleMachine, _: object) -> None:
+    items = machine.pop_mark()
+    machine.top(set).update(checked_names(items))
+
+
+def _set_pairs(machine: PickleMachine, items: list[Any]) -> None:
+    target = machine.top(dict)
+    if len(items) % 2:
+        raise CheckpointError("damaged pickle (a key without a value)")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        # Hashing a deep tuple ends the process, and large numbers with equal hashes stop it. Old
+        # optimisers name their parameters by addresses, of up to 47 bits.
+        if type(key) is not str and not (type(key) is int and abs(key) < 2**48):
+            raise CheckpointError(f"a key of type {type(key).__name__} where text was expected")
+        if key in target:
+            raise CheckpointError(f"the key {quoted(key)} is set twice")
+        target[key] = value
+
+
+def checked_names(items: list[Any]) -> list[str]:
+    """Return the items of a set, which must be text: hashing others is not safe."""
+    if any(type(item) is not str for item in items):
+        raise CheckpointError("a set of something other than text")
+    return items
+
+
+_ACTIONS: Mapping[str, _Action] = MappingProxyType(
+    {
+        "MARK": _mark,
+        "TUPLE": _tuple,
+        "TUPLE1": _short_tuple(1),
+        "TUPLE2": _short_tuple(2),
+        "TUPLE3": _short_tuple(3),
+        "APPEND": _append,
+        "APPENDS": _appends,
+        "ADDITEMS": _add_items,
+        "SETITEM": lambda machine, _: _set_pairs(machine, list(machine.pop_two())),
+        "SETITEMS": lambda machine, _: _set_pairs(machine, machine.pop_mark()),
+        "BINPUT": PickleMachine.put,
+        "LONG_BINPUT": PickleMachine.put,
+        "MEMOIZE": lambda machine, _: machine.put(len(machine.memo)),
+        "BINGET": PickleMachine.get,
+        "LONG_BINGET": PickleMachine.get,
+        "GLOBAL": lambda machine, pair: machine.refer(*pair.split(" ", 1)),
+        "STACK_GLOBAL": lambda machine, _: machine.refer(*machine.pop_two()),
+        "REDUCE": lambda machine, _: machine.call(),
+        "NEWOBJ": lambda machine, _: machine.call(),
+        "BUILD": lambda machine, _: machine.build(),
+    }
+)

@@ -1,0 +1,53 @@
+"""What a network needs and its file does not hold: filters, the mean of W, noise maps.
+
+Random ones come from a fixed seed, so that a file always opens as the same network.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.networks.generator import Generator
+from latentlab.networks.layers import DEFAULT_TAPS
+from latentlab.networks.ops import fir_kernel
+from latentlab.numerics import Stream, keyed_generator
+
+NO_NOISE_MAPS = "The file has no noise maps; random ones from a fixed seed are used."
+
+_SEED = 0
+_BATCH = 1024  # latents mapped at a time
+
+
+def resample_filters(network: nn.Module) -> dict[str, Tensor]:
+    """Return the filter buffers of a network that may be without memory, as its config says.
+
+    A buffer whose length is not that of the config's filter is of a layer that has the default.
+    """
+    filters, config = {}, cast(Any, network.config)
+    for name, buffer in network.state_dict().items():
+        if name.endswith("resample_filter"):
+            taps = config.resample_filter
+            filters[name] = fir_kernel(taps if len(taps) == len(buffer) else DEFAULT_TAPS)
+    return filters
+
+
+def noise_map(resolution: int, layer: int) -> Tensor:
+    """Draw the noise [resolution,resolution] of a layer."""
+    rng = keyed_generator("cpu", _SEED, Stream.FILE_NOISE, layer)
+    return torch.randn(resolution, resolution, generator=rng)
+
+
+def set_w_mean(g: Generator, count: int) -> str:
+    """Give a generator the mean of ``count`` random w, and return a sentence that says so."""
+    with torch.inference_mode():
+        total = torch.zeros(g.w_dim, dtype=torch.float64)
+        for first in range(0, count, _BATCH):
+            rng = keyed_generator("cpu", _SEED, Stream.FILE_W_MEAN, first)
+            z = torch.randn(min(_BATCH, count - first), g.z_dim, generator=rng)
+            total += g.mapping(z)[:, 0].double().sum(dim=0)
+    g.mapping.w_avg.copy_(total / count)
+    return (
+        f"The file has no mean of w, the centre of truncation; the mean of {count} random w (seed "
+        f"{_SEED}) is used."
+    )

@@ -1,0 +1,1 @@
+"""NVIDIA's TensorFlow releases: their variables and settings, in our terms."""

@@ -1,0 +1,170 @@
+"""Pictures as tensors and back: cropping, resizing, value ranges, saving.
+
+Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1].
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from latentlab.checks import check, check_choice
+from latentlab.errors import ImageError, NumericalError
+from latentlab.files import atomic_write
+from latentlab.images.decoding import STANDARD, DecodePolicy, decode
+
+Crop = Literal["center", "none"]
+
+MAX_UPSCALE = 4.0
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Map [-1,1] to bytes 0..255 as the official generator scripts do: x * 127.5 + 128, cut off."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+
+
+def from_uint8(pixels: Tensor) -> Tensor:
+    """Map bytes 0..255 to [-1,1]: x / 127.5 - 1."""
+    return pixels.to(torch.float32) / 127.5 - 1
+
+
+def load_image(
+    path: Path | str,
+    resolution: int,
+    channels: int = 3,
+    crop: Crop = "center",
+    max_upscale: float = MAX_UPSCALE,
+    policy: DecodePolicy = STANDARD,
+) -> Tensor:
+    """Read a picture file at a generator's size.
+
+    Args:
+        path: The file.
+        resolution: Side of the result in pixels.
+        channels: 3 for colour, 1 for grey (Rec. 601 luma).
+        crop: "center" takes the largest centred square, "none" takes square pictures only.
+        max_upscale: Refuse pictures that would be enlarged by more than this factor.
+        policy: How it is decoded.
+
+    Returns:
+        Pixels [channels,resolution,resolution] in [-1,1].
+
+    Raises:
+        ImageError: If the file cannot be read or used, with the reason.
+    """
+    picture = read_picture(path, policy=policy)
+    return picture_to_tensor(fit(picture, resolution, crop, max_upscale, str(path)), channels)
+
+
+def read_picture(
+    source: Path | str | IO[bytes], name: str | None = None, policy: DecodePolicy = STANDARD
+) -> Image.Image:
+    """Decode a picture to upright 8-bit RGB, as ``decode`` does, without its notes.
+
+    Raises:
+        ImageError: If it cannot be read, naming the file and the reason.
+    """
+    return decode(source, name, policy).picture
+
+
+def fit(
+    picture: Image.Image,
+    resolution: int,
+    crop: Crop = "center",
+    max_upscale: float = MAX_UPSCALE,
+    where: str = "picture",
+) -> Image.Image:
+    """Crop a picture to a square and resize it with the antialiased Lanczos filter.
+
+    Raises:
+        ImageError: If it is not square under crop "none", or too small.
+    """
+    check_choice(crop, "crop", get_args(Crop))
+    width, height = picture.size
+    side = min(width, height)
+    if crop == "none" and width != height:
+        raise ImageError(f"{where}: {width}x{height} is not square; use crop center, or crop it")
+    if resolution > side * max_upscale:
+        raise ImageError(
+            f"{where}: {width}x{height} would be enlarged {resolution / side:.1f} times; "
+            f"take a larger picture, or allow more than {max_upscale:g}"
+        )
+    left, top = (width - side) // 2, (height - side) // 2
+    square = (left, top, left + side, top + side)
+    cropped = picture.crop(square)  # first, so that the filter reads nothing beyond the crop
+    if side == resolution:
+        return cropped
+    return cropped.resize((resolution, resolution), Image.Resampling.LANCZOS)
+
+
+def picture_to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
+    """Convert an RGB picture to [channels,H,W] in [-1,1]."""
+    check(channels in (1, 3), "channels", "1 or 3", channels)
+    pixels = np.array(picture.convert("L" if channels == 1 else "RGB"))
+    rows = torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels))
+    return from_uint8(rows.permute(2, 0, 1))
+
+
+def pixels_to_tensor(pixels: NDArray[np.uint8], channels: int = 3) -> Tensor:
+    """Convert grey pictures [N,H,W] in 0..255 to [N,channels,H,W] in [-1,1]."""
+    grey = from_uint8(torch.tensor(pixels))
+    return grey.unsqueeze(1).repeat(1, channels, 1, 1)
+
+
+def tensor_to_picture(image: Tensor) -> Image.Image:
+    """Convert an image [C,H,W] in [-1,1] with one or three channels to an 8-bit picture.
+
+    Raises:
+        NumericalError: If it holds NaN or infinity.
+        ImageError: If it has another number of channels.
+    """
+    if not bool(torch.isfinite(image).all()):
+        raise NumericalError("the image holds NaN or infinity; no picture was written")
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ImageError(f"a picture has 1 or 3 channels, but the image is {list(image.shape)}")
+    pixels = to_uint8(image.detach().cpu()).permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def save_image(path: Path | str, image: Tensor) -> None:
+    """Write an image [C,H,W] in [-1,1] as PNG, whole or not at all.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    save_picture(path, tensor_to_picture(image))
+
+
+def save_picture(path: Path | str, picture: Image.Image) -> None:
+    """Write a picture as PNG, whole or not at all.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def shrink(images: Tensor, limit: int) -> Tensor:
+    """Box-average images [N,C,H,W] with a side above ``limit`` down to it."""
+    height, width = min(images.shape[-2], limit), min(images.shape[-1], limit)
+    if images.shape[-2:] == (height, width):
+        return images
+    return F.adaptive_avg_pool2d(images, (height, width))
+
+
+def grid(images: Tensor | Sequence[Tensor], columns: int, gap: int = 0) -> Tensor:
+    """Tile images [C,H,W] row by row into one image [C,H',W']; gaps and blanks are white."""
+    channels, height, width = images[0].shape
+    rows = -(-len(images) // columns)
+    tiled = torch.ones(channels, rows * (height + gap) - gap, columns * (width + gap) - gap)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        tiled[:, top : top + height, left : left + width] = image
+    return tiled

@@ -1,0 +1,186 @@
+"""The optimisation inside a projection, for one batch of images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from latentlab.networks.generator import Generator
+from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
+from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
+from latentlab.projection.settings import ProjectorSettings
+from latentlab.projection.start import ProjectionStart, StartSearch
+from latentlab.projection.targets import TargetFeatures, check_losses
+
+Observer = Callable[[int, Tensor], None]  # a step, and the images [N,C,R,R] rendered at it
+OnDivergence = Literal["raise", "keep"]
+_Rendered = tuple[Tensor, list[Tensor], Tensor, Tensor]  # ws, noise maps, images, distances
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all batches of a projection share."""
+
+    g: Generator
+    settings: ProjectorSettings
+    search: StartSearch
+    draws: Draws
+    on_divergence: OnDivergence
+    observer: Observer | None
+
+
+class Optimisation:
+    """The state of an optimisation: w, noise maps, Adam, and the losses so far."""
+
+    def __init__(
+        self, setup: Setup, wanted: TargetFeatures, start: ProjectionStart | None = None
+    ) -> None:
+        """Place w and noise where they start."""
+        g, settings = setup.g, setup.settings
+        self._setup, self._compare, self._goes_on = setup, wanted, start is not None
+        count, rows = len(wanted.targets), g.num_ws if settings.space == "w+" else 1
+        if start is None:
+            self._index = setup.search.closest_index(wanted)
+            first = setup.search.w(self._index)[:, None].expand(-1, rows, -1)
+            given = None
+        else:
+            self._index = torch.full([count], GIVEN, device=start.ws.device)
+            first, given = start.ws[:, :rows], start.noise
+        maps = given or [level.expand(count, -1, -1, -1) for level in setup.search.noise]
+        self._w = first.clone().requires_grad_(True)
+        self._noise = [level.clone().requires_grad_(True) for level in maps]
+        self._adam = torch.optim.Adam([self._w, *self._noise], betas=(0.9, 0.999))
+        self._trace: list[Tensor] = []
+        with torch.no_grad():
+            self._start = self._compare(g.synthesis(self._all_rows(self._w), noise=given))
+            self._mean = self._start
+            if bool((self._index != MEAN_W).any()):
+                mean = setup.search.mean.expand(count, 1, -1)
+                self._mean = self._compare(g.synthesis(self._all_rows(mean)))
+        self._best = _Best(self._w, self._noise) if setup.on_divergence == "keep" else None
+
+    def run_step(self, step: int) -> Tensor:
+        """Move w and noise once; returns the distances [N] before the move."""
+        setup, settings, w, noise = self._setup, self._setup.settings, self._w, self._noise
+        # Noise helps to leave a far start; of latents that are close already it undoes much.
+        spread = setup.search.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
+        jittered = w + setup.draws.w(step, (1, *w.shape[1:])).to(w) * spread
+        rendered = setup.g.synthesis(self._all_rows(jittered), noise=noise)
+        distances = self._compare(rendered)
+        penalty = noise_penalty(noise) if noise else torch.zeros_like(distances)
+        loss = distances + settings.noise_weight * penalty
+        if settings.w_plus_pull:
+            loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
+        numbers = torch.stack([distances, penalty, loss]).detach()
+        if self._best is None:
+            check_losses(loss, f"projection step {step}")
+        else:
+            numbers = self._best.update(jittered, noise, numbers)
+        if setup.observer is not None:
+            setup.observer(step, rendered.detach())
+        self._adam.param_groups[0]["lr"] = settings.learning_rate_at(step)
+        self._adam.zero_grad(set_to_none=True)
+        loss.sum().backward(inputs=[w, *noise])
+        self._adam.step()
+        normalise_noise(noise)
+        if self._best is not None:
+            self._best.restore(w, noise, self._best.diverged)
+        self._trace.append(numbers.cpu())
+        return numbers[0]
+
+    @property
+    def all_diverged(self) -> bool:
+        """Whether no image is left to go on with."""
+        return self._best is not None and bool(self._best.diverged.all())
+
+    @torch.no_grad()
+    def result(self) -> Projection:
+        """Render the final latents with the final noise and compare once more."""
+        ws, noise, images, distance = self._rendered()
+        diverged = torch.zeros_like(distance, dtype=torch.bool)
+        if self._best is not None:
+            self._best.leaves(distance)  # the last step may be one too many
+            diverged = self._best.diverged
+            poor = diverged | ~(distance < self._start)
+            if bool(poor.any()):
+                ws, noise, images, distance = self._better_of_both(self._best, poor, distance)
+        else:
+            check_losses(distance, f"projection step {self._setup.settings.steps}")
+        history = history_frame(torch.stack(self._trace), self._setup.settings)
+        plain = distance if self._compare.masks is None else self._compare.whole(images)
+        return Projection(
+            ws, noise, images, distance, self._start, history, self._setup.settings, diverged,
+            self._mean, self._index, plain,
+        )  # fmt: skip
+
+    def _better_of_both(self, best: "_Best", poor: Tensor, distance: Tensor) -> _Rendered:
+        """Put images that came no closer than their start back to their best, if that is better."""
+        state = [self._w, *self._noise]
+        last = [level.detach().clone() for level in state]
+        best.restore(self._w, self._noise, poor)
+        restored = self._rendered()
+        worse = poor & (restored[-1] > distance)
+        if not bool(worse.any()):
+            return restored
+        for now, before in zip(state, last, strict=True):
+            now[worse] = before[worse]
+        return self._rendered()
+
+    def _rendered(self) -> _Rendered:
+        ws = self._all_rows(self._w.detach()).contiguous()
+        noise = [level.detach().clone() for level in self._noise]
+        images = render(self._setup.g, ws, noise)
+        return ws, noise, images, self._compare(images)
+
+    def _all_rows(self, w: Tensor) -> Tensor:
+        return w.expand(-1, self._setup.g.num_ws, -1)
+
+
+class _Best:
+    """The latents of each image with the lowest loss so far, for those that get no closer."""
+
+    def __init__(self, w: Tensor, noise: Sequence[Tensor]) -> None:
+        self._values = [level.detach().clone() for level in (w, *noise)]
+        self._loss = w.new_full([len(w)], torch.inf)
+        self.diverged = torch.zeros(len(w), dtype=torch.bool, device=w.device)
+
+    def update(self, w: Tensor, noise: Sequence[Tensor], numbers: Tensor) -> Tensor:
+        """Take note of a step's numbers [3,N]; returns them with NaN for diverged images."""
+        loss = numbers[2]
+        self.leaves(loss)
+        better = ~self.diverged & (loss < self._loss)
+        self._loss = loss.where(better, self._loss)
+        for kept, now in zip(self._values, (w, *noise), strict=True):
+            kept[better] = now.detach()[better]
+        return numbers.where(~self.diverged, torch.nan)
+
+    def leaves(self, loss: Tensor) -> None:
+        """Take note of the images whose losses [N] became NaN or infinite."""
+        self.diverged = self.diverged | ~torch.isfinite(loss)
+
+    @torch.no_grad()
+    def restore(self, w: Tensor, noise: Sequence[Tensor], rows: Tensor) -> None:
+        """Put ``rows`` [N] back to their best; rows are apart, so others do not notice."""
+        for kept, now in zip(self._values, (w, *noise), strict=True):
+            now[rows] = kept[rows]
+
+
+def row_spread(w: Tensor, deviation: Tensor) -> Tensor:
+    """Return how far rows lie apart [N]: mean over rows of |w_i - mean w_i|^2 / deviation^2."""
+    apart = (w - w.mean(dim=1, keepdim=True)).square().sum(dim=2).mean(dim=1)
+    return apart / deviation.square()
+
+
+@torch.no_grad()
+def render(g: Generator, ws: Tensor, noise: Sequence[Tensor]) -> Tensor:
+    """Render latents [N,num_ws,w_dim] with noise maps [N,1,h,w], one image at a time.
+
+    Image by image, so that a saved latent gives its saved image again to the last bit.
+    """
+    one_by_one = [
+        g.synthesis(ws[i : i + 1], noise=[level[i : i + 1] for level in noise])
+        for i in range(len(ws))
+    ]
+    return torch.cat(one_by_one)

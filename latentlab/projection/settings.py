@@ -1,0 +1,47 @@
+"""The settings of the projector."""
+
+import math
+from dataclasses import dataclass
+
+from latentlab.checks import check_choice, check_number, check_whole
+from latentlab.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ProjectorSettings:
+    """Constants of the optimisation; defaults as published (appendix D, Karras et al. 2020)."""
+
+    space: str = "w"
+    steps: int = 1000
+    seed: int = 0
+    w_samples: int = 10_000  # z drawn for the mean and deviation of w
+    learning_rate: float = 0.1
+    ramp_up: float = 0.05  # share of the steps in which the learning rate rises
+    ramp_down: float = 0.25  # share of the steps in which it falls
+    w_noise: float = 0.05  # noise added to w, in deviations of w
+    w_noise_ramp: float = 0.75  # share of the steps until it has vanished
+    noise_weight: float = 1e5  # of the noise regulariser
+    start_samples: int = 0  # starts from the closest of this many sampled w; 0: from the mean
+    w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
+
+    def __post_init__(self) -> None:
+        check_choice(self.space, "space", ("w", "w+"))
+        for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
+            check_whole(getattr(self, name), name, least)
+        for name in ("learning_rate", "w_noise_ramp"):
+            check_number(getattr(self, name), name, above=0)
+        for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight", "w_plus_pull"):
+            check_number(getattr(self, name), name, 0)
+        if self.w_plus_pull and self.space == "w":
+            raise SettingsError("`w_plus_pull` pulls W+ towards W; give it with space w+")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step: linear rise, then flat, then a cosine fall."""
+        t = step / self.steps
+        fall = min(1.0, (1.0 - t) / self.ramp_down) if self.ramp_down else 1.0
+        rise = min(1.0, t / self.ramp_up) if self.ramp_up else 1.0
+        return self.learning_rate * (0.5 - 0.5 * math.cos(math.pi * fall)) * rise
+
+    def w_noise_at(self, step: int) -> float:
+        """Standard deviation of the noise on w at a step, in deviations of w."""
+        return self.w_noise * max(0.0, 1.0 - step / self.steps / self.w_noise_ramp) ** 2

@@ -1,0 +1,172 @@
+"""Where a projection starts: the mean w, the closest of many samples, or given latents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentlab.checks import check_shape
+from latentlab.errors import LatentError, SettingsError
+from latentlab.latents import draw_z, labels_in_turn, w_statistics
+from latentlab.networks.generator import Generator
+from latentlab.numerics import Stream, full_precision
+from latentlab.projection.noise import Draws, SeededDraws
+from latentlab.projection.result import MEAN_W
+from latentlab.projection.settings import ProjectorSettings
+from latentlab.projection.targets import Distance, TargetFeatures, features_of
+
+_CANDIDATES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class ProjectionStart:
+    """Latents to go on from, such as a saved projection's.
+
+    Attributes:
+        ws: Latents [N,num_ws,w_dim], one for each image; in space "w" all rows of an image are
+            equal.
+        noise: Noise maps, one [N,1,h,w] for each noise layer; None starts from white noise.
+    """
+
+    ws: Tensor
+    noise: Sequence[Tensor] | None = None
+
+    def checked(
+        self, g: Generator, count: int, space: str, prefix: str = "start."
+    ) -> "ProjectionStart":
+        """Return it on the generator's device, in its dtype; errors name it with the prefix.
+
+        Raises:
+            LatentError: If it does not fit the generator, the images or the space.
+        """
+        check_shape(self.ws, [count, g.num_ws, g.w_dim], f"{prefix}ws")
+        shapes = g.synthesis.noise_shapes
+        noise = self.noise
+        if noise is not None and len(noise) != len(shapes):
+            raise LatentError(f"`{prefix}noise` must be {len(shapes)} maps, but got {len(noise)}")
+        for i, (level, shape) in enumerate(zip(noise or [], shapes, strict=noise is not None)):
+            check_shape(level, [count, *shape[1:]], f"{prefix}noise[{i}]")
+        for name, values in (("ws", [self.ws]), ("noise", noise or [])):
+            if not all(bool(torch.isfinite(value).all()) for value in values):
+                raise LatentError(f"`{prefix}{name}` holds NaN or infinity")
+        if space == "w" and not torch.equal(self.ws, self.ws[:, :1].expand_as(self.ws)):
+            raise LatentError(f"`{prefix}ws` has rows that differ: that is W+; use space w+")
+        return ProjectionStart(
+            self.ws.detach().to(g.w_mean),
+            noise and [level.detach().to(g.w_mean) for level in noise],
+        )
+
+    def rows(self, which: slice) -> "ProjectionStart":
+        """Return those of some images."""
+        return ProjectionStart(self.ws[which], self.noise and [x[which] for x in self.noise])
+
+
+class StartSearch:
+    """The mean and deviation of w, and sampled w to start from, for any number of projections.
+
+    Candidates are the mean w and ``settings.start_samples`` mapped z, keyed by (seed, stream,
+    index) and rendered with the starting noise, always in the same batches: which of them an
+    image starts from depends on that image alone. They are rendered once, and their features kept
+    up to ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
+
+    Attributes:
+        mean, deviation: As ``w_statistics`` gives them.
+        noise: The maps [1,1,h,w] that every image starts from.
+    """
+
+    def __init__(
+        self,
+        g: Generator,
+        distance: Distance,
+        settings: ProjectorSettings,
+        c: Tensor | None = None,
+        draws: Draws | None = None,
+        memory: int = 2**29,
+    ) -> None:
+        """Map the samples; nothing is rendered before it is needed.
+
+        Args:
+            g: The generator.
+            distance: What the projections compare by.
+            settings: Of the projections.
+            c: Label [1,c_dim] of a conditional generator; None takes every class equally.
+            draws: Source of the starting noise; None takes the seed of the settings.
+            memory: Bytes of features to keep.
+        """
+        self._g, self._distance, self._settings, self._c = g, distance, settings, c
+        self._memory = memory
+        self._kept: dict[int, list[Tensor]] = {}
+        draws = draws or SeededDraws(settings.seed)
+        self.mean, self.deviation = w_statistics(g, settings.w_samples, c)
+        self.noise = [
+            draws.noise(i, shape).to(self.mean) for i, shape in enumerate(g.synthesis.noise_shapes)
+        ]
+        with full_precision():
+            self._candidates = torch.cat([self.mean[None], self._samples()])  # [1+samples,w_dim]
+
+    def check(
+        self, g: Generator, distance: Distance, settings: ProjectorSettings, c: Tensor | None
+    ) -> None:
+        """Raise SettingsError unless this search was made for such a projection."""
+        labelled = c is None or (self._c is not None and torch.equal(c.cpu(), self._c.cpu()))
+        if g is not self._g or distance is not self._distance or not labelled:
+            raise SettingsError("`search` was made for another generator, distance or label")
+        for name in ("seed", "w_samples", "start_samples"):  # they decide statistics and samples
+            here, there = getattr(settings, name), getattr(self._settings, name)
+            if here != there:
+                raise SettingsError(
+                    f"`search` was made with `{name}` {there}, but the projection has {here}"
+                )
+
+    def w(self, index: Tensor) -> Tensor:
+        """Return the sampled w [N,w_dim] of these numbers [N], or the mean for ``MEAN_W``."""
+        return self._candidates[index - MEAN_W]
+
+    @torch.no_grad()
+    def closest_index(self, wanted: TargetFeatures) -> Tensor:
+        """Return for each target the number of the closest sample, or ``MEAN_W`` [N].
+
+        The mean wins a tie; a candidate whose distance is not finite is passed over.
+        """
+        count = len(wanted.targets)
+        if len(self._candidates) == 1:
+            return torch.full([count], MEAN_W, device=self.mean.device)
+        batches = enumerate(self._candidates.split(_CANDIDATES_AT_ONCE))
+        with full_precision():
+            distances = torch.cat([self._distances(wanted, i, ws) for i, ws in batches], dim=1)
+        return distances.nan_to_num(nan=torch.inf).argmin(dim=1) + MEAN_W
+
+    def _distances(self, wanted: TargetFeatures, number: int, ws: Tensor) -> Tensor:
+        """Return the distances [N,K] of one batch of candidates to each target."""
+        targets = range(len(wanted.targets))
+        if wanted.masks is None:
+            features = self._features(number, ws)
+            return torch.stack([wanted.features_to_one(i, features) for i in targets])
+        images = self._render(ws)
+        return torch.stack([wanted.to_one(i, images) for i in targets])
+
+    def _features(self, number: int, ws: Tensor) -> list[Tensor]:
+        if number not in self._kept:
+            features = features_of(self._distance, self._render(ws))
+            size = sum(stage.numel() * stage.element_size() for stage in features)
+            if size > self._memory:
+                return features
+            self._memory -= size
+            self._kept[number] = features
+        return self._kept[number]
+
+    def _render(self, ws: Tensor) -> Tensor:
+        g = self._g
+        images: Tensor = g.synthesis(ws[:, None].expand(-1, g.num_ws, -1), noise=self.noise)
+        return images
+
+    @torch.no_grad()
+    def _samples(self) -> Tensor:
+        g, count = self._g, self._settings.start_samples
+        parts = [self.mean.new_empty(0, g.w_dim)]
+        for start in range(0, count, _CANDIDATES_AT_ONCE):
+            indices = range(start, min(start + _CANDIDATES_AT_ONCE, count))
+            z = draw_z(indices, g.z_dim, self._settings.seed, Stream.PROJECTION_START)
+            parts.append(g.mapping(z.to(self.mean), labels_in_turn(g, indices, self._c))[:, 0])
+        return torch.cat(parts)

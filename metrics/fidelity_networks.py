@@ -1,0 +1,152 @@
+"""The networks whose features fidelity compares, as torch-fidelity builds them."""
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlab import CheckpointError, SettingsError
+from latentlab.checks import check_choice
+from latentlab.errors import reason
+from latentlab.files import is_file, sha256_of
+from latentlab.pretrained import hub_file, read_weights
+
+METRICS = ("fid", "kid", "prc")
+INCEPTION, VGG16 = "inception-v3-compat", "vgg16"  # torch-fidelity's names
+
+_OPTIONS: Mapping[str, str] = {INCEPTION: "weights", VGG16: "vgg_weights"}  # of the file of each
+_IMAGES_AT_ONCE = 32  # pictures grow to 299 or 224 pixels, whatever their size
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network, and the layer whose features count.
+
+    Attributes:
+        name: What torch-fidelity calls the network and the layer.
+        network: The network, on its device.
+        sha256: Of the file of its weights; None where it brought its own.
+    """
+
+    name: str
+    network: nn.Module
+    sha256: str | None
+
+    @torch.no_grad()
+    def features(self, pixels: Tensor) -> NDArray[np.float32]:
+        """Return features [N,D] of pictures [N,3,H,W] in 0..255."""
+        parts = [self.network(part)[0].cpu() for part in pixels.split(_IMAGES_AT_ONCE)]
+        return np.asarray(torch.cat(parts).float().numpy())
+
+
+def open_extractors(
+    metrics: Sequence[str],
+    device: torch.device | str,
+    weights: Path | str | None = None,
+    vgg_weights: Path | str | None = None,
+    extractor: str | None = None,
+) -> dict[str, Extractor]:
+    """Return the network of each metric, in the order of METRICS; see ``fidelity``.
+
+    Raises:
+        SettingsError: If torch-fidelity is not installed, or a name is unknown.
+        CheckpointError: If weights are missing, or not those of the network.
+    """
+    files = find_weights(metrics, weights, vgg_weights, extractor)
+    layers = _layers(metrics, extractor)
+    built = {
+        (name, layer): _built(name, layer, files.get(name), device)
+        for name, layer in dict.fromkeys(layers.values())
+    }
+    return {metric: built[layers[metric]] for metric in layers}
+
+
+def find_weights(
+    metrics: Sequence[str],
+    weights: Path | str | None = None,
+    vgg_weights: Path | str | None = None,
+    extractor: str | None = None,
+) -> dict[str, Path]:
+    """Return the files that ``open_extractors`` reads, by network; published ones are fetched.
+
+    Raises:
+        SettingsError: If torch-fidelity is not installed, or a name is unknown.
+        CheckpointError: If one is missing and cannot be fetched.
+    """
+    given = {INCEPTION: weights, VGG16: vgg_weights}
+    names = dict.fromkeys(name for name, _ in _layers(metrics, extractor).values())
+    return {name: _weight_file(name, given[name]) for name in names if name in given}
+
+
+def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[str, str]]:
+    """Return the network and layer by metric: the library's choice, or one network for all."""
+    if not metrics:
+        raise SettingsError(f"`metrics` must be one of {', '.join(METRICS)}, but got nothing")
+    for metric in metrics:
+        check_choice(metric, "metrics", METRICS)
+    try:
+        with warnings.catch_warnings():  # the library changes the process's filters
+            from torch_fidelity import utils
+    except ImportError as error:
+        raise SettingsError(
+            f"FID, KID, precision and recall are torch-fidelity's, which cannot be imported "
+            f"({error}); pip install latentlab[fidelity]"
+        ) from error
+    chosen = {}
+    for metric in (each for each in METRICS if each in metrics):
+        asked: dict[str, Any] = {metric: True, "feature_extractor": extractor}
+        try:
+            name = utils.resolve_feature_extractor(**asked)
+        except ValueError as error:
+            raise SettingsError(f"`extractor` is unknown to torch-fidelity: {error}") from error
+        chosen[metric] = (name, utils.resolve_feature_layer_for_metric(metric, **asked))
+    return chosen
+
+
+def _weight_file(name: str, given: Path | str | None) -> Path:
+    """Return the weights of the Inception or VGG16 network: a given file, or the published one."""
+    if given is None:
+        option = _OPTIONS[name]
+        instead = f"give the file by `{option}` (--{option.replace('_', '-')})"
+        return hub_file(_url(name), f"{name}: the weights", instead)
+    if not is_file(Path(given)):
+        raise CheckpointError(f"{given}: no such file; expected the weights of {name}")
+    return Path(given)
+
+
+def _url(name: str) -> str:
+    if name == VGG16:
+        from torchvision.models import VGG16_Weights
+
+        return str(VGG16_Weights.IMAGENET1K_V1.url)
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return str(URL_INCEPTION_V3)
+
+
+def _built(name: str, layer: str, file: Path | None, device: torch.device | str) -> Extractor:
+    """Build a network around weights that are read as data; without a file it has its own."""
+    from torch_fidelity.utils import create_feature_extractor
+
+    settings: dict[str, Any] = {"cuda": False, "verbose": False}
+    if file is not None:
+        # The library would run what a pickle asks for; it is given our copy of plain tensors.
+        copy = io.BytesIO()
+        torch.save(read_weights(file), copy)
+        copy.seek(0)
+        settings["feature_extractor_weights_path"] = copy
+    try:
+        with torch.random.fork_rng(devices=[]):  # layers start at random before they are filled
+            network = create_feature_extractor(name, [layer], **settings)
+    except (OSError, RuntimeError, AttributeError, TypeError) as error:
+        what = f"{name} cannot be built" if file is None else f"{file}: not the weights of {name}"
+        raise CheckpointError(f"{what} ({reason(error, -1)})") from error
+    digest = None if file is None else sha256_of(file)
+    return Extractor(f"{name} {layer}", network.to(device), digest)

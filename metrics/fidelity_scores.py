@@ -1,0 +1,73 @@
+"""FID, KID, precision and recall of features given by hand, computed by torch-fidelity.
+
+FID: Heusel et al. 2017. KID: Binkowski et al. 2018. Precision and recall: Kynkaanniemi et al. 2019.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentlab.numerics import Stream, keyed_seed
+
+KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000  # as published
+NEIGHBOURS = 3  # of precision and recall, as published
+
+Features = NDArray[np.float32]
+Rows = list[dict[str, Any]]
+
+
+def subset_size(generated: int, real: int) -> int:
+    """Pictures in each of KID's subsets: the published number, yet half of a set at most."""
+    return min(KID_SUBSET_SIZE, min(generated, real) // 2)
+
+
+def score(metric: str, generated: Features, real: Features, seed: int) -> Rows:
+    """Return the rows of "fid", "kid" or "prc" for features [N,D] and [M,D]."""
+    if metric == "kid":
+        return kid(generated, real, seed)
+    return {"fid": fid, "prc": precision_recall}[metric](generated, real)
+
+
+def fid(generated: Features, real: Features) -> Rows:
+    """Return FID of features [N,D] and [M,D] as one row."""
+    from torch_fidelity import KEY_METRIC_FID
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    # In float64: means that are taken in float32 lose digits.
+    sides = [fid_features_to_statistics(torch.from_numpy(x).double()) for x in (generated, real)]
+    return [{"measure": "fid", "value": fid_statistics_to_metric(*sides, False)[KEY_METRIC_FID]}]
+
+
+def kid(generated: Features, real: Features, seed: int) -> Rows:
+    """Return KID of features [N,D] and [M,D] as one row, with its deviation over subsets."""
+    from torch_fidelity import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    found = kid_features_to_metric(
+        torch.from_numpy(generated),
+        torch.from_numpy(real),
+        kid_subsets=KID_SUBSETS,
+        kid_subset_size=subset_size(len(generated), len(real)),
+        rng_seed=keyed_seed(seed, Stream.FIDELITY) % 2**32,
+        verbose=False,
+    )
+    value, deviation = found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
+    return [{"measure": "kid", "value": value, "standard_error": deviation}]
+
+
+def precision_recall(generated: Features, real: Features) -> Rows:
+    """Return precision, recall and their F-score of features [N,D] and [M,D], one row each."""
+    from torch_fidelity import KEY_METRIC_F_SCORE, KEY_METRIC_PRECISION, KEY_METRIC_RECALL
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
+    found = prc_features_to_metric(
+        torch.from_numpy(generated),
+        torch.from_numpy(real),
+        prc_neighborhood=NEIGHBOURS,
+        save_cpu_ram=True,  # the distances of 50,000 pictures would take 10 GB at once
+        verbose=False,
+    )
+    names = (KEY_METRIC_PRECISION, KEY_METRIC_RECALL, KEY_METRIC_F_SCORE)
+    return [{"measure": name, "value": found[name]} for name in names]

@@ -1,0 +1,155 @@
+"""FID, KID, precision and recall, by torch-fidelity: how near generated pictures are to real ones.
+
+Which pictures are compared is decided here; networks and scores are the library's.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from latentlab import Generator, NumericalError, SettingsError
+from latentlab.datasets.pictures import Dataset
+from latentlab.images import to_uint8
+from latentlab.numerics import Stream, full_precision
+from metrics import sampling
+from metrics.fidelity_networks import METRICS, Extractor, open_extractors
+from metrics.fidelity_scores import KID_SUBSETS, NEIGHBOURS, score, subset_size
+from metrics.result import MetricResult
+
+BETTER = {"fid": "lower", "kid": "lower"}  # of the others, more is better
+
+_FEWEST = NEIGHBOURS + 1  # pictures, so that each has as many neighbours
+# Real pictures are numbered from here in ``finished``: as many are never generated.
+_FIRST_REAL = 2**40
+
+
+@full_precision()
+def fidelity(  # noqa: PLR0913 - one for each setting
+    g: Generator,
+    reals: Dataset,
+    num_samples: int = 50_000,
+    seed: int = 0,
+    *,
+    metrics: Sequence[str] = METRICS,
+    mirror: bool = False,
+    weights: Path | str | None = None,
+    vgg_weights: Path | str | None = None,
+    extractor: str | None = None,
+    batch: int | None = None,
+    finished: sampling.Finished | None = None,
+    progress: sampling.Progress | None = None,
+) -> MetricResult:
+    """Compare generated pictures with real ones, without truncation and with random noise.
+
+    Args:
+        g: The generator; labels of a conditional one are drawn at random.
+        reals: Real pictures, from ``open_dataset``; the first ``num_samples`` of them are used.
+        num_samples: Number of generated pictures; 50,000 is what papers report.
+        seed: Of latents, labels, noise, mirroring, and KID's subsets.
+        metrics: Some of "fid", "kid" (both on Inception features) and "prc" (on VGG16's).
+        mirror: Whether to flip real pictures at random, as training may have.
+        weights: File of the Inception network; None takes torch's hub cache, or fetches it.
+        vgg_weights: File of the VGG16 network; None takes torch's hub cache, or fetches it.
+        extractor: One network for all metrics, by the name under which torch-fidelity has it
+            registered; it brings its own weights unless it is one of these two.
+        batch: Pictures at once on a GPU, see ``batch_size``.
+        finished: Batches of an earlier run, see ``in_batches``.
+        progress: Called with the pictures done and in all, real and generated.
+
+    Returns:
+        Rows with ``measure``: fid, kid, precision, recall, f_score. KID's standard error is the
+        deviation over its subsets, which is more than that of their mean.
+
+    Raises:
+        SettingsError: If torch-fidelity is not installed, or a setting is out of range.
+        CheckpointError: If weights are missing, or not those of the network.
+        NumericalError: If a picture or a feature is not finite.
+    """
+    sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    count = min(num_samples, len(reals))
+    if count < _FEWEST:
+        raise SettingsError(
+            f"fidelity takes {_FEWEST} real and {_FEWEST} generated pictures or more, but got "
+            f"{len(reals)} and {num_samples}"
+        )
+    chosen = open_extractors(metrics, sampling.device_of(g), weights, vgg_weights, extractor)
+    networks = {network.name: network for network in chosen.values()}.values()
+    size, total = sampling.batch_size(g, batch), count + num_samples
+
+    def real(samples: range) -> sampling.Arrays:
+        pictures = _real_pictures(reals, [i - _FIRST_REAL for i in samples], mirror, seed)
+        return _features(networks, pictures.to(sampling.device_of(g)))
+
+    def generated(samples: range) -> sampling.Arrays:
+        found = _features(networks, generated_pictures(g, sampling.whole_groups(samples), seed))
+        return {name: rows[: len(samples)] for name, rows in found.items()}
+
+    told = sampling.shifted(progress, -_FIRST_REAL, total)
+    r = sampling.in_batches(real, range(_FIRST_REAL, _FIRST_REAL + count), size, finished, told)
+    told = sampling.shifted(progress, count, total)
+    f = sampling.in_batches(generated, range(num_samples), size, finished, told)
+    started = time.perf_counter()
+    names = {metric: network.name for metric, network in chosen.items()}
+    rows = [row for metric, n in names.items() for row in score(metric, f[n], r[n], seed)]
+    rows = [{"better": BETTER.get(row["measure"], "higher"), **row} for row in rows]
+    seconds = float(f["seconds"].sum() + r["seconds"].sum()) + time.perf_counter() - started
+    settings = {
+        "n": num_samples, "seed": seed, "reals": count, "data": reals.fingerprint,
+        "mirror": mirror, "noise": "random", **_provenance(chosen, subset_size(num_samples, count)),
+    }  # fmt: skip
+    return MetricResult("fidelity", pd.DataFrame(rows), settings, seconds=seconds)
+
+
+@torch.no_grad()
+def generated_pictures(g: Generator, samples: Sequence[int], seed: int) -> Tensor:
+    """Render numbered pictures [N,3,R,R] in 0..255, each from (seed, its number) alone.
+
+    Raises:
+        NumericalError: If one holds NaN or infinity.
+    """
+    images = sampling.render_samples(g, samples, seed, Stream.FIDELITY)
+    broken = ~images.isfinite().flatten(1).all(dim=1)
+    if broken.any():
+        first = samples[int(broken.nonzero()[0])]
+        raise NumericalError(f"fidelity: generated picture {first} holds NaN or infinity")
+    return to_uint8(images).expand(-1, 3, -1, -1)
+
+
+def _real_pictures(reals: Dataset, indices: Sequence[int], mirror: bool, seed: int) -> Tensor:
+    """Return real pictures [N,3,R,R] in 0..255, flipped by (seed, their number) alone."""
+    rows = [to_uint8(reals.image(i)) for i in indices]
+    for row, i in enumerate(indices if mirror else []):
+        if np.random.default_rng([seed, Stream.MIRROR, i]).integers(2):
+            rows[row] = rows[row].flip(-1)
+    return torch.stack(rows).expand(-1, 3, -1, -1)
+
+
+def _features(networks: Iterable[Extractor], pixels: Tensor) -> sampling.Arrays:
+    """Return features [N,D] of pictures [N,3,R,R] in 0..255, by network."""
+    features: sampling.Arrays = {network.name: network.features(pixels) for network in networks}
+    for name, rows in features.items():
+        if not np.isfinite(rows).all():
+            raise NumericalError(f"{name}: its features hold NaN or infinity; check its weights")
+    return features
+
+
+def _provenance(chosen: dict[str, Extractor], subset: int) -> dict[str, Any]:
+    """Return what decides scores besides the pictures."""
+    import torch_fidelity
+
+    facts: dict[str, Any] = {
+        "torch_fidelity": torch_fidelity.__version__,
+        "features": {metric: network.name for metric, network in chosen.items()},
+        "weights_sha256": {n.name: n.sha256 for n in chosen.values() if n.sha256},
+    }
+    if "kid" in chosen:
+        facts |= {"kid_subsets": KID_SUBSETS, "kid_subset_size": subset}
+    if "prc" in chosen:
+        facts["neighbours"] = NEIGHBOURS
+    return facts

@@ -1,0 +1,147 @@
+import json
+import re
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import latentlab
+from cli.main import main
+from cli.measuring.comparison_page import _told, planned_files, verdicts
+from metrics import MetricResult, perceptual_path_length
+from metrics.differences import compare as differences
+from tests.conftest import make_progan
+
+A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"
+FEW = "ppl=24,separability=80,contributions=16,droplets=8"
+
+
+def compare(folder, *arguments):
+    command = ["compare", *map(str, arguments), "--device", "cpu", "-o", str(folder)]
+    return CliRunner().invoke(main, [*command, "--distance", "builtin:digits"])
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared") / "out"
+    done = compare(folder, A, B, "--classifier", "builtin:digits-classifier", "--samples", FEW,
+                   "--published")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    return folder, done.stderr
+
+
+def test_every_metric_is_measured_on_both_with_the_same_seeds(compared):
+    folder, _ = compared
+    rows = pd.read_csv(folder / "report.csv")
+    for model in (A, B):
+        mine = rows[rows["model"] == model]
+        assert {"path_length", "separability", "droplets"} <= set(mine["metric"])
+        assert mine["sha256"].unique().tolist() == [latentlab.load(model).sha256]
+    assert rows["seed"].unique().tolist() == [0]
+    distance = latentlab.perceptual_distance("builtin:digits")
+    for model in (A, B):
+        value = rows[(rows["model"] == model) & (rows["metric"] == "path_length")]["value"].item()
+        g = latentlab.load(model).generator
+        assert value == perceptual_path_length(g, distance, num_samples=24).value
+
+
+def test_differences_say_who_is_better(compared):
+    folder, talk = compared
+    rows = pd.read_csv(folder / "differences.csv")
+    assert rows["metric"].tolist() == ["path_length", "separability", "separability", "droplets"]
+    assert set(rows["better"]) <= {A, B, "neither"}
+    for row in rows.itertuples():
+        assert row.difference == pytest.approx(row.value_b - row.value_a)
+        assert row.significant == (row.ci_low > 0 or row.ci_high < 0)
+    winners = set(rows["better"]) - {"neither"}
+    assert all(f"{winner} is better on" in talk for winner in winners)
+
+
+def test_what_does_not_apply_to_a_model_is_noted(compared):
+    folder, _ = compared
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"{A} has no contributions: only a skip generator" in page
+
+
+def test_one_page_holds_everything(compared):
+    folder, _ = compared
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for heading in ("Which is better on what", "Samples", "Path lengths", "Droplets",
+                    "Separability of each attribute", "Contribution of each resolution",
+                    "Published figures, for orientation", "How it was measured"):  # fmt: skip
+        assert f"<h2>{heading}</h2>" in page
+    assert len(re.findall('<img src="data:image/png', page)) == 6
+    assert "not measured here" in page
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    assert {*planned_files(2), "report.csv", "report.html"} == set(listed)
+
+
+def test_a_difference_without_an_interval_has_no_verdict():
+    def fid(value):
+        rows = pd.DataFrame([{"measure": "fid", "better": "lower", "value": value}])
+        return [MetricResult("fidelity", rows, {})]
+
+    lines = verdicts(_told(differences({"a": fid(1.0), "b": fid(9.0)})))
+    assert lines == ["No verdict on FID, as no interval is known."]
+
+
+def test_samples_stand_side_by_side(compared):
+    folder, _ = compared
+    with Image.open(folder / "samples.png") as picture:
+        assert picture.width > 1.9 * picture.height * 0.9
+        assert len(picture.getcolors(2**20)) > 50
+
+
+def test_three_models_and_one_without_w(tmp_path):
+    third = tmp_path / "third.safetensors"
+    latentlab.save(make_progan(resolution=32), third)
+    done = compare(tmp_path / "out", A, B, third, "--metric", "ppl", "--metric", "droplets",
+                   "--samples", "ppl=8,droplets=4")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "out" / "differences.csv")
+    assert rows["metric"].value_counts().to_dict() == {"path_length": 1, "droplets": 3}
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "has no ppl: this generator has no W" in page
+
+
+def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch):
+    calls = []
+
+    def broken(g, *arguments, **settings):
+        raise KeyboardInterrupt
+
+    def counted(g, *arguments, **settings):
+        calls.append(len(settings["finished"]))
+        return perceptual_path_length(g, *arguments, **settings)
+
+    arguments = (A, B, "--metric", "ppl", "--metric", "droplets", "--samples", "ppl=8,droplets=4")
+    monkeypatch.setattr("cli.measuring.comparison.droplets", broken)
+    assert compare(tmp_path, *arguments).exit_code == 130
+    monkeypatch.undo()
+    monkeypatch.setattr("cli.measuring.comparison.perceptual_path_length", counted)
+    assert compare(tmp_path, *arguments).exit_code == 0
+    assert calls[0] > 0
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_a_dry_run_tells_what_would_be_measured(tmp_path):
+    done = compare(tmp_path / "out", A, B, "--dry-run")
+    facts = json.loads(done.stdout)
+    assert facts["samples"] == {"ppl": 50_000, "contributions": 1024, "droplets": 256}
+    assert len(facts["models"]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ((A,), "two checkpoints"), ((A, A), "each once"),
+    ((A, B, "--metric", "separability"), "--classifier"),
+    ((A, B, "--metric", "fidelity"), "--data"),
+    ((A, B, "--samples", "ppl=0"), "ppl=0"), ((A, B, "--samples", "fid=9"), "fid=9"),
+    ((A, B, "--samples", "ppl=1,ppl=2"), "each once"), ((A, B, "--samples", "ppl"), "ppl"),
+])  # fmt: skip
+def test_bad_orders_are_usage_errors(tmp_path, arguments, words):
+    done = compare(tmp_path / "out", *arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import latentlab
+from cli.main import main
+from metrics.droplet_detection import THRESHOLD
+
+MODEL = "builtin:digits-stylegan1"
+ROW, COLUMN = 4, 10  # of 16
+
+
+def droplets(folder, *arguments):
+    command = ["droplets", *map(str, arguments), "--device", "cpu", "-o", str(folder)]
+    return CliRunner().invoke(main, command)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A checkpoint whose noise has a spike at one place, strong enough for every image."""
+    g = latentlab.load(MODEL).generator
+    layer = g.synthesis.b16.layer1
+    layer.noise_const[ROW, COLUMN] += 100 / float(layer.noise_strength.abs().mean())
+    path = tmp_path_factory.mktemp("planted") / "planted.safetensors"
+    latentlab.save(g, path)
+    return path
+
+
+def test_planted_droplets_are_found_and_shown(planted, tmp_path):
+    done = droplets(tmp_path, planted, "--samples", 12, "--html")
+    assert done.exit_code == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "report.csv")
+    assert rows["layer"].iloc[0] == "any"
+    found = pd.read_csv(tmp_path / "detections.csv")
+    here = found[found["layer"] == "b16.layer1"]
+    assert here["sample"].nunique() >= 11
+    np.testing.assert_allclose(here["row"], (ROW + 0.5) / 16, atol=1 / 16)
+    np.testing.assert_allclose(here["column"], (COLUMN + 0.5) / 16, atol=1 / 16)
+    assert "b16.layer1" in done.stderr
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Pictures with the strongest droplets" in page
+    with Image.open(tmp_path / "heat.png") as picture:
+        assert (np.asarray(picture.convert("RGB")) == [0, 255, 255]).all(axis=2).sum() > 100
+
+
+def test_none_are_found_in_the_bundled_model(tmp_path):
+    done = droplets(tmp_path, MODEL, "--samples", 16)
+    assert done.exit_code == 0, done.stderr
+    assert "0 of 16 pictures have a droplet" in done.stderr
+    assert pd.read_csv(tmp_path / "report.csv")["value"].max() == 0
+    assert list(pd.read_csv(tmp_path / "detections.csv").columns) == [
+        "sample", "layer", "resolution", "row", "column", "strength", "area_share"
+    ]  # fmt: skip
+
+
+def test_the_threshold_is_the_librarys(tmp_path):
+    done = droplets(tmp_path / "out", MODEL, "--dry-run")
+    assert json.loads(done.stdout)["threshold"] == THRESHOLD
+    assert not (tmp_path / "out").exists()

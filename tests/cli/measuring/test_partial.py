@@ -1,0 +1,97 @@
+import os
+
+import numpy as np
+import pytest
+
+from cli.measuring.partial import PartialResults, remove_all
+
+IDENTITY = {"metric": "ppl", "seed": 0}
+
+
+def batch(start, stop, seconds=1.0):
+    return {
+        "x": np.arange(start, stop, dtype=np.float32),
+        "seconds": np.full(stop - start, seconds),
+    }
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(
+        a[k].dtype == b[k].dtype and np.array_equal(a[k], b[k]) for k in a
+    )
+
+
+def test_batches_come_back_as_they_were_written(tmp_path):
+    kept = PartialResults(tmp_path, IDENTITY)
+    for start in (0, 4, 8):
+        kept[range(start, start + 4)] = batch(start, start + 4)
+    kept.write()
+    again = PartialResults(tmp_path, IDENTITY)
+    assert set(again) == {range(0, 4), range(4, 8), range(8, 12)}
+    assert all(same(again[part], kept[part]) for part in kept)
+
+
+def test_another_measurement_has_a_place_of_its_own(tmp_path):
+    kept = PartialResults(tmp_path, IDENTITY)
+    kept[range(4)] = batch(0, 4)
+    kept.write()
+    assert len(PartialResults(tmp_path, {**IDENTITY, "seed": 1})) == 0
+    assert len(PartialResults(tmp_path, dict(reversed(IDENTITY.items())))) == 1
+
+
+def test_a_damaged_file_costs_its_batches_and_no_more(tmp_path, capsys):
+    kept = PartialResults(tmp_path, IDENTITY)
+    for start in (0, 4):
+        kept[range(start, start + 4)] = batch(start, start + 4)
+        kept.write()
+    first, _ = sorted(kept.folder.iterdir())
+    first.write_bytes(first.read_bytes()[:-40])
+    again = PartialResults(tmp_path, IDENTITY)
+    assert set(again) == {range(4, 8)}
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_one_wrong_bit_of_a_file_costs_no_more_either(tmp_path, capsys):
+    # Some are another way of compression, or an encrypted member: errors of other kinds.
+    kept = PartialResults(tmp_path, IDENTITY)
+    kept[range(4)] = batch(0, 4)
+    kept.write()
+    (file,) = kept.folder.iterdir()
+    content = file.read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        assert len(PartialResults(tmp_path, IDENTITY)) <= 1
+    assert "damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [".tmp-0123.npz", "notes.txt"])
+def test_files_left_by_a_kill_are_passed_over(tmp_path, name, capsys):
+    kept = PartialResults(tmp_path, IDENTITY)
+    kept[range(4)] = batch(0, 4)
+    kept.write()
+    (kept.folder / name).write_bytes(b"half")
+    assert len(PartialResults(tmp_path, IDENTITY)) == 1
+    capsys.readouterr()
+
+
+def test_batches_are_written_as_time_passes(tmp_path, monkeypatch):
+    kept = PartialResults(tmp_path, IDENTITY)
+    kept[range(4)] = batch(0, 4)
+    assert not kept.folder.exists()
+    monkeypatch.setattr("cli.measuring.partial._PAUSE", 0.0)
+    kept[range(4, 8)] = batch(4, 8)
+    assert len(list(kept.folder.iterdir())) == 1
+    kept.write()  # nothing is left to write
+    assert len(list(kept.folder.iterdir())) == 1
+
+
+def test_finished_measurements_leave_nothing(tmp_path):
+    for seed in (0, 1):
+        kept = PartialResults(tmp_path, {**IDENTITY, "seed": seed})
+        kept[range(4)] = batch(0, 4)
+        kept.write()
+    (tmp_path / "report.csv").write_text("kept\n")
+    remove_all(tmp_path)
+    assert os.listdir(tmp_path) == ["report.csv"]
