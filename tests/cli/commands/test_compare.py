@@ -58,6 +58,16 @@ def test_differences_say_who_is_better(compared):
     assert all(f"{winner} is better on" in talk for winner in winners)
 
 
+def test_results_of_another_run_are_told_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "cli.measuring.comparison.open_settings", lambda *_, **__: pytest.fail("fetched")
+    )
+    (tmp_path / "report.csv").touch()
+    done = compare(tmp_path, A, B, "--metric", "ppl")
+    assert done.exit_code == 6
+    assert "report.csv exists" in done.stderr.splitlines()[-1]
+
+
 def test_what_does_not_apply_to_a_model_is_noted(compared):
     folder, _ = compared
     page = (folder / "report.html").read_text(encoding="utf-8")
