@@ -117,13 +117,6 @@ def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Mode
     return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
 
 
-def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:
-    """Return how many layers to truncate: as asked, or as the checkpoint says; None means all."""
-    truncation = opened.metadata.get("truncation")
-    own: Any = truncation.get("cutoff") if isinstance(truncation, dict) else None
-    return own if asked is None and type(own) is int and own >= 0 else asked
-
-
 def label_of(g: Generator, label: int | None) -> Tensor | None:
     """Return a class as a label [1,c_dim]; a conditional generator must be given one."""
     if g.c_dim and label is None:

@@ -29,13 +29,14 @@ class RenderingRequest:
 
     def open(self) -> "RenderingModel":
         """Open the model; raises SettingsError before if there can be no such video."""
-        from cli.models import RenderingModel, cutoff_of, open_model
+        from cli.models import RenderingModel, open_model
         from latentlab.video.writer import check_video
 
         if self.video is not None:
             check_video(self.video, self.fps)
         model = open_model(self.checkpoint, self.device, self.tuning)
-        cutoff = cutoff_of(model.opened, self.truncation_cutoff)
+        asked = self.truncation_cutoff
+        cutoff = model.opened.truncation_cutoff if asked is None else asked
         truncation = (self.truncation_psi, cutoff)
         return RenderingModel(**vars(model), truncation=truncation, label=self.label)
 

@@ -88,6 +88,16 @@ class Checkpoint:
         return int(named[1]) * 1000 if named else None
 
     @property
+    def truncation_cutoff(self) -> int | None:
+        """How many layers its own system truncates unless told otherwise; None: all of them.
+
+        It is the ``truncation_cutoff`` of a generator's call, and the command line's default.
+        """
+        truncation = self.metadata.get("truncation")
+        cutoff = truncation.get("cutoff") if isinstance(truncation, Mapping) else None
+        return cutoff if type(cutoff) is int and cutoff >= 0 else None
+
+    @property
     def generator(self) -> Generator:
         """The averaged (EMA) generator; the raw one where the file has no other.
 

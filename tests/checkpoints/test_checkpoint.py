@@ -71,3 +71,15 @@ def test_the_note_is_saved_and_survives_further_conversions(data, tmp_path):
         assert "non-commercial" in json.loads(header["metadata"])["licence"]
     latentlab.save(latentlab.load(source), second, {"licence": "with permission"})
     assert latentlab.load(second).metadata["licence"] == "with permission"
+
+
+@pytest.mark.parametrize(("metadata", "cutoff"), [
+    ({"truncation": {"psi": 0.7, "cutoff": 8}}, 8),
+    ({"truncation": {"psi": 0.5, "cutoff": None}}, None),
+    ({"truncation": {"cutoff": "8"}}, None),  # nothing that a file says is trusted to be a number
+    ({"truncation": {"cutoff": -1}}, None),
+    ({"truncation": None}, None),
+    ({}, None),
+])  # fmt: skip
+def test_a_checkpoint_says_how_many_layers_it_truncates(metadata, cutoff):
+    assert checkpoint("stylegan1-tf", **metadata).truncation_cutoff == cutoff

@@ -48,7 +48,7 @@ def check(ours, array, tolerance):
 @pytest.mark.parametrize("name", STYLEGANS)
 def test_w_is_that_of_the_original_code(name, open_genuine):
     checkpoint, ref = open_genuine(name)
-    g, cutoff = checkpoint.generator, checkpoint.metadata["truncation"]["cutoff"]
+    g, cutoff = checkpoint.generator, checkpoint.truncation_cutoff
     assert (cutoff or g.num_ws) == ref["truncation_cutoff"]
     check(g.mapping(tensor(ref["z"])), ref["w"], W)
     check(g.mapping(tensor(ref["z"]), None, 0.7, cutoff), ref["w_psi07"], W)
