@@ -9,6 +9,7 @@ import click
 from cli.commands.align import align
 from cli.commands.attribution import attribution
 from cli.commands.compare import compare
+from cli.commands.completion import completion
 from cli.commands.contributions import contributions
 from cli.commands.convert import convert
 from cli.commands.demo import demo
@@ -28,6 +29,8 @@ from cli.commands.separability import separability
 from cli.commands.train import train
 from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
+from cli.options.option import in_words
+from cli.options.shells import serve_shells
 from cli.running.invocation import PROGRAM, remember_command
 from cli.text import say
 
@@ -100,8 +103,9 @@ def main() -> None:
 
 
 for _command in (
-    align, attribution, compare, contributions, convert, demo, directions, droplets, edit,
-    fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project, separability,
+    align, attribution, compare, completion, contributions, convert, demo, directions, droplets,
+    edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project, separability,
     train, train_classifier, tune,
 ):  # fmt: skip
-    main.add_command(_command)
+    main.add_command(in_words(_command))
+serve_shells()

@@ -31,7 +31,7 @@ def align(
     output: Path,
     overwrite: bool,
 ) -> None:
-    """Cut the faces out of photos, upright and as FFHQ's pictures show them.
+    """Cut the faces out of photos, as in FFHQ.
 
     PICTURE is a file, a folder of pictures, or a pattern such as 'photos/*.jpg'. Where the
     faces are comes from --landmarks, or is found by --face-model. DIR receives a

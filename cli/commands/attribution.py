@@ -43,7 +43,7 @@ def attribution(
     distance: str,
     request: MeasuringRequest,
 ) -> None:
-    """Tell real pictures from generated ones by projecting them.
+    """Tell real pictures from generated ones.
 
     A generator's own pictures can be projected back almost exactly, others less so. Both are
     projected, and the distances that remain are compared: the area under the ROC curve is 1

@@ -28,8 +28,9 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
               help="What to measure; may be repeated. Default: all that the options allow.")
 @click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
-              show_default="50,000 paths, 200,000 images, 1,024 latents, 256 images",
-              help="Sample counts, such as ppl=5000,droplets=64.")
+              help="How many samples, such as ppl=5000,droplets=64. Default: 50,000 paths, 200,000 "
+              "pictures for separability, 1,024 latents for contributions, 256 pictures for "
+              "droplets, 50,000 for fidelity.")
 @comparison_options
 @click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such.")
 @measuring_options(always_page=True)
@@ -48,7 +49,7 @@ def compare(
     samples side by side, path lengths, contributions and droplets. DIR receives the tables as
     well: report.csv and differences.csv. The same command again continues where it was stopped.
 
-    Path length needs a perceptual distance (see ppl), separability a classifier, fidelity real
+    Path length needs a perceptual distance, separability a classifier, fidelity real
     pictures. A metric that does not apply to a model is noted.
 
     \b

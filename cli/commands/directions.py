@@ -4,6 +4,7 @@ import click
 
 from cli.options.common import checkpoint_argument, class_option, given_options
 from cli.options.measuring import (
+    ELSEWHERE,
     AttributesRequest,
     MeasuringRequest,
     attributes_options,
@@ -19,7 +20,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
 @click.command()
 @checkpoint_argument
 @click.option("--method", type=click.Choice(["pca", "sefa", "svm"]), default="pca",
-              show_default=True, help="How directions are found, see above.")
+              show_default=True, help='How directions are found, see "Methods" above.')
 @click.option("--samples", type=click.IntRange(2, 10_000_000), metavar="N",
               help="Samples of w that decide the directions of pca, and the unit of all; for svm, "
               "pictures to classify. Default: 100,000, and 20,000 pictures.")
@@ -28,7 +29,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
 @click.option("--layers", type=layer_list, metavar="LAYERS",
               help="Layers that are moved unless an edit names others: coarse, middle, fine, or "
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
-@attributes_options(" for svm", "`latentlab separability`", "w")
+@attributes_options(" for svm", ELSEWHERE, "w")
 @click.option("--picture", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
               metavar="SEED", help="Seed of the picture that directions.png shows moved.")
 @click.option("--strength", type=FiniteFloat(min=0, min_open=True), default=3.0, show_default=True,

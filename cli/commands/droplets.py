@@ -4,6 +4,7 @@ import click
 
 from cli.options.common import checkpoint_argument
 from cli.options.measuring import MeasuringRequest, measuring_options, samples_option
+from cli.options.option import Option
 from cli.options.values import FiniteFloat
 
 _THRESHOLD = 5.0  # as metrics.droplet_detection.THRESHOLD, without torch
@@ -16,8 +17,9 @@ _THRESHOLD = 5.0  # as metrics.droplet_detection.THRESHOLD, without torch
 @click.option("--threshold", type=FiniteFloat(min=0, min_open=True), default=_THRESHOLD,
               show_default=True, metavar="SIGMAS",
               help="Robust standard deviations that 40 % of the channels must deviate by.")
-@click.option("--noise", type=click.Choice(["const", "random"]), default="const",
-              show_default=True, help="The stored noise maps, or new ones for each picture.")
+@click.option("--noise-mode", "noise", cls=Option, old=["--noise"],
+              type=click.Choice(["const", "random"]), default="const", show_default=True,
+              help="Noise maps: the stored ones, or new ones for each picture.")
 @measuring_options()
 def droplets(
     checkpoint: str, samples: int, threshold: float, noise: str, request: MeasuringRequest

@@ -21,7 +21,8 @@ _PATH = click.Path(path_type=Path)
                  help="Latents (.npz with key w), or a folder of `latentlab project`, whose noise "
                  "maps are used as well. Repeat the option for more."),
     click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
-                 help="Noise maps of --projected-w FILE. Default: those stored in the generator."),
+                 help="Noise maps saved by project, for --projected-w FILE. Default: those in "
+                 "the generator."),
     click.option("--seeds", type=number_list, metavar="LIST",
                  help="Edit the pictures of seeds such as 0,3,8-15 instead."),
     click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Render latents from an .npz with key w instead of seeds."),
     click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Noise maps saved by project, for use with --projected-w."),
+                 help="Noise maps saved by project, for --projected-w FILE. Default: those in "
+                 "the generator."),
     click.option("--truncation-psi", "psis", type=float_list, default="1", show_default=True,
                  metavar="PSI[,PSI...]",
                  help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several "

@@ -28,7 +28,8 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
                  help="Seeds of the columns; they give the styles of the chosen layers."),
     click.option("--layers", type=layer_list, multiple=True, default=["coarse"],
                  show_default=True, metavar="LAYERS",
-                 help="Layers that the columns give, see above. Repeat the option for more grids."),
+                 help='Layers that the columns give, see "Layers" above. Repeat the option '
+                 "for more grids."),
     click.option("--row-w", type=click.Path(path_type=Path), metavar="FILE",
                  help="Rows from saved latents (.npz with key w) instead of seeds."),
     click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE",

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.options.common import output_option, overwrite_option
+from cli.options.option import Option
 from cli.options.pictures import DecodeRequest, decode_options
 from cli.options.values import FiniteFloat, file_name
 from cli.running.exit_codes import leave
@@ -15,8 +16,9 @@ from cli.text import counted, say
 @click.command("paste-back")
 @click.argument("folders", nargs=-1, required=True, metavar="PROJECTION...",
                 type=click.Path(path_type=Path))
-@click.option("--face", type=file_name(), default="projected.png", show_default=True,
-              metavar="NAME", help="Which file of a projection is the face, of any size.")
+@click.option("--face-file", "face", cls=Option, old=["--face"], type=file_name(),
+              default="projected.png", show_default=True, metavar="NAME",
+              help="Which file of a projection is the face, of any size.")
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path),
               metavar="DIR", help="Where the photos are now, if they have moved.")
 @click.option("--feather", type=FiniteFloat(0, 0.5), default=0.1, show_default=True,
@@ -43,7 +45,7 @@ def paste_back(
     \b
     Examples:
       latentlab paste-back out -o pasted
-      latentlab paste-back out/anna --face edited.png --feather 0.2 -o pasted
+      latentlab paste-back out/anna --face-file edited.png --feather 0.2 -o pasted
     """
     from cli.projecting.pasting import Pasting, files_for, paste_all, projections
 

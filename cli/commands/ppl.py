@@ -9,6 +9,7 @@ from cli.options.measuring import (
     measuring_options,
     samples_option,
 )
+from cli.options.option import Option
 from cli.options.values import FiniteFloat
 
 
@@ -16,10 +17,11 @@ from cli.options.values import FiniteFloat
 @click.command()
 @checkpoint_argument
 @click.option("--protocol", type=click.Choice(PROTOCOL_NAMES), default="ppl2_wend",
-              show_default=True, help="What the papers' code calls it, see above.")
+              show_default=True, help='Path length protocol, see "Protocols" above.')
 @samples_option(50_000, "Number of paths.")
-@click.option("--noise", type=click.Choice(["random", "const"]), default="random",
-              show_default=True, help="New noise maps for each path, as published, or stored ones.")
+@click.option("--noise-mode", "noise", cls=Option, old=["--noise"],
+              type=click.Choice(["random", "const"]), default="random", show_default=True,
+              help="Noise maps: new ones for each path, as published, or the stored ones.")
 @click.option("--relative-width", type=FiniteFloat(min=0, min_open=True), metavar="SHARE",
               help="Stop early, once the 95 % interval is narrower than this share of the value.")
 @distance_option

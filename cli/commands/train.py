@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import common
+from cli.options.option import Option
 from cli.options.values import FiniteFloat
 from cli.running.interrupt import stop_on_signals
 from cli.running.processes import joined_processes
@@ -62,7 +63,8 @@ _options = common.grouped_options("request", TrainingRequest, (
                  help="Crop and resize pictures to this; default: the size of the first."),
     click.option("--channels", type=click.Choice(["1", "3"]), default="3", show_default=True,
                  help="Grey or colour."),
-    click.option("--labels", is_flag=True, help="Train a conditional model on the data's labels."),
+    click.option("--conditional", "labels", cls=Option, old=["--labels"], is_flag=True,
+                 help="Train a conditional model on the data's labels."),
     click.option("--mirror", is_flag=True, help="Flip pictures at random."),
     click.option("--batch", type=click.IntRange(min=1), metavar="N",
                  help="Pictures per step; default: the config's."),
@@ -81,7 +83,7 @@ _options = common.grouped_options("request", TrainingRequest, (
 @_options
 @joined_processes
 def train(request: TrainingRequest) -> None:
-    """Train a StyleGAN2, StyleGAN or Progressive GAN, or continue.
+    """Train a StyleGAN or Progressive GAN, or continue.
 
     The same command again continues where it stopped. DIR receives
     snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv

@@ -35,7 +35,7 @@ def tune(
     overwrite: bool,
     device: str,
 ) -> None:
-    """Fine-tune the generator around projected pictures (pivotal tuning).
+    """Tune a generator to projected pictures (pivotal tuning).
 
     PROJECTION_DIR is a folder that `latentlab project` wrote, for one picture or for many; all
     pictures are tuned to together (Roich et al. 2021). Latents and noise stay as they are, the

@@ -127,7 +127,7 @@ def distance_option(command: Command) -> Command:
     command.__doc__ = f"{text}{_DISTANCES}{examples}{rest}"
     return click.option(
         "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
-        help="Perceptual distance, see above.",
+        help='Perceptual distance, see "Perceptual distances" above.',
     )(command)  # fmt: skip
 
 

@@ -24,6 +24,10 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 PROTOCOL_NAMES = ("ppl_zfull", "ppl_wfull", "ppl_zend", "ppl_wend", "ppl2_wend")
 METRIC_NAMES = ("fid", "kid", "prc")
 
+# Where classifiers and labels are explained: in the command's own help, or in another's.
+_ABOVE = ('"Classifiers" above', '"Labels" above')
+ELSEWHERE = ("`latentlab separability --help`",) * 2
+
 _FILE = click.Path(path_type=Path)
 
 
@@ -137,11 +141,11 @@ def samples_option(default: int, text: str) -> Decorator:
     )  # fmt: skip
 
 
-def _classifier_options(use: str, where: str) -> tuple[Decorator, ...]:
-    """Return --classifier and --outputs; ``use`` says what for, ``where`` they are explained."""
+def _classifier_options(use: str, where: tuple[str, str]) -> tuple[Decorator, ...]:
+    """Return --classifier and --outputs; ``use`` says what for, ``where[0]`` they are explained."""
     return (
         click.option("--classifier", "classifiers", multiple=True, metavar="FILE",
-                     help=f"Classifier of pictures{use}, see {where}; may be repeated."),
+                     help=f"Classifier of pictures{use}, see {where[0]}; may be repeated."),
         click.option("--outputs", type=click.Choice(["classes", "attributes"]), default="classes",
                      show_default=True, help="What several outputs of one classifier are: classes "
                      "that exclude each other, each taken against the rest, or independent "
@@ -149,12 +153,14 @@ def _classifier_options(use: str, where: str) -> tuple[Decorator, ...]:
     )  # fmt: skip
 
 
-def attributes_options(use: str = "", where: str = "above", arrays: str = "w or z") -> Decorator:
+def attributes_options(
+    use: str = "", where: tuple[str, str] = _ABOVE, arrays: str = "w or z"
+) -> Decorator:
     """Return the options of an AttributesRequest, passed to the command as ``attributes``.
 
     Args:
         use: What they are for, where a command has another use as well: " for ...".
-        where: Where classifiers and labels are explained.
+        where: Where classifiers are explained, and where labels are.
         arrays: What latents may be.
     """
     return grouped_options("attributes", AttributesRequest, (
@@ -165,7 +171,8 @@ def attributes_options(use: str = "", where: str = "above", arrays: str = "w or 
         click.option("--latents", type=_FILE, metavar="FILE|DIR",
                      help=f"Your own latents{use}: .npz with {arrays}, or a folder of "
                      "`latentlab project`."),
-        click.option("--labels", type=_FILE, metavar="CSV", help=f"Labels for them, see {where}."),
+        click.option("--labels", type=_FILE, metavar="CSV",
+                     help=f"Labels of these latents, see {where[1]}."),
         click.option("--layer", type=click.IntRange(min=0), metavar="N",
                      help="Which w, where --latents have one per layer. Default: the last."),
     ))  # fmt: skip
@@ -181,11 +188,13 @@ separability_options = grouped_options("wanted", SeparabilityRequest, (
 ))  # fmt: skip
 comparison_options = grouped_options("needs", ComparisonRequest, (
     click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
-                 default=["ppl2_wend"], show_default=True, help="Path length protocol; see ppl."),
+                 default=["ppl2_wend"], show_default=True,
+                 help="Path length protocol, see `latentlab ppl --help`."),
     distance_option,
-    *_classifier_options(" for separability", "separability"),
+    *_classifier_options(" for separability", ELSEWHERE),
     click.option("--data", metavar="DIR|ZIP|builtin:digits",
-                 help="For fidelity: real pictures; see fidelity."),
+                 help="For fidelity: real pictures, brought to the generator's size as for "
+                 "training."),
     click.option("--weights", type=click.Path(), metavar="FILE",
-                 help="For fidelity: weights of the Inception network; see fidelity."),
+                 help="For fidelity: weights of the Inception network; default: fetched once."),
 ))  # fmt: skip

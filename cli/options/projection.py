@@ -15,6 +15,7 @@ from cli.options.common import (
     steps_option,
     video_options,
 )
+from cli.options.option import Option
 from cli.options.pictures import PictureRequest, limit_option, picture_options
 from cli.options.values import FiniteFloat, file_name
 from cli.text import plain_text
@@ -124,7 +125,8 @@ projection_options = grouped_options("request", ProjectionRequest, (
     click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed."),
     _batch_option("optimised"),
     class_option("Class of a conditional generator; default: the mean of all."),
-    click.option("--latents", type=file_name(".safetensors", ".parquet"),
+    click.option("--latents-file", "latents", cls=Option, old=["--latents"],
+                 type=file_name(".safetensors", ".parquet"),
                  default="latents.safetensors", show_default=True, metavar="NAME",
                  help="File for the latents of all pictures: .safetensors or .parquet."),
 ))  # fmt: skip
