@@ -27,8 +27,9 @@ _PATH = click.Path(path_type=Path)
                  help="Edit the pictures of seeds such as 0,3,8-15 instead."),
     click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",
                  help="Directions, as `latentlab directions` writes them."),
-    click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|N",
-                 help="Which of them, by name or by number. Repeat the option for more rows."),
+    click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|'#N'",
+                 help="Which of them: its name, or its number from 0 as '#N', quoted. Repeat the "
+                 "option for more rows."),
     click.option("--strengths", type=float_list, default="-3,-1.5,0,1.5,3", show_default=True,
                  metavar="LIST",
                  help="How far, in standard deviations of w along the direction."),
@@ -69,7 +70,7 @@ def edit(
           --strengths 0,1,2,3,4 --video walk.gif -o edit
       latentlab edit model.safetensors --projected-w out/projected_w.npz \\
           --noise out/projected_noise.npz --layers coarse \\
-          --directions directions/directions.safetensors --direction 0 -o edit
+          --directions directions/directions.safetensors --direction '#0' -o edit
     """
     _refuse_conflicts(click.get_current_context())
     from cli.rendering.edits import Edits, draw, planned_files

@@ -48,7 +48,7 @@ def test_no_strength_gives_the_projections_picture_to_the_bit(saved, tmp_path):
 
 def test_frames_and_latents_are_moves_by_the_library(saved, small, directions, tmp_path):
     anna = saved / "projections" / "anna"
-    edited(saved, "--projected-w", anna, "--direction", "1", "--direction", "a/b",
+    edited(saved, "--projected-w", anna, "--direction", "#1", "--direction", "a/b",
            "--strengths", "-2,0.5", "--layers", "0-2", "-o", tmp_path)  # fmt: skip
     ws = load_ws(anna / "projected_w.npz", small)
     with np.load(anna / "projected_noise.npz") as file:
@@ -174,6 +174,7 @@ def test_wrong_options_are_told_before_anything_is_read(saved, tmp_path, argumen
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--direction", "frown"), "no direction 'frown'"),
+    (("--direction", "2"), "number 2 is 'a/b', written '#2'"),
     (("--direction", 0, "--layers", "9"), "layers 0..7"),
     (("--direction", 0, "--video", "a.gif", "--fps", 100), "1 to 50 for .gif"),
 ])  # fmt: skip
