@@ -29,6 +29,7 @@ FILES = (
 )  # fmt: skip
 ALIGNMENT = "alignment.json"  # of a face
 MASK = "mask.png"
+TUNED = "tuned.png"  # in the folder of a tuning
 
 _STAGE = ".tmp-"
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from cli.models import open_model
 from cli.options.projection import TuningRequest
 from cli.pictures.records import read_record
-from cli.projecting.files import ALIGNMENT, MASK, RECORD, carry_alignment
+from cli.projecting.files import ALIGNMENT, MASK, RECORD, TUNED, carry_alignment
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
@@ -29,7 +29,7 @@ from latentlab.projection.quality import masked_quality, pixel_quality
 from latentlab.projection.search import render
 
 TUNING, REPORT = "tuning.safetensors", "report.csv"
-TUNED, COMPARISON = "tuned.png", "comparison.png"
+COMPARISON = "comparison.png"
 
 _TARGET = "target.png"
 
