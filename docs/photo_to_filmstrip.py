@@ -4,7 +4,7 @@ Run it as it is (`python docs/photo_to_filmstrip.py`), or cell by cell in an edi
 `# %%`. No model of faces comes with latentlab, so the "face" is a handwritten digit that lies askew
 on a desk, with four points where a face would have eyes and mouth corners. With a model of faces,
 change MODEL and DISTANCE, take a photo of your own, and give its points, or let `--face-model` find
-them.
+them. photo_to_filmstrip.sh is its twin for the shell.
 """
 
 # %% What is used

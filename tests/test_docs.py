@@ -1,4 +1,4 @@
-"""The end-to-end example of the documentation, run as it stands."""
+"""The end-to-end example of the documentation, in Python and in shell, run as it stands."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from latentlab import load_classifier
@@ -14,6 +15,21 @@ from latentlab.datasets.digits import one_of_each
 from latentlab.images import load_image
 
 ROOT = Path(__file__).parents[1]
+CENTRE, SIDE = (390, 230), 180  # of the digit in the photo of both examples
+
+
+def check_only_the_square_changed(photo, pasted):
+    with Image.open(photo) as before, Image.open(pasted) as after:
+        changed = (np.asarray(before) != np.asarray(after)).any(axis=2)
+    y, x = np.nonzero(changed)
+    assert changed.any()
+    assert (np.hypot(x - CENTRE[0], y - CENTRE[1]) < SIDE / np.sqrt(2) + 1).all()
+
+
+def read(path):
+    """What digit a picture shows."""
+    classifier = load_classifier("builtin:digits-classifier")
+    return int(classifier(load_image(path, 32)[None]).argmax())
 
 
 def test_from_a_photo_to_a_filmstrip(tmp_path):
@@ -33,11 +49,6 @@ def test_from_a_photo_to_a_filmstrip(tmp_path):
     assert np.abs(found - np.asarray(digit))[8:-8, 8:-8].mean() < 3
 
     # The projection is read as the digit, the last frame as what it was moved towards.
-    classifier = load_classifier("builtin:digits-classifier")
-
-    def read(path):
-        return int(classifier(load_image(path, 32)[None]).argmax())
-
     frames = sorted((film / "edit" / "projection" / "7").glob("*.png"))
     assert len(frames) == 6
     assert read(film / "projection" / "projected.png") == 2
@@ -47,8 +58,28 @@ def test_from_a_photo_to_a_filmstrip(tmp_path):
     assert len(positions) == 6
 
     # Only the digit's square has changed in the photo.
-    with Image.open(film / "photo.png") as photo, Image.open(film / "pasted.png") as pasted:
-        changed = (np.asarray(photo) != np.asarray(pasted)).any(axis=2)
-    y, x = np.nonzero(changed)
-    assert changed.any()
-    assert (np.hypot(x - 390, y - 230) < 180 / np.sqrt(2) + 1).all()
+    check_only_the_square_changed(film / "photo.png", film / "pasted.png")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script for bash")
+def test_the_same_in_shell(tmp_path):
+    command = tmp_path / "bin" / "latentlab"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli "$@"\n')
+    command.chmod(0o755)
+    film = tmp_path / "film"
+    done = subprocess.run(
+        ["bash", ROOT / "docs" / "photo_to_filmstrip.sh"], cwd=tmp_path, check=False,
+        capture_output=True, text=True, timeout=250,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OUT": str(film), "STEPS": "100",
+             "SAMPLES": "1500", "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    frames = sorted((film / "edit" / "projection" / "7").glob("*.png"))
+    assert len(frames) == 6
+    assert read(film / "projection" / "projected.png") == 2
+    assert read(frames[-1]) == 7
+    pasted = {path.name for path in (film / "pasted").iterdir()}
+    assert pasted == {"desk.png", "desk-7_+5.png"}
+    for name in pasted:
+        check_only_the_square_changed(ROOT / "docs" / "desk.jpg", film / "pasted" / name)

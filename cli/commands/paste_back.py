@@ -1,4 +1,4 @@
-"""latentlab paste-back: projected or edited faces, back in the photos they came from."""
+"""latentlab paste-back: projected, edited or tuned faces, back in the photos they came from."""
 
 from pathlib import Path
 
@@ -7,18 +7,23 @@ import click
 from cli.options.common import output_option, overwrite_option
 from cli.options.option import Option
 from cli.options.pictures import DecodeRequest, decode_options
-from cli.options.values import FiniteFloat, file_name
+from cli.options.values import FiniteFloat, file_name, float_list
 from cli.running.exit_codes import leave
 from cli.text import counted, say
 
 
 # fmt: off
 @click.command("paste-back")
-@click.argument("folders", nargs=-1, required=True, metavar="PROJECTION...",
+@click.argument("places", nargs=-1, required=True, metavar="PLACE...",
                 type=click.Path(path_type=Path))
-@click.option("--face-file", "face", cls=Option, old=["--face"], type=file_name(),
-              default="projected.png", show_default=True, metavar="NAME",
-              help="Which file of a projection is the face, of any size.")
+@click.option("--face-file", "face", cls=Option, old=["--face"], type=file_name(), metavar="NAME",
+              help="Which file of a folder is the face, of any size. Default: projected.png, "
+              "tuned.png, or the frames of an edit.")
+@click.option("--direction", "directions", multiple=True, metavar="NAME",
+              help="Of edits, the frames of this direction only, by the name of its folder. Repeat "
+              "the option for more.")
+@click.option("--strengths", type=float_list, metavar="LIST",
+              help="Of edits, the frames of these strengths only.")
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path),
               metavar="DIR", help="Where the photos are now, if they have moved.")
 @click.option("--feather", type=FiniteFloat(0, 0.5), default=0.1, show_default=True,
@@ -28,8 +33,10 @@ from cli.text import counted, say
 @output_option
 @overwrite_option
 def paste_back(
-    folders: tuple[Path, ...],
-    face: str,
+    places: tuple[Path, ...],
+    face: str | None,
+    directions: tuple[str, ...],
+    strengths: list[float] | None,
     photos: Path | None,
     feather: float,
     decoding: DecodeRequest,
@@ -38,19 +45,26 @@ def paste_back(
 ) -> None:
     """Put faces back into the photos that they were cut from.
 
-    PROJECTION is a folder that `latentlab project --crop face` has written for a photo, or the
-    folder of several. DIR receives a NAME.png for each photo. Outside the face's square
-    the photo stays as it is, to the pixel.
+    PLACE is a folder that `latentlab project --crop face` has written for a photo, or one that
+    `latentlab edit` or `latentlab tune` has made from it, or the folder of several; or a single
+    picture there, such as a frame of an edit. DIR receives a PHOTO.png for each projection,
+    PHOTO-DIRECTION_STRENGTH.png for each frame and PHOTO-tuned.png for each tuning. Outside the
+    face's square the photo stays as it is, to the pixel.
 
     \b
     Examples:
       latentlab paste-back out -o pasted
-      latentlab paste-back out/anna --face-file edited.png --feather 0.2 -o pasted
+      latentlab paste-back edit --direction smile --strengths 1.5,3 -o pasted
+      latentlab paste-back edit/anna/smile/04_+3.png tuned -o pasted
+      latentlab paste-back out/anna --face-file retouched.png --feather 0.2 -o pasted
     """
-    from cli.projecting.pasting import Pasting, files_for, paste_all, projections
+    if face is not None and (directions or strengths):
+        raise click.UsageError("Give either --face-file, or --direction and --strengths.")
+    from cli.projecting.pasting import Pasting, files_for, paste_all
+    from cli.projecting.returning_faces import FaceChoice, find_faces
 
-    paste = Pasting(face, photos, feather, decoding.policy())
-    found = projections(folders)
+    paste = Pasting(photos, feather, decoding.policy())
+    found = find_faces(places, FaceChoice(face, directions, strengths or []))
     files = files_for(found, output, paste, overwrite)
     failures = paste_all(paste, files)
     say(f"{counted(len(files) - len(failures), 'photo')} of {len(files)} written to {output}")

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from cli.pictures.records import Record, read_record
+from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import write_table
 from latentlab import OutputError, Projection
 from latentlab.faces import Alignment, save_alignment
-from latentlab.files import make_directory
-from latentlab.images import grid, save_image
+from latentlab.files import atomic_write, make_directory
+from latentlab.images import save_image, save_picture
 from latentlab.latents import save_noise, save_ws
-from latentlab.projection.quality import pixel_quality
+from latentlab.projection.quality import masked_quality, pixel_quality
 
 REPORT, RECORD = "report.csv", "projection.json"
 FILES = (
@@ -27,8 +29,8 @@ FILES = (
 )  # fmt: skip
 ALIGNMENT = "alignment.json"  # of a face
 MASK = "mask.png"
+TUNED = "tuned.png"  # in the folder of a tuning
 
-_GAP = 2  # pixels between target and projection
 _STAGE = ".tmp-"
 
 
@@ -44,33 +46,78 @@ def write_files(
     folder: Path,
     alignment: Alignment | None = None,
     mask: Tensor | None = None,
-) -> None:
-    """Write the files of one projected picture; ``target`` [C,R,R] is what it should look like."""
-    image = result.images[index].cpu()
+) -> dict[str, Any]:
+    """Write the files of one projected picture; ``target`` [C,R,R] is what it should look like.
+
+    Returns:
+        Its numbers, as ``measured`` gives them.
+    """
+    image, numbers = result.images[index].cpu(), measured(result, index, target, mask)
     w, noise, wanted, projected, comparison, history = (folder / name for name in FILES)
     save_ws(w, result.ws[index : index + 1])
     save_noise(noise, [level[index : index + 1] for level in result.noise])
     save_image(wanted, target)
     save_image(projected, image)
-    save_image(comparison, grid([target, image], 2, _GAP))
-    steps = result.history[result.history["image"] == index]
+    below = quality_lines(numbers)
+    save_picture(comparison, side_by_side({"target": (target, []), "projection": (image, below)}))
     # Losses that are NaN or infinite become empty cells.
-    write_table(steps.drop(columns="image").replace([np.inf, -np.inf], np.nan), history)
+    write_table(_steps(result, index).replace([np.inf, -np.inf], np.nan), history)
     if alignment is not None:
         save_alignment(folder / ALIGNMENT, alignment)
     if mask is not None:
         save_image(folder / MASK, mask * 2 - 1)
+    return numbers
 
 
-def measured(result: Projection, index: int, target: Tensor) -> dict[str, Any]:
-    """Return the numbers of one projected picture for its row of a report."""
-    return {
+def _steps(result: Projection, index: int) -> pd.DataFrame:
+    """Return a picture's history with the report's names: `distance` is of the whole picture."""
+    steps = result.history[result.history["image"] == index].drop(columns="image")
+    if "plain_distance" in steps:
+        steps = steps.rename(columns={"distance": "mask_distance"})
+        steps.insert(1, "distance", steps.pop("plain_distance"))
+    return steps
+
+
+def measured(
+    result: Projection, index: int, target: Tensor, mask: Tensor | None = None
+) -> dict[str, Any]:
+    """Return the numbers of one projected picture for its row of a report.
+
+    Those of the whole picture, and as ``mask_...`` those within its mask; None without one.
+    """
+    image = result.images[index].cpu()
+    whole = {
+        "distance": float(result.plain_distance[index]),
+        "start_distance": float(result.plain_start_distance[index]),
+        "mean_image_distance": float(result.plain_mean_distance[index]),
+        **pixel_quality(target, image),
+    }
+    if mask is None:
+        return whole | {f"mask_{name}": None for name in whole}
+    within = {
         "distance": float(result.distance[index]),
-        "whole_distance": float(result.plain_distance[index]),
         "start_distance": float(result.start_distance[index]),
         "mean_image_distance": float(result.mean_distance[index]),
-        **pixel_quality(target, result.images[index].cpu()),
+        **masked_quality(target, image, mask),
     }
+    return whole | {f"mask_{name}": value for name, value in within.items()}
+
+
+def carry_alignment(file: Path | None, folder: Path) -> list[Path]:
+    """Copy what says where a face was into the folder of its edit or tuning, if it is known.
+
+    Returns:
+        The copy, or nothing.
+
+    Raises:
+        OutputError: If it cannot be read or written.
+    """
+    if file is None:
+        return []
+    copy = make_directory(folder) / ALIGNMENT
+    with atomic_write(copy) as temporary:
+        temporary.write_bytes(file.read_bytes())
+    return [copy]
 
 
 @contextmanager

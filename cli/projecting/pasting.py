@@ -1,57 +1,57 @@
-"""Finding the photo that a projected face was cut from, and putting the face back into it."""
+"""Putting faces back into the photos that they were cut from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from cli.pictures.choice import distinct
 from cli.pictures.records import read_record
-from cli.projecting.files import ALIGNMENT, RECORD, projections_in
+from cli.projecting.files import ALIGNMENT, RECORD
+from cli.projecting.returning_faces import Face
 from cli.reports.tables import refuse_existing
+from cli.running.progress import ProgressBar
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
-from latentlab.files import is_file, make_directory
+from latentlab.files import is_file, make_directory, sha256_of
 from latentlab.images import DecodePolicy, decode, read_picture, save_picture
 
 
-@dataclass(frozen=True)
 class Pasting:
-    """How faces are put back.
+    """How faces are put back."""
 
-    Attributes:
-        face: Which file of a projection's folder is the face.
-        photos: Folder to look for the photos in by name; None where they were projected from.
-        feather: Share of the square's side along which the photo fades into the face.
-        policy: How the photos are decoded.
-    """
+    def __init__(self, photos: Path | None, feather: float, policy: DecodePolicy) -> None:
+        """Take where photos are and how they are read.
 
-    face: str
-    photos: Path | None
-    feather: float
-    policy: DecodePolicy
+        Args:
+            photos: Folder to look for the photos in by name; None where they were projected from.
+            feather: Share of the square's side along which the photo fades into the face.
+            policy: How the photos are decoded.
+        """
+        self._photos, self._feather, self._policy = photos, feather, policy
+        self._last: tuple[Path, Image.Image, str] | None = None
 
-    def __call__(self, folder: Path) -> Image.Image:
-        """Return the photo of a projection with its face in place.
+    def __call__(self, face: Face) -> Image.Image:
+        """Return the photo of a face with the face in place.
 
         Raises:
             ImageError: If photo or face cannot be read, or the photo is no longer the one that was
                 projected.
             DataError: If the alignment is damaged.
         """
-        alignment = load_alignment(folder / ALIGNMENT)
+        alignment = load_alignment(face.home / ALIGNMENT)
         path = self.photo(alignment)
-        record = read_record(folder / RECORD)
-        if record is not None and not record.source.is_still(path):
+        photo, digest = self._read(path)
+        record = read_record(face.home / RECORD)
+        projected = alignment.sha256 or (record.source.sha256 if record else digest)
+        if digest != projected:
             raise ImageError(f"{path}: is no longer the photo that was projected")
-        photo = decode(path, policy=self.policy).picture
-        face = read_picture(folder / self.face)
-        if face.width != face.height:
-            raise ImageError(f"{folder / self.face}: {face.width}x{face.height} is not square")
+        picture = read_picture(face.file)
+        if picture.width != picture.height:
+            raise ImageError(f"{face.file}: {picture.width}x{picture.height} is not square")
         try:
-            return paste_back(photo, face, alignment.quad, self.feather)
+            return paste_back(photo, picture, alignment.quad, self._feather)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
 
@@ -62,56 +62,50 @@ class Pasting:
             ImageError: If it is not there.
         """
         path = Path(alignment.picture)
-        if self.photos is not None:
-            path = self.photos / path.name
+        if self._photos is not None:
+            path = self._photos / path.name
         if not is_file(path):
             raise ImageError(f"{path}: no such file; if the photos have moved, give --photos DIR")
         return path
 
-
-def projections(sources: Iterable[Path]) -> list[Path]:
-    """Return the folders of projected faces, each once: those given, or those inside.
-
-    Raises:
-        DataError: If there are none in one of them.
-    """
-    found: list[Path] = []
-    for source in sources:
-        inside = [source] if (source / ALIGNMENT).exists() else projections_in(source, ALIGNMENT)
-        if not inside:
-            raise DataError(
-                f"{source}: no {ALIGNMENT} in it; give the output of latentlab project --crop face"
-            )
-        found += inside
-    return list(dict.fromkeys(found))
+    def _read(self, path: Path) -> tuple[Image.Image, str]:
+        """Read a photo and its SHA-256, once for the frames of an edit, which come in a row."""
+        if self._last is None or self._last[0] != path:
+            self._last = path, decode(path, policy=self._policy).picture, sha256_of(path)
+        return self._last[1:]
 
 
 def files_for(
-    folders: Sequence[Path], output: Path, paste: Pasting, overwrite: bool
-) -> dict[Path, Path]:
-    """Name a file for each projection after its photo, or its folder where that is unknown.
+    faces: Sequence[Face], output: Path, paste: Pasting, overwrite: bool
+) -> dict[Face, Path]:
+    """Name a file for each face after its photo, or its folder where that is unknown.
 
     Raises:
-        OutputError: If one is there already and may not be replaced; photos never may.
+        OutputError: If one is there already and may not be replaced; inputs never may.
     """
-    stems, photos = [folder.name for folder in folders], []
-    for i, folder in enumerate(folders):
+    names, inputs = [], []
+    for face in faces:
+        stem = face.home.resolve().name
+        inputs.append(face.file)
         with suppress(DataError, ImageError):  # named when it is its turn
-            alignment = load_alignment(folder / ALIGNMENT)
-            stems[i] = Path(alignment.picture).stem
-            photos.append(paste.photo(alignment))
-    files = [output / f"{name}.png" for name in distinct(stems, [])]
-    refuse_existing(files, overwrite, keep=photos)
-    return dict(zip(folders, files, strict=True))
+            alignment = load_alignment(face.home / ALIGNMENT)
+            stem = Path(alignment.picture).stem
+            inputs.append(paste.photo(alignment))
+        names.append(f"{stem}-{face.label}" if face.label else stem)
+    files = [output / f"{name}.png" for name in distinct(names, [])]
+    refuse_existing(files, overwrite, keep=inputs)
+    return dict(zip(faces, files, strict=True))
 
 
-def paste_all(paste: Pasting, files: Mapping[Path, Path]) -> list[str]:
-    """Write the photo of each projection into its file; returns why others have none."""
+def paste_all(paste: Pasting, files: Mapping[Face, Path]) -> list[str]:
+    """Write the photo of each face into its file; returns why others have none."""
     failures = []
-    for folder, file in files.items():
-        make_directory(file.parent)
-        try:
-            save_picture(file, paste(folder))
-        except (ImageError, DataError) as error:
-            failures.append(str(error))
+    with ProgressBar(len(files), "pasting", unit="photo") as bar:
+        for face, file in files.items():
+            make_directory(file.parent)
+            try:
+                save_picture(file, paste(face))
+            except (ImageError, DataError) as error:
+                failures.append(str(error))
+            bar.advance()
     return failures

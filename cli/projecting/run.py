@@ -12,7 +12,7 @@ from torch import Tensor
 from cli.pictures.plan import Job, Layout, PicturePlan
 from cli.pictures.records import Record
 from cli.pictures.report import Outcome, finished, refused, row_of
-from cli.projecting.files import measured, publish, remove_stages, staged, write_files
+from cli.projecting.files import publish, remove_stages, staged, write_files
 from cli.projecting.method import Method
 from cli.projecting.saved_latents import saved_start, together
 from cli.projecting.targets import Target
@@ -97,11 +97,12 @@ class _Worker:
 
     def _found(self, pieces: Sequence[_Piece]) -> Projection:
         def show(_: int, distances: Tensor) -> None:
-            self.bar.advance(distributed.size(), distance=float(distances.mean()))
+            self.bar.advance(distributed.size(), **{shown: float(distances.mean())})
 
         method = self.method
         images = torch.stack([piece.target.image for piece in pieces])
         masks = [piece.target.mask for piece in pieces if piece.target.mask is not None]
+        shown = "mask_distance" if masks else "distance"
         starts = [piece.start for piece in pieces if piece.start is not None]
         video, fps, steps = method.request.video, method.request.fps, method.settings.steps
         files = [] if video is None else [piece.stage / video for piece in pieces]
@@ -118,13 +119,12 @@ class _Worker:
     def _published(self, piece: _Piece, result: Projection, index: int, seconds: float) -> Outcome:
         """Write a picture's files, and let them appear."""
         job, target, stage = piece.job, piece.target, piece.stage
-        write_files(result, index, target.image, stage, target.alignment, target.mask)
-        numbers = {**measured(result, index, target.image), "seconds": seconds}
+        numbers = write_files(result, index, target.image, stage, target.alignment, target.mask)
         status, note = "ok", target.note
         if bool(result.diverged[index]):
             status = "diverged"
             note = f"{job.picture}: the loss became NaN or infinite; the best before that is saved"
-        facts = {**target.facts, **numbers, **self.method.facts}
+        facts = {**target.facts, **numbers, "seconds": seconds, **self.method.facts}
         row = row_of(job.picture, status, note, **facts)
         digests = {path.name: sha256_of(path) for path in sorted(stage.iterdir())}
         record = Record(self.method.identity, target.source, row, digests)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cli.pictures.choice import distinct
-from cli.projecting.files import FILES, projections_in
+from cli.projecting.files import ALIGNMENT, FILES, projections_in
 from cli.text import plain_text
 from latentlab import Generator, ImageError, LatentError
 from latentlab.latents import load_noise, load_ws, z_from_seeds
@@ -28,12 +28,14 @@ class SavedLatent:
         ws: Its latent [1,num_ws,w_dim].
         noise_file: Where its noise maps are; None if it has none of its own.
         row: Which of the maps there.
+        alignment: Where it is said which square of a photo it shows; None if nobody knows.
     """
 
     name: str
     ws: Tensor
     noise_file: Path | None = None
     row: int = 0
+    alignment: Path | None = None
 
     def noise(self, g: Generator) -> list[Tensor] | None:
         """Read its noise maps, one [1,1,h,w] for each layer; None if it has none of its own.
@@ -99,7 +101,9 @@ def _of_file(path: Path, noise_file: Path | None, name: str, g: Generator) -> li
     rows = load_ws(path, g).split(1)
     stem = plain_text(name if name.strip(". ") else "picture")
     names = [stem] if len(rows) == 1 else [f"{stem}-{i:02d}" for i in range(len(rows))]
-    return [SavedLatent(names[i], ws, noise_file, i) for i, ws in enumerate(rows)]
+    alignment = path.with_name(ALIGNMENT) if len(rows) == 1 else None
+    alignment = alignment if alignment and alignment.is_file() else None
+    return [SavedLatent(names[i], ws, noise_file, i, alignment) for i, ws in enumerate(rows)]
 
 
 def saved_start(file: Path, name: str, g: Generator) -> ProjectionStart:

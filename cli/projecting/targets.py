@@ -1,7 +1,7 @@
 """Reading a picture, and its mask, as a generator should see it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ class TargetReader:
         width, height = decoded.picture.size
         return Target(
             source, picture_to_tensor(picture, self._channels), "; ".join(notes),
-            {"width": width, "height": height}, face.alignment if face else None,
+            {"width": width, "height": height},
+            replace(face.alignment, sha256=source.sha256) if face else None,
             self._mask(path, decoded.picture, cut),
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The files of a tuning: projected pictures in, the difference and a report out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,34 +12,43 @@ from torch import Tensor
 from cli.models import open_model
 from cli.options.projection import TuningRequest
 from cli.pictures.records import read_record
-from cli.projecting.files import RECORD
+from cli.projecting.files import ALIGNMENT, MASK, RECORD, TUNED, carry_alignment
 from cli.projecting.saved_latents import SavedLatent, read_saved
+from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.progress import ProgressBar
 from latentlab import Generator, LatentError
 from latentlab.files import make_directory
-from latentlab.images import grid, load_image, save_image
+from latentlab.images import load_image, save_image, save_picture
 from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
 from latentlab.perceptual import PerceptualDistance, perceptual_distance
 from latentlab.projection import TuningSettings, apply_tuning, default_batch, save_tuning, tune
-from latentlab.projection.quality import pixel_quality
+from latentlab.projection.masks import load_mask
+from latentlab.projection.quality import masked_quality, pixel_quality
 from latentlab.projection.search import render
 
 TUNING, REPORT = "tuning.safetensors", "report.csv"
-TUNED, COMPARISON = "tuned.png", "comparison.png"
+COMPARISON = "comparison.png"
 
 _TARGET = "target.png"
-_GAP = 2  # pixels between pictures
 
 
 @dataclass(frozen=True)
 class Pivot:
-    """A projected picture: its latent, noise maps [1,1,h,w] of each layer, and target [C,R,R]."""
+    """A projected picture.
+
+    Attributes:
+        latent: Its latent.
+        noise: Its noise maps [1,1,h,w], one for each layer.
+        target: What it should look like [C,R,R].
+        mask: What counts of it [1,R,R] in [0,1], if it was projected within a mask.
+    """
 
     latent: SavedLatent
     noise: list[Tensor]
     target: Tensor
+    mask: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -107,13 +116,15 @@ def _read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Piv
         if record is not None and record.identity.get("sha256", sha256) != sha256:
             raise LatentError(f"{folder}: was projected with another checkpoint; give that one")
         target = load_image(folder / _TARGET, g.resolution, g.channels, crop="none", max_upscale=1)
-        pivots.append(Pivot(latent, latent.noise(g) or [], target))
+        mask = load_mask(folder / MASK, g.resolution) if (folder / MASK).is_file() else None
+        pivots.append(Pivot(latent, latent.noise(g) or [], target, mask))
     return pivots
 
 
-def _results(output: Path, folders: Iterable[Path]) -> list[Path]:
-    pictures = [folder / name for folder in folders for name in (TUNED, COMPARISON)]
-    return [output / TUNING, output / REPORT, *pictures]
+def _results(output: Path, pivots: Mapping[Path, Pivot]) -> list[Path]:
+    pictures = [folder / name for folder in pivots for name in (TUNED, COMPARISON)]
+    faces = [folder / ALIGNMENT for folder, pivot in pivots.items() if pivot.latent.alignment]
+    return [output / TUNING, output / REPORT, *pictures, *faces]
 
 
 def tune_and_report(work: PivotalTuning, output: Path) -> None:
@@ -137,10 +148,13 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
     rows = []
     for folder, pivot in work.pivots.items():
         before, after = (_rendered(each, pivot) for each in (g, tuned))
-        make_directory(folder)
-        save_image(folder / TUNED, after)
-        save_image(folder / COMPARISON, grid([pivot.target, before, after], 3, _GAP))
-        old, new = (_measured(distance, pivot.target, image) for image in (before, after))
+        old, new = (_measured(distance, pivot, image) for image in (before, after))
+        save_image(make_directory(folder) / TUNED, after)
+        save_picture(folder / COMPARISON, side_by_side({
+            "target": (pivot.target, []), "projection": (before, quality_lines(old)),
+            "tuned": (after, quality_lines(new)),
+        }))  # fmt: skip
+        carry_alignment(pivot.latent.alignment, folder)
         old = {f"{name}_before": value for name, value in old.items()}
         rows.append({"picture": pivot.latent.name, **old, **new, **facts})
     save_tuning(tuning, output / TUNING)
@@ -154,6 +168,13 @@ def _rendered(g: Generator, pivot: Pivot) -> Tensor:
 
 
 @torch.no_grad()
-def _measured(distance: PerceptualDistance, target: Tensor, image: Tensor) -> dict[str, Any]:
+def _measured(distance: PerceptualDistance, pivot: Pivot, image: Tensor) -> dict[str, Any]:
+    """Return how close an image is as a whole and, as ``mask_...``, within the mask."""
+    target, mask = pivot.target, pivot.mask
     found = float(distance(target[None], image[None]))
-    return {"distance": found, **pixel_quality(target, image)}
+    whole = {"distance": found, **pixel_quality(target, image)}
+    if mask is None:
+        return whole | {f"mask_{name}": None for name in whole}
+    found = float(distance(target[None], target.lerp(image, mask)[None]))
+    within = {"distance": found, **masked_quality(target, image, mask)}
+    return whole | {f"mask_{name}": value for name, value in within.items()}

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.options.rendering import RenderingRequest
+from cli.projecting.files import ALIGNMENT, carry_alignment
 from cli.projecting.saved_latents import SavedLatent
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
@@ -78,6 +79,8 @@ def planned_files(edits: Edits) -> list[Path]:
             files += [edits.frame(picture, direction, i) for i in range(len(edits.strengths))]
             names = [LATENTS, *([edits.request.video] if edits.request.video else [])]
             files += [edits.place(picture, direction) / name for name in names]
+        if picture.alignment is not None:
+            files.append(edits.request.output / picture.name / ALIGNMENT)
     return files
 
 
@@ -105,6 +108,7 @@ def draw(g: Generator, edits: Edits) -> None:
             above = [f"{strength:+g}" if strength else "0" for strength in edits.strengths]
             beside = [direction.name for direction in edits.directions]
             save_picture(_strip(edits, picture), sheet(lines, above, beside))
+            carry_alignment(picture.alignment, edits.request.output / picture.name)
     write_table(pd.DataFrame(rows), edits.request.output / TABLE)
     say(f"{counted(len(edits.pictures), 'filmstrip')} in {edits.request.output}")
 

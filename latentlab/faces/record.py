@@ -1,6 +1,7 @@
 """Where an aligned picture came from: kept as a JSON file beside it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from latentlab.faces.geometry import FacePoints, Point, Quad, face_quad
 from latentlab.files import atomic_write
 
 _LONGEST = 1_000_000  # characters; ours have less than a thousand
+_KEYS = ("picture", "points", "quad", "size")  # that there must be
 _TOLERANCE = 1e-3  # pixels between the square as written and that of the points
 
 
@@ -25,12 +27,14 @@ class Alignment:
         points: The face, in pixels of the upright picture.
         quad: Its square [4,2], as ``face_quad`` gives it.
         size: Side of the aligned picture in pixels.
+        sha256: Of the picture's file; "" where it is not known.
     """
 
     picture: str
     points: FacePoints
     quad: Quad
     size: int
+    sha256: str = ""
 
 
 def save_alignment(path: Path | str, alignment: Alignment) -> None:
@@ -40,6 +44,8 @@ def save_alignment(path: Path | str, alignment: Alignment) -> None:
         OutputError: If the file cannot be written.
     """
     content = {**asdict(alignment), "quad": np.asarray(alignment.quad).tolist()}
+    if not alignment.sha256:
+        del content["sha256"]
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
@@ -65,22 +71,23 @@ def load_alignment(path: Path | str) -> Alignment:
 
 
 def _alignment(content: Any) -> Alignment:
-    picture, named, corners, size = _values(content, Alignment, "an alignment")
+    digest = content.pop("sha256", "") if isinstance(content, dict) else ""
+    picture, named, corners, size = _values(content, _KEYS, "an alignment")
     check(isinstance(picture, str) and picture != "", "picture", "a path", picture)
     check_whole(size, "size", 1)
+    check(isinstance(digest, str), "sha256", "hex digits", digest)
     names = [each.name for each in fields(FacePoints)]
-    values = _values(named, FacePoints, "`points`")
+    values = _values(named, names, "`points`")
     points = FacePoints(*map(_point, values, names))
     check(isinstance(corners, list) and len(corners) == 4, "quad", "four points", corners)
     quad = np.array([_point(corner, "quad") for corner in corners])
     if np.abs(quad - face_quad(points)).max() > _TOLERANCE:
         raise ValueError("`quad` is not the square of `points`")
-    return Alignment(picture, points, quad, size)
+    return Alignment(picture, points, quad, size, digest)
 
 
-def _values(content: Any, kind: type[Alignment | FacePoints], name: str) -> list[Any]:
-    """Return the values of an object of JSON in the order of a dataclass's fields."""
-    keys = [each.name for each in fields(kind)]
+def _values(content: Any, keys: Sequence[str], name: str) -> list[Any]:
+    """Return the values of an object of JSON that has these keys and no other, in their order."""
     if not isinstance(content, dict) or set(content) != set(keys):
         raise ValueError(f"{name} has the keys {', '.join(keys)}")
     return [content[key] for key in keys]

@@ -1,12 +1,16 @@
 """Pixel measures between a target and its reconstruction, on 8-bit pictures."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from latentlab.images import to_uint8
 
 _SSIM_WINDOW = 11  # pixels, of the Gaussian with sigma 1.5 (Wang et al. 2004)
+_BORDER = _SSIM_WINDOW // 2  # pixels where the window would leave the picture
 
 
 def pixel_quality(target: Tensor, image: Tensor) -> dict[str, float | None]:
@@ -21,10 +25,41 @@ def pixel_quality(target: Tensor, image: Tensor) -> dict[str, float | None]:
     psnr = float(peak_signal_noise_ratio(first, second, data_range=255)) if mse > 0 else None
     ssim = None
     if min(first.shape[:2]) >= _SSIM_WINDOW:
-        ssim = float(
-            structural_similarity(
-                first, second, data_range=255, channel_axis=2,
-                gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-            )
-        )  # fmt: skip
+        ssim = float(_similarity(first, second))
     return {"mse": mse, "psnr": psnr, "ssim": ssim}
+
+
+def masked_quality(target: Tensor, image: Tensor, mask: Tensor) -> dict[str, float | None]:
+    """Compare two images [C,H,W] in [-1,1] within a mask [1,H,W] in [0,1].
+
+    Each pixel counts as much as the mask says; what lies where it is 0 changes nothing. A mask of
+    ones gives the numbers of ``pixel_quality``.
+
+    Returns:
+        ``mse``, the mean of the squared differences, weighted by the mask, its ``psnr``, and
+        ``ssim``, the mean, so weighted, of the similarity at each pixel of a picture that is the
+        target where the mask is 0 (None where the mask has nothing of what SSIM looks at).
+    """
+    first, second = (to_uint8(x.cpu()).permute(1, 2, 0).double().numpy() for x in (target, image))
+    weight = mask.cpu().permute(1, 2, 0).double().numpy()  # [H,W,1]
+    mse = float(_weighted_mean((first - second) ** 2, weight))
+    psnr = 10 * float(np.log10(255**2 / mse)) if mse > 0 else None
+    ssim = None
+    if min(first.shape[:2]) >= _SSIM_WINDOW:
+        seen = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
+        _, local = _similarity(first, first + weight * (second - first), full=True)
+        ssim = float(_weighted_mean(local[seen], weight[seen])) if weight[seen].any() else None
+    return {"mse": mse, "psnr": psnr, "ssim": ssim}
+
+
+def _similarity(first: NDArray[Any], second: NDArray[Any], full: bool = False) -> Any:
+    """Return the mean SSIM of two pictures [H,W,C] in 0..255; with ``full`` also that by pixel."""
+    return structural_similarity(
+        first, second, data_range=255, channel_axis=2, full=full,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+
+
+def _weighted_mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> Any:
+    """Return the mean of values [H,W,C], each as heavy as its pixel's weight [H,W,1]."""
+    return np.average(values, weights=np.broadcast_to(weight, values.shape))

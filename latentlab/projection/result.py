@@ -23,18 +23,23 @@ class Projection:
         ws: Latents [N,num_ws,w_dim]; in space "w" all rows of an image are equal.
         noise: Optimised noise maps, one [N,1,h,w] for each noise layer.
         images: The images rendered from them, [N,C,R,R].
-        distance: Perceptual distance of each rendered image to its target [N]; with masks, of
-            the image that has the target's pixels where the mask is 0.
+        distance: Perceptual distance of each rendered image to its target [N], as it was
+            optimised: with masks it is the distance within the mask, that of the image that has
+            the target's pixels where the mask is 0.
         start_distance: The same for the image of the w where the optimisation starts [N], with
             the generator's own noise maps, or those that it went on from.
-        history: One row for each image and step: distance, noise penalty, loss, learning rate.
+        history: One row for each image and step: distance, noise penalty, loss, learning rate;
+            with masks also ``plain_distance``, that of the whole image.
         settings: The constants used.
         diverged: Whether an image's loss became NaN or infinite, so that its latents are the
             best until then [N]; all False unless that was asked for.
         mean_distance: As ``start_distance``, for the image of the mean w [N].
         start_index: Number of the sampled w that an image started from [N], or ``MEAN_W``, or
             ``GIVEN`` where it went on from given latents.
-        plain_distance: Distance of the whole image to its target, whatever the masks [N].
+        plain_distance: Distance of the whole image to its target, whatever the masks [N]; without
+            masks it is ``distance``.
+        plain_start_distance: ``start_distance`` of the whole image [N].
+        plain_mean_distance: ``mean_distance`` of the whole image [N].
     """
 
     ws: Tensor
@@ -48,6 +53,8 @@ class Projection:
     mean_distance: Tensor
     start_index: Tensor
     plain_distance: Tensor
+    plain_start_distance: Tensor
+    plain_mean_distance: Tensor
 
 
 def joined(parts: Sequence[Projection]) -> Projection:
@@ -70,11 +77,12 @@ def joined(parts: Sequence[Projection]) -> Projection:
 
 
 def history_frame(trace: Tensor, settings: ProjectorSettings) -> "pd.DataFrame":
-    """Tabulate losses [steps,3,N]: one row for each step and image."""
+    """Tabulate losses [steps,3,N], or [steps,4,N] with masks: one row for each step and image."""
     import pandas as pd
 
-    steps, _, n = trace.shape
+    steps, count, n = trace.shape
     places = pd.MultiIndex.from_product([range(steps), range(n)], names=["step", "image"])
-    losses = trace.permute(0, 2, 1).reshape(-1, 3).double().numpy()
-    frame = pd.DataFrame(losses, places, ["distance", "noise_penalty", "loss"]).reset_index()
+    losses = trace.permute(0, 2, 1).reshape(-1, count).double().numpy()
+    names = ["distance", "noise_penalty", "loss", "plain_distance"][:count]
+    frame = pd.DataFrame(losses, places, names).reset_index()
     return frame.assign(learning_rate=frame["step"].map(settings.learning_rate_at))

@@ -54,11 +54,11 @@ class Optimisation:
         self._adam = torch.optim.Adam([self._w, *self._noise], betas=(0.9, 0.999))
         self._trace: list[Tensor] = []
         with torch.no_grad():
-            self._start = self._compare(g.synthesis(self._all_rows(self._w), noise=given))
+            self._start = wanted.both(g.synthesis(self._all_rows(self._w), noise=given))
             self._mean = self._start
             if bool((self._index != MEAN_W).any()):
                 mean = setup.search.mean.expand(count, 1, -1)
-                self._mean = self._compare(g.synthesis(self._all_rows(mean)))
+                self._mean = wanted.both(g.synthesis(self._all_rows(mean)))
         self._best = _Best(self._w, self._noise) if setup.on_divergence == "keep" else None
 
     def run_step(self, step: int) -> Tensor:
@@ -73,7 +73,7 @@ class Optimisation:
         loss = distances + settings.noise_weight * penalty
         if settings.w_plus_pull:
             loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
-        numbers = torch.stack([distances, penalty, loss]).detach()
+        numbers = torch.stack([distances, penalty, loss, *self._plain(rendered)]).detach()
         if self._best is None:
             check_losses(loss, f"projection step {step}")
         else:
@@ -103,17 +103,23 @@ class Optimisation:
         if self._best is not None:
             self._best.leaves(distance)  # the last step may be one too many
             diverged = self._best.diverged
-            poor = diverged | ~(distance < self._start)
+            poor = diverged | ~(distance < self._start[0])
             if bool(poor.any()):
                 ws, noise, images, distance = self._better_of_both(self._best, poor, distance)
         else:
             check_losses(distance, f"projection step {self._setup.settings.steps}")
         history = history_frame(torch.stack(self._trace), self._setup.settings)
-        plain = distance if self._compare.masks is None else self._compare.whole(images)
+        start, mean = self._start, self._mean
+        plain = self._plain(images)[0] if self._compare.masks is not None else distance
         return Projection(
-            ws, noise, images, distance, self._start, history, self._setup.settings, diverged,
-            self._mean, self._index, plain,
+            ws, noise, images, distance, start[0], history, self._setup.settings, diverged,
+            mean[0], self._index, plain, start[1], mean[1],
         )  # fmt: skip
+
+    @torch.no_grad()
+    def _plain(self, images: Tensor) -> list[Tensor]:
+        """Return the distances [N] of the whole images where masks make others of them."""
+        return [] if self._compare.masks is None else [self._compare.whole(images)]
 
     def _better_of_both(self, best: "_Best", poor: Tensor, distance: Tensor) -> _Rendered:
         """Put images that came no closer than their start back to their best, if that is better."""
@@ -147,7 +153,7 @@ class _Best:
         self.diverged = torch.zeros(len(w), dtype=torch.bool, device=w.device)
 
     def update(self, w: Tensor, noise: Sequence[Tensor], numbers: Tensor) -> Tensor:
-        """Take note of a step's numbers [3,N]; returns them with NaN for diverged images."""
+        """Take note of a step's numbers [3 or 4,N]; returns them with NaN for diverged images."""
         loss = numbers[2]
         self.leaves(loss)
         better = ~self.diverged & (loss < self._loss)

@@ -32,6 +32,11 @@ class TargetFeatures:
         """Return the distance [N] of each image to its own target, whatever the masks."""
         return _compared(self._distance, features_of(self._distance, images), self._wanted)
 
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the distances [N] within the masks, where there are any, and of the whole."""
+        within = self(images)
+        return within, within if self.masks is None else self.whole(images)
+
     def to_one(self, index: int, images: Tensor) -> Tensor:
         """Return the distances [K] of images [K,C,R,R] to one of the targets."""
         if self.masks is not None:

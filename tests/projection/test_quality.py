@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.signal import convolve2d
 
 from latentlab.images import from_uint8
-from latentlab.projection.quality import pixel_quality
+from latentlab.projection.quality import masked_quality, pixel_quality
 
 
 def image(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -94,3 +94,52 @@ def test_pictures_are_compared_after_rounding_to_bytes() -> None:
 def test_mse_and_psnr_do_not_depend_on_the_order_of_the_pictures() -> None:
     first, second = image(noise(16, seed=1)), image(noise(16, seed=2))
     assert pixel_quality(first, second) == pytest.approx(pixel_quality(second, first), rel=1e-12)
+
+
+# Within a mask.
+
+
+def upper_half(side: int = 32) -> torch.Tensor:
+    mask = torch.zeros(1, side, side)
+    mask[:, : side // 2] = 1
+    return mask
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_difference_counts_on_its_own_side_of_the_mask(inside: bool) -> None:
+    """An offset of 10 on one half: 10^2 within it, half of that in the whole, 0 in the other."""
+    pixels = noise(32, seed=0, high=240)
+    moved = pixels.copy()
+    half = np.s_[:16] if inside else np.s_[16:]
+    moved[half] += 10
+    first, second = image(pixels), image(moved)
+    assert pixel_quality(first, second)["mse"] == 50
+    within = masked_quality(first, second, upper_half())
+    if inside:
+        assert within["mse"] == 100
+        assert within["psnr"] == pytest.approx(20 * math.log10(25.5), abs=1e-9)
+        assert within["ssim"] is not None
+        assert within["ssim"] < 1
+    else:
+        assert within == {"mse": 0, "psnr": None, "ssim": pytest.approx(1, abs=1e-12)}
+
+
+def test_a_mask_of_everything_changes_nothing() -> None:
+    first, second = image(noise(24, seed=1)), image(noise(24, seed=2))
+    within = masked_quality(first, second, torch.ones(1, 24, 24))
+    assert within == pytest.approx(pixel_quality(first, second), rel=1e-9)
+
+
+def test_grey_counts_in_part() -> None:
+    first, second = flat(0), flat(0)
+    second[:, :8] = image(np.full((16, 16, 3), 20, dtype=np.uint8))[:, :8]
+    mask = torch.full((1, 16, 16), 0.25)
+    mask[:, 8:] = 0.75
+    assert masked_quality(first, second, mask)["mse"] == pytest.approx(0.25 * 400, rel=1e-12)
+
+
+def test_ssim_is_left_out_where_the_mask_holds_nothing_that_it_sees() -> None:
+    mask = torch.zeros(1, 16, 16)
+    mask[:, :5] = 1  # the border, where the window does not fit
+    assert masked_quality(flat(0), flat(10), mask)["ssim"] is None
+    assert masked_quality(flat(0), flat(10), mask)["mse"] == 100

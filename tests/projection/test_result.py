@@ -67,6 +67,30 @@ def test_with_a_mask_the_distance_of_the_whole_is_told_too():
     torch.testing.assert_close(result.plain_distance, away.mean(dim=[1, 2, 3]))
     plain = project(G, targets(2), squared, steps=3)
     assert torch.equal(plain.plain_distance, plain.distance)
+    assert "plain_distance" not in plain.history
+
+
+@pytest.mark.parametrize("settings", [SAMPLED, ProjectorSettings(steps=2, w_samples=50)])
+def test_with_a_mask_start_mean_and_history_are_told_of_the_whole_too(settings):
+    mask, images = torch.zeros(2, 1, 16, 16), targets(2)
+    mask[..., :8] = 1
+    seen = []
+    result = project(
+        G, images, squared, settings=settings, masks=mask, batch=2,
+        observer=lambda _, rendered: seen.append((rendered - images).square()),
+    )  # fmt: skip
+    mean = G.synthesis(w_statistics(G, settings.w_samples)[0].expand(1, G.num_ws, -1)) - images
+    torch.testing.assert_close(
+        result.plain_mean_distance, mean.square().mean(dim=[1, 2, 3]), rtol=1e-5, atol=0
+    )
+    within = (mean * mask).square().mean(dim=[1, 2, 3])
+    torch.testing.assert_close(result.mean_distance, within, rtol=1e-5, atol=0)
+    assert (result.plain_start_distance > result.start_distance).all()
+    for step, away in enumerate(seen):
+        rows = result.history[result.history["step"] == step]
+        for name, found in (("plain_distance", away), ("distance", away * mask)):
+            expected = found.mean(dim=[1, 2, 3]).tolist()
+            assert rows[name].tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_one_that_gets_no_closer_gets_its_best_latents_where_asked():

@@ -12,6 +12,7 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
+from cli.projecting.side_by_side import quality_lines
 from latentlab.images import load_image
 from tests.conftest import DATA, make_generator
 
@@ -130,10 +131,12 @@ def test_the_comparison_shows_target_and_projection(model, photo, tmp_path):
     out = tmp_path / "out"
     projected(model, photo("a.png"), "-o", out)
     both = pixels(out / "comparison.png")
-    assert both.shape == (32, 66, 3)
-    assert np.array_equal(both[:, :32], pixels(out / "target.png"))
-    assert np.array_equal(both[:, 34:], pixels(out / "projected.png"))
-    assert (both[:, 32:34] == 255).all()
+    for left, name in ((8, "target.png"), (8 + 256 + 8, "projected.png")):
+        large = pixels(out / name).repeat(8, 0).repeat(8, 1)
+        assert np.array_equal(both[28 : 28 + 256, left : left + 256], large)
+    (row,) = rows(out / "report.csv")
+    text = f"distance {float(row['distance']):.3g}, PSNR {float(row['psnr']):.1f} dB"
+    assert quality_lines({"distance": float(row["distance"]), "psnr": float(row["psnr"])}) == [text]
 
 
 def test_the_history_has_a_row_a_step(model, photo, tmp_path):

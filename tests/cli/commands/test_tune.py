@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -104,11 +105,35 @@ def test_the_report_tells_before_and_after(tuned, projections):
 
 
 def test_the_comparison_shows_target_projection_and_tuned(tuned, projections):
-    both = pixels(tuned / "anna" / "comparison.png")
-    assert both.shape == (32, 3 * 32 + 2 * 2, 3)
-    assert np.array_equal(both[:, :32], pixels(projections / "anna" / "target.png"))
-    assert np.array_equal(both[:, 34:66], pixels(projections / "anna" / "projected.png"))
-    assert np.array_equal(both[:, 68:], pixels(tuned / "anna" / "tuned.png"))
+    all_three = pixels(tuned / "anna" / "comparison.png")
+    there = (projections / "anna" / "target.png", projections / "anna" / "projected.png",
+             tuned / "anna" / "tuned.png")  # fmt: skip
+    for i, file in enumerate(there):
+        left = 8 + i * (256 + 8)
+        shown = all_three[28 : 28 + 256, left : left + 256]
+        assert np.array_equal(shown, pixels(file).repeat(8, 0).repeat(8, 1))
+
+
+def test_a_picture_with_a_mask_is_measured_within_it_too(model, projections, tmp_path):
+    shutil.copytree(projections / "anna", tmp_path / "anna")
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:, :16] = 255
+    Image.fromarray(mask).save(tmp_path / "anna" / "mask.png")
+    out = tmp_path / "out"
+    result = run("tune", model, tmp_path / "anna", projections / "ben", *TUNING, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    with (out / "report.csv").open(newline="") as file:
+        anna, ben = csv.DictReader(file)
+    target = pixels(tmp_path / "anna" / "target.png").astype(float)
+    for suffix, path in (("_before", tmp_path / "anna" / "projected.png"),
+                         ("", out / "anna" / "tuned.png")):  # fmt: skip
+        squares = (target - pixels(path)) ** 2
+        assert float(anna[f"mse{suffix}"]) == pytest.approx(squares.mean(), rel=1e-9)
+        assert float(anna[f"mask_mse{suffix}"]) == pytest.approx(squares[:, :16].mean(), rel=1e-9)
+        assert 0 < float(anna[f"mask_distance{suffix}"]) != float(anna[f"distance{suffix}"])
+        for name in ("distance", "mse", "psnr", "ssim"):
+            assert ben[f"mask_{name}{suffix}"] == "", "it has no mask"
+            assert ben[f"{name}{suffix}"] != ""
 
 
 def test_generate_gives_the_tuned_picture_again(tuned, model, projections, tmp_path):

@@ -10,7 +10,8 @@ from PIL import Image
 
 import latentlab
 from latentlab.faces import FacePoints, align, load_alignment
-from latentlab.images import read_picture, to_uint8
+from latentlab.images import load_image, read_picture, to_uint8
+from latentlab.latents import load_noise, load_ws
 from latentlab.perceptual import ClassifierDistance
 from latentlab.projection.masks import load_mask
 from tests.cli.commands.test_project import check_refused, names, pixels, project, projected, rows
@@ -127,8 +128,56 @@ def test_a_mask_is_cropped_as_its_picture_and_kept(model, photo, tmp_path):
     wanted = to_uint8(load_mask(mask, 32) * 2 - 1)[0].numpy()
     assert np.array_equal(pixels(out / "mask.png"), wanted)
     (row,) = rows(out / "report.csv")
-    assert float(row["distance"]) < float(row["whole_distance"])
     assert row["mask"] == str(mask)
+
+
+QUALITY = ("distance", "start_distance", "mean_image_distance", "mse", "psnr", "ssim")
+
+
+def rendered_again(model, folder):
+    g = latentlab.load(model).generator
+    ws = load_ws(folder / "projected_w.npz", g)
+    return g.synthesis(ws, noise=load_noise(folder / "projected_noise.npz", g))[0]
+
+
+def test_every_quality_is_of_the_whole_picture_and_within_the_mask(model, photo, tmp_path):
+    mask, out = tmp_path / "mask.png", tmp_path / "out"
+    half((96, 120)).save(mask)
+    result = projected(model, photo, "--mask", mask, "-o", out)
+    assert "mask_distance=" in result.stderr
+    (row,) = rows(out / "report.csv")
+    kept = json.loads((out / "projection.json").read_text())["row"]
+    weight = load_mask(mask, 32)
+    target, found = (pixels(out / name).astype(float) for name in ("target.png", "projected.png"))
+    squares = torch.from_numpy((target - found) ** 2).permute(2, 0, 1)
+    assert float(row["mse"]) == pytest.approx(float(squares.mean()), rel=1e-9)
+    within = (squares * weight).sum() / (3 * weight.sum())
+    assert float(row["mask_mse"]) == pytest.approx(float(within), rel=1e-6)
+    for kind in ("", "mask_"):
+        mse = float(row[f"{kind}mse"])
+        assert float(row[f"{kind}psnr"]) == pytest.approx(10 * np.log10(255**2 / mse))
+    compare, wanted = latentlab.perceptual_distance("builtin:digits"), load_image(photo, 32)
+    image = rendered_again(model, out)
+    for name, shown in (("distance", image), ("mask_distance", wanted.lerp(image, weight))):
+        expected = float(compare(wanted[None], shown[None]))
+        assert float(row[name]) == pytest.approx(expected, rel=1e-5)
+    assert float(row["mask_distance"]) < 0.9 * float(row["distance"])
+    assert all(kept[f"{kind}{name}"] == float(row[f"{kind}{name}"])
+               for name in QUALITY for kind in ("", "mask_"))  # fmt: skip
+    history = rows(out / "history.csv")
+    assert list(history[0])[:3] == ["step", "distance", "mask_distance"]
+    for step in history:
+        loss = float(step["mask_distance"]) + 1e5 * float(step["noise_penalty"])
+        assert float(step["loss"]) == pytest.approx(loss, rel=1e-6)
+        assert float(step["mask_distance"]) != float(step["distance"])
+
+
+def test_without_a_mask_what_is_within_it_is_empty(model, photo, tmp_path):
+    result = projected(model, photo, "-o", tmp_path / "out")
+    assert "mask_distance" not in result.stderr
+    (row,) = rows(tmp_path / "out" / "report.csv")
+    assert all(row[name] != "" and row[f"mask_{name}"] == "" for name in QUALITY)
+    assert "whole_distance" not in row
 
 
 def test_a_folder_has_a_mask_for_each_name(model, photo, tmp_path):
@@ -208,7 +257,8 @@ def test_a_video_of_each_projection(model, photo, tmp_path):
             for number in (0, video.n_frames - 1):
                 video.seek(number)
                 ends.append(np.asarray(video.convert("RGB")).astype(int))
-        still = pixels(out / name / "comparison.png")
+        ends_of = [pixels(out / name / file) for file in ("target.png", "projected.png")]
+        still = np.hstack([ends_of[0], np.full((32, 2, 3), 255), ends_of[1]])
         scale = ends[0].shape[0] // still.shape[0]
         first, last = (np.abs(end[::scale, ::scale] - still).mean() for end in ends)
         assert last < 12  # a frame has 256 colours
