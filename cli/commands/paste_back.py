@@ -56,7 +56,7 @@ def paste_back(
       latentlab paste-back out -o pasted
       latentlab paste-back edit --direction smile --strengths 1.5,3 -o pasted
       latentlab paste-back edit/anna/smile/04_+3.png tuned -o pasted
-      latentlab paste-back out/anna --face-file retouched.png --feather 0.2 -o pasted
+      latentlab paste-back out/anna --face-file retouched.png -o pasted
     """
     if face is not None and (directions or strengths):
         raise click.UsageError("Give either --face-file, or --direction and --strengths.")

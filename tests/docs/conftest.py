@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from latentlab.checkpoints.native import write_native
+from latentlab.editing.directions import load_directions, save_directions
 from latentlab.models import builtin_path
 from tests.conftest import DATA, make_stylegan1, make_stylegan1_discriminator
 from tests.support.documentation import ROOT
@@ -88,6 +90,13 @@ def _write_pictures(folder: Path) -> None:
     write_tiny_yunet(folder / "face_detection_yunet.onnx")
 
 
+def _name_directions(path: Path) -> None:
+    """Give some of the directions names that the documentation takes from other methods."""
+    found = load_directions(path, w_dim=64)
+    names = dict(enumerate(found.names)) | {7: "7", 8: "2", 9: "smile"}
+    save_directions(path, replace(found, names=tuple(names.values())))
+
+
 def _points() -> dict[str, list[list[float]]]:
     """Return the four points of each photo, photo.jpg being that of Anna."""
     points = {name: face.points().tolist() for name, face in FACES.items()}
@@ -101,6 +110,7 @@ def _write_results(folder: Path) -> None:
         for words in EARLIER:
             done = CliRunner().invoke(main, words.split())
             assert done.exit_code == 0, (words, done.output)
+    _name_directions(folder / "directions" / "directions.safetensors")
     for name in ("anna", "ben"):  # out stands for a projection, and for a folder of several
         shutil.copytree(folder / "projections" / name, folder / "out" / name)
     (folder / "labels.csv").write_text("picture,smiling\nanna.jpg,1\nben.jpg,0\n")
