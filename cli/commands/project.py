@@ -44,10 +44,11 @@ def project(
     projected_w.npz (key w), projected_noise.npz, target.png, projected.png, comparison.png
     (target and projection side by side), history.csv and projection.json (what they are); and
     alignment.json, mask.png and the video where these are asked for. DIR/report.csv has one row
-    for each picture, DIR/latents.safetensors the latents of all.
+    for each picture, DIR/latents.safetensors the latents of all, and DIR/report.html, with
+    --html, shows them, the worst first.
 
-    The same command again continues where it was stopped. A picture that cannot be used is
-    named in the report, and the others go on.
+    The same command again continues where it was stopped; with --html it draws the page from
+    what is saved. A picture that cannot be used is named in the report, and the others go on.
 
     \b
     Examples:
@@ -70,7 +71,7 @@ def project(
     choice = choose(pictures, request.limit, shuffle_seed=seed)
     method = open_method(checkpoint, request, choice.names, device)
     plan = plan_projections(method, choice, output, overwrite)
-    report = ProjectionReport(plan, choice.failures, method.facts)
+    report = ProjectionReport(plan, choice.failures, method.facts, request.latents, request.html)
     if dry_run:
         tell_plan(method, plan, report)
     else:

@@ -63,6 +63,7 @@ class ProjectionRequest:
     batch: int | None
     label: int | None
     latents: str
+    html: bool
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ projection_options = grouped_options("request", ProjectionRequest, (
                  type=file_name(".safetensors", ".parquet"),
                  default="latents.safetensors", show_default=True, metavar="NAME",
                  help="File for the latents of all pictures: .safetensors or .parquet."),
+    click.option("--html", is_flag=True,
+                 help="Also write DIR/report.html: an overview of the folder, the worst first."),
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
     click.option("--steps", type=click.IntRange(min=1), default=350, show_default=True,

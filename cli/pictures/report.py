@@ -1,5 +1,6 @@
 """The report of a run: one row for each picture, written as they come."""
 
+import json
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -11,7 +12,7 @@ import pandas as pd
 
 from cli.pictures.plan import PicturePlan
 from cli.pictures.records import Record
-from cli.reports.tables import write_manifest, write_table
+from cli.reports.tables import MANIFEST, write_manifest, write_table
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
 from cli.running.interrupt import unwind_on_sigterm
@@ -109,7 +110,18 @@ class PictureReport:
     def finish(self) -> None:
         """Write the table, other files about all pictures, and last the manifest."""
         files = {self.path.name: sha256_of(self.write())} | self.files()
-        write_manifest(self.layout.output, self.facts, files)
+        before = self.manifest()
+        if (before.get("settings"), before.get("files")) != (_as_json(self.facts), files):
+            write_manifest(self.layout.output, self.facts, files)
+
+    def manifest(self) -> dict[str, Any]:
+        """Read what an earlier run says of its files; empty where there is nothing to read."""
+        try:
+            found = json.loads((self.layout.output / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        fits = isinstance(found, dict) and isinstance(found.get("files"), dict)
+        return found if fits else {}
 
     def files(self) -> dict[str, str]:
         """Return the SHA-256 of all other files by their path in the output."""
@@ -133,6 +145,11 @@ class PictureReport:
             say(f"{len(rows) - len(notes)} of {total} {verb}; see {self.path}")
         diverged = any(row["status"] == "diverged" for row in rows)
         leave(notes, DIVERGED if diverged else PARTLY_BAD)
+
+
+def _as_json(facts: dict[str, Any]) -> Any:
+    """Return settings as they come back from a manifest."""
+    return json.loads(json.dumps(facts))
 
 
 def carry_out(outcomes: Generator[Outcome, None, None], report: PictureReport) -> None:

@@ -11,6 +11,7 @@ from cli.pictures.plan import Layout, PicturePlan, make_plan
 from cli.pictures.report import PictureReport, refused
 from cli.projecting.files import FILES, RECORD, REPORT
 from cli.projecting.method import Method
+from cli.projecting.overview import PAGE, PLOT
 from cli.reports.tables import MANIFEST
 from cli.text import plain_text
 from latentlab import ImageError, distributed
@@ -26,11 +27,11 @@ def plan_projections(method: Method, choice: Choice, output: Path, overwrite: bo
         OutputError: If something of another run, or foreign, is in the way.
         LatentlabError: If the distance is for pictures of another size.
     """
-    reports, folder = [REPORT, MANIFEST], ""
-    if not choice.alone:
-        reports, folder = [*reports, method.request.latents], "*/"
+    request, folder = method.request, "" if choice.alone else "*/"
     files = [folder + name for name in (*FILES, RECORD)]
-    layout = Layout(output, reports, files[-1], files, [*reports, RECORD])
+    drawn = [PAGE, PLOT]
+    reports = [REPORT, MANIFEST, request.latents, *(drawn if request.html else [])]
+    layout = Layout(output, reports, files[-1], files, [*reports, *drawn, RECORD])
     is_current = method.reader.is_current
     plan = distributed.from_main(
         lambda: make_plan(choice, layout, method.identity, overwrite, is_current)

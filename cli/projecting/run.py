@@ -39,9 +39,20 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
     with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
         worker = _Worker(method, plan.layout, search, bar)
         for i, batch in enumerate(distributed.share(batches)):
-            yield from worker.outcomes(batch)
             # The other processes are about as far as the one that shows it.
+            together = batches[i * distributed.size() : (i + 1) * distributed.size()]
+            bar.rename(in_hand(plan, [job for each in together for job in each]))
+            yield from worker.outcomes(batch)
             bar.move_to(min((i + 1) * distributed.size(), len(batches)) * steps)
+
+
+def in_hand(plan: PicturePlan, jobs: Sequence[Job]) -> str:
+    """Say which pictures are being projected: "picture 3 of 40", "pictures 9-16 of 40"."""
+    pictures = {job.picture for job in jobs}
+    numbers = [i for i, job in enumerate(plan.jobs, 1) if job.picture in pictures]
+    first, last = numbers[0], numbers[-1]
+    which = f"picture {first}" if first == last else f"pictures {first}-{last}"
+    return f"{which} of {len(plan.jobs)}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,23 @@ _MANY = 5  # sections, from which on the page begins with a list of them
 _LONG = 28  # characters of a word that may be broken in a table
 
 Card = tuple[str, Sequence[tuple[str, str]]]  # a title, and lines of a label and its text
+
+
+@dataclass(frozen=True)
+class Group:
+    """Small pictures that belong together.
+
+    Attributes:
+        title: What they are called.
+        link: What the title leads to, by its path from the folder of the page.
+        pictures: PNG or JPEG files, all of one size, each with what stands for it unseen.
+        lines: What stands below.
+    """
+
+    title: str
+    link: PurePath
+    pictures: Sequence[tuple[bytes, str]]
+    lines: Sequence[str]
 
 
 class Page:
@@ -54,10 +72,7 @@ class Page:
 
     def link(self, text: str, path: PurePath | str) -> None:
         """Add a link to a file by its path from the folder of the page."""
-        if PurePath(path).is_absolute():
-            raise ValueError(f"{path}: a page links to what lies beside it")
-        address = os.fsencode(PurePath(path).as_posix())
-        self._add("link", text=text, address=quote(address))  # a colon makes no scheme
+        self._add("link", text=text, address=_address(PurePath(path)))
 
     def cards(self, cards: Sequence[Card]) -> None:
         """Add cards that stand side by side, and below each other on a phone.
@@ -65,6 +80,14 @@ class Page:
         Each has a title, and lines of a label and its text.
         """
         self._add("cards", cards=[(title, list(lines)) for title, lines in cards])
+
+    def gallery(self, groups: Sequence[Group]) -> None:
+        """Add small pictures in groups that stand side by side as far as there is room."""
+        self._add("gallery", groups=[
+            {"title": group.title, "address": _address(group.link), "lines": list(group.lines),
+             "pictures": [(_embedded(content), alt) for content, alt in group.pictures]}
+            for group in groups
+        ])  # fmt: skip
 
     def table(self, frame: pd.DataFrame, caption: str = "") -> None:
         """Add a table; numbers to four significant digits, missing values as a dash.
@@ -87,8 +110,7 @@ class Page:
         with Image.open(path) as picture:
             width, height = picture.size
         scale = min(1 / _DENSITY, _WIDEST / width)
-        source = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-        self._add("picture", src=source, caption=caption, alt=alt or caption,
+        self._add("picture", src=_embedded(path.read_bytes()), caption=caption, alt=alt or caption,
                   width=round(width * scale), height=round(height * scale))  # fmt: skip
 
     def write(self, path: Path, footer: str) -> None:
@@ -111,6 +133,19 @@ class Page:
     def _add(self, kind: str, **what: Any) -> None:
         blocks = self._sections[-1]["blocks"] if self._sections else self._opening
         blocks.append({"kind": kind, **what})
+
+
+def _address(path: PurePath) -> str:
+    """Return a link to what lies beside the page or below."""
+    if path.is_absolute():
+        raise ValueError(f"{path}: a page links to what lies beside it")
+    return quote(os.fsencode(path.as_posix()))  # a colon makes no scheme
+
+
+def _embedded(content: bytes) -> str:
+    """Return a PNG or JPEG file as an address that holds it."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 def _cell(value: Any, number: bool) -> dict[str, Any]:

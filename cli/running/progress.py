@@ -18,6 +18,10 @@ class ProgressBar:
             dynamic_ncols=True, disable=hidden,
         )  # fmt: skip
 
+    def rename(self, label: str) -> None:
+        """Say from now on what is being done."""
+        self._bar.set_description(label, refresh=False)
+
     def advance(self, count: int = 1, **numbers: float) -> None:
         """Move on by ``count`` and show the numbers."""
         if numbers:

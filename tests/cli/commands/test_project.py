@@ -22,8 +22,7 @@ FILES = {
     "history.csv",
 }  # fmt: skip
 ALL = FILES | {"projection.json"}
-REPORTS = {"report.csv", "manifest.json"}
-SEVERAL = REPORTS | {"latents.safetensors"}
+REPORTS = {"report.csv", "manifest.json", "latents.safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +170,7 @@ def test_the_manifest_holds_the_digest_of_each_file(model, photo, tmp_path):
     out = tmp_path / "out"
     projected(model, photo("a.png"), "-o", out)
     manifest = json.loads((out / "manifest.json").read_text())
-    assert set(manifest["files"]) == ALL | {"report.csv"}
+    assert set(manifest["files"]) == ALL | REPORTS - {"manifest.json"}
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
     assert manifest["settings"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
@@ -230,7 +229,7 @@ def test_several_pictures_get_a_folder_each(model, photo, tmp_path):
     out = tmp_path / "out"
     pictures = [photo("a.png"), photo("b.png"), photo("other/a.png")]
     projected(model, *pictures, "-o", out)
-    assert names(out) == {"a", "b", "a-2"} | SEVERAL
+    assert names(out) == {"a", "b", "a-2"} | REPORTS
     for folder, path in zip(("a", "b", "a-2"), pictures, strict=True):
         assert names(out / folder) == ALL
         target = to_bytes(load_image(path, 32))
@@ -325,7 +324,7 @@ def test_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_p
     assert result.exit_code == 4
     assert "2 of 3 pictures" in result.stderr
     assert str(path) in result.stderr.splitlines()[-1]
-    assert names(out) == {"a", "b"} | SEVERAL
+    assert names(out) == {"a", "b"} | REPORTS
     report = {row["picture"]: row for row in rows(out / "report.csv")}
     assert len(report) == 3
     assert report[str(path)]["status"] == "refused"
@@ -336,7 +335,7 @@ def test_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_p
 
 def test_a_bad_picture_does_not_move_the_others_files(bad, model, photo, tmp_path):
     project(model, photo("a.png"), bad("text"), "-o", tmp_path / "out")
-    assert names(tmp_path / "out") == {"a"} | SEVERAL
+    assert names(tmp_path / "out") == {"a"} | REPORTS
 
 
 def test_a_picture_that_diverges_does_not_stop_the_others(model, photo, tmp_path, monkeypatch):
@@ -355,7 +354,7 @@ def test_a_picture_that_diverges_does_not_stop_the_others(model, photo, tmp_path
     result = project(model, *pictures, "--batch", 1, "-o", out)
     assert result.exit_code == 5
     assert [row["status"] for row in rows(out / "report.csv")] == ["ok", "diverged", "ok"]
-    assert names(out) == {"0", "2"} | SEVERAL
+    assert names(out) == {"0", "2"} | REPORTS
 
 
 def test_a_picture_that_is_not_square_is_refused_when_asked(model, photo, tmp_path):

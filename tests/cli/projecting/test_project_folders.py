@@ -76,7 +76,7 @@ def contents(folder):
         elif path.name == "report.csv":
             table = pd.read_csv(path).drop(columns=["seconds"])
             found[path.relative_to(folder)] = table.to_csv()
-        elif path.is_file() and path.name != "manifest.json":
+        elif path.is_file() and path.name not in ("manifest.json", "report.html"):
             found[path.relative_to(folder)] = path.read_bytes()
     return found
 
@@ -317,6 +317,17 @@ def test_latents_of_all_pictures_as_parquet(space, model, photos, tmp_path):
     for name, w in zip("abc", table["w"].to_pylist(), strict=True):
         wanted = saved_w(out, name)
         assert np.array_equal(np.float32(w).reshape(shape), wanted if space == "w+" else wanted[0])
+
+
+def test_a_single_picture_has_a_file_of_latents_too(model, photos, tmp_path):
+    out = tmp_path / "out"
+    projected(model, photos / "a.png", "-o", out)
+    with safe_open(out / "latents.safetensors", "np") as file:
+        w, about = file.get_tensor("w"), json.loads(file.metadata()["latentlab"])
+    with np.load(out / "projected_w.npz", allow_pickle=False) as file:
+        assert np.array_equal(w, file["w"][:, 0])
+    assert about["pictures"] == [str(photos / "a.png")]
+    assert "latents.safetensors" in json.loads((out / "manifest.json").read_text())["files"]
 
 
 def test_what_a_kill_left_half_moved_is_not_taken_for_done(model, photos, tmp_path):

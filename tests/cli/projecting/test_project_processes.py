@@ -34,7 +34,7 @@ def one_thread():
 
 def test_two_processes_write_the_files_of_one(photos, tmp_path, one_thread):
     one, two = tmp_path / "one", tmp_path / "two"
-    options = ["--batch", 1, "--device", "cpu"]
+    options = ["--batch", 1, "--device", "cpu", "--html"]
     command = ["-m", "cli", "project", MODEL, photos, *options, "--distance", "builtin:digits"]
     code, said = finish(start(*command, "--steps", 4, "-o", two, stderr=subprocess.PIPE))
     assert code != 0, "a picture was refused"
@@ -44,3 +44,4 @@ def test_two_processes_write_the_files_of_one(photos, tmp_path, one_thread):
     assert contents(two) == contents(one)
     statuses = [row["status"] for row in rows(two / "report.csv")]
     assert statuses == ["ok"] * 3 + ["refused"] + ["ok"] * 3
+    assert "6 of 7 pictures projected" in (two / "report.html").read_text(), "the main one's"
