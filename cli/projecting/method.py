@@ -23,10 +23,12 @@ class Method:
     """How pictures are projected.
 
     Attributes:
+        checkpoint: As the command line names it.
         identity: All of it that decides the numbers, see ``without_landmarks``.
         facts: What reports say of it.
     """
 
+    checkpoint: str
     request: ProjectionRequest
     g: Generator
     reader: TargetReader
@@ -67,4 +69,4 @@ def open_method(
     batch = request.batch or default_batch(g)
     facts = {**decisive, "batch": batch, "device": model.place, "checkpoint": model.name}
     identity = without_landmarks(decisive)
-    return Method(request, g, reader, distance, settings, c, batch, identity, facts)
+    return Method(checkpoint, request, g, reader, distance, settings, c, batch, identity, facts)

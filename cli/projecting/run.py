@@ -37,7 +37,7 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
     search = StartSearch(method.g, method.distance, method.settings, method.c)
     steps, hidden = method.settings.steps, not distributed.is_main()
     with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
-        worker = _Worker(method, plan.layout, search, bar)
+        worker = BatchWorker(method, plan.layout, search, bar)
         for i, batch in enumerate(distributed.share(batches)):
             # The other processes are about as far as the one that shows it.
             together = batches[i * distributed.size() : (i + 1) * distributed.size()]
@@ -66,7 +66,7 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class _Worker:
+class BatchWorker:
     """What projects one batch after the other."""
 
     method: Method
