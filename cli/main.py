@@ -28,6 +28,7 @@ from cli.commands.separability import separability
 from cli.commands.train import train
 from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
+from cli.running.wording import told
 from cli.text import say
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -59,7 +60,7 @@ class _Group(click.Group):
 
             if not isinstance(error, LatentlabError):
                 raise
-            say(f"Error: {error}")
+            say(f"Error: {told(error, self.commands[ctx.invoked_subcommand or ''])}")
             ctx.exit(error.exit_code)
 
 

@@ -11,6 +11,7 @@ from cli.pictures.choice import distinct
 from cli.pictures.records import read_record
 from cli.projecting.files import ALIGNMENT, RECORD, projections_in
 from cli.reports.tables import refuse_existing
+from cli.running.wording import told
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
 from latentlab.files import is_file, make_directory
@@ -53,7 +54,7 @@ class Pasting:
         try:
             return paste_back(photo, face, alignment.quad, self.feather)
         except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
+            raise error.at(path) from error
 
     def photo(self, alignment: Alignment) -> Path:
         """Return where the photo is.
@@ -80,7 +81,8 @@ def projections(sources: Iterable[Path]) -> list[Path]:
         inside = [source] if (source / ALIGNMENT).exists() else projections_in(source, ALIGNMENT)
         if not inside:
             raise DataError(
-                f"{source}: no {ALIGNMENT} in it; give the output of latentlab project --crop face"
+                f"{source}: no {ALIGNMENT} in it; give the output of "
+                "`latentlab project --crop face`"
             )
         found += inside
     return list(dict.fromkeys(found))
@@ -113,5 +115,5 @@ def paste_all(paste: Pasting, files: Mapping[Path, Path]) -> list[str]:
         try:
             save_picture(file, paste(folder))
         except (ImageError, DataError) as error:
-            failures.append(str(error))
+            failures.append(told(error))
     return failures
