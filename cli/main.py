@@ -32,6 +32,7 @@ from cli.commands.tune import tune
 from cli.options.option import in_words
 from cli.options.shells import serve_shells
 from cli.running.invocation import PROGRAM, remember_command
+from cli.running.wording import told
 from cli.text import say
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -75,7 +76,7 @@ class _Group(click.Group):
 
             if not isinstance(error, LatentlabError):
                 raise
-            say(f"Error: {error}")
+            say(f"Error: {told(error, self.commands[ctx.invoked_subcommand or ''])}")
             ctx.exit(error.exit_code)
 
 

@@ -80,12 +80,12 @@ def check_whole(
     optional: bool = False,
     error: _Kind = SettingsError,
 ) -> None:
-    """Refuse what is not a whole number within low..high, or None where optional.
+    """Refuse what is not a whole number from low to high, or None where optional.
 
     True and False are not numbers.
     """
     fits = type(value) is int and low <= value and (high is None or value <= high)
-    bounds = f">= {low}" if high is None else f"{low}..{high}"
+    bounds = f">= {low}" if high is None else f"{low} to {high}"
     check(fits or (optional and value is None), name, f"a whole number {bounds}", value, error)
 
 
@@ -132,4 +132,4 @@ def check_taps(value: object, name: str, error: _Kind = SettingsError) -> None:
     # Squares of taps and of their sum must be float32's, too.
     fits = fits and all(type(tap) in (int, float) and abs(tap) < 1e9 for tap in value)  # type: ignore[attr-defined]
     fits = fits and abs(sum(value)) > 1e-9  # type: ignore[call-overload]
-    check(fits, name, "2..16 numbers below 1e9, sum not 0", value, error)
+    check(fits, name, "2 to 16 numbers below 1e9, sum not 0", value, error)

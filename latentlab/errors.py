@@ -1,24 +1,68 @@
 """The error family: each message is one line that says what is wrong, where, and what to do.
 
+A message names arguments in backticks, by the names that Python knows. Who has other names for
+them asks for the message in words of their own: see ``LatentlabError.written``.
+
 ``exit_code`` is what the command line returns for the error.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from typing import Self
 
 _SHOWN = 20  # items of a list
 _LONGEST = 300  # characters of one item
 _QUOTED = 80  # characters of a value
 _REASON = 200  # characters of another library's words
+# `layers`, `noise[2]`, `start.ws`; not `latentlab tune`, nor `pip install ...`.
+_ARGUMENT = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)(?:\[\d+\])?`")
 
 
 class LatentlabError(Exception):
-    """Base of every error that latentlab raises on purpose."""
+    """Base of every error that latentlab raises on purpose.
+
+    Attributes:
+        message: What is wrong, and where.
+        advice: What can be done, each a clause of its own that names the argument it speaks of.
+    """
 
     exit_code = 1
 
+    def __init__(self, message: str = "", *, advice: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = tuple(advice)
+
     def __str__(self) -> str:
         """Return the message as one printable line, whatever a file wrote into the names in it."""
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in super().__str__())
+        return _with_advice(self.message, self.advice)
+
+    def written(
+        self, word: Callable[[str], str], advise: Callable[[str, Sequence[str]], str | None]
+    ) -> str:
+        """Return the message as one printable line, with arguments in the words of the caller.
+
+        Args:
+            word: Gives the word for an argument of the message; it gets the name without
+                backticks.
+            advise: Gives a piece of advice, which names the given arguments, in the caller's
+                words, or None if it is of no use to whom the message is for.
+
+        >>> error = SettingsError("`psi` must be 0 to 1", advice=["leave `psi` out"])
+        >>> str(error)
+        '`psi` must be 0 to 1; leave `psi` out'
+        >>> error.written(lambda name: f"--{name}", lambda text, names: None)
+        '--psi must be 0 to 1'
+        """
+        found = (advise(text, _ARGUMENT.findall(text)) for text in self.advice)
+        advice = list(dict.fromkeys(text for text in found if text is not None))
+        return _with_advice(in_words(self.message, word), advice)
+
+    def at(self, where: object) -> Self:
+        """Return the same error with the place before its message."""
+        placed = type(self)(f"{where}: {self.message}", advice=self.advice)
+        placed.__cause__ = self.__cause__
+        return placed
 
 
 class SettingsError(LatentlabError, ValueError):
@@ -97,6 +141,20 @@ class StoppedElsewhere(ProcessError):
     def __init__(self, process: int, exit_code: int) -> None:
         super().__init__(f"process {process} has failed and says why")
         self.exit_code = exit_code
+
+
+def in_words(text: str, word: Callable[[str], str]) -> str:
+    """Put a caller's words for the arguments that a text names in backticks.
+
+    >>> in_words("leave `start_samples` out", lambda name: "--" + name.replace("_", "-"))
+    'leave --start-samples out'
+    """
+    return _ARGUMENT.sub(lambda found: word(found[1]), text)
+
+
+def _with_advice(message: str, advice: Sequence[str]) -> str:
+    text = f"{message}; {', or '.join(advice)}" if advice else message
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def quoted(value: object) -> str:

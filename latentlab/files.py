@@ -54,7 +54,7 @@ def make_directory(path: Path | str) -> Path:
     except OSError as error:
         raise _output_error(path, error) from error
     if not os.access(path, os.W_OK):
-        raise OutputError(f"{path}: the folder is read-only; choose another --output")
+        raise OutputError(f"{path}: the folder is read-only; choose another place")
     return path
 
 

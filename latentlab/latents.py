@@ -146,9 +146,9 @@ def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
         SettingsError: If the generator has no such class.
     """
     if c_dim == 0:
-        raise SettingsError("this generator has no labels; leave the class out")
+        raise SettingsError("this generator has no labels", advice=["leave `class` out"])
     if not 0 <= label < c_dim:
-        raise SettingsError(f"`class` must be 0..{c_dim - 1} for this generator, but got {label}")
+        raise SettingsError(f"`class` must be 0 to {c_dim - 1} for this generator, but got {label}")
     return torch.eye(c_dim)[[label] * count]
 
 
@@ -165,7 +165,7 @@ def style_layers(layers: str | Iterable[int], num_ws: int) -> list[int]:
     """
     if num_ws < 2:
         raise LatentError("this generator takes one w for all its layers: no styles to mix")
-    here = f"this generator has layers 0..{num_ws - 1}"
+    here = f"this generator has layers 0 to {num_ws - 1}"
     if not isinstance(layers, str):
         chosen = sorted(set(layers))
         if not chosen or chosen[0] < 0 or chosen[-1] >= num_ws:
@@ -193,7 +193,7 @@ def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:
     check_shape(other, list(ws.shape), "other")
     chosen = sorted(set(layers))
     if chosen and not (chosen[0] >= 0 and chosen[-1] < ws.shape[1]):
-        raise LatentError(f"`layers` must be within 0..{ws.shape[1] - 1}, but got {chosen}")
+        raise LatentError(f"`layers` must be within 0 to {ws.shape[1] - 1}, but got {chosen}")
     mixed = ws.clone()
     mixed[:, chosen] = other[:, chosen]
     return mixed

@@ -111,7 +111,8 @@ class ClassifierDistance(PerceptualDistance):
         if images.shape[-2:] != (size, size):
             raise ImageError(
                 f"{self.name}: compares {size}x{size} images only, but got "
-                f"{images.shape[-1]}x{images.shape[-2]}; use an LPIPS distance"
+                f"{images.shape[-1]}x{images.shape[-2]}",
+                advice=["give an LPIPS `distance`"],
             )
         if self._classifier.config.channels == 1:
             images = images.mean(dim=1, keepdim=True)
@@ -201,5 +202,5 @@ def _backbone_file(name: str, net: str) -> Path:
     return hub_file(
         str(published[net].IMAGENET1K_V1.url),
         f"{name}: the backbone weights",
-        f"choose another distance: a TorchScript vgg16.pt, or {BUILTIN_DIGITS}",
+        f"choose another `distance`: a TorchScript vgg16.pt, or {BUILTIN_DIGITS}",
     )

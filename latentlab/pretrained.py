@@ -20,7 +20,7 @@ def hub_file(url: str, what: str, otherwise: str) -> Path:
     Args:
         url: Where it is published; its name ends in the first digits of its SHA-256.
         what: Who asks for which file; an error message begins with it.
-        otherwise: What else helps; an error message ends with it.
+        otherwise: What else helps, as advice of the error.
 
     Raises:
         CheckpointError: If it cannot be fetched; the message names the file, its place and its URL.
@@ -38,8 +38,12 @@ def hub_file(url: str, what: str, otherwise: str) -> Path:
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise CheckpointError(
             f"{what} {file.name} are not in {file.parent} and cannot be fetched from {url} "
-            f"({error}). Put the file there, or set TORCH_HOME to the folder that contains hub/, "
-            f"or {otherwise}"
+            f"({error})",
+            advice=[
+                "put the file there",
+                "set TORCH_HOME to the folder that contains hub/",
+                otherwise,
+            ],
         ) from error
     return file
 

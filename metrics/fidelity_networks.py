@@ -113,8 +113,7 @@ def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[st
 def _weight_file(name: str, given: Path | str | None) -> Path:
     """Return the weights of the Inception or VGG16 network: a given file, or the published one."""
     if given is None:
-        option = _OPTIONS[name]
-        instead = f"give the file by `{option}` (--{option.replace('_', '-')})"
+        instead = f"give the file by `{_OPTIONS[name]}`"
         return hub_file(_url(name), f"{name}: the weights", instead)
     if not is_file(Path(given)):
         raise CheckpointError(f"{given}: no such file; expected the weights of {name}")

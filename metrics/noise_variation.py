@@ -155,7 +155,7 @@ def deviation_maps(
     every = range(len(_noise_resolutions(g)))
     chosen = {"": list(every if layers is None else layers)}
     known = set(chosen[""]) <= set(every)
-    check(known, "layers", f"within 0..{every[-1]}", chosen[""])
+    check(known, "layers", f"within 0 to {every[-1]}", chosen[""])
     numbers = range(len(ws)) if numbers is None else numbers
     images = sampling.batch_size(g, batch)
     found = (

@@ -169,7 +169,9 @@ def face_crop(images: Tensor) -> Tensor:
     """
     unit = images.shape[-1] // 8
     if unit == 0:
-        raise SettingsError(f"`crop` needs images of 8 pixels or more, not {images.shape[-1]}")
+        raise SettingsError(
+            f"the face crop needs images of 8 pixels or more, not {images.shape[-1]}"
+        )
     return images[:, :, 3 * unit : 7 * unit, 2 * unit : 6 * unit]
 
 

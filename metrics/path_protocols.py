@@ -87,7 +87,9 @@ def latents_along(
     if space == "z":
         return torch.cat([slerp(z0, z1, place) for place in places]).to(z0)
     if not has_w(g):
-        raise LatentError("this generator has no W; measure the path length in Z: `space` z")
+        raise LatentError(
+            "this generator has no W", advice=["measure the path length in Z: `space` z"]
+        )
     labels = None if c is None else torch.cat([c, c])
     w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
     return torch.cat([w0 + (w1 - w0) * place.to(w0)[:, None, None] for place in places])

@@ -177,7 +177,8 @@ def _computed(compute: Callable[[range], Arrays], samples: range) -> Arrays:
         if half >= len(samples):
             raise NumericalError(
                 f"no memory for {len(samples)} samples at once, and fewer are not computed "
-                f"({reason(error)}); use --device cpu, or a device with more"
+                f"({reason(error)})",
+                advice=["use a `device` with more, such as cpu"],
             ) from error
     parts = [_computed(compute, samples[:half]), _computed(compute, samples[half:])]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -13,7 +13,7 @@ from latentlab.errors import OutputError
     ("check", "values", "rule"),
     [
         (lambda x: check_whole(x, "x"), [-1, 1.0, True, None, "1"], "a whole number >= 0"),
-        (lambda x: check_whole(x, "x", 2, 4), [1, 5, 10**400], "a whole number 2..4"),
+        (lambda x: check_whole(x, "x", 2, 4), [1, 5, 10**400], "a whole number 2 to 4"),
         (lambda x: check_number(x, "x"), [math.nan, math.inf, 10**400, True, "1", None],
          "a finite number"),
         (lambda x: check_number(x, "x", 0), [-1e-9, math.nan], "a finite number >= 0"),
@@ -22,7 +22,7 @@ from latentlab.errors import OutputError
         (lambda x: check_flag(x, "x"), [0, 1, None, "true"], "true or false"),
         (lambda x: check_taps(x, "x"),
          [(1.0,), (1.0, -1.0), [1, 1], (1, math.nan), (1, 10**400), (1, 1e9), (1,) * 17, 3, None],
-         "2..16 numbers below 1e9, sum not 0"),
+         "2 to 16 numbers below 1e9, sum not 0"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told_by_name_rule_and_value(check, values, rule):

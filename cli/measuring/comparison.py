@@ -13,6 +13,7 @@ from cli.measuring.path_length import check_fit
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from cli.running.wording import told
 from cli.threads import is_small, settle_threads
 from latentlab import LatentError, load_classifier, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
@@ -112,7 +113,7 @@ def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
                 with work_on(request, model, title, count, "sample", identity) as work:
                     done.results.append(run(num_samples=count, seed=request.seed, **work))
             except LatentError as error:
-                done.refused[metric] = str(error)
+                done.refused[metric] = told(error)
     return done
 
 

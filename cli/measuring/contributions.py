@@ -17,6 +17,7 @@ from cli.models import Model, open_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
 from cli.reports.tables import write_table
+from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, OutputError, distributed
 from latentlab.files import sha256_of
@@ -67,7 +68,7 @@ def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> Me
         except LatentError as error:
             if len(names) == 1:
                 raise
-            found.refused.append(f"{model.name}: {error}")
+            found.refused.append(f"{model.name}: {told(error)}")
             continue
         found.parts.append(model.tidy(result).assign(images=model.opened.images_shown))
         found.models.append(model)

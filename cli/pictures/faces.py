@@ -67,7 +67,7 @@ class FaceSource:
         try:
             check_quad(face_quad(found.points), picture.size)
         except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
+            raise error.at(path) from error
         return found
 
     def check(self, pictures: Iterable[Path]) -> None:
@@ -142,8 +142,8 @@ def cut_face(
     scale = size / side_of(quad)
     if scale > max_upscale:
         raise ImageError(
-            f"{path}: the face would be enlarged {scale:.1f} times; take a larger picture, or "
-            f"allow more than {max_upscale:g}"
+            f"{path}: the face would be enlarged {scale:.1f} times",
+            advice=["take a larger picture", f"allow more than {max_upscale:g} by `max_upscale`"],
         )
     face = align(picture, found.points, size)
     return CutFace(face, Alignment(str(path), found.points, quad, size), found.note)

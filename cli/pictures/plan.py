@@ -153,13 +153,17 @@ def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[
 
 def _refuse_mixing(layout: Layout, job: Job, record: Record, identity: dict[str, Any]) -> None:
     """Refuse to continue a run with other settings, or of another picture."""
-    hint = "use --overwrite, or another --output"
+    advice = ["use --overwrite", "give another `output`"]
     if record.source.path != str(job.picture):
         table = layout.output / layout.reports[0]
-        raise OutputError(f"{table} belongs to another picture, {record.source.path}; {hint}")
+        raise OutputError(
+            f"{table} belongs to another picture, {record.source.path}", advice=advice
+        )
     if difference := record.difference(identity):
         file = layout.results(job.name)[0]
-        raise OutputError(f"{file} belongs to a run with other settings ({difference}); {hint}")
+        raise OutputError(
+            f"{file} belongs to a run with other settings ({difference})", advice=advice
+        )
 
 
 def _checked(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from cli.running.wording import told
 from cli.text import plain_text
 from latentlab import Generator, ImageError
 from latentlab.datasets.digits import RESOLUTION, digits
@@ -71,7 +72,7 @@ def read_real(
             if most is not None and len(found) == most:
                 return found
             if isinstance(image, ImageError):
-                found.refused.append(plain_text(image))
+                found.refused.append(plain_text(told(image)))
             else:
                 found.names.append(name)
                 found.pixels.append(to_uint8(image))

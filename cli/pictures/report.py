@@ -16,6 +16,7 @@ from cli.reports.tables import MANIFEST, write_manifest, write_table
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
 from cli.running.interrupt import unwind_on_sigterm
+from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import ImageError, LatentlabError, NoFaceError, distributed
 from latentlab.files import sha256_of
@@ -55,7 +56,7 @@ def finished(name: str, record: Record) -> Outcome:
 def refused(picture: Path | str, error: LatentlabError, **facts: Any) -> Outcome:
     """Return the outcome of a picture that cannot be used."""
     status = "skipped" if isinstance(error, NoFaceError) else "refused"
-    return Outcome(str(picture), row_of(picture, status, str(error), **facts))
+    return Outcome(str(picture), row_of(picture, status, told(error), **facts))
 
 
 class PictureReport:

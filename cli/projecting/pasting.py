@@ -12,6 +12,7 @@ from cli.projecting.files import ALIGNMENT, RECORD
 from cli.projecting.returning_faces import Face
 from cli.reports.tables import refuse_existing
 from cli.running.progress import ProgressBar
+from cli.running.wording import told
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
 from latentlab.files import is_file, make_directory, sha256_of
@@ -53,7 +54,7 @@ class Pasting:
         try:
             return paste_back(photo, picture, alignment.quad, self._feather)
         except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
+            raise error.at(path) from error
 
     def photo(self, alignment: Alignment) -> Path:
         """Return where the photo is.
@@ -106,6 +107,6 @@ def paste_all(paste: Pasting, files: Mapping[Face, Path]) -> list[str]:
             try:
                 save_picture(file, paste(face))
             except (ImageError, DataError) as error:
-                failures.append(str(error))
+                failures.append(told(error))
             bar.advance()
     return failures

@@ -13,6 +13,7 @@ from cli.projecting.files import FILES, RECORD, REPORT
 from cli.projecting.method import Method
 from cli.projecting.overview import PAGE, PLOT
 from cli.reports.tables import MANIFEST
+from cli.running.wording import told
 from cli.text import plain_text
 from latentlab import ImageError, distributed
 
@@ -54,7 +55,7 @@ def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]
     errors += failures.values()
     if plan.done or plan.others or not errors:
         return
-    first = plain_text(errors[0])
+    first = plain_text(told(errors[0]))
     if len(errors) > 1:
         first = f"none of the {len(errors)} pictures can be used; first: {first}"
     raise ImageError(first)

@@ -18,6 +18,7 @@ from cli.projecting.saved_latents import saved_start, together
 from cli.projecting.targets import Target
 from cli.projecting.video import projection_videos
 from cli.running.progress import ProgressBar
+from cli.running.wording import told
 from latentlab import ImageError, NumericalError, Projection, distributed, project
 from latentlab.files import sha256_of
 from latentlab.projection.start import ProjectionStart, StartSearch
@@ -99,7 +100,7 @@ class BatchWorker:
             result = self._found(pieces)
         except NumericalError as error:
             for picture in (piece.job.picture for piece in pieces):
-                row = row_of(picture, "diverged", str(error), **self.method.facts)
+                row = row_of(picture, "diverged", told(error), **self.method.facts)
                 yield Outcome(str(picture), row)
             return
         seconds = (time.perf_counter() - started) / len(pieces)

@@ -128,7 +128,7 @@ def saved_start(file: Path, name: str, g: Generator) -> ProjectionStart:
         if len(ws) != 1 or (maps and len(maps[0]) != 1):
             raise LatentError(f"{file}: holds {len(ws)} latents; a start is a single one")
     except LatentError as error:
-        raise ImageError(f"no start for {name}: {error}") from error
+        raise ImageError(f"no start for {name}: {error.message}", advice=error.advice) from error
     return ProjectionStart(ws, maps)
 
 

@@ -97,7 +97,7 @@ class TargetReader:
         try:
             return cut_face(picture, path, self._faces, self._resolution, self._request.max_upscale)
         except DataError as error:
-            raise ImageError(f"{path}: {error}") from error
+            raise ImageError(f"{path}: {error.message}", advice=error.advice) from error
 
     def _centre(self, whole: Image.Image, path: Path) -> Image.Image:
         crop: Crop = "none" if self._request.crop == "none" else "center"

@@ -17,6 +17,7 @@ from latentlab.files import atomic_write, sha256_of
 MANIFEST = "manifest.json"
 
 # Where four significant digits would leave out some before the point, and where they are too many.
+_ELSEWHERE = "give another `output`"
 _WHOLE_FROM, _EXPONENT_FROM = 1e4, 1e9
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -103,15 +104,15 @@ def refuse_existing(paths: Sequence[Path], overwrite: bool, keep: Sequence[Path]
         inputs = [path for path in there if path.resolve() in kept]
         for folder in {path.parent for path in paths}:
             if folder.exists() and not folder.is_dir():
-                raise OutputError(f"{folder}: is a file, not a folder; choose another --output")
+                raise OutputError(f"{folder}: is a file, not a folder", advice=[_ELSEWHERE])
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"{paths[0].parent}: {reason}; choose another --output") from error
+        raise OutputError(f"{paths[0].parent}: {reason}", advice=[_ELSEWHERE]) from error
     if inputs:
-        raise OutputError(f"{inputs[0]} is an input and would be replaced; use another --output")
+        raise OutputError(f"{inputs[0]} is an input and would be replaced", advice=[_ELSEWHERE])
     if there and not overwrite:
         exist = f"and {len(there) - 1} more exist" if len(there) > 1 else "exists"
-        raise OutputError(f"{there[0]} {exist}; use --overwrite, or another --output")
+        raise OutputError(f"{there[0]} {exist}", advice=["use --overwrite", _ELSEWHERE])
 
 
 def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:

@@ -31,7 +31,8 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise OutputError(
-            f"{folder}: another latentlab is writing there; wait for it, or choose another --output"
+            f"{folder}: another latentlab is writing there",
+            advice=["wait for it", "give another `output`"],
         ) from error
     except OSError as error:
         raise OutputError(f"{folder}: cannot be locked ({error.strerror or error})") from error

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli.running.interrupt import unwind_on_sigterm
+from cli.running.wording import told
 from cli.text import say
 
 
@@ -37,7 +38,7 @@ def joined_processes(command: Callable[..., None]) -> Callable[..., None]:
             code = failure.exit_code
         except LatentlabError as error:
             notes = getattr(error, "__notes__", [])
-            say(f"Error: {error}{''.join(f' ({note})' for note in notes)}")
+            say(f"Error: {told(error)}{''.join(f' ({note})' for note in notes)}")
             code = error.exit_code
         if code:
             raise click.exceptions.Exit(code)

@@ -121,13 +121,17 @@ class PictureDataset:
         if width != height or width & (width - 1) or width < 4:
             raise DataError(
                 f"{self.path}: the first picture is {width}x{height}, not a square whose side is a "
-                "power of two; give --resolution to crop and resize all pictures"
+                "power of two",
+                advice=["give `resolution` to crop and resize all pictures"],
             )
         return width
 
     def _read_labels(self, names: list[str]) -> NDArray[np.float64]:
         if LABEL_FILE not in names:
-            raise DataError(f"{self.path}: labels were asked for, but it has no {LABEL_FILE}")
+            raise DataError(
+                f"{self.path}: labels were asked for, but it has no {LABEL_FILE}",
+                advice=["leave `labels` out"],
+            )
         where = f"{self.path}/{LABEL_FILE}"
         content = self._bytes(LABEL_FILE)
         try:
@@ -154,8 +158,11 @@ def open_dataset(
     """
     if source == BUILTIN_DIGITS:
         if resolution not in (None, RESOLUTION):
-            size = f"{RESOLUTION}x{RESOLUTION}"
-            raise DataError(f"{source} has {size} pictures; leave resolution out")
+            raise DataError(
+                f"{source} has pictures of {RESOLUTION}x{RESOLUTION}, not of "
+                f"{resolution}x{resolution}",
+                advice=["leave `resolution` out", "take another `source`"],
+            )
         return DigitsDataset("train", channels, labels)
     if not Path(source).exists():
         raise DataError(f"{source}: no such folder or zip; the built-in set is {BUILTIN_DIGITS}")

@@ -166,7 +166,7 @@ def move(
     check(math.isfinite(strength), "strength", "a finite number", strength)
     chosen = list(range(ws.shape[1])) if layers is None else sorted(set(layers))
     fits = not chosen or (chosen[0] >= 0 and chosen[-1] < ws.shape[1])
-    check(fits, "layers", f"within 0..{ws.shape[1] - 1}", chosen)
+    check(fits, "layers", f"within 0 to {ws.shape[1] - 1}", chosen)
     moved = ws.clone()
     if strength != 0:
         moved[:, chosen] += (strength * direction.deviation) * direction.vector.to(ws)

@@ -72,7 +72,7 @@ def sefa_directions(
     chosen = [weight for i, weight in enumerate(weights) if layers is None or i in set(layers)]
     if not chosen:
         raise SettingsError(
-            f"`layers`: no style weights there; this generator's are in 0..{len(weights) - 1}"
+            f"`layers`: no style weights there; this generator's are 0 to {len(weights) - 1}"
         )
     a = torch.cat(chosen)
     values, vectors = torch.linalg.eigh(a.T @ a)
@@ -121,4 +121,4 @@ def _found(
 
 
 def _check_count(count: int, w_dim: int) -> None:
-    check(1 <= count <= w_dim, "components", f"1..{w_dim} for this generator", count)
+    check(1 <= count <= w_dim, "components", f"1 to {w_dim} for this generator", count)

@@ -121,7 +121,8 @@ def _opencv() -> Any:
         import cv2
     except ImportError as error:
         raise SettingsError(
-            "finding faces needs OpenCV: pip install 'latentlab[faces]', or give --landmarks"
+            "finding faces needs OpenCV",
+            advice=["pip install 'latentlab[faces]'", "give `landmarks`"],
         ) from error
     if not hasattr(cv2, "FaceDetectorYN"):
         raise SettingsError("this OpenCV has no FaceDetectorYN; install a newer one")

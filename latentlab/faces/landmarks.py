@@ -112,9 +112,9 @@ def _read_csv(path: Path) -> dict[str, list[FacePoints]]:
     for where, row, columns in _rows(path):
         name, number = row["picture"], _face_number(row, where)
         if not name:
-            raise DataError(f"{where}: column `picture` is empty")
+            raise DataError(f"{where}: the column picture is empty")
         if (name, number) in seen:
-            advice = "number its faces in a column `face`"
+            advice = "number its faces in a column face"
             raise DataError(f"{where}: {name} appears twice; {advice}")
         seen.add((name, number))
         of_picture = faces[name]  # known even without a face
@@ -146,19 +146,19 @@ def _number_columns(columns: Sequence[str], path: Path) -> Sequence[str]:
     missing = [name for name in ("picture", *wanted) if name not in columns]
     if missing:
         raise DataError(
-            f"{path}: has no column `{missing[0]}`; expected picture, and x0,y0,...,x67,y67 or "
+            f"{path}: has no column {missing[0]}; expected picture, and x0,y0,...,x67,y67 or "
             f"{_NAMED_COLUMNS[0]},{_NAMED_COLUMNS[1]},...,{_NAMED_COLUMNS[-1]}"
         )
     doubled = {name for name in columns if columns.count(name) > 1} & {"picture", "face", *wanted}
     if doubled:
-        raise DataError(f"{path}: has the column `{min(doubled)}` twice")
+        raise DataError(f"{path}: has the column {min(doubled)} twice")
     return wanted
 
 
 def _face_number(row: Mapping[str, str], where: str) -> int:
     text = row.get("face", "").strip() or "1"
     if not _COUNT.fullmatch(text):
-        raise DataError(f"{where}: column `face` is {quoted(text)}, not a number from 1")
+        raise DataError(f"{where}: the column face has {quoted(text)}, not a number from 1")
     return int(text)
 
 
@@ -167,7 +167,7 @@ def _number(row: Mapping[str, str], column: str, where: str) -> float:
         return float(row[column])
     except ValueError as error:
         text = quoted(row[column])
-        raise DataError(f"{where}: column `{column}` is {text}, not a number") from error
+        raise DataError(f"{where}: the column {column} has {text}, not a number") from error
 
 
 def _read_json(path: Path) -> dict[str, list[FacePoints]]:
@@ -203,7 +203,7 @@ def _face(value: Any, where: str) -> FacePoints:
     if isinstance(value, dict):
         missing = [name for name in _NAMES if name not in value]
         if missing:
-            raise DataError(f"{where}: has no `{missing[0]}`; expected {_EXPECTED}")
+            raise DataError(f"{where}: has no {missing[0]}; expected {_EXPECTED}")
         pairs = [value[name] for name in _NAMES]
     if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
         raise DataError(f"{where}: expected {_EXPECTED}")

@@ -42,6 +42,7 @@ _SUFFIX_FORMATS = {
     ".tiff": "TIFF", ".heic": "HEIC", ".heif": "HEIC", ".gif": "GIF",
 }  # fmt: skip
 SUFFIXES = tuple(suffix for suffix in _SUFFIX_FORMATS if suffix != ".gif")
+_ONE_FRAME = ("save the frame you want as PNG", "take the first with `first_frame`")
 _HEAD = 512  # bytes that tell formats apart
 _pillow_globals = threading.Lock()
 
@@ -63,7 +64,7 @@ class DecodePolicy:
 
     def __post_init__(self) -> None:
         fits = len(self.background) == 3 and all(0 <= value <= 255 for value in self.background)
-        check(fits, "background", "three numbers 0..255", self.background)
+        check(fits, "background", "three numbers 0 to 255", self.background)
         check_whole(self.max_pixels, "max_pixels", 1)
 
 
@@ -127,8 +128,8 @@ def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:
         raise ImageError(f"{where}: an AVIF picture, which is not read; save it as PNG or JPEG")
     if start.startswith(b"GIF8") and not policy.first_frame:
         raise ImageError(
-            f"{where}: a GIF (its content is none of {', '.join(FORMATS)}); save the frame you "
-            "want as PNG, or take the first with --first-frame"
+            f"{where}: a GIF (its content is none of {', '.join(FORMATS)})",
+            advice=_ONE_FRAME,
         )
     if kind == "HEIC":
         picture, notes = heic.read(file, where, policy.max_pixels)
@@ -186,10 +187,7 @@ def _check_header(picture: ImageFile.ImageFile, where: str, policy: DecodePolicy
     if frames <= 1 or picture.format == "MPO":
         return []
     if not policy.first_frame:
-        raise ImageError(
-            f"{where}: animated or of several pages; save the frame you want, or take the first "
-            "with --first-frame"
-        )
+        raise ImageError(f"{where}: animated or of several pages", advice=_ONE_FRAME)
     with refuse_damage(where):
         picture.seek(0)
     return [f"first of {frames} {'pages' if picture.format == 'TIFF' else 'frames'}"]

@@ -89,11 +89,13 @@ def fit(
     width, height = picture.size
     side = min(width, height)
     if crop == "none" and width != height:
-        raise ImageError(f"{where}: {width}x{height} is not square; use crop center, or crop it")
+        raise ImageError(
+            f"{where}: {width}x{height} is not square", advice=["crop it", "use `crop` center"]
+        )
     if resolution > side * max_upscale:
         raise ImageError(
-            f"{where}: {width}x{height} would be enlarged {resolution / side:.1f} times; "
-            f"take a larger picture, or allow more than {max_upscale:g}"
+            f"{where}: {width}x{height} would be enlarged {resolution / side:.1f} times",
+            advice=["take a larger picture", f"allow more than {max_upscale:g} by `max_upscale`"],
         )
     left, top = (width - side) // 2, (height - side) // 2
     square = (left, top, left + side, top + side)

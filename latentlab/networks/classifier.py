@@ -24,12 +24,12 @@ class ClassifierConfig:
         checks.whole(self.channels, "channels", 1, 64)
         names = self.classes
         fits = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
-        checks.check(fits and 1 <= len(names) <= 10_000, "classes", "1..10000 names", names)
+        checks.check(fits and 1 <= len(names) <= 10_000, "classes", "1 to 10000 names", names)
         fits = isinstance(self.widths, tuple) and all(type(width) is int for width in self.widths)
         fits = fits and all(0 < width <= 2048 for width in self.widths)
         halvings = len(self.widths) - 1 if fits else -1
         fits = 0 <= halvings <= 8 and self.resolution >> halvings >= 2
-        checks.check(fits, "widths", "1..2048 each, few enough for the resolution", self.widths)
+        checks.check(fits, "widths", "1 to 2048 each, few enough for the resolution", self.widths)
 
 
 class Classifier(nn.Module):

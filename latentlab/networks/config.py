@@ -72,7 +72,7 @@ class ImageNetworkConfig(ImageConfig):
         table, count = self.channel_table, len(block_resolutions(size))
         fits = isinstance(table, tuple) and len(table) == count
         fits = fits and all(type(maps) is int and 1 <= maps <= 8192 for maps in table or ())
-        checks.check(table is None or fits, "channel_table", f"{count} numbers 1..8192", table)
+        checks.check(table is None or fits, "channel_table", f"{count} numbers 1 to 8192", table)
 
     def feature_maps(self, resolution: int) -> int:
         """Number of feature maps at ``resolution``."""

@@ -62,7 +62,7 @@ class GrowingNetwork(nn.Module):
         most = len(self.resolutions) - 1
         if not self.growing:
             raise SettingsError("`lod` is for growing networks; this one has a fixed resolution")
-        check(0 <= lod <= most, "lod", f"0..{most} for this network", lod)  # also refuses NaN
+        check(0 <= lod <= most, "lod", f"0 to {most} for this network", lod)  # also refuses NaN
         self.lod.fill_(lod)
 
     def block(self, resolution: int) -> Any:

@@ -12,7 +12,7 @@ from latentlab.networks.generator import Generator, ImageGenerator
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 
-_NO_W = "a Progressive GAN has no W: no mapping, no w, no truncation; use z alone, or a StyleGAN"
+_NO_W = "a Progressive GAN has no W: no mapping, no w, no truncation; take a StyleGAN instead"
 
 
 # To whoever opens a file it is a generator like others, with all of the face but W (``has_w``).

@@ -105,10 +105,10 @@ class StyleGAN3Config(MappingConfig, ImageConfig):
         """Refuse frequencies that do not rise from layer to layer, or by too much at once."""
         cutoff, stopband = self.first_cutoff, self.first_stopband
         last = self.resolution // 2
-        checks.check(0.5 <= cutoff <= last, "first_cutoff", f"0.5..{last}", cutoff)
-        checks.check(cutoff < stopband <= 8192, "first_stopband", f"{cutoff}..8192", stopband)
+        checks.check(0.5 <= cutoff <= last, "first_cutoff", f"0.5 to {last}", cutoff)
+        checks.check(cutoff < stopband <= 8192, "first_stopband", f"{cutoff} to 8192", stopband)
         above, most = self.last_stopband_rel, 16
-        checks.check(1 <= above <= most, "last_stopband_rel", f"1..{most}", above)
+        checks.check(1 <= above <= most, "last_stopband_rel", f"1 to {most}", above)
         signals = self.signals()
         rate = signals[0].rate
         checks.check(cutoff < rate / 2, "first_cutoff", f"less than {rate / 2}", cutoff)

@@ -33,7 +33,9 @@ class ProjectorSettings:
         for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight", "w_plus_pull"):
             check_number(getattr(self, name), name, 0)
         if self.w_plus_pull and self.space == "w":
-            raise SettingsError("`w_plus_pull` pulls W+ towards W; give it with space w+")
+            raise SettingsError(
+                "`w_plus_pull` pulls W+ towards W", advice=["give it with `space` w+"]
+            )
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step: linear rise, then flat, then a cosine fall."""

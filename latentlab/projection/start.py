@@ -51,7 +51,9 @@ class ProjectionStart:
             if not all(bool(torch.isfinite(value).all()) for value in values):
                 raise LatentError(f"`{prefix}{name}` holds NaN or infinity")
         if space == "w" and not torch.equal(self.ws, self.ws[:, :1].expand_as(self.ws)):
-            raise LatentError(f"`{prefix}ws` has rows that differ: that is W+; use space w+")
+            raise LatentError(
+                f"`{prefix}ws` has rows that differ: that is W+", advice=["use `space` w+"]
+            )
         return ProjectionStart(
             self.ws.detach().to(g.w_mean),
             noise and [level.detach().to(g.w_mean) for level in noise],

@@ -76,7 +76,7 @@ def check_targets(g: Generator, images: Tensor, c: Tensor | None) -> Tensor:
         LatentError: If there is a label ``c``, but the generator has none.
     """
     if c is not None and g.c_dim == 0:
-        raise LatentError("`c` was given, but this generator has no labels; leave it out")
+        raise LatentError("this generator has no labels", advice=["leave `c` out"])
     wanted = [g.channels, g.resolution, g.resolution]
     if images.ndim != 4 or list(images.shape[1:]) != wanted or len(images) == 0:
         shape = ", ".join(str(size) for size in ["N", *wanted])
@@ -94,8 +94,8 @@ def check_losses(loss: Tensor, where: str, first: int = 0) -> None:
     bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
     if bad:
         raise NumericalError(
-            f"{where}: the loss of image {first + bad[0]} is {loss[bad[0]].item()}; lower the "
-            "learning rate"
+            f"{where}: the loss of image {first + bad[0]} is {loss[bad[0]].item()}",
+            advice=["lower `learning_rate`"],
         )
 
 

@@ -50,7 +50,8 @@ class TrainingConfig:
         if self.path_length_weight > 0 and not isinstance(self.generator, StyleGAN2Config):
             raise SettingsError(
                 f"`config` {self.name} has path length regularisation, which only StyleGAN2 has, "
-                "but another generator; take a config without it, such as stylegan1 or progan"
+                "but another generator",
+                advice=["take a `config` without it, such as stylegan1 or progan"],
             )
         grow = self.generator.growing and self.discriminator.growing
         if self.growth is not None and not grow:
@@ -59,7 +60,8 @@ class TrainingConfig:
             )
         if self.loss == "wgan-gp" and self.r1_gamma > 0:
             raise SettingsError(
-                f"`config` {self.name} has a gradient penalty instead of R1; leave `gamma` out"
+                f"`config` {self.name} has a gradient penalty instead of R1",
+                advice=["leave `gamma` out"],
             )
 
     def phase(self, images: int) -> Phase:

@@ -63,7 +63,8 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
         if of_network != images:
             raise SettingsError(
                 f"{origin.where}: its networks are for {_in_words(of_network)}, but the training "
-                f"set has {_in_words(images)}; change resolution, channels or labels of the data"
+                f"set has {_in_words(images)}",
+                advice=["change `resolution`, `channels` or `labels`"],
             )
     generator = origin.generator.config
     if isinstance(generator, StyleGAN3Config):
@@ -76,8 +77,8 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
     if config.growth is None and lod > 0:
         raise SettingsError(
             f"{origin.where}: its networks are at lod {lod:g}, and their layers above are not "
-            f"trained; {config.name} does not grow: take a config that grows (stylegan1, "
-            "stylegan2-d, progan, ...)"
+            f"trained; {config.name} does not grow",
+            advice=["take a `config` that grows (stylegan1, stylegan2-d, progan, ...)"],
         )
     if config.growth is None:
         return networks

@@ -79,18 +79,18 @@ def check_batches(config: TrainingConfig) -> None:
     if odd:
         fitting = sorted({max(batch // count, 1) * count for batch in odd})
         raise SettingsError(
-            f"`batch` {', '.join(map(str, odd))} cannot be dealt out to {count} processes evenly; "
-            f"take --batch {fitting[-1]}, or another multiple of {count}"
+            f"`batch` {', '.join(map(str, odd))} cannot be dealt out to {count} processes evenly",
+            advice=[f"take a `batch` of {fitting[-1]}", f"another multiple of {count}"],
         )
     size = discriminator.mbstd_group_size
     for batch in sorted(config.batches()) if discriminator.mbstd_num_channels else []:
         whole, dealt = (minibatch_group(n, size) for n in (batch, batch // count))
         if dealt != whole:
-            advice = "" if size is None else f", or --batch {count * size}"
+            other = [] if size is None else [f"a `batch` of {count * size}"]
             raise SettingsError(
                 f"`batch` {batch} dealt out to {count} processes would let the discriminator "
-                f"compare {dealt} pictures with each other instead of {whole}; take fewer "
-                f"processes{advice}"
+                f"compare {dealt} pictures with each other instead of {whole}",
+                advice=["take fewer processes", *other],
             )
 
 

@@ -193,8 +193,12 @@ class Trainer:
         if not bool(torch.isfinite(loss) & torch.isfinite(size)):
             raise NumericalError(
                 f"training step {self.step}: {name} is {loss.item()} and the norm of its gradient "
-                f"{size.item()}; lower the learning rate or raise gamma, and continue from the "
-                "last snapshot"
+                f"{size.item()}",
+                advice=[
+                    "continue from the last snapshot in another folder, with a lower "
+                    "`learning_rate`",
+                    "with a higher `gamma`",
+                ],
             )
         optimizer.step()
 

@@ -217,4 +217,4 @@ def _check_spaces(spaces: Sequence[str], g: Generator) -> None:
     fits = known and len(spaces) > 0 and len(set(spaces)) == len(spaces)
     check(fits, "spaces", f"some of {', '.join(SPACES)}", spaces)
     if "w" in spaces and not has_w(g):
-        raise LatentError("this generator has no W; measure separability in Z: `spaces` (z,)")
+        raise LatentError("this generator has no W", advice=["measure in Z: `spaces` z"])

@@ -186,7 +186,7 @@ def test_a_first_picture_that_no_network_has_the_size_of_asks_for_a_resolution(
     tmp_path: Path, width: int, height: int
 ) -> None:
     folder = as_folder(tmp_path, {"a.png": encoded("a.png", width, height)})
-    with pytest.raises(DataError, match=f"first picture is {width}x{height}.*give --resolution"):
+    with pytest.raises(DataError, match=f"first picture is {width}x{height}.*give `resolution`"):
         PictureDataset(folder)
 
 
@@ -347,7 +347,9 @@ def test_open_dataset_finds_digits_folders_and_zips(tmp_path: Path) -> None:
 def test_open_dataset_refuses_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder or zip"):
         open_dataset(str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="has 32x32 pictures"):
+    with pytest.raises(
+        DataError, match="has pictures of 32x32, not of 64x64; leave `resolution` out"
+    ):
         open_dataset("builtin:digits", resolution=64)
 
 

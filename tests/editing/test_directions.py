@@ -66,8 +66,8 @@ class TestMove:
         ((torch.zeros(1, 3, 5), 1.0), LatentError, "any, any, 4"),
         ((torch.zeros(1, 4), 1.0), LatentError, "any, any, 4"),
         ((torch.zeros(1, 3, 4), float("nan")), SettingsError, "finite"),
-        ((torch.zeros(1, 3, 4), 1.0, [3]), SettingsError, "within 0..2"),
-        ((torch.zeros(1, 3, 4), 1.0, [-1]), SettingsError, "within 0..2"),
+        ((torch.zeros(1, 3, 4), 1.0, [3]), SettingsError, "within 0 to 2"),
+        ((torch.zeros(1, 3, 4), 1.0, [-1]), SettingsError, "within 0 to 2"),
     ])  # fmt: skip
     def test_what_does_not_fit_is_refused(self, arguments, error, words):
         ws, *rest = arguments

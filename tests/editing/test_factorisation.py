@@ -62,7 +62,7 @@ class TestPrincipalDirections:
 
     @pytest.mark.parametrize("count", [0, 4])
     def test_a_count_beyond_w_is_refused(self, count):
-        with pytest.raises(SettingsError, match=r"1\.\.3"):
+        with pytest.raises(SettingsError, match="1 to 3"):
             principal_directions(moments(np.eye(3)), count)
 
 
@@ -126,7 +126,7 @@ class TestSefa:
 
     def test_layers_without_weights_are_refused(self):
         g = make_generator()
-        with pytest.raises(SettingsError, match=r"no style weights there; .* 0\.\.4"):
+        with pytest.raises(SettingsError, match=r"no style weights there; .* 0 to 4"):
             sefa_directions(g, moments(np.eye(5)), 1, [5])
         plain = make_stylegan1(styles=False, pixel_norm=True, instance_norm=False)
         with pytest.raises(LatentError, match="no styles"):

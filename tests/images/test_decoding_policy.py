@@ -104,7 +104,7 @@ def test_a_policy_outside_the_range_is_refused(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "GIF"])
 def test_i14_animations_and_pages_are_refused_with_a_hint_or_give_their_first(kind: str) -> None:
-    with pytest.raises(ImageError, match="take the first with --first-frame"):
+    with pytest.raises(ImageError, match="take the first with `first_frame`"):
         read(frames(kind))
     found = read(frames(kind), f"picture.{kind.lower()}", first_frame=True)
     assert found.notes == (f"first of 3 {'pages' if kind == 'TIFF' else 'frames'}",)

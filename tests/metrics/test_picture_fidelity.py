@@ -359,9 +359,9 @@ def no_network(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("metric", "file", "option"),
     [
-        ("fid", "weights-inception-2015-12-05-6726825d.pth", "--weights"),
+        ("fid", "weights-inception-2015-12-05-6726825d.pth", "`weights`"),
         ("kid", "weights-inception-2015-12-05-6726825d.pth", "`weights`"),
-        ("prc", "vgg16-397923af.pth", "--vgg-weights"),
+        ("prc", "vgg16-397923af.pth", "`vgg_weights`"),
     ],
 )
 def test_missing_weights_are_told_with_what_helps(no_network, metric, file, option):

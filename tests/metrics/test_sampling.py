@@ -76,7 +76,10 @@ def test_a_batch_without_memory_is_halved_in_whole_groups():
 
 @pytest.mark.parametrize("count", [1, 3, 4, 9])
 def test_no_memory_for_one_group_is_an_error(count):
-    with pytest.raises(NumericalError, match=r"no memory .* \(out of memory\); use --device cpu"):
+    with pytest.raises(
+        NumericalError,
+        match=r"no memory .* \(out of memory\); use a `device` with more, such as cpu",
+    ):
         in_batches(Squares(most=0), range(count), 64)
 
 

@@ -73,4 +73,4 @@ def test_data_that_no_network_of_the_config_fits_is_a_wrong_setting(tmp_path):
         "-o", str(tmp_path / "run"),
     ])  # fmt: skip
     assert done.exit_code == 2
-    assert "`config` stylegan2-small is not for pictures of 2048x2048" in done.stderr
+    assert "--config stylegan2-small is not for pictures of 2048x2048" in done.stderr

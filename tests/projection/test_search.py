@@ -34,7 +34,7 @@ class TestPull:
         assert pulled.history["loss"][20] > pulled.history["distance"][20]
 
     def test_it_needs_w_plus_and_a_number(self):
-        with pytest.raises(SettingsError, match=r"space w\+"):
+        with pytest.raises(SettingsError, match=r"with `space` w\+"):
             ProjectorSettings(w_plus_pull=0.1)
         for value in (-1.0, float("nan"), "a"):
             with pytest.raises(SettingsError, match="`w_plus_pull`"):

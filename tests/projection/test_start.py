@@ -221,7 +221,7 @@ class TestSavedStart:
         for start, named in (
             (ProjectionStart(ws[:, 1:]), "start.ws"),
             (ProjectionStart(ws.repeat(2, 1, 1)), "start.ws"),
-            (ProjectionStart(apart), r"space w\+"),
+            (ProjectionStart(apart), r"use `space` w\+"),
             (ProjectionStart(ws * torch.nan), "NaN"),
             (ProjectionStart(ws, noise[:-1]), "5 maps, but got 4"),
             (ProjectionStart(ws, [*noise[:-1], noise[0]]), r"start\.noise\[4\]"),

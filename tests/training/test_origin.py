@@ -114,7 +114,7 @@ def test_a_config_without_growth_takes_grown_networks(tmp_path):
 def test_untrained_layers_are_not_taken_as_grown(tmp_path):
     _, checkpoint = snapshot(tmp_path, "stylegan2-d", images=16)
     assert checkpoint.discriminator.lod == 2
-    with pytest.raises(SettingsError, match=r"lod 2, .*take a config that grows"):
+    with pytest.raises(SettingsError, match=r"lod 2, .*take a `config` that grows"):
         started(checkpoint, "stylegan2-f")
 
 

@@ -149,14 +149,14 @@ class TestProcess2Of3:
     def test_batches_that_do_not_divide_are_named(self):
         config = named_config("progan", ImageFormat(1024, 3, 0))
         assert config.batches() == {16, 14, 6, 3}
-        with pytest.raises(SettingsError, match=r"14, 16 cannot be .* 3 processes.* --batch 15"):
+        with pytest.raises(SettingsError, match=r"14, 16 cannot be .* 3 processes.* `batch` of 15"):
             check_batches(config)
         whole = replace(config.growth, batches=((8, 48), (512, 24)))
         one_group = replace(config.discriminator, mbstd_group_size=4)
         check_batches(replace(config, growth=whole, batch=12, discriminator=one_group))
 
     @pytest.mark.parametrize(("batch", "size", "said"), [
-        (6, 4, "batch` 6 dealt out to 3 processes .* 2 pictures .* of 3; .*, or --batch 12$"),
+        (6, 4, "batch` 6 dealt out to 3 processes .* 2 pictures .* of 3; .*, or a `batch` of 12$"),
         (48, None, "batch` 48 .* 16 pictures with each other instead of 48; take fewer "
                    "processes$"),
     ])  # fmt: skip

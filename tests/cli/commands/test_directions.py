@@ -223,9 +223,9 @@ def test_wrong_options_are_told_before_anything_is_read(tmp_path, arguments, wor
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("--components", 13), r"1..12 for this generator"),
+    (("--components", 13), r"1 to 12 for this generator"),
     (("--method", "sefa", "--layers", "7"), "no style weights"),
-    (("--layers", "8"), "layers 0..7"),
+    (("--layers", "8"), "layers 0 to 7"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_told_in_one_line(model, tmp_path, arguments, words):
     done = run(model, "--samples", 100, *arguments, "-o", tmp_path / "out")

@@ -175,7 +175,7 @@ def test_wrong_options_are_told_before_anything_is_read(saved, tmp_path, argumen
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--direction", "frown"), "no direction 'frown'"),
     (("--direction", "2"), "number 2 is 'a/b', written '#2'"),
-    (("--direction", 0, "--layers", "9"), "layers 0..7"),
+    (("--direction", 0, "--layers", "9"), "layers 0 to 7"),
     (("--direction", 0, "--video", "a.gif", "--fps", 100), "1 to 50 for .gif"),
 ])  # fmt: skip
 def test_what_does_not_fit_the_files_is_told_in_one_line(saved, tmp_path, arguments, words):

@@ -290,7 +290,7 @@ def test_lod_is_refused_where_nothing_grows(model, tmp_path):
     assert "growing" in message
     latentlab.save(make_progan(), tmp_path / "m.safetensors")
     options = ("--seeds", "0", "--lod", "2.5", "-o", tmp_path / "o")
-    assert "0..2" in check_refused(2, tmp_path / "m.safetensors", *options)
+    assert "0 to 2" in check_refused(2, tmp_path / "m.safetensors", *options)
     assert not (tmp_path / "o").exists()
 
 
@@ -323,7 +323,7 @@ def test_the_class_chooses_the_label(conditional, tmp_path):
     assert len(pictures) == 3
 
 
-@pytest.mark.parametrize(("options", "words"), [([], "3 classes"), (["--class", "3"], "0..2")])
+@pytest.mark.parametrize(("options", "words"), [([], "3 classes"), (["--class", "3"], "0 to 2")])
 def test_a_wrong_class_is_a_usage_error(options, words, conditional, tmp_path):
     message = check_refused(2, conditional, "--seeds", "0", *options, "-o", tmp_path / "o")
     assert words in message

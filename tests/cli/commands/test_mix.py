@@ -290,9 +290,9 @@ def test_a_dry_run_tells_the_settings_and_writes_nothing(model, tmp_path):
 
 
 @pytest.mark.parametrize(("layers", "said"), [
-    ("fine", "layers 0..7; fine styles begin with layer 8, at 64x64"),
-    ("3-8", "layers 0..7"),
-    ("0-999999", "layers 0..7"),
+    ("fine", "layers 0 to 7; fine styles begin with layer 8, at 64x64"),
+    ("3-8", "layers 0 to 7"),
+    ("0-999999", "layers 0 to 7"),
 ])  # fmt: skip
 def test_layers_that_are_not_there_are_usage_errors(layers, said, model, tmp_path):
     options = ("--rows", "0", "--cols", "1", "--layers", layers)

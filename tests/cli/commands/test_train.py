@@ -97,7 +97,7 @@ def test_a_growing_run_goes_on_where_it_stopped(name, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "code", "said"), [
-    (["--config", "progan-small", "--gamma", "1"], 2, "leave `gamma` out"),
+    (["--config", "progan-small", "--gamma", "1"], 2, "leave --gamma out"),
     (["--data", "nowhere"], 4, "no such folder or zip"),
     (["--config", "stylegan9"], 2, "stylegan2-small"),
     (["--kimg", "0"], 2, "--kimg"),

@@ -162,7 +162,7 @@ def test_the_settings_are_printed_once_and_bad_ones_refused(facts, folder):
     assert [each["dry"][0] for each in facts] == [0, 0]
     assert [each["odd"][0] for each in facts] == [2, 2]
     said = "".join(each["odd"][1] for each in facts)
-    assert said.count("`batch` 9 cannot be dealt out to 2 processes evenly") == 1
+    assert said.count("--batch 9 cannot be dealt out to 2 processes evenly") == 1
     assert not list(folder.glob("odd/*"))
 
 

@@ -107,14 +107,14 @@ class Arguments:
         """Return a whole number within low..high."""
         value = self.values[name]
         fits = type(value) is int and low <= value <= high
-        require(fits, name, f"a whole number {low}..{high}", value)
+        require(fits, name, f"a whole number {low} to {high}", value)
         return int(value)
 
     def number(self, name: str, low: float, high: float) -> float:
         """Return a number within low..high."""
         value = self.values[name]
         fits = type(value) in (int, float) and low <= value <= high
-        require(fits, name, f"a number {low}..{high}", value)
+        require(fits, name, f"a number {low} to {high}", value)
         return float(value)
 
     def flag(self, name: str) -> bool:
