@@ -67,9 +67,12 @@ def is_small(g: "Generator") -> bool:
 
 def multiply_adds(g: "Generator") -> int:
     """Return the multiply-adds of a picture's convolutions, each counted at its block's size."""
+    from latentlab.networks.synthesis import Block
+
     return sum(
         weight.numel() * block.resolution**2
-        for block in g.synthesis.blocks
+        for block in g.synthesis.modules()
+        if isinstance(block, Block)
         for weight in block.parameters()
         if weight.ndim == 4
     )

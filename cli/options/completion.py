@@ -193,7 +193,7 @@ _SOURCES: dict[str, Source] = {
     "CKPT CKPT...": _CHECKPOINTS, "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
     "OUT.safetensors": files(".safetensors"),
-    "-o": _FOLDERS, "--photos": _FOLDERS, "PROJECTION...": _FOLDERS, "PROJECTION_DIR...": _FOLDERS,
+    "-o": _FOLDERS, "--photos": _FOLDERS, "PLACE...": _PICTURES, "PROJECTION_DIR...": _FOLDERS,
     "[LATENTS]...": _LATENTS, "--projected-w": _LATENTS, "--start": _LATENTS, "--latents": _LATENTS,
     "--row-w": _LATENTS, "--col-w": _LATENTS,
     "--noise": files(".npz"), "--tuning": files(".safetensors"),

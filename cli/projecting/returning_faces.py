@@ -66,7 +66,7 @@ class FaceChoice:
         if not frames:
             raise DataError(
                 f"{home}: holds no {_PROJECTED}, {TUNED} or frames of an edit; name its picture "
-                "with --face"
+                "with --face-file"
             )
         return self.among(frames, home)
 
@@ -132,7 +132,7 @@ def _of_file(file: Path) -> Face:
 def _unknown(place: Path, where: str) -> DataError:
     return DataError(
         f"{place}: no {ALIGNMENT} {where} says where in its photo the face was; project the photo "
-        "with --crop face, and edit or tune that projection's folder"
+        "with `latentlab project --crop face`, and edit or tune that projection's folder"
     )
 
 

@@ -12,7 +12,7 @@ import latentlab
 from cli import threads
 from cli.main import main
 from latentlab.latents import draw_z
-from tests.conftest import make_generator
+from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
 
 SMALL = "builtin:digits-stylegan2"
 
@@ -92,6 +92,11 @@ def test_multiply_adds_are_those_of_the_convolutions():
     convolutions = 4**2 * 9 * maps**2 + 2 * 8**2 * 9 * maps**2
     rgb = (4**2 + 8**2) * maps * g.channels
     assert threads.multiply_adds(g) == convolutions + rgb
+
+
+@pytest.mark.parametrize("make", [make_stylegan1, make_stylegan3, make_progan])
+def test_every_kind_of_generator_has_multiply_adds(make):
+    assert threads.multiply_adds(make()) > 0
 
 
 # What Linux says of the groups that a process is in, and the files of those groups.

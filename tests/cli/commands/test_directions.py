@@ -213,8 +213,8 @@ def test_a_dry_run_writes_nothing(model, tmp_path):
     (("--method", "svm", "--classifier", "x", "--layer", 3), "--layer goes with --latents"),
     (("--method", "svm", "--latents", "w", "--labels", "l", "--samples", 9), "go with a class"),
     (("--method", "svm", "--classifier", "x", "--samples", 9, "--keep", 10), "is more than"),
-    (("--strength", 0), "0.0 is not in the range"),
-    (("--samples", 1), "1 is not in the range"),
+    (("--strength", 0), "0 is out of range; give above 0"),
+    (("--samples", 1), "1 is out of range; give 2 to"),
 ])  # fmt: skip
 def test_wrong_options_are_told_before_anything_is_read(tmp_path, arguments, words):
     done = run("none.pkl", *arguments, "-o", tmp_path / "out")

@@ -28,14 +28,16 @@ FORMS = {
     "--crop": "only project finds faces",
     "--layers": "mix takes several, for several grids",
     "--protocol": "compare takes several",
+    "--direction": "paste-back takes the name of a folder of frames",
     "--projected-w": "edit takes several files or folders",
 }
 # Options whose help says what their one meaning is for in each command.
 USES = {
-    "--batch", "--class", "--classifier", "--crop", "--data", "--frames", "--json", "--labels",
-    "--latents", "--layers", "--learning-rate", "--limit", "--metric", "--mirror", "--noise-mode",
-    "--overwrite", "--protocol", "--samples", "--seed", "--seeds", "--space", "--steps",
-    "--truncation-psi", "--video", "--projected-w", "--weights", "--tuning", "--name",
+    "--batch", "--class", "--classifier", "--crop", "--data", "--direction", "--frames", "--html",
+    "--json", "--labels", "--latents", "--layers", "--learning-rate", "--limit", "--metric",
+    "--mirror", "--name", "--noise-mode", "--overwrite", "--projected-w", "--protocol", "--samples",
+    "--seed", "--seeds", "--space", "--steps", "--strengths", "--truncation-psi", "--tuning",
+    "--video", "--weights",
 }  # fmt: skip
 OLD = {  # spellings of earlier versions: command, old, new
     ("ppl", "--noise", "--noise-mode"), ("droplets", "--noise", "--noise-mode"),

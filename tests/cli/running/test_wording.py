@@ -25,7 +25,14 @@ from tests.test_architecture import FILES, MODULES, imported_by, name_of, parsed
 NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/checkpoints/__init__.py": {"source"},  # what is saved
     "latentlab/checkpoints/native.py": {"config"},  # a name in a file's header
-    "latentlab/editing/directions.py": {"deviations", "facts", "origins", "vectors", "ws"},
+    "latentlab/editing/directions.py": {
+        "deviations",
+        "facts",
+        "missing",
+        "origins",
+        "vectors",
+        "ws",
+    },
     "latentlab/faces/alignment.py": {"feather"},
     "latentlab/faces/record.py": {"picture", "points", "quad"},  # names in alignment.json
     "latentlab/images/decoding.py": {"max_pixels"},
@@ -63,6 +70,7 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.projecting.saved_latents", "--noise"): {
         "compare", "demo", "directions", "interpolate", "mix", "project", "tune",
     },
+    ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},
     ("cli.reports.description", "--class"): {"info"},  # tells what generate has
     ("cli.reports.description", "--lod"): {"info"},
@@ -276,7 +284,7 @@ MESSAGES = [
     ("fidelity small.safetensors --data builtin:digits",
      "builtin:digits has pictures of 32x32, not of 16x16; give other pictures as --data"),
     ("train --data set --labels --dry-run",
-     "set: labels were asked for, but it has no dataset.json; leave --labels out"),
+     "set: labels were asked for, but it has no dataset.json; leave --conditional out"),
     ("train --data set --config charm --dry-run", "--config must be one of "),
     ("train --data set --config stylegan1-wgan --gamma 1 --dry-run",
      "--config stylegan1-wgan has a gradient penalty instead of R1; leave --gamma out"),
