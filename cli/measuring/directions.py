@@ -1,7 +1,7 @@
 """What `latentlab directions` computes, and the files that it writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -26,7 +26,7 @@ from latentlab.editing.factorisation import principal_directions, sefa_direction
 from latentlab.editing.w_moments import WMoments, w_moments
 from latentlab.files import sha256_of
 from metrics.separability.attributes import label_logits
-from metrics.separability.boundaries import boundary_directions
+from metrics.separability.boundaries import NO_PLANE, boundary_directions
 from metrics.separability.classifiers import classify_samples, draw_latents
 
 NUMBERS, SHEET = "directions.safetensors", "directions.png"
@@ -81,7 +81,22 @@ def find(
     request: MeasuringRequest,
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
-    """Find directions; returns them, and what a reader should know of them."""
+    """Find directions; returns them, and what a reader should know of them.
+
+    They say whose they are.
+    """
+    found, notes = _found(model, wanted, classifiers, request, settings)
+    about = {**found.settings, "checkpoint": model.name, **model.digests}
+    return replace(found, settings=about), notes
+
+
+def _found(
+    model: Model,
+    wanted: DirectionSettings,
+    classifiers: Sequence[OpenedClassifier],
+    request: MeasuringRequest,
+    settings: dict[str, Any],
+) -> tuple[Directions, list[str]]:
     if wanted.method == "svm":
         if wanted.labelled is not None:
             return _of_labels(model, wanted, wanted.labelled, request.seed)
@@ -113,13 +128,25 @@ def write(
     results.page.section("What they change")
     results.picture(SHEET, _sheet(model, found, *shown), f"The picture of seed {shown[0]} moved "
                     f"along each direction, by standard deviations of w along it.")  # fmt: skip
-    rows = pd.DataFrame({
-        "model": model.name, "index": range(len(found)), "direction": found.names,
-        "method": found.method, "deviation": found.deviations.numpy(),
-        "origin": found.origins.numpy(), **found.facts, "sha256": model.sha256,
-    })  # fmt: skip
-    results.finish(rows, {**model.facts(), **settings, **found.settings})
+    facts = {**model.facts(), **settings, **found.settings, "missing": dict(found.missing)}
+    results.finish(table(model, found), facts)
     say(f"{counted(len(found), 'direction')} in {results.folder}")
+
+
+def table(model: Model, found: Directions) -> pd.DataFrame:
+    """Return one row for each direction, and then one for each that there is not, with the why."""
+    rows = pd.DataFrame({
+        "model": model.name, "index": pd.array(range(len(found)), dtype="Int64"),
+        "direction": found.names, "method": found.method, "status": "ok",
+        "deviation": found.deviations.numpy(), "origin": found.origins.numpy(), **found.facts,
+        "sha256": model.sha256,
+    })  # fmt: skip
+    lost = [
+        {"model": model.name, "direction": name, "method": found.method,
+         "status": f"no plane: {why}", "sha256": model.sha256}
+        for name, why in found.missing.items()
+    ]  # fmt: skip
+    return pd.concat([rows, pd.DataFrame(lost)], ignore_index=True) if lost else rows
 
 
 def _moments(model: Model, samples: int, seed: int) -> WMoments:
@@ -146,7 +173,7 @@ def _of_classifiers(
             asked.keep, layers=wanted.layers, sha256=model.sha256, seed=seed,
             finished=begun["finished"],
         )  # fmt: skip
-    return found, _cautions(found, read.names)
+    return found, _cautions(found)
 
 
 def _of_labels(
@@ -162,21 +189,20 @@ def _of_labels(
         _moments(model, _UNIT_SAMPLES, seed), wanted.attributes.keep or len(read.latents),
         layers=wanted.layers, sha256=model.sha256, seed=seed,
     )  # fmt: skip
-    return found, [*read.notes, *_cautions(found, names)]
+    return found, [*read.notes, *_cautions(found)]
 
 
-def _cautions(found: Directions, names: Sequence[str]) -> list[str]:
+def _cautions(found: Directions) -> list[str]:
     """Say how well planes divide the attributes, and what there is to doubt."""
     accuracy, kept = found.facts["accuracy"], int(min(found.facts["kept"]))
     lines = [
         f"Planes divide the samples they were fitted to with an accuracy of {short(min(accuracy))} "
         f"to {short(max(accuracy))}."
     ]
-    missing = [name for name in names if name not in found.names]
-    if missing:
+    if found.missing:
         lines.append(
-            f"No direction for {named(missing)}: only one class is among the samples kept; more "
-            "samples, or a larger --keep, may bring both."
+            f"No plane was found for {named(list(found.missing))}: {NO_PLANE}; more samples, or a "
+            "larger --keep, may bring both."
         )
     not_converged = len(found) - int(sum(found.facts["converged"]))
     return [*lines, *cautions(kept, found.w_dim, not_converged)]

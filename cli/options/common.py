@@ -12,7 +12,13 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from cli.options.values import VIDEO_SUFFIXES, FiniteFloat, file_name, finite_float
+from cli.options.values import (
+    VIDEO_SUFFIXES,
+    FiniteFloat,
+    class_list,
+    file_name,
+    finite_float,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,6 +27,7 @@ _OF_SEEDS = {  # options by their parameters
     "psis": "--truncation-psi",
     "truncation_cutoff": "--truncation-cutoff",
     "label": "--class",
+    "classes": "--class",
 }
 
 # \b keeps the lines as they are.
@@ -56,6 +63,10 @@ device_option = click.option(
     "--device", default="auto", show_default=True, metavar="NAME",
     help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
 )  # fmt: skip
+any_checkpoint_option = click.option(
+    "--any-checkpoint", is_flag=True,
+    help="Take latents, noise maps, directions of another checkpoint all the same.",
+)  # fmt: skip
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",
     help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
@@ -80,6 +91,11 @@ def steps_option(default: int) -> Callable[[Command], Command]:
 def class_option(text: str) -> Callable[[Command], Command]:
     """--class, passed to the command as ``label``."""
     return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
+
+
+def classes_option(text: str) -> Callable[[Command], Command]:
+    """--class, of commands that take several, passed to the command as ``classes``."""
+    return click.option("--class", "classes", type=class_list, metavar="LIST", help=text)
 
 
 def noise_mode_option(

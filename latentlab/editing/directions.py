@@ -6,6 +6,7 @@ latent is: how many of these it is away from the direction's origin.
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ HEADER, VERSION = "latentlab-directions", 1  # the entry of the file's header, a
 _ARRAYS = ("vectors", "deviations", "origins")  # of a file
 _UNIT = 1e-4  # what the length of a unit vector in float32 may be off
 _MOST = 100_000  # directions, or layers, that can stand together
+_INDEX = re.compile("#([0-9]{1,8})")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Directions:
         sha256: Of the generator's file; "" where there is none.
         facts: What was measured of each, by name: ``explained_variance``, ``accuracy``, ...
         settings: How they were found: samples, seed.
+        missing: What was looked for without success, by name: why there is none.
     """
 
     names: tuple[str, ...]
@@ -75,11 +78,13 @@ class Directions:
     sha256: str = ""
     facts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.names)
         _refuse_many(count, "directions")
         _refuse_many(len(self.layers or ()), "layers")
+        _refuse_many(len(self.missing), "missing directions")
         check_shape(self.vectors, [count, None], "vectors")
         for name in _ARRAYS[1:]:
             check_shape(getattr(self, name), [count], name)
@@ -96,6 +101,8 @@ class Directions:
             raise LatentError("`origins` must be finite")
         if any(len(values) != count for values in self.facts.values()):
             raise LatentError(f"`facts` must have one number for each of the {count} directions")
+        if set(self.missing) & set(self.names):
+            raise LatentError("`missing` names a direction that is there")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -112,19 +119,30 @@ class Directions:
         return Direction(self.names[i], self.vectors[i], deviation, origin)
 
     def find(self, wanted: str) -> Direction:
-        """Return a direction by its name, or by its number from 0.
+        """Return a direction by its name, or by its number from 0, written "#0".
+
+        A name always wins, and a bare number is nothing but a name: attributes are often called
+        1, 2, 3, and then number 1 is another direction than "1".
 
         Raises:
             SettingsError: If there is none.
         """
         if wanted in self.names:
             return self[self.names.index(wanted)]
-        if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 and int(wanted) < len(self):
-            return self[int(wanted)]
-        raise SettingsError(
-            f"no direction {quoted(wanted)}; there are {shown(self.names)} (numbers "
-            f"0..{len(self) - 1})"
-        )
+        numbered = _INDEX.fullmatch(wanted)
+        if numbered and int(numbered[1]) < len(self):
+            return self[int(numbered[1])]
+        raise SettingsError(self._why_not(wanted))
+
+    def _why_not(self, wanted: str) -> str:
+        known = f"there are {shown(self.names)}, or by number #0 to #{len(self) - 1}"
+        if wanted in self.missing:
+            return f"no plane was found for {quoted(wanted)}: {self.missing[wanted]}; {known}"
+        meant = _INDEX.fullmatch(f"#{wanted}")
+        if meant and int(meant[1]) < len(self):
+            name = self.names[int(meant[1])]
+            known += f"; number {int(meant[1])} is {quoted(name)}, written '#{int(meant[1])}'"
+        return f"no direction {quoted(wanted)}; {known}"
 
 
 def move(
@@ -160,7 +178,7 @@ def save_directions(path: Path | str, directions: Directions) -> None:
     parts = vars(directions)
     tensors = {name: parts[name].detach().cpu().contiguous() for name in _ARRAYS}
     about = {"version": VERSION} | {k: v for k, v in parts.items() if k not in _ARRAYS}
-    about |= {"facts": dict(directions.facts), "settings": dict(directions.settings)}
+    about |= {key: dict(parts[key]) for key in ("facts", "settings", "missing")}
     # One entry: safetensors writes several in an order that changes from run to run.
     write_safetensors(tensors, Path(path), {HEADER: json.dumps(about)})
 
@@ -209,6 +227,8 @@ def _fields(about: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[Any, ...
         str(about["sha256"]),
         {str(name): tuple(map(float, values)) for name, values in about["facts"].items()},
         dict(about["settings"]),
+        # Files of before know nothing of it.
+        {str(name): str(why) for name, why in dict(about.get("missing", {})).items()},
     )
 
 

@@ -19,6 +19,7 @@ from metrics.separability.attributes import most_confident, targets
 from metrics.separability.planes import each_plane, plane_numbers, separate
 
 METHOD = "svm"
+NO_PLANE = "only one class is among the samples kept"
 
 
 def boundary_directions(
@@ -38,7 +39,8 @@ def boundary_directions(
 
     The origin of each lies on its plane: positions are distances from it, above 0 on the side of
     the attribute. Facts: ``accuracy`` of the plane on the samples it was fitted to, their number
-    ``kept``, the share ``balance`` of those with the attribute, and ``converged``, 1 or 0.
+    ``kept``, the share ``balance`` of those with the attribute, and ``converged``, 1 or 0. Those
+    without a plane are ``missing``.
 
     Args:
         w: Latents [N,w_dim].
@@ -81,6 +83,7 @@ def boundary_directions(
         sha256,
         {name: tuple(found[name][there].astype(float).tolist()) for name in facts},
         {"samples": len(w), "num_keep": keep, "seed": seed, "unit_samples": moments.samples},
+        {name: NO_PLANE for i, name in enumerate(names) if i not in there},
     )
 
 

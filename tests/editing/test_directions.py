@@ -76,17 +76,37 @@ class TestMove:
 
 
 class TestFinding:
-    def test_names_come_before_numbers(self):
+    def test_names_are_names_and_numbers_are_written_with_a_hash(self):
         found = directions()
         assert found.find("0").name == "0"
         assert torch.equal(found.find("0").vector, VECTORS[1])
-        assert found.find("2").name == "a/b"
+        assert found.find("#0").name == "smile"
+        assert found.find("#2").name == "a/b"
         assert isinstance(found.find("smile"), Direction)
+        named = dataclasses.replace(found, names=("a", "#0", "b"))
+        assert torch.equal(named.find("#0").vector, VECTORS[1])  # a name wins here, too
 
-    @pytest.mark.parametrize("wanted", ["3", "-1", "", "Smile", "²", "9" * 400])
+    @pytest.mark.parametrize("wanted", ["3", "-1", "", "Smile", "²", "9" * 400, "#3", "#", "#-1"])
     def test_others_are_refused_with_what_there_is(self, wanted):
-        with pytest.raises(SettingsError, match=r"there are smile, 0, a/b \(numbers 0..2\)"):
+        with pytest.raises(SettingsError, match=r"there are smile, 0, a/b, or by number #0 to #2$"):
             directions().find(wanted)
+
+    def test_a_bare_number_is_never_taken_for_an_index(self):
+        """No plane had been found for "1", and an edit went along the direction of number 1."""
+        with pytest.raises(
+            SettingsError, match=r"no direction '2'.*number 2 is 'a/b', written '#2'"
+        ):
+            directions().find("2")
+
+    def test_what_was_not_found_is_told_with_the_reason(self, tmp_path):
+        lost = dataclasses.replace(directions(), missing={"1": "only one class was there"})
+        save_directions(tmp_path / "d.safetensors", lost)
+        read = load_directions(tmp_path / "d.safetensors", 4)
+        assert read.missing == {"1": "only one class was there"}
+        with pytest.raises(SettingsError, match="no plane was found for '1': only one class was"):
+            read.find("1")
+        with pytest.raises(LatentError, match="names a direction that is there"):
+            dataclasses.replace(directions(), missing={"smile": "?"})
 
 
 class TestFiles:

@@ -119,7 +119,10 @@ class TestBoundaries:
                 shares.append(float((classify(images).argmax(dim=1) == int(name)).float().mean()))
             assert shares[0] < shares[1] < shares[2] - 0.1
         assert "accuracy of" in done.stderr
-        table = pd.read_csv(tmp_path / "directions.csv")
+        whole = pd.read_csv(tmp_path / "directions.csv", dtype={"direction": str})
+        table = whole[whole["status"] == "ok"]
+        assert table["direction"].tolist() == list(read.names)
+        assert set(whole["direction"]) == set("0123456789")
         assert (table["kept"] == 600).all()
         assert table["accuracy"].between(0.9, 1).all()
         settings = json.loads((tmp_path / "manifest.json").read_text())["settings"]
@@ -158,7 +161,15 @@ class TestBoundaries:
         positions = read[0].positions(ws)[:, 0].numpy()
         agree = (positions > 0) == (w[:, 0] > w[:, 0].mean())
         assert agree.mean() == read.facts["accuracy"][0] > 0.9
-        assert "No direction for one" in done.stderr
+        assert "No plane was found for one: only one class" in done.stderr
+        assert read.missing == {"one": "only one class is among the samples kept"}
+        table = pd.read_csv(tmp_path / "out" / "directions.csv")
+        assert table["direction"].tolist() == ["first", "one"]
+        assert table["status"].tolist() == ["ok", f"no plane: {read.missing['one']}"]
+        assert table["index"].tolist()[:1] == [0]
+        assert table.loc[1, ["index", "deviation", "accuracy"]].isna().all()
+        manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+        assert manifest["settings"]["missing"] == read.missing
 
     def test_latents_of_another_generator_are_refused(self, model, tmp_path):
         save_ws(tmp_path / "w.npz", torch.randn(4, 3, 7))

@@ -48,7 +48,7 @@ def test_no_strength_gives_the_projections_picture_to_the_bit(saved, tmp_path):
 
 def test_frames_and_latents_are_moves_by_the_library(saved, small, directions, tmp_path):
     anna = saved / "projections" / "anna"
-    edited(saved, "--projected-w", anna, "--direction", "1", "--direction", "a/b",
+    edited(saved, "--projected-w", anna, "--direction", "#1", "--direction", "a/b",
            "--strengths", "-2,0.5", "--layers", "0-2", "-o", tmp_path)  # fmt: skip
     ws = load_ws(anna / "projected_w.npz", small)
     with np.load(anna / "projected_noise.npz") as file:
@@ -139,17 +139,21 @@ def test_a_dry_run_writes_nothing(saved, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_directions_of_another_generator_are_told(saved, directions, tmp_path):
+def test_directions_of_another_checkpoint_are_refused_unless_asked_for(saved, directions, tmp_path):
     path = tmp_path / "d.safetensors"
     save_directions(path, dataclasses.replace(directions, sha256="00" * 32))
-    done = edited(saved, "--directions", path, "--seeds", 0, "--direction", 0, "--strengths", 0,
-                  "-o", tmp_path / "out")  # fmt: skip
-    assert "found in another generator" in done.stderr
+    arguments = ("--directions", path, "--seeds", 0, "--direction", 0, "--strengths", 0)
+    refused = str(run(saved, *arguments, "-o", tmp_path / "out").exception)
+    assert "d.safetensors: belongs to another checkpoint, (SHA-256 000000000000...)" in refused
+    assert "model.safetensors (SHA-256" in refused
+    assert not (tmp_path / "out").exists()
+    done = edited(saved, *arguments, "--any-checkpoint", "-o", tmp_path / "out")
+    assert "of another checkpoint, (SHA-256 000000000000...); taken for one of" in done.stderr
     own = latentlab.load(saved / "model.safetensors").sha256
     save_directions(path, dataclasses.replace(directions, sha256=own))
     done = edited(saved, "--directions", path, "--seeds", 0, "--direction", 0, "--strengths", 0,
                   "-o", tmp_path / "again")  # fmt: skip
-    assert "another generator" not in done.stderr
+    assert "another checkpoint" not in done.stderr
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
@@ -174,6 +178,7 @@ def test_wrong_options_are_told_before_anything_is_read(saved, tmp_path, argumen
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--direction", "frown"), "no direction 'frown'"),
+    (("--direction", "2"), "number 2 is 'a/b', written '#2'"),
     (("--direction", 0, "--layers", "9"), "layers 0..7"),
     (("--direction", 0, "--video", "a.gif", "--fps", 100), "1 to 50 for .gif"),
 ])  # fmt: skip

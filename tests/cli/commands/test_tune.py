@@ -170,7 +170,7 @@ def test_walks_and_edits_show_the_tuned_picture(tuned, model, projections, tmp_p
     assert [frames[0].read_bytes(), frames[-1].read_bytes()] == ends
     run("directions", model, "--samples", 50, "--components", 1, "-o", tmp_path / "pca")
     edit = run("edit", model, "--projected-w", projections / "ben", "--tuning", latents[0],
-               "--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "0",
+               "--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "pca0",
                "--strengths", "0,1", "-o", tmp_path / "edit")  # fmt: skip
     assert edit.exit_code == 0, edit.stderr
     still = next((tmp_path / "edit" / "ben").rglob("00_*.png"))
