@@ -13,6 +13,7 @@ from torch import Tensor
 
 import latentlab
 from cli.text import plain_text
+from cli.threads import is_small, settle_threads
 from latentlab import Checkpoint, Generator, apply_tuning, load_tuning
 from latentlab.errors import quoted, shown
 from latentlab.files import sha256_of
@@ -141,9 +142,13 @@ class RenderingModel(Model):
 
 
 def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Model:
-    """Open a checkpoint, tuned where there is a file for that, and move its generator."""
+    """Open a checkpoint, tuned where there is a file for that, and move its generator.
+
+    It is computed with as many threads as suit it from then on.
+    """
     place = resolve_device(device)
     opened = open_tuned(checkpoint, tuning)
+    settle_threads(is_small(opened.generator))
     return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
 
 

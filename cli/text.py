@@ -1,5 +1,6 @@
 """What the commands say, and how they write names and numbers."""
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ _NAMED = 10  # of the pictures left out
 
 
 def say(text: str) -> None:
-    """Print a line on stderr."""
-    click.echo(plain_text(text), err=True)
+    """Print a line on stderr; processes that this one has started leave that to it."""
+    if multiprocessing.parent_process() is None:
+        click.echo(plain_text(text), err=True)
 
 
 def tell(text: str) -> None:

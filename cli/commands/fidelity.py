@@ -54,6 +54,7 @@ def fidelity(
     from cli.measuring.results import Results
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
+    from cli.threads import settle_threads
     from latentlab import distributed
     from latentlab.datasets.pictures import open_dataset
     from latentlab.files import sha256_of
@@ -61,6 +62,7 @@ def fidelity(
     from metrics.fidelity_networks import find_weights
 
     model = open_model(checkpoint, request.device)
+    settle_threads(small=False)  # the network that looks at pictures is large
     reals = open_dataset(data, model.g.resolution, model.g.channels)
     metrics = [name for name in METRIC_NAMES if name in chosen or not chosen]
     settings = {"data": reals.fingerprint, "metrics": metrics, "mirror": mirror,

@@ -65,7 +65,7 @@ def project(
     from cli.projecting.method import open_method
     from cli.projecting.plan import plan_projections, tell_plan
     from cli.projecting.report import ProjectionReport
-    from cli.projecting.run import project_pictures
+    from cli.projecting.spread import processes_for, project_in_processes
 
     seed = request.search.seed if request.shuffle else None
     choice = choose(pictures, request.limit, shuffle_seed=seed)
@@ -75,6 +75,7 @@ def project(
     if dry_run:
         tell_plan(method, plan, report)
     else:
-        carry_out(project_pictures(method, plan), report)
+        processes = processes_for(method, plan)
+        carry_out(project_in_processes(method, plan, processes), report)
     report.close(None if dry_run else "projected")
 # fmt: on

@@ -102,6 +102,7 @@ def train(request: TrainingRequest) -> None:
     if size is not None and size & (size - 1):
         raise click.BadParameter(f"{size} is not a power of two", param_hint="--resolution")
     from cli.models import resolve_device
+    from cli.threads import is_small, settle_threads
     from latentlab import distributed
     from latentlab.datasets import open_dataset
     from latentlab.training.trainer import Trainer
@@ -114,7 +115,9 @@ def train(request: TrainingRequest) -> None:
         if distributed.is_main():
             click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
     else:
-        _run(Trainer(config, dataset, request.seed, place, origin), request)
+        trainer = Trainer(config, dataset, request.seed, place, origin)
+        settle_threads(is_small(trainer.generator))
+        _run(trainer, request)
 
 
 def _config_for(

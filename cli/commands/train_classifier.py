@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import overwrite_file_option, seed_option
+from cli.options.common import overwrite_file_option, seed_option, threads_option
 from cli.running.progress import ProgressBar
 from cli.text import say
 
@@ -16,6 +16,7 @@ from cli.text import say
               help="Passes over the training digits.")
 @seed_option("Seed of the weights and the order of the digits.")
 @overwrite_file_option
+@threads_option
 def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None:
     """Train the classifier of digits.
 
@@ -27,11 +28,13 @@ def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None
       latentlab train-classifier digits-classifier.safetensors
     """
     from cli.reports.tables import refuse_existing
+    from cli.threads import settle_threads
     from latentlab.checkpoints.native import write_native
     from latentlab.training.digit_classifier import ClassifierSettings, accuracy
     from latentlab.training.digit_classifier import train_classifier as run
 
     refuse_existing([out], overwrite)
+    settle_threads(small=True)
     settings = ClassifierSettings(epochs=epochs, seed=seed)
     with ProgressBar(epochs, "training", unit="epoch") as bar:
         model = run(settings, lambda _, loss: bar.advance(loss=loss))

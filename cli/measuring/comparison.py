@@ -13,6 +13,7 @@ from cli.measuring.path_length import check_fit
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from cli.threads import is_small, settle_threads
 from latentlab import LatentError, load_classifier, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
@@ -102,6 +103,8 @@ def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
     done, request = Measured(model, label, [], {}), settings.request
     for metric, count in settings.samples.items():
+        # As when the model is measured alone; the network that fidelity looks with is large.
+        settle_threads(metric != "fidelity" and is_small(model.g))
         for name, run in _runs(metric, model, settings):
             identity = {"metric": name, "samples": count, **settings.identity()}
             title = f"{name} of {label}"

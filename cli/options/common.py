@@ -19,6 +19,7 @@ from cli.options.values import (
     file_name,
     finite_float,
 )
+from cli.threads import ask_for_threads
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,9 +60,10 @@ cutoff_option = click.option(
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
 )
-device_option = click.option(
-    "--device", default="auto", show_default=True, metavar="NAME",
-    help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), metavar="N", expose_value=False,
+    callback=ask_for_threads,
+    help="CPU threads; default: 1 for small networks, else all CPUs that may be used.",
 )  # fmt: skip
 any_checkpoint_option = click.option(
     "--any-checkpoint", is_flag=True,
@@ -71,6 +73,15 @@ tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",
     help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
 )  # fmt: skip
+
+
+def device_option(command: Command) -> Command:
+    """--device, and --threads, which the command is not passed: ``open_model`` heeds it."""
+    device = click.option(
+        "--device", default="auto", show_default=True, metavar="NAME",
+        help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
+    )  # fmt: skip
+    return device(threads_option(command))
 
 
 def seed_option(text: str) -> Callable[[Command], Command]:

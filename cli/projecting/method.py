@@ -24,10 +24,12 @@ class Method:
     """How pictures are projected.
 
     Attributes:
+        checkpoint: As the command line names it.
         identity: All of it that decides the numbers, see ``without_landmarks``.
         facts: What reports say of it.
     """
 
+    checkpoint: str
     request: ProjectionRequest
     g: Generator
     reader: TargetReader
@@ -71,4 +73,6 @@ def open_method(
         "checkpoint": model.name,
     }  # fmt: skip
     identity = without_landmarks(decisive)
-    return Method(request, g, reader, distance, settings, starts, c, batch, identity, facts)
+    return Method(
+        checkpoint, request, g, reader, distance, settings, starts, c, batch, identity, facts
+    )

@@ -37,7 +37,7 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
     search = StartSearch(method.g, method.distance, method.settings, method.c)
     steps, hidden = method.settings.steps, not distributed.is_main()
     with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
-        worker = _Worker(method, plan.layout, search, bar)
+        worker = BatchWorker(method, plan.layout, search, bar)
         for i, batch in enumerate(distributed.share(batches)):
             # The other processes are about as far as the one that shows it.
             together = batches[i * distributed.size() : (i + 1) * distributed.size()]
@@ -50,9 +50,12 @@ def in_hand(plan: PicturePlan, jobs: Sequence[Job]) -> str:
     """Say which pictures are being projected: "picture 3 of 40", "pictures 9-16 of 40"."""
     pictures = {job.picture for job in jobs}
     numbers = [i for i, job in enumerate(plan.jobs, 1) if job.picture in pictures]
-    first, last = numbers[0], numbers[-1]
-    which = f"picture {first}" if first == last else f"pictures {first}-{last}"
-    return f"{which} of {len(plan.jobs)}"
+    return pictures_of(numbers[0], numbers[-1], len(plan.jobs))
+
+
+def pictures_of(first: int, last: int, total: int) -> str:
+    """Number pictures for a progress bar: "picture 3 of 40", "pictures 9-16 of 40"."""
+    return f"picture{'s' if last > first else ''} {first}{f'-{last}' * (last > first)} of {total}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class _Worker:
+class BatchWorker:
     """What projects one batch after the other."""
 
     method: Method

@@ -1,6 +1,7 @@
 """A progress bar on stderr."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -40,3 +41,15 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+class DistantBar(ProgressBar):
+    """Tells another process, which shows the bar, of every step."""
+
+    def __init__(self, tell: Callable[[dict[str, float]], None]) -> None:
+        self._tell = tell
+
+    def advance(self, count: int = 1, **numbers: float) -> None:
+        """Tell of ``count`` steps, and the numbers after them."""
+        for _ in range(count):
+            self._tell(numbers)

@@ -1,10 +1,13 @@
 """The training log: means of the losses over equal spans of iterations."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import OutputError
 from latentlab.files import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOG_FILE = "log.csv"
 
@@ -12,7 +15,8 @@ LOG_FILE = "log.csv"
 class TrainingLog:
     """Rows of mean losses, one every ``span`` iterations, and the sums of the row in progress.
 
-    The rows live in log.csv, the sums in each snapshot: together they continue a log exactly.
+    The rows live in log.csv, the sums in each snapshot: together they continue a log exactly. The
+    file's last row is the one in progress, as far as it is, until the next writing.
     """
 
     def __init__(self, span: int) -> None:
@@ -20,6 +24,7 @@ class TrainingLog:
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, list[float]] = {}
         self._seconds = 0.0
+        self._lod: float | None = None
         self._images_before = 0  # at the start of the row in progress
 
     def add(
@@ -40,25 +45,35 @@ class TrainingLog:
             lod: What the networks had left to grow; None leaves the column out.
         """
         self._seconds += seconds
+        self._lod = lod
         for name, value in losses.items():
             total = self._sums.setdefault(name, [0.0, 0])
             total[0] += value
             total[1] += 1
         if step % self.span:
             return False
-        rate = (images_seen - self._images_before) / max(self._seconds, 1e-9)
-        grown = {} if lod is None else {"lod": lod}
-        means = {name: total / count for name, (total, count) in self._sums.items()}
-        self.rows.append({"images": images_seen, "images_per_second": rate, **grown, **means})
+        self.rows.append(self._row(images_seen))
         self._sums, self._seconds, self._images_before = {}, 0.0, images_seen
         return True
 
-    def write(self, folder: Path) -> None:
-        """Write all rows, whole; losses that were not due in a span are empty cells."""
+    def _row(self, images_seen: int) -> dict[str, float]:
+        rate = (images_seen - self._images_before) / max(self._seconds, 1e-9)
+        grown = {} if self._lod is None else {"lod": self._lod}
+        means = {name: total / count for name, (total, count) in self._sums.items()}
+        return {"images": images_seen, "images_per_second": rate, **grown, **means}
+
+    def write(self, folder: Path, images_seen: int) -> None:
+        """Write all rows, whole; losses that were not due in a span are empty cells.
+
+        Args:
+            folder: Of the run.
+            images_seen: Images shown until now, which the row in progress ends with.
+        """
         import pandas as pd
 
+        rows = [*self.rows, self._row(images_seen)] if self._sums else self.rows
         with atomic_write(folder / LOG_FILE) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+            pd.DataFrame(rows).to_csv(temporary, index=False)
 
     def sums(self) -> dict[str, Any]:
         """Return the row in progress as plain data; floats survive JSON exactly."""
@@ -70,23 +85,35 @@ class TrainingLog:
         }
 
     @classmethod
-    def resume(cls, folder: Path, sums: dict[str, Any], images_seen: int) -> "TrainingLog":
-        """Rebuild the log as it was after ``images_seen`` images; later rows are dropped.
+    def resume(cls, folder: Path, sums: dict[str, Any]) -> "TrainingLog":
+        """Rebuild the log as ``sums`` left it; later rows are dropped.
 
         Raises:
             OutputError: If log.csv is there but cannot be read.
         """
-        import pandas as pd
-
         log = cls(int(sums["span"]))
         log._sums, log._seconds = dict(sums["sums"]), float(sums["seconds"])
         log._images_before = int(sums["images_before"])
         path = folder / LOG_FILE
         if path.exists():
-            try:
-                rows = pd.read_csv(path)
-                kept = rows[rows["images"] <= images_seen].to_dict("records")
-            except (OSError, ValueError, KeyError) as error:
-                raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
-            log.rows = [{str(k): v for k, v in row.items() if pd.notna(v)} for row in kept]
+            rows = read_log(path)
+            kept = rows[rows["images"] <= log._images_before].to_dict("records")
+            names = [str(name) for name in rows.columns]
+            log.rows = [{n: row[n] for n in names if row[n] == row[n]} for row in kept]  # no NaN
         return log
+
+
+def read_log(path: Path) -> "pd.DataFrame":
+    """Read a log.
+
+    Raises:
+        OutputError: If it is no table with a column ``images``.
+    """
+    import pandas as pd
+
+    try:
+        rows = pd.read_csv(path)
+        rows["images"].astype(int)
+    except (OSError, ValueError, KeyError) as error:
+        raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
+    return rows

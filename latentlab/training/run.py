@@ -21,8 +21,10 @@ from latentlab.training.trainer import Losses, Trainer
 _GRID_SIDE = 8
 _RENDERED = 8  # images at once, which also fits memory at 1024x1024
 _LOG_SPAN = 32  # iterations in one row
+_LOG_SECONDS = 60.0  # between writings of the log, at most, besides the time of an iteration
 
 OnStep = Callable[[Trainer, Losses], None]
+OnStart = Callable[[Trainer], None]
 OnSnapshot = Callable[[Trainer, Path], None]
 
 
@@ -41,6 +43,7 @@ def train(
     on_step: OnStep | None = None,
     on_snapshot: OnSnapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    on_start: OnStart | None = None,
 ) -> Path | None:
     """Train until ``total_images`` have been shown, from the newest snapshot in the folder on.
 
@@ -53,6 +56,7 @@ def train(
         on_snapshot: Called with the checkpoint's path after every snapshot, on every process.
         should_stop: Asked after every iteration; true on any process saves a snapshot and ends
             the run.
+        on_start: Called when the trainer is where the run begins or continues.
 
     Returns:
         The path of the last snapshot written, or None if there was nothing left to do.
@@ -62,7 +66,9 @@ def train(
     _check_alike(trainer, folder)
     if not trainer.step and distributed.is_main():
         _save_reals(trainer, folder)
-    written = None
+    if on_start is not None:
+        on_start(trainer)
+    written, logged = None, time.monotonic()
     while trainer.images_seen < settings.total_images:
         before, started = trainer.images_seen, time.perf_counter()
         try:
@@ -73,8 +79,9 @@ def train(
         seconds = time.perf_counter() - started
         lod = trainer.lod if trainer.discriminator.growing else None
         row = log.add(trainer.step, trainer.images_seen, losses, seconds, lod)
-        if row and distributed.is_main():
-            log.write(folder)
+        if row or time.monotonic() - logged >= _LOG_SECONDS:
+            _write_log(trainer, log, folder)
+            logged = time.monotonic()
         if on_step is not None:
             on_step(trainer, losses)
         stopping = distributed.any_of(should_stop()) or trainer.images_seen >= settings.total_images
@@ -89,6 +96,7 @@ def train(
 def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnapshot | None) -> Path:
     """Write checkpoint, images and what the callback adds; the optimiser last, as commit point."""
     path = snapshots.networks_path(trainer, folder)
+    _write_log(trainer, log, folder)
     if distributed.is_main():
         snapshots.save_networks(trainer, folder)
         _save_fakes(trainer, folder)
@@ -98,6 +106,11 @@ def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnaps
         snapshots.save_optimizer(trainer, log, path)
     distributed.barrier()  # nobody ends, and with it torchrun the others, before all is saved
     return path
+
+
+def _write_log(trainer: Trainer, log: TrainingLog, folder: Path) -> None:
+    if distributed.is_main():
+        log.write(folder, trainer.images_seen)
 
 
 def _check_alike(trainer: Trainer, folder: Path) -> None:

@@ -108,7 +108,7 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         optimizer.load_state_dict({**state, "state": moments[name]})
     trainer.mean_path_length = mean_path_length.to(trainer.device)
     trainer.step, trainer.images_seen = int(description["step"]), int(description["images"])
-    return TrainingLog.resume(path.parent, sums, trainer.images_seen)
+    return TrainingLog.resume(path.parent, sums)
 
 
 def _moments(

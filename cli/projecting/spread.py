@@ -1,0 +1,78 @@
+"""Pictures for a small network on a CPU, spread over processes of one thread each."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from cli.options.projection import ProjectionRequest
+from cli.pictures.plan import Job, Layout, PicturePlan
+from cli.pictures.report import Outcome
+from cli.projecting.files import remove_stages
+from cli.projecting.method import Method, open_method
+from cli.projecting.run import BatchWorker, pictures_of, project_pictures
+from cli.running.progress import DistantBar, ProgressBar
+from cli.running.workers import Step, spread
+from cli.threads import spare_cpus
+from latentlab.projection.start import StartSearch
+
+# Starting a process takes as long as some 400 steps of a small network. Each takes half a
+# gigabyte of memory, so that a large machine is not filled with them.
+_STEPS_EACH = 1000
+_MOST = 16
+
+Batch = Sequence[Job]
+
+
+def processes_for(method: Method, plan: PicturePlan) -> int:
+    """Return over how many processes a plan is worth spreading; 1 stands for this one alone."""
+    count = len(plan.batches(method.batch))
+    steps = count * method.settings.steps
+    return max(min(spare_cpus(method.g), count, steps // _STEPS_EACH, _MOST), 1)
+
+
+def project_in_processes(
+    method: Method, plan: PicturePlan, count: int
+) -> Generator[Outcome, None, None]:
+    """Project what is left, and yield what becomes of each picture as it comes.
+
+    The results are those of one process to the last bit: each has one thread, as this one has
+    for so small a network, and batches stay as they are.
+
+    Args:
+        method: How.
+        plan: What.
+        count: Processes, from ``processes_for``; 1 starts none, and leaves sharing to torchrun.
+    """
+    if count == 1:
+        yield from project_pictures(method, plan)
+        return
+    remove_stages(plan.layout.output)
+    batches, steps = plan.batches(method.batch), method.settings.steps
+    pictures = [job.picture for batch in batches for job in batch]
+    arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)
+    with ExitStack() as stack:
+        bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
+        begun = spread(_begin, arguments, batches, count, lambda told: bar.advance(1, **told))
+        stack.enter_context(closing(begun))
+        total, at_once = len(plan.jobs), count * method.batch
+        bar.rename(pictures_of(plan.done + 1, min(plan.done + at_once, total), total))
+        for done, outcome in enumerate(begun, plan.done + 1):
+            # One that is done makes room for the next; the last ones keep the last label.
+            first = min(done + 1, max(total - at_once, 0) + 1)
+            bar.rename(pictures_of(first, min(first + at_once - 1, total), total))
+            yield outcome
+        bar.move_to(len(batches) * steps)  # a picture that is refused has no steps
+
+
+def _begin(
+    checkpoint: str,
+    request: ProjectionRequest,
+    pictures: Iterable[Path],
+    device: str,
+    layout: Layout,
+    tell: Step,
+) -> Callable[[Batch], Iterator[Outcome]]:
+    """Open in a process what it needs; returns what projects a batch."""
+    method = open_method(checkpoint, request, pictures, device)
+    search = StartSearch(method.g, method.distance, method.settings, method.c)
+    return BatchWorker(method, layout, search, DistantBar(tell)).outcomes

@@ -1,0 +1,125 @@
+"""Pieces of work in processes of their own: all results, and nothing left behind."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.running.workers import spread
+from latentlab import ImageError, ProcessError
+
+ROOT = Path(__file__).parents[3]
+ENDLESS = 10**6
+
+
+def begin(factor, tell):
+    """Open nothing; a piece below 0 fails, one of 13 is the end of the process."""
+
+    def compute(piece):
+        tell({"piece": float(piece)})
+        if piece < 0:
+            raise ImageError(f"{piece}.png: no picture")
+        if piece == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield piece * factor, os.getpid()
+
+    return compute
+
+
+def begin_endless(folder, tell):
+    """Say in a file which process this is, make a file, and remove it at the end of the work."""
+    made = Path(folder, f"{os.getpid()}.made")
+
+    def compute(_):
+        made.touch()
+        try:
+            for _ in range(ENDLESS):
+                time.sleep(0.01)
+                tell({})
+        finally:
+            made.unlink()
+        yield None
+
+    return compute
+
+
+def run(pieces, count=2, on_step=lambda _: None):
+    return spread(begin, (10,), pieces, count, on_step)
+
+
+def test_every_piece_gives_its_result_and_tells_its_steps():
+    steps = []
+    found = list(run(range(5), on_step=lambda numbers: steps.append(numbers["piece"])))
+    assert sorted(value for value, _ in found) == [0, 10, 20, 30, 40]
+    assert sorted(steps) == [0, 1, 2, 3, 4]
+    processes = {process for _, process in found}
+    assert 1 <= len(processes) <= 2
+    assert os.getpid() not in processes
+    assert not multiprocessing.active_children()
+
+
+def test_an_error_in_one_is_raised_here_and_ends_all():
+    with pytest.raises(ImageError, match=r"^-1\.png: no picture$"):
+        list(run([1, -1, 2]))
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_ends_all_in_one_line():
+    with pytest.raises(ProcessError, match=r"has ended early.*repeat the command") as failed:
+        list(run([13, 13]))
+    assert "\n" not in str(failed.value)
+    assert not multiprocessing.active_children()
+
+
+def test_whoever_wants_no_more_ends_all(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        list(spread(begin_endless, (str(tmp_path),), [0, 1], 2, interrupt))
+    assert not multiprocessing.active_children()
+    assert not list(tmp_path.iterdir()), "they have put away what they had made"
+
+
+def interrupt(_):
+    raise KeyboardInterrupt
+
+
+PARENT = """
+from cli.running.workers import spread
+from tests.cli.running.test_workers import begin_endless
+
+if __name__ == "__main__":
+    list(spread(begin_endless, (FOLDER,), [0, 1], 2, lambda _: None))
+"""
+
+
+def test_none_outlives_the_process_that_feeds_them(tmp_path):
+    script, folder = tmp_path / "script.py", tmp_path / "made"
+    folder.mkdir()
+    script.write_text(PARENT.replace("FOLDER", repr(str(folder))))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.PIPE)
+    wait_for(lambda: len(list(folder.iterdir())) == 2)
+    workers = [int(file.stem) for file in folder.iterdir()]
+    parent.kill()
+    parent.communicate()
+    wait_for(lambda: not list(folder.iterdir()))
+    wait_for(lambda: not any(map(is_alive, workers)))
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_alive(process):
+    """Whether there is such a process that has not ended; nobody may have asked for its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
