@@ -1,6 +1,8 @@
 """The models that commands open: on a device, for measuring or for rendering, with a tuning."""
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import latentlab
 from cli.text import plain_text
 from cli.threads import is_small, settle_threads
 from latentlab import Checkpoint, Generator, apply_tuning, load_tuning
+from latentlab.errors import quoted, shown
 from latentlab.files import sha256_of
 from latentlab.latents import one_hot
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from metrics import MetricResult
+
+_NUMBERED = re.compile("#([0-9]{1,8})")
+_RANGE = re.compile("([0-9]{1,8})(?:-([0-9]{1,8}))?")
 
 
 def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
@@ -34,7 +40,9 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
     if tuning is None:
         return opened
     g, change = opened.generator, load_tuning(tuning)
-    tuned = apply_tuning(g, change, opened.sha256)
+    # A converted file has the same weights, unless it was tuned on the way.
+    same = change.base_sha256 == opened.converted_from and "tuning" not in opened.metadata
+    tuned = apply_tuning(g, change, change.base_sha256 if same else opened.sha256)
     networks = {name: tuned if x is g else x for name, x in opened.networks.items()}
     facts = {"file": tuning.name, "sha256": sha256_of(tuning), "settings": dict(change.settings)}
     return replace(opened, networks=networks, metadata={**opened.metadata, "tuning": facts})
@@ -72,9 +80,15 @@ class Model:
         """Of the checkpoint's file."""
         return self.opened.sha256
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 by which what belongs to the model is known, as files beside it say it."""
+        source = self.opened.converted_from
+        return {"sha256": self.sha256, **({"converted_from": source} if source else {})}
+
     def facts(self) -> dict[str, Any]:
         """Return what a manifest says of the model."""
-        return {"checkpoint": self.name, "kind": self.opened.kind, "sha256": self.sha256}
+        return {"checkpoint": self.name, "kind": self.opened.kind, **self.digests}
 
     def tidy(self, result: "MetricResult") -> "pd.DataFrame":
         """Return a result's rows, with the model's name first and its SHA-256 last."""
@@ -89,24 +103,40 @@ class RenderingModel(Model):
 
     Attributes:
         truncation: Psi, and how many layers it holds for; None: all.
-        label: The class of a conditional generator, if one is given.
+        labels: The classes of a conditional generator that are asked for.
     """
 
     truncation: tuple[float, int | None]
-    label: int | None
+    labels: tuple[int, ...] = ()
 
     @property
     def c(self) -> Tensor | None:
         """The class as a label [1,c_dim]; a conditional generator must have been given one."""
-        return label_of(self.g, self.label)
+        return label_of(self.g, self.labels[0] if len(self.labels) == 1 else None)
+
+    @property
+    def by_class(self) -> "list[RenderingModel]":
+        """The model once for each class that is asked for; itself where there is one, or none."""
+        if len(self.labels) < 2:
+            return [self]
+        return [replace(self, labels=(label,)) for label in self.labels]
+
+    @property
+    def class_caption(self) -> str:
+        """Its one class for a person: "class 3", or "class 3, cat"; "" without one."""
+        names = self.opened.class_names
+        if not self.labels:
+            return ""
+        name = f", {names[self.labels[0]]}" if names else ""
+        return plain_text(f"class {self.labels[0]}{name}")
 
     def settings(self) -> dict[str, Any]:
         """Return what every manifest of pictures says of the model."""
         return {
-            "class": self.label,
+            "class": list(self.labels) if len(self.labels) > 1 else next(iter(self.labels), None),
             "device": str(self.g.device),
             "checkpoint": self.name,
-            "sha256": self.sha256,
+            **self.digests,
             "tuning": self.opened.metadata.get("tuning"),
         }
 
@@ -127,3 +157,50 @@ def label_of(g: Generator, label: int | None) -> Tensor | None:
     if g.c_dim and label is None:
         raise click.UsageError(f"This generator has {g.c_dim} classes; give --class.")
     return None if label is None else one_hot(label, g.c_dim).to(g.device)
+
+
+def classes_of(opened: Checkpoint, g: Generator, asked: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of the classes that a command line names, each once, in its order.
+
+    Where classes have names, a name wins; a number is a number unless the names are numbers
+    themselves, and then it is written "#3".
+
+    Raises:
+        click.UsageError: If there is no such class.
+    """
+    if asked and not g.c_dim:
+        raise click.UsageError("--class: this generator has no labels; leave --class out.")
+    found: list[int] = []
+    for text in asked:
+        found += _classes(text, opened.class_names, g.c_dim)
+    return tuple(dict.fromkeys(found))
+
+
+def _classes(text: str, names: Sequence[str], count: int) -> list[int]:
+    """Return the numbers that one word of a list of classes stands for."""
+    if text in names:
+        return [names.index(text)]
+    if text == "all":
+        return list(range(count))
+    numbered, ranged = _NUMBERED.fullmatch(text), _RANGE.fullmatch(text)
+    known = f"0..{count - 1}" + (f", called {shown(names)}" if names else "")
+    if ranged:
+        first, last = int(ranged[1]), int(ranged[2] or ranged[1])
+        if last < first:
+            raise click.UsageError(f"--class: the range {text} runs backwards.")
+        numbers = range(first, last + 1)
+        called = any(name.isdecimal() for name in names)
+        if called and last - first < count and all(str(n) in names for n in numbers):
+            return [names.index(str(n)) for n in numbers]
+        if called:
+            raise click.UsageError(
+                f"--class: no class is called {text}; there are {shown(names)}, or by number '#0' "
+                f"to '#{count - 1}'."
+            )
+    elif numbered:
+        numbers = range(int(numbered[1]), int(numbered[1]) + 1)
+    else:
+        raise click.UsageError(f"--class: no class {quoted(text)}; this generator has {known}.")
+    if numbers[-1] >= count:
+        raise click.UsageError(f"--class: must be {known} for this generator, but got {text}.")
+    return list(numbers)

@@ -30,7 +30,7 @@ OPENERS = {
     "np.load", "np.fromfile", "np.frombuffer", "np.genfromtxt", "np.loadtxt", "Image.open",
     "safe_open", "load_file", "zipfile.ZipFile", "torch.load", "torch.jit.load", "struct.unpack",
     "struct.unpack_from", "pd.read_csv", "pd.read_json", "pd.read_parquet", "csv.reader",
-    "csv.DictReader",
+    "csv.DictReader", "pq.ParquetFile", "pq.read_table",
 }  # fmt: skip
 # Whose job it is: everything else gets pictures, arrays and checkpoints from here.
 READERS = (
@@ -44,11 +44,11 @@ ALSO_OPENED = {
     "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
     "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
     "cli/measuring/labelled_latents.py": {"pd.read_csv"},  # the user's labels, all as text
+    "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run
     # Written by the same run, or by an earlier one of the same command.
     "latentlab/training/log.py": {"pd.read_csv"},
     "cli/measuring/contributions.py": {"pd.read_csv"},
     "cli/measuring/partial.py": {"np.load"},
-    "cli/projecting/latent_table.py": {"np.load"},
     "cli/reports/page.py": {"Image.open"},
 }
 MOST_FILES = 25  # of code in a folder: what the eye finds a name in

@@ -2,7 +2,12 @@
 
 import click
 
-from cli.options.common import checkpoint_argument, class_option, given_options
+from cli.options.common import (
+    any_checkpoint_option,
+    checkpoint_argument,
+    class_option,
+    given_options,
+)
 from cli.options.measuring import (
     ELSEWHERE,
     AttributesRequest,
@@ -30,6 +35,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
               help="Layers that are moved unless an edit names others: coarse, middle, fine, or "
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
 @attributes_options(" for svm", ELSEWHERE, "w")
+@any_checkpoint_option
 @click.option("--picture", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
               metavar="SEED", help="Seed of the picture that directions.png shows moved.")
 @click.option("--strength", type=FiniteFloat(min=0, min_open=True), default=3.0, show_default=True,
@@ -43,6 +49,7 @@ def directions(
     components: int,
     layers: str | list[int] | None,
     attributes: AttributesRequest,
+    any_checkpoint: bool,
     picture: int,
     strength: float,
     label: int | None,
@@ -76,6 +83,7 @@ def directions(
     from cli.measuring.separability import open_classifiers
     from cli.measuring.work import claimed_results
     from cli.models import label_of, open_model
+    from cli.projecting.origin import check_origins
     from latentlab import distributed
     from latentlab.latents import style_layers
 
@@ -85,6 +93,7 @@ def directions(
     c = label_of(model.g, label)
     count = samples or (_PICTURES if attributes.classifiers else _SAMPLES)
     own = attributes.labelled and read_labelled(*attributes.labelled, "w", attributes.layer)
+    check_origins(own.origins if own else {}, model, any_checkpoint)
     wanted = DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)

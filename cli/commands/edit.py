@@ -8,7 +8,7 @@ import click
 from cli.options import common
 from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
 from cli.options.values import float_list, layer_list, number_list
-from cli.text import plain_text, say
+from cli.text import plain_text
 
 _PATH = click.Path(path_type=Path)
 
@@ -18,15 +18,18 @@ _PATH = click.Path(path_type=Path)
 @rendering_options(
     common.tuning_option,
     click.option("--projected-w", "sources", type=_PATH, multiple=True, metavar="FILE|DIR",
-                 help="Latents (.npz with key w), or a folder of `latentlab project`, whose noise "
-                 "maps are used as well. Repeat the option for more."),
+                 help="Saved latents: a folder of `latentlab project`, whose noise maps are used "
+                 "as well; its latents.safetensors or .parquet; or an .npz with key w. Repeat the "
+                 "option for more."),
     click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
                  help="Noise maps saved by project, for --projected-w FILE. Default: those in "
                  "the generator."),
     click.option("--seeds", type=number_list, metavar="LIST",
                  help="Edit the pictures of seeds such as 0,3,8-15 instead."),
-    click.option("--directions", "file", type=_PATH, required=True, metavar="FILE",
-                 help="Directions, as `latentlab directions` writes them."),
+    click.option("--directions", "file", type=_PATH, required=True, metavar="FILE|DIR",
+                 help="Directions, as `latentlab directions` writes them: its folder, or the file "
+                 "in it."),
+    common.any_checkpoint_option,
     click.option("--direction", "wanted", multiple=True, required=True, metavar="NAME|'#N'",
                  help="Which of them: its name, or its number from 0 as '#N', quoted. Repeat the "
                  "option for more rows."),
@@ -64,36 +67,36 @@ def edit(
     \b
     Examples:
       latentlab edit model.safetensors --projected-w out \\
-          --directions directions/directions.safetensors --direction pca0 -o edit
+          --directions directions --direction pca0 -o edit
       latentlab edit builtin:digits-stylegan2 --seeds 0-3 \\
-          --directions svm/directions.safetensors --direction 7 --direction 2 \\
+          --directions svm --direction 7 --direction 2 \\
           --strengths 0,1,2,3,4 --video walk.gif -o edit
       latentlab edit model.safetensors --projected-w out/projected_w.npz \\
           --noise out/projected_noise.npz --layers coarse \\
-          --directions directions/directions.safetensors --direction '#0' -o edit
+          --directions directions --direction '#0' -o edit
     """
     _refuse_conflicts(click.get_current_context())
-    from cli.rendering.edits import Edits, draw, planned_files
+    from cli.projecting.origin import told
+    from cli.projecting.saved_latents import origins_of
+    from cli.rendering.edits import Edits, draw, planned_files, read_directions
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
-    from latentlab.editing.directions import load_directions
     from latentlab.files import sha256_of
     from latentlab.latents import style_layers
 
     model = request.open()
-    directions = load_directions(file, model.g.w_dim)
+    file, directions = read_directions(file, model, request.any_checkpoint)
     chosen = list({one.name: one for one in map(directions.find, wanted)}.values())
     numbers = directions.layers if layers is None else tuple(style_layers(layers, model.g.num_ws))
-    pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file)
+    pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file,
+                                 request.any_checkpoint)
     edits = Edits(request, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
                   directions.method, frames)
     settings = {
         **edits.settings(), "directions_file": plain_text(file),
-        "directions_sha256": sha256_of(file), **request.settings(bool(seeds)), **model.settings(),
+        "directions_sha256": sha256_of(file), "latents": told(origins_of(pictures), model),
+        **request.settings(bool(seeds)), **model.settings(),
     }
-    if directions.sha256 not in ("", model.sha256):
-        say("These directions were found in another generator; they hold for one tuned from it, "
-            "and for no other.")
     draw_or_tell(request, planned_files(edits), settings, partial(draw, model.g, edits),
                  keep=[*sources, file])
 # fmt: on

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     click.option("--seeds", type=number_list, metavar="LIST",
                  help="Seeds such as 0,3,8-15; seed s is numpy's RandomState(s), as in other "
                  "tools."),
-    click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Render latents from an .npz with key w instead of seeds."),
+    click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE|DIR",
+                 help="Render saved latents instead of seeds: a folder of `latentlab project`, "
+                 "whose noise maps are used as well; its latents.safetensors or .parquet; or an "
+                 ".npz with key w."),
     click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
                  help="Noise maps saved by project, for --projected-w FILE. Default: those in "
                  "the generator."),
+    common.any_checkpoint_option,
     click.option("--truncation-psi", "psis", type=float_list, default="1", show_default=True,
                  metavar="PSI[,PSI...]",
                  help="Pull w towards its mean; 1 leaves it, 0 gives the mean image. Several "
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
     click.option("--lod", type=FiniteFloat(min=0), metavar="LOD",
                  help="Of a growing generator: 0 is fully grown, 1 half the resolution, and so "
                  "on."),
-    common.class_option("Class of a conditional generator."),
+    common.classes_option("Classes of a conditional generator: 3, 0-4, all, or their names; each "
+                          "seed is rendered in each of them."),
     common.tuning_option,
 )
 def generate(
@@ -49,10 +53,11 @@ def generate(
 ) -> None:
     """Render pictures, and a sheet of them.
 
-    DIR receives seed0005.png for seed 5, or proj00.png for the first of the latents, and
-    grid.png with the first 64. Several values of --truncation-psi give seed0005-truncation.png
-    instead, with one picture for each value, and for several seeds truncation.png with all of
-    them.
+    DIR receives seed0005.png for seed 5, NAME.png for a saved latent (proj00.png for the first
+    of an .npz file), and grid.png with the first 64. Of several classes it receives
+    seed0005-class3.png and so on, and in grid.png one row for each seed and one column for each
+    class. Several values of --truncation-psi give seed0005-truncation.png instead, with one
+    picture for each value, and for several seeds truncation.png with all of them.
 
     \b
     Examples:
@@ -60,11 +65,16 @@ def generate(
       latentlab generate model.safetensors --seeds 5 --truncation-psi 0.7 -o out
       latentlab generate model.safetensors --seeds 0-3 \\
           --truncation-psi 1,0.7,0.5,0,-0.5,-1 -o strips
-      latentlab generate model.safetensors --projected-w out/projected_w.npz \\
-          --noise out/projected_noise.npz -o again
+      latentlab generate model.safetensors --projected-w out -o again
+      latentlab generate classes.pkl --seeds 0-7 --class all -o classes
     """
-    _refuse_conflicts(click.get_current_context())
-    from cli.rendering.generated import draw, planned_files, renders_of_latents, renders_of_seeds
+    given = _refuse_conflicts(click.get_current_context())
+    from cli.rendering.generated import (
+        draw,
+        drawings_of_latents,
+        drawings_of_seeds,
+        planned_files,
+    )
     from cli.rendering.results import tell_settings
     from cli.reports.tables import refuse_existing
 
@@ -72,9 +82,10 @@ def generate(
     if lod is not None:
         model.g.synthesis.set_lod(lod)
     if projected_w is not None and noise_mode != "seed":
-        pictures = renders_of_latents(model.g, projected_w, noise_file, noise_mode)
+        mode = noise_mode if "noise_mode" in given else None
+        pictures = drawings_of_latents(model, projected_w, noise_file, mode, request.any_checkpoint)
     else:
-        pictures = renders_of_seeds(model, seeds or [], psis, noise_mode)
+        pictures = drawings_of_seeds(model, seeds or [], psis, noise_mode)
     files = planned_files(request.output, list(pictures), psis)
     refuse_existing(files, request.overwrite)
     if request.dry_run:
@@ -84,11 +95,12 @@ def generate(
             "noise_mode": noise_mode, "lod": lod, **model.settings(),
         })
     else:
-        draw(pictures, seeds or [], psis, files)
+        draw(pictures, psis, files)
 # fmt: on
 
 
-def _refuse_conflicts(ctx: click.Context) -> None:
+def _refuse_conflicts(ctx: click.Context) -> set[str]:
+    """Refuse options that do not go together; returns those that are given."""
     given, noise_file = common.given_options(ctx), ctx.params["noise_file"]
     if ("seeds" in given) == ("projected_w" in given):
         raise click.UsageError("Give either --seeds or --projected-w.")
@@ -100,3 +112,4 @@ def _refuse_conflicts(ctx: click.Context) -> None:
             raise click.UsageError("--noise-mode seed goes with --seeds.")
     if noise_file is not None and "noise_mode" in given:
         raise click.UsageError("Give either --noise or --noise-mode.")
+    return given

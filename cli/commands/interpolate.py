@@ -15,7 +15,7 @@ _MOST_FRAMES = 100_000
 # fmt: off
 @click.command()
 @rendering_options(
-    common.tuning_option,
+    common.tuning_option, common.any_checkpoint_option,
     click.argument("latents", nargs=-1, metavar="[LATENTS]...", type=click.Path(path_type=Path)),
     click.option("--seeds", type=number_list, metavar="LIST",
                  help="Walk between the pictures of seeds such as 0,3,8-15 instead."),
@@ -46,8 +46,10 @@ def interpolate(
 ) -> None:
     """Walk between pictures.
 
-    LATENTS are folders of `latentlab project`, whose noise maps are used as well, or .npz files
-    with key w; the walk goes through all their pictures in this order, and shows each as it is.
+    LATENTS are folders of `latentlab project`, whose noise maps are used as well, their
+    latents.safetensors or .parquet, or .npz files with key w; the walk goes through all their
+    pictures in this order, and shows each as it is. With --seeds and several classes it goes
+    through the classes of the first seed, then through those of the next.
     DIR receives frames/00000.png and so on, or the video; strip.png with one row for each way
     from picture to picture; frames.npz with the latents (key w); frames.csv, which says where
     each frame is; and manifest.json.
@@ -59,15 +61,18 @@ def interpolate(
           --video walk.mp4 -o walk
       latentlab interpolate builtin:digits-stylegan2 --seeds 0-5 --space z \\
           --video walk.gif -o walk
+      latentlab interpolate classes.pkl --seeds 5 --class all --loop -o classes
     """
     _refuse_conflicts(click.get_current_context())
+    from cli.projecting.origin import told
+    from cli.projecting.saved_latents import origins_of
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
     from cli.rendering.walks import Walk, draw, on_circles, on_lines, planned_files
     from latentlab.editing.interpolation import places
 
     model = request.open()
-    keys = latents_to_render(model, seeds or [], latents)
+    keys = latents_to_render(model, seeds or [], latents, None, request.any_checkpoint)
     if len(keys) * frames > _MOST_FRAMES:
         raise click.UsageError(
             f"{len(keys)} pictures with {frames:,} frames each make more than {_MOST_FRAMES:,}."
@@ -78,6 +83,7 @@ def interpolate(
     settings = {
         "pictures": [key.name for key in keys], "frames": len(way), "frames_a_leg": frames,
         "space": space, "loop": loop, "ease": ease, "noise_mode": noise_mode,
+        "latents": told(origins_of(keys), model),
         **request.settings(bool(seeds)), **model.settings(),
     }
     draw_or_tell(request, planned_files(walk), settings, partial(draw, model.g, walk), latents)

@@ -30,14 +30,17 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
                  show_default=True, metavar="LAYERS",
                  help='Layers that the columns give, see "Layers" above. Repeat the option '
                  "for more grids."),
-    click.option("--row-w", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Rows from saved latents (.npz with key w) instead of seeds."),
-    click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE",
+    click.option("--row-w", type=click.Path(path_type=Path), metavar="FILE|DIR",
+                 help="Rows from saved latents instead of seeds: a folder of `latentlab project`, "
+                 "its latents.safetensors or .parquet, or an .npz with key w."),
+    click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Columns from saved latents instead of seeds."),
+    common.any_checkpoint_option,
     common.truncation_option(" before mixing"),
     common.cutoff_option,
     common.noise_mode_option(),
-    common.class_option("Class of a conditional generator."),
+    common.classes_option("Classes of a conditional generator, one grid for each: 3, 0-4, all, or "
+                          "their names."),
 )
 def mix(
     request: RenderingRequest,
@@ -53,7 +56,7 @@ def mix(
     DIR receives grid.png, with the columns' own pictures on top, the rows' own at the left, and
     the mixtures between them; each picture as a file, 0-4.png being row 0 with styles of column 4;
     mix.csv with one row for each mixture; and manifest.json. Several --layers each give a
-    grid-LAYERS.png and a folder LAYERS.
+    grid-LAYERS.png and a folder LAYERS, several classes a grid-class3.png and a folder class3.
 
     \b
     Layers:
@@ -68,29 +71,34 @@ def mix(
           --layers 0-1 -o mix
       latentlab mix model.safetensors --rows 0-3 --cols 4-9 \\
           --layers coarse --layers middle --layers fine -o mix
-      latentlab mix model.safetensors --row-w out/projected_w.npz --cols 0-5 \\
+      latentlab mix model.safetensors --row-w projections --cols 0-5 \\
           --layers 8-17 -o mix
     """
     chosen = _named_layers(layers)
     _refuse_conflicts(click.get_current_context(), len(chosen))
-    from cli.rendering.mixtures import TABLE, draw, planned_files, planned_grids, sources
+    from cli.projecting.origin import told
+    from cli.projecting.saved_latents import origins_of
+    from cli.rendering.mixtures import TABLE, draw, end_of, planned_files, planned_grids
     from cli.rendering.results import draw_or_tell
     from latentlab.latents import style_layers
 
     model = request.open()
     numbers = {text: style_layers(wanted, model.g.num_ws) for text, wanted in chosen.items()}
-    ends = sources(model, rows, row_w, "row"), sources(model, columns, column_w, "column")
-    _refuse_many(len(ends[0]), len(ends[1]), len(chosen))
-    grids = planned_grids(request.output, numbers, *ends)
+    ends = [end_of(model, *given, request.any_checkpoint)
+            for given in ((rows, row_w, "row"), (columns, column_w, "column"))]
+    _refuse_many(len(ends[0]), len(ends[1]), len(chosen) * len(model.by_class))
+    grids = planned_grids(model, request.output, numbers, *ends)
     files = [*(file for grid in grids for file in planned_files(grid)), request.output / TABLE]
     settings = {
         "truncation_psi": request.truncation_psi, "truncation_cutoff": model.truncation[1],
         "noise_mode": noise_mode, **model.settings(),
     }
     del settings["tuning"]  # no --tuning here
+    saved = [latent for end in ends for latent in end.saved]
+    names = [[one.name for one in end] for end in (grids[0].rows, grids[0].columns)]
     which = {
-        "rows": [end.name for end in ends[0]], "columns": [end.name for end in ends[1]],
-        "layers": numbers,
+        "rows": names[0], "columns": names[1], "layers": numbers,
+        "latents": told(origins_of(saved), model),
     }
     draw_or_tell(request, files, {**which, **settings},
                  partial(draw, model.g, grids, settings, request.output))

@@ -1,7 +1,7 @@
 """What `latentlab directions` computes, and the files that it writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -81,7 +81,22 @@ def find(
     request: MeasuringRequest,
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
-    """Find directions; returns them, and what a reader should know of them."""
+    """Find directions; returns them, and what a reader should know of them.
+
+    They say whose they are.
+    """
+    found, notes = _found(model, wanted, classifiers, request, settings)
+    about = {**found.settings, "checkpoint": model.name, **model.digests}
+    return replace(found, settings=about), notes
+
+
+def _found(
+    model: Model,
+    wanted: DirectionSettings,
+    classifiers: Sequence[OpenedClassifier],
+    request: MeasuringRequest,
+    settings: dict[str, Any],
+) -> tuple[Directions, list[str]]:
     if wanted.method == "svm":
         if wanted.labelled is not None:
             return _of_labels(model, wanted, wanted.labelled, request.seed)

@@ -1,5 +1,6 @@
 """Latents that someone has already, beside a table of labels for them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -9,16 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cli.projecting.files import FILES, projections_in
+from cli.projecting.origin import Origin
+from cli.projecting.saved_latents import Rows, latent_files, read_rows
 from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
-from latentlab.errors import reason, shown
+from latentlab.errors import reason
 from latentlab.latents import W_KEY
-from latentlab.tensor_files import Shape, npz_names, read_npz
+from latentlab.tensor_files import Shape
 
 PICTURE = "picture"  # the column of the labels that names files
 
-_PROJECTED = FILES[0]
 # By the name of the array in the file; the first one there is read unless one is asked for.
 _SHAPES: Mapping[str, Sequence[Shape]] = {
     W_KEY: [("N", "D"), ("N", "num_ws", "D")],
@@ -37,12 +38,14 @@ class LabelledLatents:
         labels: One row for each of them.
         space: "z" or "w".
         notes: What was left out, or is worth a look.
+        origins: What each file says of the checkpoint that its latents belong to.
     """
 
     latents: NDArray[Any]
     labels: pd.DataFrame
     space: str
     notes: list[str]
+    origins: Mapping[Path, Origin]
 
 
 def read_labelled(
@@ -50,11 +53,12 @@ def read_labelled(
 ) -> LabelledLatents:
     """Read latents and labels, and bring them together.
 
-    Latents of a folder that ``latentlab project`` wrote have the names of their pictures, and find
-    their labels by the column ``picture``; others are taken row by row.
+    Latents of a folder that ``latentlab project`` wrote, or of its latents.safetensors, have the
+    names of their pictures, and find their labels by the column ``picture``; others are taken row
+    by row.
 
     Args:
-        latents: .npz with z [N,D] or w [N,D] or [N,num_ws,D], or such a folder.
+        latents: .npz with z [N,D] or w [N,D] or [N,num_ws,D], such a folder, or such a file.
         labels: CSV with one column per attribute.
         space: Which array of the file; default: w where there is one.
         layer: Which w of several; default: the last.
@@ -63,28 +67,49 @@ def read_labelled(
         LatentError: If the latents cannot be read.
         DataError: If the labels cannot be read, or do not fit the latents.
     """
-    table = _read_labels(labels)
-    if not latents.is_dir():
-        values, found = _read_array(latents, space, layer)
+    table, shapes = _read_labels(labels), _SHAPES if space is None else {space: _SHAPES[space]}
+    files = latent_files(latents)
+    parts, origins = [], {}
+    names = [file.name for file in files] if latents.is_dir() else None
+    for path in (file.path for file in files):
+        rows = read_rows(path, shapes, max_bytes=_MAX_BYTES)
+        if space not in (None, rows.key):
+            raise LatentError(f"{path}: holds {rows.key}, not {space}")
+        names = names if rows.pictures is None else list(rows.pictures)
+        # A copy, so that the other layers of many files are not kept.
+        parts.append(_of_one_layer(path, rows, layer).copy())
+        origins[path] = rows.origin
+    values = np.concatenate(parts)
+    chosen, found, notes = _with_labels(
+        values, names, table, labels, "folders" if latents.is_dir() else "pictures"
+    )
+    return LabelledLatents(chosen, found, rows.key, notes, origins)
+
+
+def _with_labels(
+    values: NDArray[Any],
+    names: Sequence[str] | None,
+    table: pd.DataFrame,
+    where: Path,
+    of: str,
+) -> tuple[NDArray[Any], pd.DataFrame, list[str]]:
+    """Return the latents that have labels, those labels, and what is worth a look."""
+    if names is None:
         notes = []
         if PICTURE in table:
             notes = [f"The column {PICTURE} is of no use: latents in one file have no names."]
         table = table.drop(columns=PICTURE, errors="ignore")
-        return LabelledLatents(values, _same_count(table, len(values), labels), found, notes)
-    files = _projections(latents)
-    parts = {name: _read_array(file, "w", layer)[0] for name, file in files.items()}
+        return values, _same_count(table, len(values), where), notes
     if PICTURE not in table:
-        table = _same_count(table, len(parts), labels)
-        first, *_, last = [*parts, *parts]
+        ends = f"{plain_text(names[0])} to {plain_text(names[-1])}"
         notes = [
             f"The labels have no column {PICTURE}, so their rows were taken in the order of the "
-            f"folders, {plain_text(first)} to {plain_text(last)}."
+            f"{of}, {ends}."
         ]
-        return LabelledLatents(np.concatenate(list(parts.values())), table, "w", notes)
-    rows, notes = _partners(table[PICTURE], list(parts), labels)
-    values = np.concatenate([parts[name] for name in rows])
+        return values, _same_count(table, len(values), where), notes
+    rows, notes = _partners(table[PICTURE], names, where)
     chosen = table.drop(columns=PICTURE).iloc[list(rows.values())].reset_index(drop=True)
-    return LabelledLatents(values, chosen, "w", notes)
+    return values[list(rows)], chosen, notes
 
 
 def _read_labels(path: Path) -> pd.DataFrame:
@@ -101,32 +126,17 @@ def _read_labels(path: Path) -> pd.DataFrame:
     return table
 
 
-def _read_array(path: Path, space: str | None, layer: int | None) -> tuple[NDArray[Any], str]:
-    """Return latents [N,D] of a file, and their space."""
-    names = npz_names(path)
-    key = space or next((key for key in _SHAPES if key in names), None)
-    if key is None:
-        found = shown(names) or "nothing"
-        raise LatentError(f"{path}: no array `{W_KEY}` or `z` inside, only {found}")
-    values = read_npz(path, {key: _SHAPES[key]}, max_bytes=_MAX_BYTES)[key]  # [N,(num_ws,)D]
+def _of_one_layer(path: Path, rows: Rows, layer: int | None) -> NDArray[Any]:
+    """Return the latents [N,D] of a file, those of a layer where there is one for each."""
+    values, key = rows.values, rows.key
     if values.ndim == 2:
         if layer is not None:
             raise LatentError(f"{path}: `{key}` has one w per sample; leave --layer out")
-        return values, key
+        return values
     if layer is not None and layer >= values.shape[1]:
         raise LatentError(f"{path}: `{key}` has layers 0..{values.shape[1] - 1}, not {layer}")
-    return values[:, -1 if layer is None else layer], key
-
-
-def _projections(folder: Path) -> dict[str, Path]:
-    """Return the latents of a folder of projections by the names of their pictures, in order."""
-    files = {each.name: each / _PROJECTED for each in projections_in(folder)}
-    if not files:
-        raise LatentError(
-            f"{folder}: holds no NAME/{_PROJECTED}, as `latentlab project` writes for several "
-            "pictures"
-        )
-    return files
+    chosen: NDArray[Any] = values[:, -1 if layer is None else layer]
+    return chosen
 
 
 def _same_count(table: pd.DataFrame, count: int, where: Path) -> pd.DataFrame:
@@ -140,21 +150,20 @@ def _same_count(table: pd.DataFrame, count: int, where: Path) -> pd.DataFrame:
 
 def _partners(
     pictures: "pd.Series[str]", names: Sequence[str], where: Path
-) -> tuple[Mapping[str, int], list[str]]:
-    """Return the row of labels for each name that has one, and notes on what has no partner."""
-    rows: dict[str, int] = {}
-    known, strays = set(names), []
+) -> tuple[Mapping[int, int], list[str]]:
+    """Return the row of labels for each latent that has one, and notes on what has no partner."""
+    rows: dict[int, int] = {}
+    called, strays = _called(names), []
     for row, picture in enumerate(pictures.fillna("").astype(str)):
-        path = PurePath(picture.strip())
-        inside = "-".join(path.with_suffix("").parts)  # as project calls those of inner folders
-        name = next((name for name in (path.name, path.stem, inside) if name in known), None)
-        if name in rows:
-            raise DataError(f"{where}: two rows are of the picture {plain_text(name)}; keep one")
-        if name is None:
+        number = next((called[text] for text in _readings(picture) if text in called), None)
+        if number in rows:
+            name = plain_text(names[number])
+            raise DataError(f"{where}: two rows are of the picture {name}; keep one")
+        if number is None:
             strays.append(picture)
         else:
-            rows[name] = row
-    missing = [name for name in names if name not in rows]
+            rows[number] = row
+    missing = [name for number, name in enumerate(names) if number not in rows]
     if not rows:
         raise DataError(
             f"{where}: no name in the column {PICTURE} is that of a projection; for example "
@@ -166,7 +175,27 @@ def _partners(
     if strays:
         rows_of = counted(len(strays), "row")
         notes.append(f"{rows_of} of labels without projection: {named(strays)}.")
-    return {name: rows[name] for name in names if name in rows}, notes
+    return {number: rows[number] for number in sorted(rows)}, notes
+
+
+def _called(names: Sequence[str]) -> dict[str, int]:
+    """Return the number of each name: as it is or, where just one has it, by its file's name."""
+    called = {name: number for number, name in enumerate(names)}
+    paths = [PurePath(name) for name in names]
+    for shorter in ([path.name for path in paths], [path.stem for path in paths]):
+        alone = {name for name, times in Counter(shorter).items() if times == 1}
+        for number, name in enumerate(shorter):
+            if name in alone:
+                called.setdefault(name, number)
+    return called
+
+
+def _readings(picture: str) -> list[str]:
+    """Return what a cell may name, the exact first: x/anna.jpg is x-anna before it is anna."""
+    path = PurePath(picture.strip())
+    inside = "-".join(path.with_suffix("").parts)  # as project calls those of inner folders
+    whole = [str(path), inside] if len(path.parts) > 1 else [str(path)]
+    return [*whole, path.name, path.stem]
 
 
 def named(names: Sequence[str]) -> str:

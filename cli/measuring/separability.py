@@ -17,8 +17,7 @@ from cli.measuring.separability_bars import MOST, bars
 from cli.measuring.work import claimed_results, work_on
 from cli.models import open_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
-from cli.projecting.files import FILES as PROJECTION_FILES
-from cli.projecting.files import projections_in
+from cli.projecting.saved_latents import latent_files
 from cli.reports.tables import short
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text, say
@@ -134,7 +133,7 @@ def sha256_of_latents(path: Path) -> str:
     """Return the SHA-256 of a file, or of the hex digests of a folder's projections in order."""
     if not path.is_dir():
         return sha256_of(path)
-    digests = [sha256_of(each / PROJECTION_FILES[0]) for each in projections_in(path)]
+    digests = [sha256_of(each.path) for each in latent_files(path)]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 

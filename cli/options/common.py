@@ -12,7 +12,13 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from cli.options.values import VIDEO_SUFFIXES, FiniteFloat, file_name, finite_float
+from cli.options.values import (
+    VIDEO_SUFFIXES,
+    FiniteFloat,
+    class_list,
+    file_name,
+    finite_float,
+)
 from cli.threads import ask_for_threads
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -22,6 +28,7 @@ _OF_SEEDS = {  # options by their parameters
     "psis": "--truncation-psi",
     "truncation_cutoff": "--truncation-cutoff",
     "label": "--class",
+    "classes": "--class",
 }
 
 # \b keeps the lines as they are.
@@ -58,6 +65,10 @@ threads_option = click.option(
     callback=ask_for_threads,
     help="CPU threads; default: 1 for small networks, else all CPUs that may be used.",
 )  # fmt: skip
+any_checkpoint_option = click.option(
+    "--any-checkpoint", is_flag=True,
+    help="Take latents, noise maps, directions of another checkpoint all the same.",
+)  # fmt: skip
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",
     help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
@@ -91,6 +102,11 @@ def steps_option(default: int) -> Callable[[Command], Command]:
 def class_option(text: str) -> Callable[[Command], Command]:
     """--class, passed to the command as ``label``."""
     return click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help=text)
+
+
+def classes_option(text: str) -> Callable[[Command], Command]:
+    """--class, of commands that take several, passed to the command as ``classes``."""
+    return click.option("--class", "classes", type=class_list, metavar="LIST", help=text)
 
 
 def noise_mode_option(

@@ -169,8 +169,8 @@ def attributes_options(
                      help="How many samples count for an attribute, the most confident first. "
                      "Default: half; with --labels, all."),
         click.option("--latents", type=_FILE, metavar="FILE|DIR",
-                     help=f"Your own latents{use}: .npz with {arrays}, or a folder of "
-                     "`latentlab project`."),
+                     help=f"Your own latents{use}: a folder of `latentlab project`, its "
+                     f"latents.safetensors or .parquet, or an .npz with {arrays}."),
         click.option("--labels", type=_FILE, metavar="CSV",
                      help=f"Labels of these latents, see {where[1]}."),
         click.option("--layer", type=click.IntRange(min=0), metavar="N",

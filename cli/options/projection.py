@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options.common import (
+    any_checkpoint_option,
     class_option,
     distance_option,
     grouped_options,
@@ -64,6 +65,7 @@ class ProjectionRequest:
     label: int | None
     latents: str
     html: bool
+    any_checkpoint: bool
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,13 @@ class TuningRequest:
     distance: str  # no setting, as what follows
     batch: int | None
     label: int | None
+    any_checkpoint: bool
 
     def settings(self) -> "TuningSettings":
         """Return the constants of the tuning."""
         from latentlab import TuningSettings
 
-        others = ("distance", "batch", "label")
+        others = ("distance", "batch", "label", "any_checkpoint")
         return TuningSettings(**{k: v for k, v in vars(self).items() if k not in others})
 
 
@@ -118,7 +121,8 @@ search_options = grouped_options("search", SearchRequest, (
                  help="Start from the closest of N random pictures; 0: from the mean w."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
     click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
-                 help="Go on from saved latents: a file, or a folder of an earlier projection."),
+                 help="Go on from saved latents: a folder of an earlier projection, one for each "
+                 "picture by name, or its latents.safetensors; or a file with one for all."),
 ))  # fmt: skip
 projection_options = grouped_options("request", ProjectionRequest, (
     search_options, distance_option, picture_options,
@@ -132,6 +136,7 @@ projection_options = grouped_options("request", ProjectionRequest, (
                  help="File for the latents of all pictures: .safetensors or .parquet."),
     click.option("--html", is_flag=True,
                  help="Also write DIR/report.html: an overview of the folder, the worst first."),
+    any_checkpoint_option,
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
     click.option("--steps", type=click.IntRange(min=1), default=350, show_default=True,
@@ -144,4 +149,5 @@ tuning_options = grouped_options("request", TuningRequest, (
                "How far from the latents those are, in deviations of w.", "DEVIATIONS"),
     seed_option("Seed of the other pictures."), distance_option, _batch_option("rendered"),
     class_option("Class of the other pictures in a conditional generator; default: all in turn."),
+    any_checkpoint_option,
 ))  # fmt: skip

@@ -17,7 +17,7 @@ class RenderingRequest:
 
     checkpoint: str
     truncation_cutoff: int | None
-    label: int | None
+    classes: tuple[str, ...] | None
     dry_run: bool
     output: Path
     overwrite: bool
@@ -26,10 +26,11 @@ class RenderingRequest:
     tuning: Path | None = None
     video: str | None = None
     fps: float = 30.0
+    any_checkpoint: bool = False
 
     def open(self) -> "RenderingModel":
         """Open the model; raises SettingsError before if there can be no such video."""
-        from cli.models import RenderingModel, open_model
+        from cli.models import RenderingModel, classes_of, open_model
         from latentlab.video.writer import check_video
 
         if self.video is not None:
@@ -38,7 +39,8 @@ class RenderingRequest:
         asked = self.truncation_cutoff
         cutoff = model.opened.truncation_cutoff if asked is None else asked
         truncation = (self.truncation_psi, cutoff)
-        return RenderingModel(**vars(model), truncation=truncation, label=self.label)
+        labels = classes_of(model.opened, model.g, self.classes or ())
+        return RenderingModel(**vars(model), truncation=truncation, labels=labels)
 
     def settings(self, of_seeds: bool) -> dict[str, Any]:
         """Return what a manifest says of truncation, which is for seeds, and of the video."""
@@ -52,7 +54,10 @@ class RenderingRequest:
 options_of_seeds = (
     common.truncation_option(),
     common.cutoff_option,
-    common.class_option("Class of a conditional generator, for seeds."),
+    common.classes_option(
+        "Classes of a conditional generator, for seeds: 3, 0-4, all, or their names; each seed is "
+        "taken in each of them."
+    ),
 )
 
 

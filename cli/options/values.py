@@ -66,6 +66,14 @@ def number_list(text: str) -> list[int]:
     return numbers
 
 
+def class_list(text: str) -> tuple[str, ...]:
+    """Parse classes such as "3", "0-4", "cat,dog" or "all"; a checkpoint says which there are."""
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts) or any(part[:1] == "-" and part[1:].isdigit() for part in parts):
+        raise click.BadParameter(f"{text[:80]!r} is no list of classes such as 0-4, or all")
+    return parts
+
+
 def sample_counts(names: Sequence[str]) -> Callable[[str], dict[str, int]]:
     """Return a parser of sample counts such as "ppl=5000,droplets=64", each name once."""
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from cli.models import open_model
 from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
+from cli.projecting.starts import SavedStarts
 from cli.projecting.targets import TargetReader
-from latentlab import Generator, LatentError, ProjectorSettings, __version__, perceptual_distance
+from latentlab import Generator, ProjectorSettings, __version__, perceptual_distance
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
@@ -34,6 +35,7 @@ class Method:
     reader: TargetReader
     distance: PerceptualDistance
     settings: ProjectorSettings
+    starts: SavedStarts | None
     c: Tensor | None
     batch: int
     identity: dict[str, Any]
@@ -56,10 +58,9 @@ def open_method(
     g = model.g
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     reader = TargetReader(g, reading)
-    if search.start is not None and not search.start.exists():
-        raise LatentError(
-            f"{search.start}: no such file or folder; give saved latents to start from"
-        )
+    starts = (
+        None if search.start is None else SavedStarts(search.start, model, request.any_checkpoint)
+    )
     reader.check(pictures)
     distance = perceptual_distance(request.distance, model.place)
     decisive = {
@@ -67,6 +68,11 @@ def open_method(
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
     }  # fmt: skip
     batch = request.batch or default_batch(g)
-    facts = {**decisive, "batch": batch, "device": model.place, "checkpoint": model.name}
+    facts = {
+        **decisive, **model.digests, "batch": batch, "device": model.place,
+        "checkpoint": model.name,
+    }  # fmt: skip
     identity = without_landmarks(decisive)
-    return Method(checkpoint, request, g, reader, distance, settings, c, batch, identity, facts)
+    return Method(
+        checkpoint, request, g, reader, distance, settings, starts, c, batch, identity, facts
+    )

@@ -61,7 +61,7 @@ def write_overview(
     worst_first = [pictures[i] for i in order]
     page = Page(f"Projections with {PurePath(str(facts['checkpoint'])).name}", _lead(rows, frame))
     files = [output / PAGE]
-    if len(frame) >= _FEW:
+    if frame["distance"].count() >= _FEW:
         files.append(output / PLOT)
         save_figure(files[1], _distributions(frame))
         page.section("How the measures spread")
@@ -84,8 +84,8 @@ def _lead(rows: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> list[str]:
     lines = [f"{'; '.join([done, ', '.join(others)]) if others else done}."]
     for name, title in (("distance", "Distance"), ("psnr", "PSNR in dB")):
         spreads = [_spread(frame[name]), _spread(frame[f"mask_{name}"])]
-        told = [f"{spread}{where}" for spread, where in
-                zip(spreads, ("", " within the mask"), strict=True) if spread]  # fmt: skip
+        told = [f"{where}{spread}" for spread, where in
+                zip(spreads, ("", "within the mask "), strict=True) if spread]  # fmt: skip
         if told:
             lines.append(f"{title}: {'; '.join(told)}.")
     return lines
@@ -100,6 +100,7 @@ def _spread(values: pd.Series) -> str:
 def _distributions(frame: pd.DataFrame) -> Figure:
     """Draw histograms of distance and PSNR, of the whole pictures and within their masks."""
     figure = new_figure(2.9)
+    series: dict[str, pd.Series] = {}
     panels = [name for name in _MEASURES if frame[name].notna().any()]
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         series = {"whole picture": frame[name], "within the mask": frame[f"mask_{name}"]}
@@ -115,8 +116,9 @@ def _distributions(frame: pd.DataFrame) -> Figure:
         axes.set(xlabel=_MEASURES[name], ylabel="pictures")
         axes.yaxis.get_major_locator().set_params(integer=True)
         quieten(axes)
-        if len(series) > 1:
-            axes.legend(frameon=False, fontsize=8)
+    if len(series) > 1:  # once, where it covers nothing
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2,
+                      frameon=False)  # fmt: skip
     return figure
 
 

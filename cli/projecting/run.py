@@ -14,7 +14,7 @@ from cli.pictures.records import Record
 from cli.pictures.report import Outcome, finished, refused, row_of
 from cli.projecting.files import publish, remove_stages, staged, write_files
 from cli.projecting.method import Method
-from cli.projecting.saved_latents import saved_start, together
+from cli.projecting.starts import together
 from cli.projecting.targets import Target
 from cli.projecting.video import projection_videos
 from cli.running.progress import ProgressBar
@@ -51,9 +51,12 @@ def in_hand(plan: PicturePlan, jobs: Sequence[Job]) -> str:
     """Say which pictures are being projected: "picture 3 of 40", "pictures 9-16 of 40"."""
     pictures = {job.picture for job in jobs}
     numbers = [i for i, job in enumerate(plan.jobs, 1) if job.picture in pictures]
-    first, last = numbers[0], numbers[-1]
-    which = f"picture {first}" if first == last else f"pictures {first}-{last}"
-    return f"{which} of {len(plan.jobs)}"
+    return pictures_of(numbers[0], numbers[-1], len(plan.jobs))
+
+
+def pictures_of(first: int, last: int, total: int) -> str:
+    """Number pictures for a progress bar: "picture 3 of 40", "pictures 9-16 of 40"."""
+    return f"picture{'s' if last > first else ''} {first}{f'-{last}' * (last > first)} of {total}"
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,9 @@ class BatchWorker:
 
     def _read(self, job: Job, stages: ExitStack) -> _Piece:
         """Read a picture and what goes with it; raises ImageError if it cannot be used."""
-        method, name = self.method, self.layout.folder(job.name).name
-        target, file = method.reader(job.picture), method.request.search.start
-        start = None if file is None else saved_start(file, name, method.g)
+        method, name = self.method, job.name or job.picture.stem
+        target, starts = method.reader(job.picture), method.starts
+        start = None if starts is None else starts.of(job.picture, name)
         return _Piece(job, target, start, stages.enter_context(staged(self.layout.output)))
 
     def _projected(self, pieces: Sequence[_Piece]) -> Iterator[Outcome]:

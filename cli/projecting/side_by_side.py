@@ -23,7 +23,7 @@ def side_by_side(pictures: Mapping[str, tuple[Tensor, Sequence[str]]]) -> Image.
     shown = {name: visible(image) for name, (image, _) in pictures.items()}
     side = next(iter(shown.values())).width
     texts = [text for name, (_, lines) in pictures.items() for text in (name, *lines)]
-    font = _font_within(side, texts)
+    font = _font_within(side - _GAP, _font_height(side), texts)
     line = round(_font_height(side) * _PER_LINE)
     top, most = line + _GAP, max(len(lines) for _, lines in pictures.values())
     below = most * line + _GAP if most else 0
@@ -68,9 +68,10 @@ def _font_height(side: int) -> int:
     return _FONT * side // _LEAST
 
 
-def _font_within(side: int, texts: Sequence[str]) -> Any:
-    """Return the font in which the longest of the texts is no wider than a picture."""
-    height = _font_height(side)
+def _font_within(width: int, height: int, texts: Sequence[str]) -> Any:
+    """Return a font of that height, or the largest in which no text is wider than that."""
     font = ImageFont.load_default(height)
     widest = max(font.getlength(text) for text in texts)
-    return font if widest <= side else ImageFont.load_default(max(1, int(height * side / widest)))
+    if widest <= width:
+        return font
+    return ImageFont.load_default(max(1, int(height * width / widest)))

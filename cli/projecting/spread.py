@@ -1,6 +1,7 @@
 """Pictures for a small network on a CPU, spread over processes of one thread each."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from cli.options.projection import ProjectionRequest
@@ -8,7 +9,7 @@ from cli.pictures.plan import Job, Layout, PicturePlan
 from cli.pictures.report import Outcome
 from cli.projecting.files import remove_stages
 from cli.projecting.method import Method, open_method
-from cli.projecting.run import BatchWorker, project_pictures
+from cli.projecting.run import BatchWorker, pictures_of, project_pictures
 from cli.running.progress import DistantBar, ProgressBar
 from cli.running.workers import Step, spread
 from cli.threads import spare_cpus
@@ -49,8 +50,17 @@ def project_in_processes(
     batches, steps = plan.batches(method.batch), method.settings.steps
     pictures = [job.picture for batch in batches for job in batch]
     arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)
-    with ProgressBar(len(batches) * steps, "projecting", "step") as bar:
-        yield from spread(_begin, arguments, batches, count, lambda told: bar.advance(1, **told))
+    with ExitStack() as stack:
+        bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
+        begun = spread(_begin, arguments, batches, count, lambda told: bar.advance(1, **told))
+        stack.enter_context(closing(begun))
+        total, at_once = len(plan.jobs), count * method.batch
+        bar.rename(pictures_of(plan.done + 1, min(plan.done + at_once, total), total))
+        for done, outcome in enumerate(begun, plan.done + 1):
+            # One that is done makes room for the next; the last ones keep the last label.
+            first = min(done + 1, max(total - at_once, 0) + 1)
+            bar.rename(pictures_of(first, min(first + at_once - 1, total), total))
+            yield outcome
         bar.move_to(len(batches) * steps)  # a picture that is refused has no steps
 
 

@@ -9,10 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cli.models import open_model
+from cli.models import Model, open_model
 from cli.options.projection import TuningRequest
-from cli.pictures.records import read_record
-from cli.projecting.files import ALIGNMENT, MASK, RECORD, TUNED, carry_alignment
+from cli.projecting.files import ALIGNMENT, MASK, TUNED, carry_alignment
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
@@ -86,7 +85,9 @@ def open_tuning(
     model = open_model(checkpoint, device)
     g = model.g
     c = None if request.label is None else one_hot(request.label, g.c_dim)
-    pivots = {output / p.latent.name: p for p in _read_pivots(sources, g, model.sha256)}
+    pivots = {
+        output / p.latent.name: p for p in _read_pivots(sources, model, request.any_checkpoint)
+    }
     kept = [path for folder in sources for path in folder.rglob("*") if path.is_file()]
     refuse_existing([*_results(output, pivots), output / MANIFEST], overwrite, keep=kept)
     distance = perceptual_distance(request.distance, model.place)
@@ -94,12 +95,12 @@ def open_tuning(
     facts = {
         "distance_name": distance.name, "batch": request.batch or default_batch(g),
         "class": request.label, "device": model.place, **asdict(settings),
-        "checkpoint": model.name, "sha256": model.sha256,
+        "checkpoint": model.name, **model.digests,
     }  # fmt: skip
     return PivotalTuning(g, distance, settings, c, pivots, facts)
 
 
-def _read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Pivot]:
+def _read_pivots(folders: Sequence[Path], model: Model, any_checkpoint: bool) -> list[Pivot]:
     """Read what `latentlab project` wrote.
 
     Raises:
@@ -109,12 +110,9 @@ def _read_pivots(folders: Sequence[Path], g: Generator, sha256: str) -> list[Piv
     for folder in folders:
         if not folder.is_dir():
             raise LatentError(f"{folder}: no such folder; give one that `latentlab project` wrote")
-    pivots = []
-    for latent in read_saved(folders, g):
-        folder = (latent.noise_file or Path()).parent
-        record = read_record(folder / RECORD)
-        if record is not None and record.identity.get("sha256", sha256) != sha256:
-            raise LatentError(f"{folder}: was projected with another checkpoint; give that one")
+    g, pivots = model.g, []
+    for latent in read_saved(folders, model, any_checkpoint=any_checkpoint):
+        folder = (latent.noise_file or latent.file or Path()).parent
         target = load_image(folder / _TARGET, g.resolution, g.channels, crop="none", max_upscale=1)
         mask = load_mask(folder / MASK, g.resolution) if (folder / MASK).is_file() else None
         pivots.append(Pivot(latent, latent.noise(g) or [], target, mask))

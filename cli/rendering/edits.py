@@ -13,8 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cli.models import Model
 from cli.options.rendering import RenderingRequest
 from cli.projecting.files import ALIGNMENT, carry_alignment
+from cli.projecting.origin import Origin, check_origins
 from cli.projecting.saved_latents import SavedLatent
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
@@ -23,13 +25,14 @@ from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import counted, number_ranges, say
 from latentlab import Generator
-from latentlab.editing.directions import Direction, move
+from latentlab.editing.directions import Direction, Directions, load_directions, move
 from latentlab.files import make_directory
 from latentlab.images import save_image, save_picture
 from latentlab.latents import save_ws
 from latentlab.video.writer import video_writer
 
 TABLE, LATENTS = "edits.csv", "w.npz"
+DIRECTIONS = "directions.safetensors"  # in a folder of `latentlab directions`
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
@@ -69,6 +72,22 @@ class Edits:
     def latents(self, picture: SavedLatent, direction: Direction) -> list[Tensor]:
         """Return the picture's latent [1,num_ws,w_dim] moved by each strength."""
         return [move(picture.ws, direction, strength, self.layers) for strength in self.strengths]
+
+
+def read_directions(path: Path, model: Model, any_checkpoint: bool) -> tuple[Path, Directions]:
+    """Read directions for a model from their file, or from the folder that it is in.
+
+    Returns:
+        The file, and the directions.
+
+    Raises:
+        LatentError: If they cannot be read, do not fit, or were found in another checkpoint.
+    """
+    file = path / DIRECTIONS if path.is_dir() else path
+    found = load_directions(file, model.g.w_dim)
+    origin = Origin.of({**found.settings, "sha256": found.sha256})
+    check_origins({file: origin}, model, any_checkpoint)
+    return file, found
 
 
 def planned_files(edits: Edits) -> list[Path]:

@@ -1,16 +1,18 @@
 """The pictures of a mixing grid (Fig. 3, Karras et al. 2019): styles of rows and of columns."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
-from cli.projecting.saved_latents import latents_of_seeds
+from cli.projecting.latent_table import is_table
+from cli.projecting.saved_latents import SavedLatent, latents_of_seeds, read_saved
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import write_table
@@ -19,7 +21,7 @@ from cli.text import counted, say
 from latentlab import Generator
 from latentlab.files import make_directory
 from latentlab.images import save_image, save_picture
-from latentlab.latents import load_ws, mix_styles
+from latentlab.latents import mix_styles
 from latentlab.networks.synthesis import NoiseMode
 
 TABLE = "mix.csv"
@@ -43,35 +45,85 @@ class Grid:
     columns: Sequence[Source]  # of the styles of ``layers``
     layers: list[int]
     text: str  # the layers for a person: "coarse" or "0-3,5"
+    label: int | None  # the class of the seeds
     sheet: Path  # the file for all pictures together
     folder: Path  # for the pictures one by one
 
 
-def sources(
-    model: RenderingModel, seeds: Sequence[int] | None, path: Path | None, prefix: str
-) -> list[Source]:
-    """Return sources from a file, or from seeds.
+@dataclass(frozen=True)
+class End:
+    """The rows of a grid, or its columns: seeds, or latents that were saved."""
 
-    Latents are as ``latentlab project`` writes them; row i of the file is named PREFIX0i.
+    seeds: Sequence[int] | None
+    saved: Sequence[SavedLatent]
+    numbered: bool  # whether the saved have no names of their own
+    prefix: str  # "row" or "column"
+
+    def __len__(self) -> int:
+        return len(self.saved) if self.seeds is None else len(self.seeds)
+
+    def sources(self, model: RenderingModel) -> list[Source]:
+        """Return what each takes its styles from; seeds are of the model's class."""
+        if self.seeds is not None:
+            latents = latents_of_seeds(model.g, self.seeds, model.c, model.truncation)
+            pairs = zip(self.seeds, latents, strict=True)
+            return [Source(str(seed), f"seed {seed}", latent.ws, seed) for seed, latent in pairs]
+        if self.numbered:
+            named = [(f"{self.prefix}{i:02d}", f"{self.prefix} {i}") for i in range(len(self))]
+        else:
+            named = [(latent.name, latent.name) for latent in self.saved]
+        return [Source(*named[i], latent.ws, i) for i, latent in enumerate(self.saved)]
+
+
+def end_of(
+    model: RenderingModel,
+    seeds: Sequence[int] | None,
+    path: Path | None,
+    prefix: str,
+    any_checkpoint: bool = False,
+) -> End:
+    """Return an end of a grid: seeds, or what is saved at a path.
+
+    Row i of an .npz file is named PREFIX0i, pictures with names keep them.
     """
     if path is None:
-        latents = latents_of_seeds(model.g, seeds or [], model.c, model.truncation)
-        pairs = zip(seeds or [], latents, strict=True)
-        return [Source(str(seed), f"seed {seed}", latent.ws, seed) for seed, latent in pairs]
-    rows = load_ws(path, model.g).split(1)
-    return [Source(f"{prefix}{i:02d}", f"{prefix} {i}", ws, i) for i, ws in enumerate(rows)]
+        return End(seeds or [], [], False, prefix)
+    saved = read_saved([path], model, None, any_checkpoint)
+    return End(None, saved, not path.is_dir() and not is_table(path), prefix)
 
 
 def planned_grids(
-    folder: Path, chosen: dict[str, list[int]], rows: Sequence[Source], columns: Sequence[Source]
+    model: RenderingModel, folder: Path, chosen: dict[str, list[int]], rows: End, columns: End
 ) -> list[Grid]:
-    """Give a single grid the folder itself, and each of several a folder in it."""
-    one = len(chosen) == 1
-    return [
-        Grid(rows, columns, layers, text, folder / ("grid.png" if one else f"grid-{text}.png"),
-             folder if one else folder / text)
-        for text, layers in chosen.items()
-    ]  # fmt: skip
+    """Give a single grid the folder itself, and each of several a folder in it.
+
+    There is one for each set of layers in each class.
+    """
+    grids, several = [], len(model.by_class) > 1
+    for one in model.by_class:
+        ends = _apart(rows, columns, one)
+        label = next(iter(one.labels), None)
+        for text, layers in chosen.items():
+            parts = [f"class{label}"] * several + [text] * (len(chosen) > 1)
+            sheet_file, place = "-".join(["grid", *parts]), "-".join(parts)
+            grids.append(
+                Grid(*ends, layers, text, label, folder / f"{sheet_file}.png", folder / place)
+            )
+    return grids
+
+
+def _apart(rows: End, columns: End, model: RenderingModel) -> tuple[list[Source], list[Source]]:
+    """Return the sources of both ends; where two files would have one name, by numbers."""
+    ends = rows.sources(model), columns.sources(model)
+    pairs = [(row.name, column.name) for row in ends[0] for column in ends[1]]
+    pairs += [(each.name, each.name) for end in ends for each in end]
+    by_name = {each.name: each.ws for each in ends[0]}
+    same = all(torch.equal(by_name.get(each.name, each.ws), each.ws) for each in ends[1])
+    if same and len({"-".join(pair) for pair in pairs}) == len(set(pairs)):
+        return ends
+    return replace(rows, numbered=True).sources(model), replace(columns, numbered=True).sources(
+        model
+    )
 
 
 def picture_file(grid: Grid, row: Source, column: Source) -> Path:
@@ -94,7 +146,8 @@ def draw(g: Generator, grids: Sequence[Grid], settings: dict[str, Any], folder: 
     with ProgressBar(count, "mixing", unit="picture") as bar:
         for grid in grids:
             report += _draw_grid(g, grid, settings["noise_mode"], bar.advance)
-    write_table(pd.DataFrame(report).assign(**settings), folder / TABLE)
+    alike = {name: value for name, value in settings.items() if name != "class"}
+    write_table(pd.DataFrame(report).assign(**alike), folder / TABLE)
     say(f"{counted(len(report), 'mixture')}; see {', '.join(str(grid.sheet) for grid in grids)}")
 
 
@@ -127,6 +180,7 @@ def _draw_grid(
             "row": row.name,
             "column": column.name,
             "layers": grid.text,
+            "class": grid.label,
         }
         for row in rows
         for column in columns

@@ -1,6 +1,7 @@
 """Rendering images one at a time: what else is rendered never changes a picture."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,11 +21,24 @@ def latents_to_render(
     seeds: Sequence[int],
     paths: Sequence[Path],
     noise_file: Path | None = None,
+    any_checkpoint: bool = False,
 ) -> list[SavedLatent]:
     """Return the latents of seeds or, if there are none, those saved at the paths."""
+    if seeds and len(model.labels) > 1:
+        return seeds_by_class(model, seeds)
     if seeds:
         return latents_of_seeds(model.g, seeds, model.c, model.truncation)
-    return read_saved(paths, model.g, noise_file)
+    return read_saved(paths, model, noise_file, any_checkpoint)
+
+
+def seeds_by_class(model: RenderingModel, seeds: Sequence[int]) -> list[SavedLatent]:
+    """Map each seed in each class, seed after seed; "seed0005-class3"."""
+    found = []
+    for seed in seeds:
+        for one in model.by_class:
+            (latent,) = latents_of_seeds(one.g, [seed], one.c, one.truncation)
+            found.append(replace(latent, name=f"{latent.name}-class{one.labels[0]}"))
+    return found
 
 
 @torch.no_grad()

@@ -60,14 +60,20 @@ def on_lines(keys: Sequence[SavedLatent]) -> WsAt:
 
 
 def on_circles(model: RenderingModel, seeds: Sequence[int]) -> WsAt:
-    """Return a function that finds z on great circles, and maps it."""
-    g, c = model.g, model.c
-    z = z_from_seeds(seeds, g.z_dim).split(1)
+    """Return a function that finds z on great circles, and maps it.
+
+    Between classes their labels are mixed in the same proportions.
+    """
+    g = model.g
+    keys = [(z_from_seeds([seed], g.z_dim), one.c) for seed in seeds for one in model.by_class]
 
     @torch.no_grad()
     @full_precision()
     def ws_at(place: Place) -> Tensor:
-        between = between_z(z[place.start], z[place.end], place.t)
+        (z, c), (last_z, last_c) = keys[place.start], keys[place.end]
+        between = between_z(z, last_z, place.t)
+        if c is not None and last_c is not None:
+            c = between_ws(c, last_c, place.t)
         ws: Tensor = g.mapping(between.to(g.device), c, *model.truncation)
         return ws.cpu()
 

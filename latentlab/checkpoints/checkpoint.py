@@ -16,6 +16,7 @@ from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 
 _SNAPSHOT_NAME = re.compile(r"network-(?:snapshot|final)-(\d{6})")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _NVIDIA = "NVIDIA's own models of this kind are for non-commercial use only"
 _CONVERTED = "what was converted from NVIDIA's models keeps their licence, non-commercial use only"
 
@@ -67,6 +68,24 @@ class Checkpoint:
         """Describe what was read from a file, which its content identifies."""
         held, facts = MappingProxyType(dict(networks)), MappingProxyType(dict(metadata))
         return cls(kind, sha256_of(path), path, held, facts)
+
+    @property
+    def converted_from(self) -> str | None:
+        """SHA-256 of the file that this one was converted from, as it says; None if of none.
+
+        Latents of either are latents of both.
+        """
+        source = self.metadata.get("source")
+        digest = source.get("sha256") if isinstance(source, dict) else None
+        return digest if isinstance(digest, str) and _SHA256.fullmatch(digest) else None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes of a conditional generator are called, as the file says; () if not."""
+        names = self.metadata.get("class_names")
+        c_dim = getattr(self.config, "c_dim", 0)
+        fits = isinstance(names, list) and len(names) == c_dim == len(set(map(str, names)))
+        return tuple(map(str, names)) if fits and isinstance(names, list) else ()
 
     @property
     def config(self) -> Any:

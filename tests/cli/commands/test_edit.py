@@ -139,17 +139,21 @@ def test_a_dry_run_writes_nothing(saved, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_directions_of_another_generator_are_told(saved, directions, tmp_path):
+def test_directions_of_another_checkpoint_are_refused_unless_asked_for(saved, directions, tmp_path):
     path = tmp_path / "d.safetensors"
     save_directions(path, dataclasses.replace(directions, sha256="00" * 32))
-    done = edited(saved, "--directions", path, "--seeds", 0, "--direction", 0, "--strengths", 0,
-                  "-o", tmp_path / "out")  # fmt: skip
-    assert "found in another generator" in done.stderr
+    arguments = ("--directions", path, "--seeds", 0, "--direction", 0, "--strengths", 0)
+    refused = str(run(saved, *arguments, "-o", tmp_path / "out").exception)
+    assert "d.safetensors: belongs to another checkpoint, (SHA-256 000000000000...)" in refused
+    assert "model.safetensors (SHA-256" in refused
+    assert not (tmp_path / "out").exists()
+    done = edited(saved, *arguments, "--any-checkpoint", "-o", tmp_path / "out")
+    assert "of another checkpoint, (SHA-256 000000000000...); taken for one of" in done.stderr
     own = latentlab.load(saved / "model.safetensors").sha256
     save_directions(path, dataclasses.replace(directions, sha256=own))
     done = edited(saved, "--directions", path, "--seeds", 0, "--direction", 0, "--strengths", 0,
                   "-o", tmp_path / "again")  # fmt: skip
-    assert "another generator" not in done.stderr
+    assert "another checkpoint" not in done.stderr
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

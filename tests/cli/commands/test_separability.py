@@ -216,7 +216,7 @@ class TestWithLabels:
     def test_folders_without_projections_or_partners_are_refused(self, own, latents):
         (own / "empty").mkdir()
         done = run("--latents", own / "empty", "--labels", own / "labels.csv", "-o", own / "out")
-        assert (done.exit_code, "holds no NAME/projected_w.npz" in done.stderr) == (4, True)
+        assert (done.exit_code, "nor NAME/projected_w.npz" in done.stderr) == (4, True)
         folder = self.projections(own / "p", latents[:1], ["a"])
         (own / "labels.csv").write_text("picture,smile\nb.png,1\n")
         done = run("--latents", folder, "--labels", own / "labels.csv", "-o", own / "out")

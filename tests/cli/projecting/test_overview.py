@@ -15,6 +15,7 @@ from cli.pictures.report import Outcome
 from cli.projecting.overview import Shown, write_overview
 from cli.projecting.report import ProjectionReport
 from cli.projecting.run import in_hand
+from cli.running.progress import ProgressBar
 from tests.cli.commands.test_project import check_refused, project, projected, rows
 from tests.cli.projecting.test_project_folders import counted_calls, draw  # noqa: F401
 from tests.conftest import make_generator
@@ -205,6 +206,17 @@ def test_the_bar_says_which_pictures_are_in_hand(tmp_path, numbers, words):
     jobs = [Job(tmp_path / f"{i}.png", str(i)) for i in range(40)]
     layout = Layout(tmp_path, ["report.csv"], "*/x", ["*/y"], [])
     assert in_hand(PicturePlan(layout, jobs, {}), [jobs[i] for i in numbers]) == words
+
+
+def test_the_bar_over_several_processes(tmp_path, monkeypatch):
+    photos = draw(tmp_path / "photos", *"abcd")
+    labels = []
+    monkeypatch.setattr("cli.projecting.spread.processes_for", lambda *_: 2)
+    monkeypatch.setattr(ProgressBar, "rename", lambda _, label: labels.append(label))
+    projected("builtin:digits-stylegan2", photos, "--device", "cpu", "-o", tmp_path / "out")
+    assert labels[0] == "pictures 1-2 of 4"
+    assert labels[1:3] == ["pictures 2-3 of 4", "pictures 3-4 of 4"]
+    assert set(labels[3:]) == {"pictures 3-4 of 4"}
 
 
 def test_the_bar_of_a_run_names_its_pictures(model, photos, tmp_path):

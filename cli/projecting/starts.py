@@ -1,0 +1,94 @@
+"""Where projections go on from: saved latents, with the noise maps beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+import torch
+from torch import Tensor
+
+from cli.models import Model
+from cli.projecting.origin import Origin, check_origins, origin_of
+from cli.projecting.saved_latents import NOISE, LatentFile, latent_files, ws_of
+from latentlab import ImageError, LatentError
+from latentlab.latents import load_noise
+from latentlab.projection.start import ProjectionStart
+
+
+class SavedStarts:
+    """Saved latents to start from: one for all pictures, or one for each by its name."""
+
+    def __init__(self, path: Path, model: Model, any_checkpoint: bool = False) -> None:
+        """Find them, and refuse those of another checkpoint before anything is projected.
+
+        Args:
+            path: A file, or a folder that ``latentlab project`` wrote.
+            model: What they are to be used with.
+            any_checkpoint: Whether those of another checkpoint are taken all the same.
+
+        Raises:
+            LatentError: If there are none, or they belong to another checkpoint.
+        """
+        if not path.exists():
+            raise LatentError(f"{path}: no such file or folder; give saved latents to start from")
+        self._path, self._g = path, model.g
+        files = latent_files(path)
+        # A projection's own folder, or a file, is one start for all unless it names pictures.
+        self._by_name = {file.name: file for file in files}
+        alone = len(files) == 1 and files[0].path.parent in (path, path.parent)
+        self._for_all = files[0] if alone else None
+        self._pictures: dict[str, Tensor] = {}
+        origins: dict[Path, Origin] = {file.path: origin_of(file.path) for file in files}
+        if self._for_all is not None:
+            ws, rows = ws_of(self._for_all.path, self._g)
+            origins = {self._for_all.path: rows.origin}
+            if rows.pictures is not None:
+                self._pictures = dict(zip(rows.pictures, ws.split(1), strict=True))
+        check_origins(origins, model, any_checkpoint)
+
+    def of(self, picture: Path, name: str) -> ProjectionStart:
+        """Return where a picture starts, with noise maps where those are saved beside the latents.
+
+        Args:
+            picture: Its path, by which a file of many latents names it.
+            name: Of its folder.
+
+        Raises:
+            ImageError: If there are none that it could start from.
+        """
+        try:
+            if self._pictures:
+                return ProjectionStart(self._row(picture))
+            file = self._for_all or self._by_name.get(name)
+            if file is None:
+                raise LatentError(f"{self._path / name / 'projected_w.npz'}: no such file")
+            return self._read(file)
+        except LatentError as error:
+            message = f"no start for {name}: {error.message}"
+            raise ImageError(message, advice=error.advice) from error
+
+    def _row(self, picture: Path) -> Tensor:
+        """Return the latent of a picture: of the same path or, if there is just one, file name."""
+        if str(picture) in self._pictures:
+            return self._pictures[str(picture)]
+        same = [ws for path, ws in self._pictures.items() if PurePath(path).name == picture.name]
+        if len(same) != 1:
+            found = f"{len(same)} pictures" if same else "no picture"
+            raise LatentError(f"{self._path}: names {found} {picture.name}")
+        return same[0]
+
+    def _read(self, file: LatentFile) -> ProjectionStart:
+        noise = file.path.with_name(NOISE)
+        ws, _ = ws_of(file.path, self._g)
+        has_noise = noise.is_file() and bool(self._g.synthesis.noise_shapes)
+        maps = load_noise(noise, self._g) if has_noise else None
+        if len(ws) != 1 or (maps and len(maps[0]) != 1):
+            raise LatentError(f"{file.path}: holds {len(ws)} latents; a start is a single one")
+        return ProjectionStart(ws, maps)
+
+
+def together(starts: Sequence[ProjectionStart]) -> ProjectionStart:
+    """Return the starts of several pictures as one."""
+    maps = [start.noise for start in starts if start.noise is not None]
+    noise = [torch.cat(level) for level in zip(*maps, strict=True)]
+    ws = torch.cat([start.ws for start in starts])
+    return ProjectionStart(ws, noise if len(maps) == len(starts) else None)
