@@ -81,22 +81,7 @@ def find(
     request: MeasuringRequest,
     settings: dict[str, Any],
 ) -> tuple[Directions, list[str]]:
-    """Find directions; returns them, and what a reader should know of them.
-
-    They say whose they are.
-    """
-    found, notes = _found(model, wanted, classifiers, request, settings)
-    about = {**found.settings, "checkpoint": model.name, **model.digests}
-    return replace(found, settings=about), notes
-
-
-def _found(
-    model: Model,
-    wanted: DirectionSettings,
-    classifiers: Sequence[OpenedClassifier],
-    request: MeasuringRequest,
-    settings: dict[str, Any],
-) -> tuple[Directions, list[str]]:
+    """Find directions; returns them, and what a reader should know of them."""
     if wanted.method == "svm":
         if wanted.labelled is not None:
             return _of_labels(model, wanted, wanted.labelled, request.seed)
@@ -124,7 +109,8 @@ def write(
     ``shown`` are the seed and label of the picture on the sheet, and how far it is moved.
     """
     results.tell(*notes)
-    save_directions(results.file(NUMBERS), found)
+    about = {**found.settings, "checkpoint": model.name, **model.digests}  # whose they are
+    save_directions(results.file(NUMBERS), replace(found, settings=about))
     results.page.section("What they change")
     results.picture(SHEET, _sheet(model, found, *shown), f"The picture of seed {shown[0]} moved "
                     f"along each direction, by standard deviations of w along it.")  # fmt: skip

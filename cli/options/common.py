@@ -67,7 +67,7 @@ threads_option = click.option(
 )  # fmt: skip
 any_checkpoint_option = click.option(
     "--any-checkpoint", is_flag=True,
-    help="Take latents, noise maps, directions of another checkpoint all the same.",
+    help="Take latents, noise maps and directions of another checkpoint all the same.",
 )  # fmt: skip
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",

@@ -530,3 +530,99 @@ def test_an_unknown_device_is_a_usage_error(model, tmp_path):
     message = check_refused(2, model, "--seeds", "0", "--device", "abacus", "-o", tmp_path / "o")
     assert "abacus" in message
     assert not (tmp_path / "o").exists()
+
+
+# Several classes, and saved latents of all kinds.
+
+
+@pytest.fixture(scope="module")
+def animals(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "animals.safetensors"
+    latentlab.save(make_generator(**SETTINGS, c_dim=3), path, {"class_names": ["cat", "dog", "x"]})
+    return path
+
+
+def test_each_seed_is_rendered_in_each_class_and_the_sheet_is_labelled(animals, tmp_path):
+    g = latentlab.load(animals).generator
+    rendered(animals, "--seeds", "5,7", "--class", "all", "-o", tmp_path)
+    names = {f"seed{seed:04d}-class{c}.png" for seed in (5, 7) for c in range(3)}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "grid.png"}
+    sheet = pixels(tmp_path / "grid.png")
+    left = sheet.shape[1] - 8 - 3 * 96 - 2 * 4
+    for row, seed in enumerate((5, 7)):
+        for c in range(3):
+            picture = to_bytes(g(z_of(seed, g), torch.eye(3)[[c]])[0])
+            assert np.array_equal(pixels(tmp_path / f"seed{seed:04d}-class{c}.png"), picture)
+            top, x = 31 + row * 100, left + c * 100
+            tile = picture.repeat(3, 0).repeat(3, 1)
+            assert np.array_equal(sheet[top : top + 96, x : x + 96], tile)
+    assert (sheet[:31] < 128).any()  # captions
+    assert (sheet[31:, : left - 4] < 128).any()
+
+
+def test_classes_are_named_by_numbers_ranges_and_names(animals, conditional, tmp_path):
+    rendered(animals, "--seeds", 1, "--class", "dog,cat", "-o", tmp_path / "names")
+    rendered(conditional, "--seeds", 1, "--class", "0-1", "-o", tmp_path / "range")
+    for name in ("seed0001-class0.png", "seed0001-class1.png"):
+        assert (tmp_path / "names" / name).read_bytes() == (tmp_path / "range" / name).read_bytes()
+    rendered(animals, "--seeds", 1, "--class", "dog", "-o", tmp_path / "one")
+    one = (tmp_path / "one" / "seed0001.png").read_bytes()  # one class: the name is as it was
+    assert one == (tmp_path / "names" / "seed0001-class1.png").read_bytes()
+
+
+def test_a_sheet_of_many_classes_shows_the_first_and_says_so(tmp_path):
+    latentlab.save(make_generator(c_dim=40), tmp_path / "m.safetensors")
+    done = rendered(tmp_path / "m.safetensors", "--seeds", "0-8", "--class", "all", "-o",
+                    tmp_path / "o")  # fmt: skip
+    assert len(list((tmp_path / "o").glob("seed*.png"))) == 360
+    assert "grid.png, which shows 8 of 9 seeds and 32 of 40 classes," in done.stderr
+    assert pixels(tmp_path / "o" / "grid.png").shape[1] < 32 * 100 + 100
+
+
+def test_strips_of_several_classes_say_which(animals, tmp_path):
+    rendered(animals, "--seeds", 1, "--class", "0-1", "--truncation-psi", "1,0.5", "-o", tmp_path)
+    names = {f"seed0001-class{c}-truncation.png" for c in (0, 1)} | {"truncation.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def projected(model, photos, *options):
+    command = ["project", model, photos, "--steps", 1, "--distance", "builtin:digits", *options]
+    done = CliRunner().invoke(main, list(map(str, command)))
+    assert done.exit_code == 0, done.stderr
+
+
+@pytest.fixture
+def projections(g, model, tmp_path):
+    """Two projections, as the command leaves them, with the table of both."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed, name in enumerate(("anna", "ben")):
+        Image.fromarray(to_bytes(g(z_of(seed, g))[0])).save(folder / f"{name}.png")
+    projected(model, folder, "-o", tmp_path / "p")
+    return tmp_path / "p"
+
+
+def test_folders_give_the_projected_pictures_with_their_noise(model, projections, tmp_path):
+    rendered(model, "--projected-w", projections, "-o", tmp_path / "o")
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {"anna.png", "ben.png", "grid.png"}
+    for name in ("anna", "ben"):
+        again = (tmp_path / "o" / f"{name}.png").read_bytes()
+        assert again == (projections / name / "projected.png").read_bytes()
+    rendered(model, "--projected-w", projections / "ben", "-o", tmp_path / "one")
+    assert (tmp_path / "one" / "ben.png").read_bytes() == again
+    rendered(model, "--projected-w", projections, "--noise-mode", "const", "-o", tmp_path / "c")
+    assert (tmp_path / "c" / "ben.png").read_bytes() != again  # asked for: the stored noise
+
+
+@pytest.mark.parametrize("name", ["latents.safetensors", "latents.parquet"])
+def test_the_file_of_all_latents_gives_each_by_its_name(name, model, projections, tmp_path):
+    if name.endswith("parquet"):
+        projections = tmp_path / "p2"
+        projected(model, tmp_path / "photos", "--latents", name, "-o", projections)
+    rendered(model, "--projected-w", projections / name, "-o", tmp_path / "o")
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {"anna.png", "ben.png", "grid.png"}
+    for each in ("anna", "ben"):
+        rendered(model, "--projected-w", projections / each / "projected_w.npz", "-o",
+                 tmp_path / each)  # fmt: skip
+        expected = (tmp_path / each / "proj00.png").read_bytes()
+        assert (tmp_path / "o" / f"{each}.png").read_bytes() == expected

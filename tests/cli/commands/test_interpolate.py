@@ -178,3 +178,34 @@ def test_what_cannot_be_walked_is_told_in_one_line(saved, tmp_path, arguments, w
     done = run(saved, *arguments, "-o", tmp_path / "out")
     assert words in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+class TestBetweenClasses:
+    @pytest.fixture
+    def g(self):
+        return make_generator(**SMALL, c_dim=3)
+
+    @pytest.fixture
+    def model(self, g, tmp_path):
+        latentlab.save(g, tmp_path / "model.safetensors")
+        return tmp_path
+
+    def test_the_walk_goes_through_the_classes_of_each_seed(self, model, g, tmp_path):
+        walked(model, "--seeds", "4,6", "--class", "0,2", "--frames", 2, "-o", tmp_path / "o")
+        ws = [g.mapping(z_from_seeds([s], 16), torch.eye(3)[[c]]) for s in (4, 6) for c in (0, 2)]
+        latents = load_ws(tmp_path / "o" / "frames.npz", g)
+        assert torch.equal(latents[[0, 2, 4, 6]], torch.cat(ws))
+        assert torch.equal(latents[1], torch.lerp(ws[0], ws[1], 0.5)[0])
+        table = pd.read_csv(tmp_path / "o" / "frames.csv")
+        assert table["from"].tolist()[::2] == ["seed0004-class0", "seed0004-class2",
+                                               "seed0006-class0", "seed0006-class0"]  # fmt: skip
+        assert table["to"].tolist()[-1] == "seed0006-class2"
+
+    def test_in_z_labels_are_mixed(self, model, g, tmp_path):
+        walked(model, "--seeds", 4, "--class", "all", "--space", "z", "--frames", 2, "--loop",
+               "-o", tmp_path / "o")  # fmt: skip
+        latents, z = load_ws(tmp_path / "o" / "frames.npz", g), z_from_seeds([4], 16)
+        assert len(latents) == 6
+        for i, label in ((0, [1, 0, 0]), (1, [0.5, 0.5, 0]), (2, [0, 1, 0]), (5, [0.5, 0, 0.5])):
+            expected = g.mapping(z, torch.tensor([label], dtype=torch.float32))
+            torch.testing.assert_close(latents[[i]], expected)

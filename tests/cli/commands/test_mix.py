@@ -340,3 +340,43 @@ def test_existing_files_are_kept_without_overwrite(model, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     mixed(model, "--rows", "0", "--cols", "1", "--layers", "7", "--overwrite", "-o", tmp_path)
     assert (tmp_path / "0-1.png").read_bytes() != before[tmp_path / "0-1.png"]
+
+
+def test_there_is_one_grid_for_each_class(tmp_path):
+    g = make_generator(**SETTINGS, c_dim=3)
+    latentlab.save(g, tmp_path / "m.safetensors")
+    out = tmp_path / "o"
+    mixed(tmp_path / "m.safetensors", "--rows", "0", "--cols", "1", "--class", "0,2", "-o", out)
+    for label in (0, 2):
+        c = torch.eye(3)[[label]]
+        expected = by_hand(g, ws_of(0, g, c), ws_of(1, g, c), range(4))
+        assert np.array_equal(pixels(out / f"class{label}" / "0-1.png"), expected)
+        place_of(pixels(out / f"grid-class{label}.png"), expected.repeat(3, 0).repeat(3, 1))
+    with (out / "mix.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == ["0", "2"]
+    assert [row["picture"] for row in rows] == ["class0/0-1.png", "class2/0-1.png"]
+    assert json.loads((out / "manifest.json").read_text())["settings"]["class"] == [0, 2]
+    mixed(tmp_path / "m.safetensors", "--rows", "0", "--cols", "1", "--class", "all", "--layers",
+          "0", "--layers", "coarse", "-o", tmp_path / "both")  # fmt: skip
+    grids = {path.name for path in (tmp_path / "both").glob("grid*")}
+    assert grids == {f"grid-class{c}-{text}.png" for c in range(3) for text in ("0", "coarse")}
+
+
+def test_rows_and_columns_come_from_projections_by_name(g, model, tmp_path):
+    for folder, names in (("a", ("anna", "ben")), ("b", ("anna", "eve"))):
+        for i, name in enumerate(names):
+            (tmp_path / folder / name).mkdir(parents=True)
+            ws = ws_of(i + len(folder) + (folder == "b") * 7, g)
+            np.savez(tmp_path / folder / name / "projected_w.npz", w=ws.numpy())
+    mixed(model, "--row-w", tmp_path / "a", "--cols", "1", "-o", tmp_path / "one")
+    expected = by_hand(g, ws_of(2, g), ws_of(1, g), range(4))
+    assert np.array_equal(pixels(tmp_path / "one" / "ben-1.png"), expected)
+    # Two different pictures are called anna: numbers keep their files apart.
+    mixed(model, "--row-w", tmp_path / "a", "--col-w", tmp_path / "b", "-o", tmp_path / "two")
+    expected = by_hand(g, ws_of(1, g), ws_of(8, g), range(4))
+    assert np.array_equal(pixels(tmp_path / "two" / "row00-column00.png"), expected)
+    # The same ones are the same.
+    mixed(model, "--row-w", tmp_path / "a", "--col-w", tmp_path / "a", "-o", tmp_path / "three")
+    alone = to_bytes(g.synthesis(ws_of(1, g))[0])
+    assert np.array_equal(pixels(tmp_path / "three" / "anna-anna.png"), alone)
