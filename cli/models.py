@@ -183,7 +183,7 @@ def _classes(text: str, names: Sequence[str], count: int) -> list[int]:
     if text == "all":
         return list(range(count))
     numbered, ranged = _NUMBERED.fullmatch(text), _RANGE.fullmatch(text)
-    known = f"0..{count - 1}" + (f", called {shown(names)}" if names else "")
+    known = f"0 to {count - 1}" + (f", called {shown(names)}" if names else "")
     if ranged:
         first, last = int(ranged[1]), int(ranged[2] or ranged[1])
         if last < first:
@@ -202,5 +202,5 @@ def _classes(text: str, names: Sequence[str], count: int) -> list[int]:
     else:
         raise click.UsageError(f"--class: no class {quoted(text)}; this generator has {known}.")
     if numbers[-1] >= count:
-        raise click.UsageError(f"--class: must be {known} for this generator, but got {text}.")
+        raise click.UsageError(f"--class must be {known} for this generator, but got {text}.")
     return list(numbers)

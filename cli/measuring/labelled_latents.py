@@ -134,7 +134,7 @@ def _of_one_layer(path: Path, rows: Rows, layer: int | None) -> NDArray[Any]:
             raise LatentError(f"{path}: `{key}` has one w per sample; leave --layer out")
         return values
     if layer is not None and layer >= values.shape[1]:
-        raise LatentError(f"{path}: `{key}` has layers 0..{values.shape[1] - 1}, not {layer}")
+        raise LatentError(f"{path}: `{key}` has layers 0 to {values.shape[1] - 1}, not {layer}")
     chosen: NDArray[Any] = values[:, -1 if layer is None else layer]
     return chosen
 

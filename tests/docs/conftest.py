@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import latentlab
 from cli.main import main
 from latentlab.checkpoints.native import write_native
 from latentlab.editing.directions import load_directions, save_directions
 from latentlab.models import builtin_path
-from tests.conftest import DATA, make_stylegan1, make_stylegan1_discriminator
+from tests.conftest import DATA, make_generator, make_stylegan1, make_stylegan1_discriminator
 from tests.support.documentation import ROOT
 from tests.support.faces import COLOURS, DrawnFace, draw
 from tests.support.tiny_yunet import write_tiny_yunet
@@ -54,6 +55,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(builtin_path(f"builtin:{builtin}"), folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs")
+    latentlab.save(make_generator(resolution=32, c_dim=3), folder / "classes.pkl")
     g, d = make_stylegan1(resolution=32), make_stylegan1_discriminator(resolution=32)
     write_native({"G_ema": g, "D": d}, folder / "trained.pkl")
     _write_pictures(folder)

@@ -28,6 +28,7 @@ FORMS = {
     "--crop": "only project finds faces",
     "--layers": "mix takes several, for several grids",
     "--protocol": "compare takes several",
+    "--class": "commands that make pictures take several",
     "--direction": "paste-back takes the name of a folder of frames",
     "--projected-w": "edit takes several files or folders",
 }

@@ -34,7 +34,7 @@ NOT_FOR_THE_COMMAND_LINE = {
         "ws",
     },
     "latentlab/faces/alignment.py": {"feather"},
-    "latentlab/faces/record.py": {"picture", "points", "quad"},  # names in alignment.json
+    "latentlab/faces/record.py": {"picture", "points", "quad", "sha256"},  # names in alignment.json
     "latentlab/images/decoding.py": {"max_pixels"},
     "latentlab/latents.py": {"other"},
     "latentlab/networks/discriminators.py": {"image"},
@@ -67,8 +67,9 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
         "noise", "ppl", "separability", "train",
     },
     ("cli.models", "--device"): {"convert"},
+    ("cli.projecting.origin", "--any-checkpoint"): {"compare", "demo", "separability"},
     ("cli.projecting.saved_latents", "--noise"): {
-        "compare", "demo", "directions", "interpolate", "mix", "project", "tune",
+        "compare", "demo", "directions", "interpolate", "mix", "project", "separability", "tune",
     },
     ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},
