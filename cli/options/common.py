@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from cli.options.values import VIDEO_SUFFIXES, FiniteFloat, file_name, finite_float
+from cli.options.values import VIDEO_SUFFIXES, Count, FiniteFloat, file_name, finite_float
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -72,7 +72,7 @@ def seed_option(text: str) -> Callable[[Command], Command]:
 def steps_option(default: int) -> Callable[[Command], Command]:
     """--steps: iterations of a projection."""
     return click.option(
-        "--steps", type=click.IntRange(min=1), default=default, show_default=True, metavar="N",
+        "--steps", type=Count(min=1), default=default, show_default=True, metavar="N",
         help="Iterations of a projection.",
     )  # fmt: skip
 
