@@ -31,11 +31,14 @@ from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
 from cli.options.option import in_words
 from cli.options.shells import serve_shells
+from cli.running.interrupt import told_interruption
 from cli.running.invocation import PROGRAM, remember_command
 from cli.running.wording import told
 from cli.text import say
+from cli.translations.translation import translated
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
+_WORDS = "latentlab.words"  # where a context keeps the line after the program's name
 
 
 class _Group(click.Group):
@@ -53,6 +56,13 @@ class _Group(click.Group):
         remember_command(ctx, arguments)
         return ctx
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Keep the line, so that an error can say what was meant by it."""
+        ctx.meta[_WORDS] = list(args)
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -61,11 +71,13 @@ class _Group(click.Group):
             # error with a note is that of one process.
             if os.environ.get("RANK", "0") != "0" and not hasattr(error, "__notes__"):
                 ctx.exit(error.exit_code)
+            if meant := translated(ctx.meta.get(_WORDS) or [""], self.commands):
+                raise click.UsageError(meant, error.ctx or ctx) from error
             raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
-            say("Interrupted.")
+        except KeyboardInterrupt as error:
+            say(told_interruption(error, self.commands.get(ctx.invoked_subcommand or "")))
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
             # The reader has gone: nobody is left to tell, and flushing would fail once more.

@@ -17,8 +17,8 @@ TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only
 # Each room of the command line imports only from those after it. cli/main.py and cli/__main__.py
 # stand above all of them.
 ROOMS = (
-    "commands", "demo_steps", "measuring", "rendering", "projecting", "pictures", "reports",
-    "options", "running", "models", "threads", "text",
+    "translations", "commands", "demo_steps", "measuring", "rendering", "projecting", "pictures",
+    "reports", "options", "running", "models", "threads", "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.
 HEAVY = {
@@ -34,8 +34,8 @@ OPENERS = {
 }  # fmt: skip
 # Whose job it is: everything else gets pictures, arrays and checkpoints from here.
 READERS = (
-    "latentlab/checkpoints/", "latentlab/images/", "latentlab/faces/landmarks.py",
-    "latentlab/faces/record.py", "latentlab/tensor_files.py",
+    "latentlab/checkpoints/", "latentlab/images/", "latentlab/csv_files.py",
+    "latentlab/faces/landmarks.py", "latentlab/faces/record.py", "latentlab/tensor_files.py",
 )  # fmt: skip
 # Who may open what besides, and why.
 ALSO_OPENED = {
@@ -43,7 +43,6 @@ ALSO_OPENED = {
     "latentlab/datasets/pictures.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
     "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
     "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
-    "cli/measuring/labelled_latents.py": {"pd.read_csv"},  # the user's labels, all as text
     "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run
     # Written by the same run, or by an earlier one of the same command.
     "latentlab/training/log.py": {"pd.read_csv"},
@@ -178,7 +177,7 @@ def test_the_rooms_of_the_command_line_stand_in_their_order():
     assert wrong == []
 
 
-@pytest.mark.parametrize("room", ["main", "options", "commands"])
+@pytest.mark.parametrize("room", ["main", "translations", "options", "commands"])
 def test_help_and_usage_errors_wait_for_no_heavy_library(room):
     modules = [module for module in FILES if room_of(module) == room]
     assert modules

@@ -7,7 +7,7 @@ import click
 from cli.options.common import checkpoint_argument, distance_option, steps_option
 from cli.options.measuring import MeasuringRequest, measuring_options
 from cli.options.pictures import crop_option, max_upscale_option
-from cli.options.values import finite_float
+from cli.options.values import Count, finite_float
 
 if TYPE_CHECKING:
     from latentlab.images import Crop
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.command()
 @checkpoint_argument
 @click.argument("real", nargs=-1, required=True, metavar="REAL...")
-@click.option("--generated", type=click.IntRange(1, 1_000_000), metavar="N",
+@click.option("--generated", type=Count(1, 1_000_000), metavar="N",
               help="Number of generated pictures; default: as many as real ones.")
-@click.option("--most-real", type=click.IntRange(min=1), metavar="N",
+@click.option("--most-real", type=Count(min=1), metavar="N",
               help="Take the first N real pictures; default: all.")
 @click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
               help="w: one vector for all layers, as published; w+: one per layer.")

@@ -15,7 +15,7 @@ from cli.options.measuring import (
     attributes_options,
     measuring_options,
 )
-from cli.options.values import FiniteFloat, layer_list
+from cli.options.values import Count, FiniteFloat, layer_list
 
 _SAMPLES, _PICTURES = 100_000, 20_000  # defaults
 _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
@@ -26,7 +26,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
 @checkpoint_argument
 @click.option("--method", type=click.Choice(["pca", "sefa", "svm"]), default="pca",
               show_default=True, help='How directions are found, see "Methods" above.')
-@click.option("--samples", type=click.IntRange(2, 10_000_000), metavar="N",
+@click.option("--samples", type=Count(2, 10_000_000), metavar="N",
               help="Samples of w that decide the directions of pca, and the unit of all; for svm, "
               "pictures to classify. Default: 100,000, and 20,000 pictures.")
 @click.option("--components", type=click.IntRange(min=1), default=10, show_default=True,

@@ -4,14 +4,14 @@ import click
 
 from cli.options.common import checkpoint_argument
 from cli.options.measuring import MeasuringRequest, measuring_options, samples_option
-from cli.options.values import finite_float
+from cli.options.values import Count, finite_float
 
 
 # fmt: off
 @click.command()
 @checkpoint_argument
 @samples_option(16, "Number of latents.")
-@click.option("--draws", type=click.IntRange(2, 1_000_000), default=100, show_default=True,
+@click.option("--draws", type=Count(2, 1_000_000), default=100, show_default=True,
               metavar="N", help="Draws of all noise maps for each latent.")
 @click.option("--fine-from", type=click.IntRange(min=1), metavar="RES",
               help="Resolution from which noise is fine; default: 64, or the upper half of the "

@@ -10,12 +10,13 @@ from typing import Any, cast
 from torch import nn
 
 from cli.measuring.path_length import check_fit
+from cli.measuring.separability import open_classifiers
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.running.wording import told
 from cli.threads import is_small, settle_threads
-from latentlab import LatentError, load_classifier, perceptual_distance
+from latentlab import LatentError, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
 from metrics import (
@@ -71,7 +72,7 @@ def open_settings(
         for model, name in product(models, needs.protocols):
             check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = needs.classifiers if "separability" in samples else ()
-    judges = {name: load_classifier(name).to(device) for name in named}
+    judges = {one.name: one.network for one in open_classifiers(named, device)}
     if "fidelity" in samples:
         open_dataset(needs.data or "", None, 3)  # what cannot be read is said now
     return ComparisonSettings(samples, needs, request, compare, judges)

@@ -14,6 +14,7 @@ from cli.projecting.origin import Origin
 from cli.projecting.saved_latents import Rows, latent_files, read_rows
 from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
+from latentlab.csv_files import read_csv
 from latentlab.errors import reason
 from latentlab.latents import W_KEY
 from latentlab.tensor_files import Shape
@@ -25,6 +26,7 @@ _SHAPES: Mapping[str, Sequence[Shape]] = {
     W_KEY: [("N", "D"), ("N", "num_ws", "D")],
     "z": [("N", "D")],
 }
+_UNKNOWN = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>")
 _NAMED = 5  # names in a message
 _MAX_BYTES = 2**33  # of one array: 200,000 latents of 18 layers, and more
 
@@ -114,12 +116,15 @@ def _with_labels(
 
 def _read_labels(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+        read = read_csv(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected a CSV of labels") from error
-    except (OSError, ValueError) as error:  # pandas's own errors are ValueErrors
+    except OSError as error:
         raise DataError(f"{path}: not a readable CSV of labels ({reason(error)})") from error
-    table.columns = table.columns.str.strip()
+    if doubled := {name for name in read.columns if read.columns.count(name) > 1}:
+        raise DataError(f"{path}: has the column {min(doubled)} twice")
+    table = pd.DataFrame(read.rows, columns=read.columns, dtype=str)
+    table = table.mask(table.isin(_UNKNOWN))
     if table.drop(columns=PICTURE, errors="ignore").empty:
         expected = "one row per sample, one column per attribute"
         raise DataError(f"{path}: holds no labels; expected {expected}")

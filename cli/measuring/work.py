@@ -92,6 +92,9 @@ def work_on(
             with unwind_on_sigterm():
                 yield {"batch": request.batch, "finished": finished,
                        "progress": lambda done, _: bar.move_to(done)}  # fmt: skip
+        except KeyboardInterrupt as error:
+            error.add_note(f"The same command continues; what is finished is in {request.output}.")
+            raise
         finally:
             with sigterm_waits():
                 finished.write()

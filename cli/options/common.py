@@ -14,6 +14,7 @@ import click
 
 from cli.options.values import (
     VIDEO_SUFFIXES,
+    Count,
     FiniteFloat,
     class_list,
     file_name,
@@ -94,7 +95,7 @@ def seed_option(text: str) -> Callable[[Command], Command]:
 def steps_option(default: int) -> Callable[[Command], Command]:
     """--steps: iterations of a projection."""
     return click.option(
-        "--steps", type=click.IntRange(min=1), default=default, show_default=True, metavar="N",
+        "--steps", type=Count(min=1), default=default, show_default=True, metavar="N",
         help="Iterations of a projection.",
     )  # fmt: skip
 

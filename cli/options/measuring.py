@@ -15,7 +15,7 @@ from cli.options.common import (
     overwrite_option,
     seed_option,
 )
-from cli.options.values import TABLE_SUFFIXES, file_name
+from cli.options.values import TABLE_SUFFIXES, Count, file_name
 from cli.running.processes import joined_processes
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -136,7 +136,7 @@ def measuring_options(report: str = "report.csv", always_page: bool = False) -> 
 def samples_option(default: int, text: str) -> Decorator:
     """--samples: how many, passed to the command as ``samples``."""
     return click.option(
-        "--samples", type=click.IntRange(1, 10_000_000), default=default, show_default=True,
+        "--samples", type=Count(1, 10_000_000), default=default, show_default=True,
         metavar="N", help=text,
     )  # fmt: skip
 
@@ -165,7 +165,7 @@ def attributes_options(
     """
     return grouped_options("attributes", AttributesRequest, (
         *_classifier_options(use, where),
-        click.option("--keep", type=click.IntRange(min=1), metavar="N",
+        click.option("--keep", type=Count(min=1), metavar="N",
                      help="How many samples count for an attribute, the most confident first. "
                      "Default: half; with --labels, all."),
         click.option("--latents", type=_FILE, metavar="FILE|DIR",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cli.options.common import grouped_options
-from cli.options.values import FiniteFloat, colour
+from cli.options.values import Count, FiniteFloat, colour
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def crop_option(
 
 pictures_argument = click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 limit_option = click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Take the first N pictures only."
+    "--limit", type=Count(min=1), metavar="N", help="Take the first N pictures only."
 )
 max_upscale_option = click.option(
     "--max-upscale", type=FiniteFloat(min=1), default=4.0, show_default=True, metavar="FACTOR",

@@ -18,7 +18,7 @@ from cli.options.common import (
 )
 from cli.options.option import Option
 from cli.options.pictures import PictureRequest, limit_option, picture_options
-from cli.options.values import FiniteFloat, file_name
+from cli.options.values import Count, FiniteFloat, file_name
 from cli.text import plain_text
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ search_options = grouped_options("search", SearchRequest, (
     seed_option("Seed of the noise, of --start-samples and --shuffle."),
     _from_zero("--learning-rate", 0.1, "Largest step of Adam.", "RATE", zero=False),
     _from_zero("--noise-weight", 1e5, "Weight of the noise regularisation."),
-    click.option("--start-samples", type=click.IntRange(0, 1_000_000), default=0,
+    click.option("--start-samples", type=Count(0, 1_000_000), default=0,
                  show_default=True, metavar="N",
                  help="Start from the closest of N random pictures; 0: from the mean w."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
@@ -139,7 +139,7 @@ projection_options = grouped_options("request", ProjectionRequest, (
     any_checkpoint_option,
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
-    click.option("--steps", type=click.IntRange(min=1), default=350, show_default=True,
+    click.option("--steps", type=Count(min=1), default=350, show_default=True,
                  metavar="N", help="Iterations; each looks at every picture."),
     _from_zero("--learning-rate", 3e-4, "Step of Adam.", "RATE", zero=False),
     _from_zero("--l2-weight", 1.0, "Weight of the mean squared difference of pixels."),

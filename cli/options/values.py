@@ -20,6 +20,16 @@ _MOST_FLOATS = 100
 _MOST_SAMPLES = 10_000_000
 _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 _DIGITS = re.compile("[0-9]{1,10}")
+_SHORT = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?([kKM])")
+_ZEROS = {"k": 3, "K": 3, "M": 6}  # of the letter that a count may end in
+
+
+class Count(click.IntRange):
+    """A whole number within bounds, which may be written as 50k or 1M."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the text, and refuse what is not a whole number within the bounds."""
+        return int(super().convert(_written_out(value), param, ctx))
 
 
 class FiniteFloat(click.FloatRange):
@@ -84,12 +94,24 @@ def sample_counts(names: Sequence[str]) -> Callable[[str], dict[str, int]]:
             if name not in names or name in counts:
                 rule = f"give METRIC=N, each once, of {', '.join(names)}"
                 raise click.BadParameter(f"{part[:80]!r}: {rule}")
-            if not _DIGITS.fullmatch(number) or not 1 <= int(number) <= _MOST_SAMPLES:
-                raise click.BadParameter(f"{part[:80]!r}: N is 1 to {_MOST_SAMPLES:,}")
-            counts[name] = int(number)
+            digits = str(_written_out(number))
+            if not _DIGITS.fullmatch(digits) or not 1 <= int(digits) <= _MOST_SAMPLES:
+                raise click.BadParameter(f"{part[:80]!r}: N is 1 to {_MOST_SAMPLES:,}, or 50k")
+            counts[name] = int(digits)
         return counts
 
     return counts_by_name
+
+
+def _written_out(value: Any) -> Any:
+    """Return "50k" as 50000 and "1.5M" as 1500000; anything else as it is."""
+    found = _SHORT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    whole, part, zeros = found[1], found[2] or "", _ZEROS[found[3]]
+    if part[zeros:].strip("0"):
+        return value  # there is no such whole number
+    return int(whole + part[:zeros].ljust(zeros, "0"))
 
 
 def colour(text: str) -> tuple[int, int, int]:

@@ -2,12 +2,20 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+import click
+
 from cli.text import say
 
+_CONTINUING: Mapping[str, str] = {  # whose work is on disk whenever it is stopped
+    "align": "The same command does what is left; what is finished is in the folder.",
+    "project": "The same command does what is left; what is finished is in the folder.",
+    "train": "The same command continues from the last snapshot.",
+}
+_ANEW = ("demo",)  # takes up nothing, though parts of it could
 _SIGNAL_EXIT = 128  # shells report 128 + the signal's number
 
 
@@ -42,6 +50,24 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)
+
+
+def told_interruption(error: KeyboardInterrupt, command: click.Command | None) -> str:
+    """Return what to say of Ctrl-C: whether the command continues, and where the results are.
+
+    Whoever keeps what is finished says so in a note on the error.
+    """
+    notes: Sequence[str] = getattr(error, "__notes__", ())
+    if command is None:
+        return "Interrupted."
+    if (continuing := _CONTINUING.get(command.name or "")) is not None:
+        return f"Interrupted. {continuing}"
+    if notes and command.name not in _ANEW:
+        return f"Interrupted. {notes[0]}"
+    again = ", with --overwrite if it has written files" * any(
+        option.name == "overwrite" for option in command.params
+    )
+    return f"Interrupted. This command cannot continue: begin it again{again}."
 
 
 @contextmanager

@@ -1,23 +1,30 @@
-"""A progress bar on stderr."""
+"""A progress bar on stderr; plain lines where stderr is a file, a pipe, or a dumb terminal."""
 
+import os
+import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
+
+_STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
+_LINE = "{desc}: {percentage:.0f}% ({n_fmt} of {total_fmt}; {elapsed} gone, {remaining} left)"
 
 
 class ProgressBar:
-    """tqdm's bar with a unit and numbers behind it; nearly silent where stderr is no terminal."""
+    """tqdm's bar with a unit and numbers behind it; where it cannot move, a line now and then."""
 
     def __init__(self, total: int, label: str, unit: str, hidden: bool = False) -> None:
         from tqdm import tqdm
 
-        # In a file or pipe, a line every half minute is enough.
-        pause = 0.2 if sys.stderr.isatty() else 30.0
-        self._at = 0
-        self._bar: tqdm[Any] = tqdm(
-            total=total, desc=label, unit=unit, mininterval=pause, file=sys.stderr,
-            dynamic_ncols=True, disable=hidden,
+        moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        look: dict[str, Any] = (
+            {"file": sys.stderr, "mininterval": 0.2, "dynamic_ncols": True} if moving else
+            # In a file or pipe, a line every half minute is enough.
+            {"file": _Lines(sys.stderr), "mininterval": 30.0,  "position": 0,
+             "bar_format": f"{_LINE}{{postfix}}"}
         )  # fmt: skip
+        self._at = 0
+        self._bar: tqdm[Any] = tqdm(total=total, desc=label, unit=unit, disable=hidden, **look)
 
     def rename(self, label: str) -> None:
         """Say from now on what is being done."""
@@ -53,3 +60,20 @@ class DistantBar(ProgressBar):
         """Tell of ``count`` steps, and the numbers after them."""
         for _ in range(count):
             self._tell(numbers)
+
+
+class _Lines:
+    """A stream that gets a whole line for each state of a bar, without what steers a terminal."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._last = ""
+
+    def write(self, text: str) -> None:
+        line = _STEERING.sub("", text).strip()
+        if line and line != self._last:
+            self._stream.write(f"{line}\n")
+            self._last = line
+
+    def flush(self) -> None:
+        self._stream.flush()

@@ -3,6 +3,7 @@
 Nothing here imports torch: a usage error may come through here as well.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ _PARAMETERS: Mapping[str, Sequence[str]] = {
     "start.ws": ("start",),
     "truncation_psi": ("truncation_psi", "psis"),
 }
+_ARRAY = re.compile("w|z|noise_[0-9]+")  # in a file of latents or noise, and named as there
 # What a command advises where it lacks the option that the library's advice is about.
 _INSTEAD: Mapping[tuple[str, str], str] = {
     ("compare", "space"): "give --protocol ppl_zend or ppl_zfull, whose paths are in Z",
@@ -56,7 +58,7 @@ def told(error: "LatentlabError", command: click.Command | None = None) -> str:
         context = click.get_current_context(silent=True)
         command = click.Command(None) if context is None else context.command
     of_file = isinstance(error, CheckpointError) and not isinstance(error, SettingsError)
-    word = str if of_file else partial(_word, command)
+    word = _plain if of_file else partial(_word, command)
     return error.written(word, partial(_advice, command))
 
 
@@ -73,7 +75,11 @@ def option_for(command: click.Command, argument: str) -> str | None:
 
 
 def _word(command: click.Command, argument: str) -> str:
-    return option_for(command, argument) or argument
+    return option_for(command, argument) or _plain(argument)
+
+
+def _plain(argument: str) -> str:
+    return f"`{argument}`" if _ARRAY.fullmatch(argument) else argument
 
 
 def _advice(command: click.Command, text: str, arguments: Sequence[str]) -> str | None:

@@ -1,6 +1,5 @@
 """Landmarks of faces that a user has: a CSV or JSON file, and which picture each is of."""
 
-import csv
 import json
 import os
 import re
@@ -11,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path, PurePath
 from typing import Any
 
+from latentlab.csv_files import number_hint, read_csv
 from latentlab.errors import DataError, ImageError, SettingsError, quoted, reason
 from latentlab.faces.geometry import FacePoints, face_points
 
@@ -127,18 +127,10 @@ def _read_csv(path: Path) -> dict[str, list[FacePoints]]:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str], Sequence[str]]]:
     """Yield what to call a row in errors, the row, and the columns of its numbers."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True, skipinitialspace=True)
-        try:
-            columns = _number_columns([name or "" for name in reader.fieldnames or []], path)
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if None in row or None in row.values():
-                    raise DataError(f"{where}: does not have as many cells as the first line")
-                yield where, row, columns
-        except csv.Error as error:
-            where = f"{path}, after line {reader.line_num}"
-            raise DataError(f"{where}: is not CSV ({error})") from error
+    table = read_csv(path)
+    columns = _number_columns(table.columns, path)
+    for line, cells in zip(table.lines, table.rows, strict=True):
+        yield f"{path}, line {line}", dict(zip(table.columns, cells, strict=True)), columns
 
 
 def _number_columns(columns: Sequence[str], path: Path) -> Sequence[str]:
@@ -166,8 +158,8 @@ def _number(row: Mapping[str, str], column: str, where: str) -> float:
     try:
         return float(row[column])
     except ValueError as error:
-        text = quoted(row[column])
-        raise DataError(f"{where}: the column {column} has {text}, not a number") from error
+        text = f"{quoted(row[column])}, not a number{number_hint(row[column])}"
+        raise DataError(f"{where}: the column {column} has {text}") from error
 
 
 def _read_json(path: Path) -> dict[str, list[FacePoints]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from latentlab import DataError
 from latentlab.checks import check_choice
+from latentlab.csv_files import number_hint
 from latentlab.errors import quoted
 
 OUTPUTS = ("classes", "attributes")
@@ -138,5 +139,6 @@ def _value(name: str, row: int, cell: Any) -> float:
         raise DataError(
             f"column {quoted(name)} of the labels, row {row + 1}: {quoted(cell)} is not a label; "
             "expected 0/1, true/false, yes/no, -1/1, a finite number, or nothing"
+            f"{number_hint(str(cell))}"
         )
     return value

@@ -292,7 +292,47 @@ def test_an_interruption_is_told_by_the_exit_code(monkeypatch, tmp_path):
 
     monkeypatch.setattr(latentlab, "load", interrupt)
     result = CliRunner().invoke(main, ["generate", "m", "--seeds", "0", "-o", str(tmp_path / "o")])
-    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")
+    assert (result.exit_code, result.stderr) == (
+        130,
+        "Interrupted. This command cannot continue: begin it again, with --overwrite if it has "
+        "written files.\n",
+    )
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("project m p.png -o out", "The same command does what is left; what is finished is in the"),
+    ("align p.png --landmarks l.csv -o out", "The same command does what is left"),
+    ("train --data d -o out", "The same command continues from the last snapshot."),
+    ("info m", "This command cannot continue: begin it again."),
+])  # fmt: skip
+def test_an_interruption_says_whether_the_command_continues(line, words, monkeypatch):
+    name, *arguments = line.split()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands[name], "callback", lambda **_: interrupt())
+    result = CliRunner().invoke(main, [name, *arguments])
+    assert result.exit_code == 130
+    assert words in result.stderr
+
+
+def test_an_interrupted_measurement_continues_and_says_so(monkeypatch, tmp_path):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    line = ["ppl", "builtin:digits-stylegan2", "--distance", "builtin:digits", "--samples", "8",
+            "-o", str(tmp_path / "out")]  # fmt: skip
+    with monkeypatch.context() as patched:  # after the first batch
+        patched.setattr("cli.measuring.work.ProgressBar.move_to", interrupt)
+        result = CliRunner().invoke(main, line)
+    assert result.exit_code == 130
+    assert result.stderr.endswith(
+        f"Interrupted. The same command continues; what is finished is in {tmp_path / 'out'}.\n"
+    )
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == 0
+    assert "continuing where it was stopped" in result.stderr
 
 
 def test_a_mistake_of_our_own_is_not_hidden(monkeypatch, tmp_path):

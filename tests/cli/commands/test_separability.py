@@ -171,7 +171,7 @@ class TestWithLabels:
         [
             ("a\n1\n0\n", 4, "2 rows for 60 latents"),
             ("a\n" + "1\n" * 59 + "perhaps\n", 4, "row 60: 'perhaps' is not a label"),
-            ("", 4, "not a readable CSV"),
+            ("", 4, "holds no labels"),
             ("a\n", 4, "holds no labels"),
             ('"a\n', 4, "CSV"),
         ],

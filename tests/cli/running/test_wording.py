@@ -61,6 +61,8 @@ SHAPES = {"check_shape", "needed", "as_images"}
 NAME = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z_]+)?(?:\[\w+\])?)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 NEVER_REACHED = {  # options in what a command imports, yet never calls; or those of another command
+    ("cli.measuring.labelled_latents", "--layer"): {"compare", "demo"},
+    ("cli.running.interrupt", "--overwrite"): {"train"},  # told where a command has it
     ("cli.measuring.results", "--report"): {"demo", "train"},
     ("cli.models", "--class"): {
         "attribution", "compare", "contributions", "convert", "demo", "droplets", "fidelity",

@@ -1,0 +1,1 @@
+"""Translations: the command lines of NVIDIA's scripts, in the words of this command line."""

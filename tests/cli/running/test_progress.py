@@ -1,0 +1,76 @@
+"""Progress on terminals, in files, and in dumb terminals."""
+
+import io
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from cli.running.progress import ProgressBar
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def shown(stream, monkeypatch):
+    monkeypatch.setattr("sys.stderr", stream)
+    with ProgressBar(10, "making", "picture") as bar:
+        bar.advance(4, loss=0.5)
+        bar.move_to(10)
+    return stream.getvalue()
+
+
+def test_a_file_gets_whole_lines(monkeypatch):
+    text = shown(io.StringIO(), monkeypatch)
+    assert "\r" not in text
+    assert "\x1b" not in text
+    first, *_, last = text.splitlines()
+    assert first.startswith("making: 0% (0 of 10; ")
+    assert last.startswith("making: 100% (10 of 10; ")
+    assert "loss=0.5" in last
+
+
+def test_a_dumb_terminal_is_taken_as_a_file(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    text = shown(Terminal(), monkeypatch)
+    assert "\r" not in text
+    assert "\x1b" not in text
+
+
+def test_a_terminal_has_a_bar_that_moves(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\r" in shown(Terminal(), monkeypatch)
+
+
+MODEL = "builtin:digits-stylegan2"
+LINES = [
+    f"generate {MODEL} --seeds 0-3",
+    f"mix {MODEL} --rows 0 --cols 1 --layers 0-1",
+    f"interpolate {MODEL} --seeds 0,1 --frames 2",
+    f"ppl {MODEL} --distance builtin:digits --samples 8",
+    f"separability {MODEL} --classifier builtin:digits-classifier --samples 40 --space w",
+    f"droplets {MODEL} --samples 4",
+    f"noise {MODEL} --samples 1 --draws 2",
+    f"contributions {MODEL} --samples 4",
+    f"directions {MODEL} --samples 50 --components 2",
+    f"project {MODEL} {{folder}} --distance builtin:digits --steps 2",
+    f"attribution {MODEL} {{folder}} --distance builtin:digits --steps 2 --generated 2",
+    "train --data {folder} --config stylegan2-small --kimg 0.01 --batch 4 --channels 1",
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=[line.split()[0] for line in LINES])
+@pytest.mark.filterwarnings("ignore")  # the samples are few on purpose
+def test_a_redirected_log_holds_lines_only(line, tmp_path):
+    main(["generate", MODEL, "--seeds", "0-1", "-o", str(tmp_path / "set")], standalone_mode=False)
+    (tmp_path / "set" / "grid.png").unlink(missing_ok=True)
+    words = line.format(folder=tmp_path / "set").split()
+    done = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert done.stderr.strip()
+    assert "\r" not in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
