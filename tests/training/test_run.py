@@ -222,6 +222,22 @@ def test_the_log_is_there_in_the_first_minute_and_at_every_snapshot(tmp_path, mo
     assert pd.read_csv(tmp_path / "log.csv")["images"].tolist() == [20]
 
 
+def test_a_run_whose_first_picture_is_bad_has_no_log_and_continues(tmp_path):
+    trainer = make_trainer()
+
+    def bad(index):
+        if index == int(trainer.reals._index(0)):
+            raise ImageError("x.png: truncated")
+        return type(trainer.dataset).image(trainer.dataset, index)
+
+    trainer.dataset.image = bad
+    with pytest.raises(ImageError, match=r"x\.png"):
+        run(tmp_path, 2, trainer=trainer)
+    assert not (tmp_path / "log.csv").exists()
+    run(tmp_path, 2)
+    assert len(pd.read_csv(tmp_path / "log.csv")) == 1
+
+
 @pytest.mark.usefixtures("short_log")
 def test_the_row_in_progress_is_replaced_when_the_run_goes_on(tmp_path):
     run(tmp_path, 4)
