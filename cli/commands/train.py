@@ -103,7 +103,6 @@ def train(request: TrainingRequest) -> None:
     if size is not None and size & (size - 1):
         raise click.BadParameter(f"{size} is not a power of two", param_hint="--resolution")
     from cli.models import resolve_device
-    from cli.reports.training import data_in_words
     from cli.threads import is_small, settle_threads
     from latentlab import distributed
     from latentlab.datasets import open_dataset
@@ -117,8 +116,6 @@ def train(request: TrainingRequest) -> None:
     if request.dry_run:
         facts = {"pictures": len(dataset), "seed": request.seed, "from": origin and origin.sha256}
         if distributed.is_main():
-            say(f"{plain_text(request.data)}: {data_in_words(dataset)}.")
-            say(f"Would be trained on {place}, to {request.kimg:,g} kimg, in {request.output}.")
             click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
     else:
         trainer = Trainer(config, dataset, request.seed, place, origin)
