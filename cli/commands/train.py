@@ -12,8 +12,8 @@ from cli.options.option import Option
 from cli.options.values import FiniteFloat
 from cli.running.interrupt import stop_on_signals
 from cli.running.processes import joined_processes
-from cli.running.progress import ProgressBar
-from cli.text import say
+from cli.running.training_bar import TrainingBar
+from cli.text import plain_text, say
 
 if TYPE_CHECKING:
     from latentlab.datasets import Dataset
@@ -87,8 +87,9 @@ def train(request: TrainingRequest) -> None:
 
     The same command again continues where it stopped. DIR receives
     snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv
-    with the losses, and contributions.csv and .png with the share of each resolution. Ctrl-C
-    finishes the step and saves.
+    with the losses, contributions.csv and .png with the share of each resolution, and
+    report.html: the losses and the fakes over time, up to the last snapshot. Ctrl-C finishes
+    the step and saves.
 
     \b
     Examples:
@@ -109,6 +110,8 @@ def train(request: TrainingRequest) -> None:
     from latentlab.datasets import open_dataset
     from latentlab.training.trainer import Trainer
 
+    if distributed.is_main():
+        say(f"Opening {plain_text(request.data)} ...")
     place = resolve_device(request.device)
     dataset = open_dataset(request.data, size, int(request.channels), request.labels)
     config, origin = _config_for(request, dataset)
@@ -143,20 +146,40 @@ def _config_for(
 def _run(trainer: "Trainer", request: TrainingRequest) -> None:
     """Train with a progress bar; a signal ends the run after the step."""
     from cli.measuring.contributions import log_contributions
+    from cli.reports.training import TrainingRun
+    from cli.reports.training_page import PAGE, write_training_page
     from latentlab import distributed
     from latentlab.training.run import RunSettings
     from latentlab.training.run import train as run
 
     total, between = round(request.kimg * 1000), max(round(request.snapshot_kimg * 1000), 1)
     settings, main = RunSettings(request.output, total, between), distributed.is_main()
-    with stop_on_signals() as stop, ProgressBar(total, "training", "img", not main) as bar:
+    told = TrainingRun(
+        request.data, request.config_name, request.origin_path, total, request.output,
+        str(trainer.device), request.seed,
+    )  # fmt: skip
+    with stop_on_signals() as stop, TrainingBar(total, not main) as bar:
+
+        def on_start(trainer: "Trainer") -> None:
+            if trainer.images_seen < total:
+                for line in told.opening_lines(trainer) if main else []:
+                    say(line)
+                bar.begin(trainer.images_seen)
 
         def on_step(trainer: "Trainer", losses: "Losses") -> None:
-            bar.move_to(trainer.images_seen, **losses)
+            bar.move_to(trainer.images_seen, losses)
 
-        last = run(trainer, settings, on_step, log_contributions, stop)
+        def on_snapshot(trainer: "Trainer", snapshot: Path) -> None:
+            log_contributions(trainer, snapshot)
+            if main:
+                write_training_page(trainer, told)
+
+        last = run(trainer, settings, on_step, on_snapshot, stop, on_start)
     if main:
         done = f"{request.output} has {trainer.images_seen / 1000:g} kimg already."
         say(f"Nothing left to do: {done}" if last is None else f"Saved {last}")
+        if not (request.output / PAGE).exists():  # a run of an earlier version
+            write_training_page(trainer, told)
+        say(f"Open {request.output / PAGE}")
     if stop():
         raise click.exceptions.Exit(stop.exit_code)

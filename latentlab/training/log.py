@@ -63,7 +63,7 @@ class TrainingLog:
         return {"images": images_seen, "images_per_second": rate, **grown, **means}
 
     def write(self, folder: Path, images_seen: int) -> None:
-        """Write all rows, whole; losses that were not due in a span are empty cells.
+        """Write all rows, if there are any, whole; losses not due in a span are empty cells.
 
         Args:
             folder: Of the run.
@@ -72,6 +72,8 @@ class TrainingLog:
         import pandas as pd
 
         rows = [*self.rows, self._row(images_seen)] if self._sums else self.rows
+        if not rows:
+            return
         with atomic_write(folder / LOG_FILE) as temporary:
             pd.DataFrame(rows).to_csv(temporary, index=False)
 

@@ -18,7 +18,7 @@ from latentlab.training import snapshots
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Losses, Trainer
 
-_GRID_SIDE = 8
+GRID_SIDE = 8
 _RENDERED = 8  # images at once, which also fits memory at 1024x1024
 _LOG_SPAN = 32  # iterations in one row
 _LOG_SECONDS = 60.0  # between writings of the log, at most, besides the time of an iteration
@@ -133,7 +133,7 @@ def _check_alike(trainer: Trainer, folder: Path) -> None:
 
 def _save_fakes(trainer: Trainer, folder: Path) -> None:
     """Write a grid of the averaged generator's images for latents that stay the same all run."""
-    count, generator = _GRID_SIDE**2, trainer.ema_generator
+    count, generator = GRID_SIDE**2, trainer.ema_generator
     z = draw_z(range(count), generator.z_dim, trainer.seed, Stream.SAMPLE_GRID).to(trainer.device)
     labels = [trainer.dataset.label(i % len(trainer.dataset)) for i in range(count)]
     c = torch.stack(labels).to(trainer.device)
@@ -141,11 +141,11 @@ def _save_fakes(trainer: Trainer, folder: Path) -> None:
         rows = zip(z.split(_RENDERED), c.split(_RENDERED), strict=True)
         fakes = torch.cat([generator(*row).cpu() for row in rows])
     name = f"fakes-{trainer.images_seen:09d}.png"
-    images.save_image(folder / name, images.grid(fakes, _GRID_SIDE))
+    images.save_image(folder / name, images.grid(fakes, GRID_SIDE))
 
 
 def _save_reals(trainer: Trainer, folder: Path) -> None:
     """Write a grid of the first real images."""
-    count = min(_GRID_SIDE**2, len(trainer.dataset))
+    count = min(GRID_SIDE**2, len(trainer.dataset))
     reals = torch.stack([trainer.dataset.image(i) for i in range(count)])
-    images.save_image(folder / "reals.png", images.grid(reals, _GRID_SIDE))
+    images.save_image(folder / "reals.png", images.grid(reals, GRID_SIDE))

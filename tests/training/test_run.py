@@ -206,6 +206,53 @@ def test_log_rows_are_means_over_their_span(tmp_path):
             assert log[name][row] == pytest.approx(sum(values) / len(values))
 
 
+@pytest.mark.usefixtures("short_log")
+def test_the_log_is_there_in_the_first_minute_and_at_every_snapshot(tmp_path, monkeypatch):
+    clock = iter(range(0, 10_000, 25))  # seconds at each look: at the third step a minute is over
+    monkeypatch.setattr("latentlab.training.run.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("latentlab.training.run._LOG_SPAN", 100)
+    found = []
+
+    def look(*_):
+        log = tmp_path / "log.csv"
+        found.append(pd.read_csv(log)["images"].tolist() if log.exists() else None)
+
+    run(tmp_path, 5, snapshot_steps=4, on_step=look)
+    assert found == [None, None, [12], [12], [16]]
+    assert pd.read_csv(tmp_path / "log.csv")["images"].tolist() == [20]
+
+
+def test_a_run_whose_first_picture_is_bad_has_no_log_and_continues(tmp_path):
+    trainer = make_trainer()
+
+    def bad(index):
+        if index == int(trainer.reals._index(0)):
+            raise ImageError("x.png: truncated")
+        return type(trainer.dataset).image(trainer.dataset, index)
+
+    trainer.dataset.image = bad
+    with pytest.raises(ImageError, match=r"x\.png"):
+        run(tmp_path, 2, trainer=trainer)
+    assert not (tmp_path / "log.csv").exists()
+    run(tmp_path, 2)
+    assert len(pd.read_csv(tmp_path / "log.csv")) == 1
+
+
+@pytest.mark.usefixtures("short_log")
+def test_the_row_in_progress_is_replaced_when_the_run_goes_on(tmp_path):
+    run(tmp_path, 4)
+    assert pd.read_csv(tmp_path / "log.csv")["images"].tolist() == [12, 16]
+    run(tmp_path, 6)
+    assert pd.read_csv(tmp_path / "log.csv")["images"].tolist() == [12, 24]
+
+
+def test_it_is_told_where_a_run_begins(tmp_path):
+    begun = []
+    for steps in (2, 5, 5):
+        run(tmp_path, steps, on_start=lambda trainer: begun.append(trainer.images_seen))
+    assert begun == [0, 2 * BATCH, 5 * BATCH]
+
+
 def test_a_snapshot_header_is_plain_json(tmp_path):
     from safetensors import safe_open
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
+from cli.reports.training import TrainingRun
 
 BATCH = 8
 TINY = ["--data", "builtin:digits", "--config", "stylegan2-small", "--channels", "1",
@@ -36,6 +37,39 @@ def test_a_run_writes_its_files_and_goes_on_when_asked_for_more(tmp_path):
     for _, part in shares.groupby(["images", "measure"]):
         assert part["resolution"].tolist() == [4, 8, 16, 32]
         assert part["value"].sum() == pytest.approx(100)
+
+
+def test_the_first_lines_say_what_is_trained_and_where_it_begins(tmp_path):
+    options = ["--snapshot-kimg", "0.016", "--threads", "1"]
+    begun = train(tmp_path, "--kimg", "0.016", *options).stderr.splitlines()
+    assert begun[:4] == [
+        "Opening builtin:digits ...",
+        "builtin:digits: 1,498 pictures, 32x32, grey, no labels.",
+        "Training stylegan2-small, batch 8, on cpu with 1 thread.",
+        f"Beginning at picture 0 of 0.016 kimg, in {tmp_path}.",
+    ]
+    assert begun[-1] == f"Open {tmp_path / 'report.html'}"
+    assert any(line.startswith("training: 100.0% 0.016/0.016 kimg, ") for line in begun)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "0.016 kimg of 0.016" in page
+    again = train(tmp_path, "--kimg", "25000", *options, "--dry-run")
+    assert again.exit_code == 0
+    longer = train(tmp_path, "--kimg", "0.032", *options).stderr
+    assert "Continuing from snapshot 0.016 (0.016 kimg of 0.032).\n" in longer
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Finished: 0.032 kimg of 0.032" in page
+    assert "cpu with 1 thread" in page
+    (tmp_path / "report.html").unlink()  # a run of an earlier version has none
+    assert "Nothing left to do" in train(tmp_path, "--kimg", "0.032", *options).stderr
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_place_in_a_run_is_in_thousands_of_pictures(tmp_path):
+    told = TrainingRun("x.zip", "stylegan2-f", None, 25_000_000, tmp_path, "cpu", 0)
+    assert told.begins(640_000) == "Continuing from snapshot 640 (640 kimg of 25,000)."
+    assert (
+        told.begins(1_200_032) == "Continuing from snapshot 1,200.032 (1,200.032 kimg of 25,000)."
+    )
 
 
 def test_dry_run_prints_the_settings_and_writes_nothing(tmp_path):

@@ -121,7 +121,8 @@ def test_one_process_talks(name, facts):
     label = {"ppl": "ppl2_wend", "separability": "classifying"}.get(name, "training")
     assert said[1] == ""
     assert said[0].count(f"{label}: ") >= 1
-    assert said[0].count("100%") == {"separability": 2}.get(name, 1)
+    assert said[0].count("100%") == {"ppl": 1, "separability": 2}.get(name, 0)
+    assert said[0].count("100.0%") == (label == "training")
     assert said[0].count("See " if label != "training" else "Saved ") == 1
 
 

@@ -1,0 +1,108 @@
+"""A training run in words: what it learns from, with what, where it begins, and how far it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cli.text import counted, plain_text
+from latentlab import distributed
+from latentlab.datasets import Dataset
+from latentlab.training.config import TrainingConfig
+from latentlab.training.trainer import Trainer
+
+_COLOURS = {1: "grey", 3: "colour"}
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What the command line asks for, as far as it is told.
+
+    Attributes:
+        data: As the command line names it.
+        config_name: The config.
+        origin: The checkpoint that the networks come from, if any.
+        total: Pictures to be shown in all.
+        output: The folder.
+        place: The device.
+        seed: Of the run.
+    """
+
+    data: str
+    config_name: str
+    origin: str | None
+    total: int
+    output: Path
+    place: str
+    seed: int
+
+    def facts(self, trainer: Trainer) -> dict[str, str]:
+        """Return what a page says of the settings, by name."""
+        config, dataset = trainer.config, trainer.dataset
+        facts = {
+            "Data": f"{plain_text(self.data)}: {data_in_words(dataset)}",
+            "Config": config_in_words(self.config_name, config),
+            "Batch": batch_in_words(config),
+            "Learning rate": f"{config.phase(trainer.images_seen).learning_rate:g}",
+            "R1 gamma": f"{config.r1_gamma:g}" if config.r1_gamma else "none",
+            "Mirrored at random": "yes" if config.mirror else "no",
+            "Seed": str(self.seed),
+            "Device": place_in_words(self.place),
+        }
+        if self.origin is not None:
+            facts["From"] = plain_text(self.origin)
+        return facts
+
+    def opening_lines(self, trainer: Trainer) -> list[str]:
+        """Say what is trained on what, on which device, and where it begins."""
+        config = config_in_words(self.config_name, trainer.config)
+        origin = "" if self.origin is None else f", from {plain_text(self.origin)}"
+        return [
+            f"{plain_text(self.data)}: {data_in_words(trainer.dataset)}.",
+            f"Training {config}{origin}, batch {batch_in_words(trainer.config)}, on "
+            f"{place_in_words(self.place)}.",
+            self.begins(trainer.images_seen),
+        ]
+
+    def begins(self, images: int) -> str:
+        """Say where the run begins."""
+        if images:
+            return f"Continuing from snapshot {kimg(images)} ({self.progress(images)})."
+        return f"Beginning at picture 0 of {kimg(self.total)} kimg, in {plain_text(self.output)}."
+
+    def progress(self, images: int) -> str:
+        """Say how far the run is: "640 kimg of 25,000"."""
+        return f"{kimg(images)} kimg of {kimg(self.total)}"
+
+
+def kimg(images: int) -> str:
+    """Write pictures in thousands, without zeros at the end: "25,000", "0.016"."""
+    text = f"{images / 1000:,.3f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def data_in_words(dataset: Dataset) -> str:
+    """Say what a training set is."""
+    size = f"{dataset.resolution}x{dataset.resolution}"
+    labels = f"labels of length {dataset.c_dim}" if dataset.c_dim else "no labels"
+    count = len(dataset)
+    pictures = f"{count:,} picture{'s' * (count != 1)}"
+    return f"{pictures}, {size}, {_COLOURS.get(dataset.channels, dataset.channels)}, {labels}"
+
+
+def config_in_words(name: str, config: TrainingConfig) -> str:
+    """Name a config, and say whether its networks grow."""
+    return name if config.growth is None else f"{name} (growing)"
+
+
+def batch_in_words(config: TrainingConfig) -> str:
+    """Say how many pictures a step takes; growing networks take fewer as they grow."""
+    return " to ".join(map(str, sorted({min(config.batches()), max(config.batches())})))
+
+
+def place_in_words(place: str) -> str:
+    """Say where something is computed: "cpu with 2 threads"."""
+    if torch.device(place).type == "cpu":
+        place = f"{place} with {counted(torch.get_num_threads(), 'thread')}"
+    processes = distributed.size()
+    return place if processes == 1 else f"{processes} processes, each on {place}"
