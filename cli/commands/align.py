@@ -1,6 +1,5 @@
 """latentlab align: the faces of photos, cut out as FFHQ's pictures show them."""
 
-import json
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from cli.options.pictures import (
     limit_option,
     pictures_argument,
 )
-from cli.text import plain_text
+from cli.text import counted, plain_text
 
 
 # fmt: off
@@ -59,13 +58,21 @@ def align(
     from cli.pictures.alignment import AlignmentReport, Cutting, align_pictures
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
+    from cli.reports.dry_run import DryRun, tell_dry_run
+    from cli.running.announcement import announce
+    from cli.running.estimates import Task
 
     cutting, choice = Cutting(request), choose(pictures, limit)
     plan = cutting.plan(choice, output, overwrite)
+    task = Task("Aligning", len(plan.left), "photo")
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
-        click.echo(json.dumps({"pictures": left, "done": plan.done, **cutting.facts}, indent=1))
+        files = [file for job in plan.left for file in plan.layout.results(job.name)]
+        inputs = [f"{counted(len(left), 'photo')} left, {plan.done} done already"]
+        tell_dry_run(DryRun([task], output, files, "cpu", inputs=inputs),
+                     {"pictures": left, "done": plan.done, **cutting.facts})
         return
+    announce([task], "cpu")
     report = AlignmentReport(plan, choice.failures, cutting.facts)
     carry_out(align_pictures(cutting, plan), report)
     report.close("aligned")

@@ -75,6 +75,7 @@ def edit(
     from cli.rendering.edits import Edits, draw, planned_files
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
+    from cli.running.estimates import Task
     from latentlab.editing.directions import load_directions
     from latentlab.files import sha256_of
     from latentlab.latents import style_layers
@@ -93,8 +94,9 @@ def edit(
     if directions.sha256 not in ("", model.sha256):
         say("These directions were found in another generator; they hold for one tuned from it, "
             "and for no other.")
-    draw_or_tell(request, planned_files(edits), settings, partial(draw, model.g, edits),
-                 keep=[*sources, file])
+    files = planned_files(edits)
+    draw_or_tell(request, files, settings, partial(draw, model.g, edits), [*sources, file],
+                 task=Task("Rendering", edits.frame_count, "frame", model.g), first=files[1])
 # fmt: on
 
 

@@ -65,8 +65,10 @@ def generate(
     """
     _refuse_conflicts(click.get_current_context())
     from cli.rendering.generated import draw, planned_files, renders_of_latents, renders_of_seeds
-    from cli.rendering.results import tell_settings
+    from cli.rendering.results import tell_rendering
     from cli.reports.tables import refuse_existing
+    from cli.running.announcement import announce, open_first
+    from cli.running.estimates import Task
 
     model = request.open()
     if lod is not None:
@@ -77,14 +79,17 @@ def generate(
         pictures = renders_of_seeds(model, seeds or [], psis, noise_mode)
     files = planned_files(request.output, list(pictures), psis)
     refuse_existing(files, request.overwrite)
+    task = Task("Rendering", len(pictures) * len(psis), "picture", model.g)
     if request.dry_run:
-        tell_settings({
+        tell_rendering(request, files, {
             "pictures": len(pictures), "first": plain_text(files[0]),
             "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
             "noise_mode": noise_mode, "lod": lod, **model.settings(),
-        })
+        }, task)
     else:
+        announce([task], model.place)
         draw(pictures, seeds or [], psis, files)
+        open_first(files[-1])
 # fmt: on
 
 

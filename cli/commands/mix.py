@@ -75,6 +75,7 @@ def mix(
     _refuse_conflicts(click.get_current_context(), len(chosen))
     from cli.rendering.mixtures import TABLE, draw, planned_files, planned_grids, sources
     from cli.rendering.results import draw_or_tell
+    from cli.running.estimates import Task
     from latentlab.latents import style_layers
 
     model = request.open()
@@ -93,7 +94,9 @@ def mix(
         "layers": numbers,
     }
     draw_or_tell(request, files, {**which, **settings},
-                 partial(draw, model.g, grids, settings, request.output))
+                 partial(draw, model.g, grids, settings, request.output),
+                 task=Task("Rendering", len(files) - len(grids) - 1, "picture", model.g),
+                 first=grids[0].sheet)
 # fmt: on
 
 

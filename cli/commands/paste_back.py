@@ -48,11 +48,14 @@ def paste_back(
       latentlab paste-back out/anna --face-file edited.png --feather 0.2 -o pasted
     """
     from cli.projecting.pasting import Pasting, files_for, paste_all, projections
+    from cli.running.announcement import open_first
 
     paste = Pasting(face, photos, feather, decoding.policy())
     found = projections(folders)
     files = files_for(found, output, paste, overwrite)
     failures = paste_all(paste, files)
     say(f"{counted(len(files) - len(failures), 'photo')} of {len(files)} written to {output}")
+    for file in [file for file in files.values() if file.exists()][:1]:
+        open_first(file)
     leave(failures)
 # fmt: on

@@ -10,10 +10,11 @@ from typing import Any, cast
 from torch import nn
 
 from cli.measuring.path_length import check_fit
-from cli.measuring.work import work_on
-from cli.models import Model
+from cli.measuring.work import sampling, work_on
+from cli.models import Model, open_distance
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
-from latentlab import LatentError, load_classifier, perceptual_distance
+from cli.running.estimates import Task
+from latentlab import LatentError, load_classifier
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
 from metrics import (
@@ -65,7 +66,7 @@ def open_settings(
     device = models[0].place
     compare = None
     if "ppl" in samples:
-        compare = perceptual_distance(needs.distance, device)
+        compare = open_distance(needs.distance, device)
         for model, name in product(models, needs.protocols):
             check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = needs.classifiers if "separability" in samples else ()
@@ -111,6 +112,22 @@ def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
             except LatentError as error:
                 done.refused[metric] = str(error)
     return done
+
+
+def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task]:
+    """Return what is measured of the models, for those who ask how long it takes."""
+    needs, request, tasks = settings.needs, settings.request, []
+    for model, (metric, count) in product(models, settings.samples.items()):
+        more: dict[str, Any] = {"more": " of each model"}
+        if metric == "ppl":
+            paths = {**more, "pictures": 2, "distance": settings.distance}
+            tasks += [sampling(model, request, f"{name}:", count, "path", **paths)
+                      for name in needs.protocols]  # fmt: skip
+        elif metric == "fidelity":
+            tasks.append(Task(f"{metric}:", count, "picture", **more))
+        else:
+            tasks.append(sampling(model, request, f"{metric}:", count, "picture", **more))
+    return tasks
 
 
 def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple[str, Run]]:

@@ -120,6 +120,7 @@ def write(
     })  # fmt: skip
     results.finish(rows, {**model.facts(), **settings, **found.settings})
     say(f"{counted(len(found), 'direction')} in {results.folder}")
+    results.point()
 
 
 def _moments(model: Model, samples: int, seed: int) -> WMoments:

@@ -9,19 +9,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cli.models import open_model
+from cli.models import open_distance, open_model
 from cli.options.projection import TuningRequest
 from cli.pictures.records import read_record
 from cli.projecting.files import RECORD
 from cli.projecting.saved_latents import SavedLatent, read_saved
+from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
+from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from latentlab import Generator, LatentError
 from latentlab.files import make_directory
 from latentlab.images import grid, load_image, save_image
 from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
-from latentlab.perceptual import PerceptualDistance, perceptual_distance
+from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import TuningSettings, apply_tuning, default_batch, save_tuning, tune
 from latentlab.projection.quality import pixel_quality
 from latentlab.projection.search import render
@@ -58,6 +60,20 @@ class PivotalTuning:
     pivots: dict[Path, Pivot]
     facts: dict[str, Any]
 
+    @property
+    def task(self) -> Task:
+        """What is to be done, for those who ask how long it takes."""
+        steps, batch = self.settings.steps, self.facts["batch"]
+        return Task("Tuning to", len(self.pivots), "picture", self.g, steps, f", {steps:,} steps",
+                    self.distance, gradients=True, batch=batch)  # fmt: skip
+
+    def tell(self, output: Path) -> None:
+        """Print what a dry run has found."""
+        names = [folder.name for folder in self.pivots]
+        files = [*_results(output, self.pivots), output / MANIFEST]
+        plan = DryRun([self.task], output, files, self.facts["device"], inputs=names)
+        tell_dry_run(plan, {"pictures": names, **self.facts})
+
 
 def open_tuning(
     checkpoint: str,
@@ -80,7 +96,7 @@ def open_tuning(
     pivots = {output / p.latent.name: p for p in _read_pivots(sources, g, model.sha256)}
     kept = [path for folder in sources for path in folder.rglob("*") if path.is_file()]
     refuse_existing([*_results(output, pivots), output / MANIFEST], overwrite, keep=kept)
-    distance = perceptual_distance(request.distance, model.place)
+    distance = open_distance(request.distance, model.place)
     distance.features(next(iter(pivots.values())).target[None].to(model.place))
     facts = {
         "distance_name": distance.name, "batch": request.batch or default_batch(g),
