@@ -55,24 +55,20 @@ def align(
       latentlab align 'photos/*.jpg' --landmarks points.json --face 2 \\
           --size 256 -o aligned
     """
-    from cli.pictures.alignment import AlignmentReport, Cutting, align_pictures
+    from cli.pictures.alignment import AlignmentReport, Cutting, align_pictures, task_of
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
     from cli.reports.dry_run import DryRun, tell_dry_run
-    from cli.running.announcement import announce
-    from cli.running.estimates import Task
 
     cutting, choice = Cutting(request), choose(pictures, limit)
     plan = cutting.plan(choice, output, overwrite)
-    task = Task("Aligning", len(plan.left), "photo")
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
         files = [file for job in plan.left for file in plan.layout.results(job.name)]
         inputs = [f"{counted(len(left), 'photo')} left, {plan.done} done already"]
-        tell_dry_run(DryRun([task], output, files, "cpu", inputs=inputs),
+        tell_dry_run(DryRun([task_of(plan)], output, files, "cpu", inputs=inputs),
                      {"pictures": left, "done": plan.done, **cutting.facts})
         return
-    announce([task], "cpu")
     report = AlignmentReport(plan, choice.failures, cutting.facts)
     carry_out(align_pictures(cutting, plan), report)
     report.close("aligned")

@@ -69,6 +69,7 @@ def generate(
     from cli.reports.tables import refuse_existing
     from cli.running.announcement import announce, open_first
     from cli.running.estimates import Task
+    from latentlab.files import make_directory
 
     model = request.open()
     if lod is not None:
@@ -87,6 +88,7 @@ def generate(
             "noise_mode": noise_mode, "lod": lod, **model.settings(),
         }, task)
     else:
+        make_directory(request.output)
         announce([task], model.place)
         draw(pictures, seeds or [], psis, files)
         open_first(files[-1])

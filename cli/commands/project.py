@@ -62,10 +62,9 @@ def project(
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
     from cli.projecting.method import open_method
-    from cli.projecting.plan import plan_projections, task_of, tell_plan
+    from cli.projecting.plan import plan_projections, tell_plan
     from cli.projecting.report import ProjectionReport
     from cli.projecting.run import project_pictures
-    from cli.running.announcement import announce
 
     seed = request.search.seed if request.shuffle else None
     choice = choose(pictures, request.limit, shuffle_seed=seed)
@@ -75,7 +74,6 @@ def project(
     if dry_run:
         tell_plan(method, plan, report)
     else:
-        announce([task_of(method, plan)], method.facts["device"])
         carry_out(project_pictures(method, plan), report)
     report.close(None if dry_run else "projected")
 # fmt: on

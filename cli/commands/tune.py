@@ -54,13 +54,12 @@ def tune(
           --tuning tuned/tuning.safetensors
     """
     from cli.projecting.tuning import COMPARISON, open_tuning, tune_and_report
-    from cli.running.announcement import announce, open_first
+    from cli.running.announcement import open_first
 
     work = open_tuning(checkpoint, folders, request, output, overwrite, device)
     if dry_run:
         work.tell(output)
         return
-    announce([work.task], work.facts["device"])
     tune_and_report(work, output)
     say(f"Tuned to {counted(len(work.pivots), 'picture')}; see {output}")
     open_first(next(iter(work.pivots)) / COMPARISON)

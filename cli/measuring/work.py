@@ -63,8 +63,8 @@ def claimed_results(
             tell_dry_run(plan, facts)
             end(left_out)
         raise click.exceptions.Exit(0)
-    announce(tasks, place)
     with claimed(results.folder):
+        announce(tasks, place)
         yield results
 
 

@@ -16,6 +16,7 @@ from cli.projecting.files import RECORD
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
+from cli.running.announcement import announce
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from latentlab import Generator, LatentError
@@ -140,6 +141,7 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
     g, distance, facts = work.g, work.distance, work.facts
     pivots = list(work.pivots.values())
     make_directory(output)
+    announce([work.task], facts["device"])
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]
     targets = torch.stack([pivot.target for pivot in pivots])

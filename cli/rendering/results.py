@@ -9,6 +9,7 @@ from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
 from cli.running.announcement import announce, open_first
 from cli.running.estimates import Task
+from latentlab.files import make_directory
 
 
 def draw_or_tell(
@@ -30,6 +31,7 @@ def draw_or_tell(
     if request.dry_run:
         tell_rendering(request, [*files, request.output / MANIFEST], settings, task)
         return
+    make_directory(request.output)  # or say that it cannot be made, and nothing else
     announce([task], settings["device"])
     draw()
     write_manifest(request.output, settings, files)
