@@ -15,6 +15,7 @@ from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST
 from cli.reports.tiles import tiles
+from cli.running.estimates import Task
 from cli.running.folder_lock import claimed
 from cli.running.progress import ProgressBar
 from cli.text import say
@@ -46,6 +47,15 @@ def planned_files(folder: Path) -> list[Path]:
     places = [place for space in SPACES for place in digit_folders(folder, space)]
     names = (SAMPLES, FIGURE, TABLE, MANIFEST)
     return [*(folder / name for name in names), *(p / name for p in places for name in FILES)]
+
+
+def tasks(g: Generator, steps: int) -> list[Task]:
+    """Return the work of the demo, for those who ask how long it takes."""
+    paths = _COUNTS["ppl"]  # each of two pictures
+    pictures = len(_MODELS) * (sum(_COUNTS.values()) + paths)
+    digits = len(SPACES) * len(one_of_each("held-out"))
+    return [Task("Projecting", digits, "digit", g, steps, gradients=True),
+            Task("Measuring", pictures, "picture", g, batch=16)]  # fmt: skip
 
 
 def draw_samples(g: Generator, folder: Path) -> Path:

@@ -12,12 +12,21 @@ import torch
 from torch import Tensor
 
 import latentlab
-from cli.text import plain_text
+from cli.text import plain_text, say_soon
 from cli.threads import is_small, settle_threads
-from latentlab import Checkpoint, Generator, apply_tuning, load_tuning
+from latentlab import (
+    Checkpoint,
+    Generator,
+    apply_tuning,
+    distributed,
+    load_tuning,
+    perceptual_distance,
+)
+from latentlab.checkpoints.checkpoint import kind_in_words
 from latentlab.errors import quoted, shown
 from latentlab.files import sha256_of
 from latentlab.latents import one_hot
+from latentlab.perceptual import PerceptualDistance, fetched_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +45,10 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
     Raises:
         CheckpointError: If the tuning is of another checkpoint, or damaged.
     """
+    say_opening(checkpoint)
     opened = latentlab.load(checkpoint)
+    if distributed.is_main():
+        say_soon(in_a_line(opened, checkpoint))
     if tuning is None:
         return opened
     g, change = opened.generator, load_tuning(tuning)
@@ -46,6 +58,46 @@ def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
     networks = {name: tuned if x is g else x for name, x in opened.networks.items()}
     facts = {"file": tuning.name, "sha256": sha256_of(tuning), "settings": dict(change.settings)}
     return replace(opened, networks=networks, metadata={**opened.metadata, "tuning": facts})
+
+
+def say_opening(checkpoint: str, least: int = 0) -> None:
+    """Say that a file is being opened, if it has so many bytes; a missing one is an error soon."""
+    file = Path(checkpoint)
+    if distributed.is_main() and file.is_file() and file.stat().st_size >= least:
+        say_soon(f"Opening {plain_text(checkpoint)} ...")
+
+
+def in_a_line(opened: Checkpoint, name: str) -> str:
+    """Say what a checkpoint is: "x.pkl: StyleGAN2 (TensorFlow), 1024x1024"."""
+    network = next(iter(opened.networks.values()))
+    size, classes = (getattr(network, each, None) for each in ("resolution", "c_dim"))
+    parts = [kind_in_words(opened.kind)]
+    parts += [f"{size}x{size}"] * isinstance(size, int)
+    parts += [f"{classes} classes"] if isinstance(classes, int) and classes > 0 else []
+    return f"{plain_text(name)}: {', '.join(parts)}"
+
+
+def open_distance(name: str, device: str) -> PerceptualDistance:
+    """Open a perceptual distance; a dry run fetches no weights, and gets a stand-in without them.
+
+    Raises:
+        LatentlabError: As ``perceptual_distance``.
+    """
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.params.get("dry_run") and fetched_for(name) is not None:
+        return UnfetchedDistance(name)
+    return perceptual_distance(name, device)
+
+
+class UnfetchedDistance(PerceptualDistance):
+    """Stands in a dry run for a distance whose weights are not there; it compares nothing."""
+
+    def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Refuse: a dry run measures nothing."""
+        raise NotImplementedError
+
+    def _extract(self, images: Tensor) -> list[Tensor]:
+        return [images]
 
 
 def resolve_device(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+_HELD = "latentlab.held_lines"  # of click's context; None once they have been said
 _NAMED = 10  # of the pictures left out
 
 
@@ -14,6 +15,28 @@ def say(text: str) -> None:
     """Print a line on stderr; processes that this one has started leave that to it."""
     if multiprocessing.parent_process() is None:
         click.echo(plain_text(text), err=True)
+
+
+def say_soon(text: str) -> None:
+    """Say a line at once on a terminal; elsewhere hold it until ``say_held``.
+
+    In a log, a command that is refused leaves its error alone.
+    """
+    ctx = click.get_current_context(silent=True)
+    held = None if ctx is None or sys.stderr.isatty() else ctx.meta.setdefault(_HELD, [])
+    if held is None:
+        say(text)
+    else:
+        held.append(text)
+
+
+def say_held() -> None:
+    """Say the lines that were held; from now on none is."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        lines, ctx.meta[_HELD] = ctx.meta.get(_HELD), None
+        for line in lines or []:
+            say(line)
 
 
 def tell(text: str) -> None:

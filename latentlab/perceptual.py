@@ -17,7 +17,7 @@ from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted
 from latentlab.files import is_file
 from latentlab.images import shrink
 from latentlab.networks.classifier import Classifier
-from latentlab.pretrained import hub_file, read_weights
+from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.torchscript import open_torchscript, run_program
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
@@ -194,13 +194,24 @@ def _lpips_model(name: str) -> Any:
     return model
 
 
-def _backbone_file(name: str, net: str) -> Path:
-    """Return the pretrained backbone in torch's hub cache, fetching it if it is not there."""
+def fetched_for(name: str | Path) -> Path | None:
+    """Return the file that opening a distance would fetch; None where all that it needs is here."""
+    net = _LPIPS_NETS.get(str(name))
+    place = None if net is None else hub_place(_backbone_url(net))
+    return None if place is None or is_file(place) else place
+
+
+def _backbone_url(net: str) -> str:
     from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
 
     published = {"vgg": VGG16_Weights, "alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights}
+    return str(published[net].IMAGENET1K_V1.url)
+
+
+def _backbone_file(name: str, net: str) -> Path:
+    """Return the pretrained backbone in torch's hub cache, fetching it if it is not there."""
     return hub_file(
-        str(published[net].IMAGENET1K_V1.url),
+        _backbone_url(net),
         f"{name}: the backbone weights",
         f"choose another `distance`: a TorchScript vgg16.pt, or {BUILTIN_DIGITS}",
     )

@@ -14,6 +14,11 @@ from latentlab.files import is_file
 _logger = logging.getLogger(__name__)
 
 
+def hub_place(url: str) -> Path:
+    """Return where torch's hub cache keeps, or would keep, a published file."""
+    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
+
+
 def hub_file(url: str, what: str, otherwise: str) -> Path:
     """Return a published file from torch's hub cache, fetching it if it is not there.
 
@@ -25,7 +30,7 @@ def hub_file(url: str, what: str, otherwise: str) -> Path:
     Raises:
         CheckpointError: If it cannot be fetched; the message names the file, its place and its URL.
     """
-    file = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
+    file = hub_place(url)
     if is_file(file):
         return file
     try:

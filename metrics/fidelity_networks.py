@@ -16,7 +16,7 @@ from latentlab import CheckpointError, SettingsError
 from latentlab.checks import check_choice
 from latentlab.errors import reason
 from latentlab.files import is_file, sha256_of
-from latentlab.pretrained import hub_file, read_weights
+from latentlab.pretrained import hub_file, hub_place, read_weights
 
 METRICS = ("fid", "kid", "prc")
 INCEPTION, VGG16 = "inception-v3-compat", "vgg16"  # torch-fidelity's names
@@ -83,6 +83,23 @@ def find_weights(
     given = {INCEPTION: weights, VGG16: vgg_weights}
     names = dict.fromkeys(name for name, _ in _layers(metrics, extractor).values())
     return {name: _weight_file(name, given[name]) for name in names if name in given}
+
+
+def unfetched(
+    metrics: Sequence[str],
+    weights: Path | str | None = None,
+    vgg_weights: Path | str | None = None,
+    extractor: str | None = None,
+) -> list[Path]:
+    """Return where the published files would go that ``find_weights`` would have to fetch.
+
+    Raises:
+        SettingsError: As ``find_weights``.
+    """
+    given = {INCEPTION: weights, VGG16: vgg_weights}
+    names = dict.fromkeys(name for name, _ in _layers(metrics, extractor).values())
+    places = [hub_place(_url(name)) for name in names if name in given and given[name] is None]
+    return [place for place in places if not is_file(place)]
 
 
 def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[str, str]]:

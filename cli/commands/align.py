@@ -1,6 +1,5 @@
 """latentlab align: the faces of photos, cut out as FFHQ's pictures show them."""
 
-import json
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from cli.options.pictures import (
     limit_option,
     pictures_argument,
 )
-from cli.text import plain_text
+from cli.text import counted, plain_text
 
 
 # fmt: off
@@ -56,15 +55,19 @@ def align(
       latentlab align 'photos/*.jpg' --landmarks points.json --face 2 \\
           --size 256 -o aligned
     """
-    from cli.pictures.alignment import AlignmentReport, Cutting, align_pictures
+    from cli.pictures.alignment import AlignmentReport, Cutting, align_pictures, task_of
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
+    from cli.reports.dry_run import DryRun, tell_dry_run
 
     cutting, choice = Cutting(request), choose(pictures, limit)
     plan = cutting.plan(choice, output, overwrite)
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
-        click.echo(json.dumps({"pictures": left, "done": plan.done, **cutting.facts}, indent=1))
+        files = [file for job in plan.left for file in plan.layout.results(job.name)]
+        inputs = [f"{counted(len(left), 'photo')} left, {plan.done} done already"]
+        tell_dry_run(DryRun([task_of(plan)], output, files, "cpu", inputs=inputs),
+                     {"pictures": left, "done": plan.done, **cutting.facts})
         return
     report = AlignmentReport(plan, choice.failures, cutting.facts)
     carry_out(align_pictures(cutting, plan), report)

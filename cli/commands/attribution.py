@@ -62,14 +62,15 @@ def attribution(
     """
     from cli.measuring.attribution import FILES, write
     from cli.measuring.work import claimed_results, work_on
-    from cli.models import open_model
+    from cli.models import open_distance, open_model
     from cli.pictures.real_pictures import read_real
-    from latentlab import distributed, perceptual_distance
+    from cli.running.estimates import Task
+    from latentlab import distributed
     from metrics.source_attribution import AttributionSettings, project_groups
 
     model = open_model(checkpoint, request.device)
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
-    compare = perceptual_distance(distance, model.place)
+    compare = open_distance(distance, model.place)
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here
     count = generated or len(pictures)
     total = count + len(pictures)
@@ -78,8 +79,11 @@ def attribution(
                 "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
+    tasks = [Task("Projecting", total, "picture", model.g, steps, f", {steps:,} steps each",
+                  compare, gradients=True)]
     with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
-                         {**settings, "left_out": pictures.refused}, pictures.refused) as results:
+                         {**settings, "left_out": pictures.refused}, pictures.refused,
+                         tasks) as results:
         with work_on(request, model, "projecting", total, "picture", identity) as work:
             found = project_groups(model.g, pictures, compare, count, asked, **work)
         if distributed.is_main():

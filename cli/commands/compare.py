@@ -64,7 +64,7 @@ def compare(
     chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")
-    from cli.measuring.comparison import labels_of, measure, open_settings
+    from cli.measuring.comparison import labels_of, measure, open_settings, tasks_of
     from cli.measuring.comparison_page import planned_files, write_comparison
     from cli.measuring.results import Results
     from cli.measuring.work import claimed_results
@@ -80,7 +80,8 @@ def compare(
     settings = open_settings(counts, needs, request, models)
     facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
              **settings.identity()}
-    with claimed_results(request, title, files, models, facts) as results:
+    tasks = tasks_of(models, settings)
+    with claimed_results(request, title, files, models, facts, tasks=tasks) as results:
         measured = [
             measure(model, label, settings)
             for model, label in zip(models, labels, strict=True)
@@ -88,7 +89,7 @@ def compare(
         if distributed.is_main():
             for line in write_comparison(results, measured, facts, published):
                 say(line)
-            say(f"See {request.output / 'report.html'}")
+            results.point()
 # fmt: on
 
 

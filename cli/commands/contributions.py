@@ -30,15 +30,18 @@ def contributions(
           network-snapshot-025000.pkl -o shares
     """
     from cli.measuring.contributions import PLOT, expanded, measure, write
-    from cli.measuring.work import claimed_results
+    from cli.measuring.work import claimed_results, sampling
     from cli.models import open_model
+    from cli.running.estimates import Task
     from latentlab import distributed
 
     names = list(expanded(checkpoints))
     settings = {"samples": samples, "seed": request.seed}
     told = [open_model(name, request.device) for name in names] if request.dry_run else []
     title = "Contribution of each resolution"
-    with claimed_results(request, title, [PLOT], told, settings) as results:
+    tasks = [sampling(model, request, "Measuring", samples, "latent") for model in told] or [
+        Task("Measuring", len(names), "model", more=f", {samples:,} latents each")]
+    with claimed_results(request, title, [PLOT], told, settings, tasks=tasks) as results:
         found = measure(names, samples, request)
         if distributed.is_main():
             write(results, found, settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from cli.options.common import checkpoint_argument, overwrite_file_option, tuning_option
-from cli.text import say
+from cli.text import say, say_held
 
 
 # fmt: off
@@ -41,6 +41,7 @@ def convert(
 
     refuse_existing([out], overwrite)
     opened = open_tuned(checkpoint, tuning)
+    say_held()
     if only is not None:
         if only not in opened.networks:
             raise SettingsError(f"{checkpoint} holds {', '.join(opened.networks)}, but no {only}")

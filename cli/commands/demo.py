@@ -32,6 +32,7 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     from cli import demo_steps
     from cli.models import open_model
     from cli.reports.tables import refuse_existing, write_manifest, write_table
+    from cli.running.announcement import announce, open_first
     from latentlab.files import make_directory
 
     model = open_model(_MODEL, device)
@@ -39,6 +40,7 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     results = demo_steps.planned_results(output, model.place, overwrite)
     folder = make_directory(output)
     table = folder / demo_steps.TABLE
+    announce(demo_steps.tasks(model.g, steps), model.place, "Projecting and comparing digits")
     samples = demo_steps.draw_samples(model.g, folder)
     frame, files = demo_steps.project_digits(model.g, steps, folder)
     facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
@@ -49,3 +51,4 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     say("Look at:")
     for path in (samples, folder / demo_steps.FIGURE, table, folder / demo_steps.PAGE):
         say(f"  {path}")
+    open_first(folder / demo_steps.PAGE)

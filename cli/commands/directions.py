@@ -81,9 +81,10 @@ def directions(
     from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
-    from cli.measuring.work import claimed_results
+    from cli.measuring.work import claimed_results, sampling
     from cli.models import label_of, open_model
     from cli.projecting.origin import check_origins
+    from cli.running.estimates import Task
     from latentlab import distributed
     from latentlab.latents import style_layers
 
@@ -98,7 +99,9 @@ def directions(
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.name}"
-    with claimed_results(request, title, FILES, [model], settings) as results:
+    tasks = [sampling(model, request, "Classifying", count, "picture") if opened else
+             Task("Dividing" if own else "Sampling", len(own.latents) if own else count, "latent")]
+    with claimed_results(request, title, FILES, [model], settings, tasks=tasks) as results:
         found, notes = find(model, wanted, opened, request, settings)
         if distributed.is_main():
             write(results, model, found, notes, settings, (picture, c, strength))

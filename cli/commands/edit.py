@@ -81,6 +81,7 @@ def edit(
     from cli.rendering.edits import Edits, draw, planned_files, read_directions
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
+    from cli.running.estimates import Task
     from latentlab.files import sha256_of
     from latentlab.latents import style_layers
 
@@ -97,8 +98,9 @@ def edit(
         "directions_sha256": sha256_of(file), "latents": told(origins_of(pictures), model),
         **request.settings(bool(seeds)), **model.settings(),
     }
-    draw_or_tell(request, planned_files(edits), settings, partial(draw, model.g, edits),
-                 keep=[*sources, file])
+    files = planned_files(edits)
+    draw_or_tell(request, files, settings, partial(draw, model.g, edits), [*sources, file],
+                 task=Task("Rendering", edits.frame_count, "frame", model.g), first=files[1])
 # fmt: on
 
 

@@ -54,12 +54,13 @@ def fidelity(
     from cli.measuring.results import Results
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
+    from cli.running.estimates import Task
     from cli.threads import settle_threads
     from latentlab import distributed
     from latentlab.datasets.pictures import open_dataset
     from latentlab.files import sha256_of
     from metrics import fidelity as measure
-    from metrics.fidelity_networks import find_weights
+    from metrics.fidelity_networks import find_weights, unfetched
 
     model = open_model(checkpoint, request.device)
     settle_threads(small=False)  # the network that looks at pictures is large
@@ -70,11 +71,14 @@ def fidelity(
     count = min(samples, len(reals))
     title = f"Fidelity of {model.name}"
     Results(request, title, FILES)  # results of another run are told before anything is fetched
-    files = {} if request.dry_run else find_weights(metrics, weights, vgg_weights)
+    given = (metrics, weights, vgg_weights)
+    files, missing = ({}, unfetched(*given)) if request.dry_run else (find_weights(*given), [])
     identity = {"metric": "fidelity", **settings,
                 "weights": {name: sha256_of(file) for name, file in files.items()}}
     with claimed_results(request, title, FILES, [model],
-                         {**settings, "samples": samples, "reals": count}) as results:
+                         {**settings, "samples": samples, "reals": count}, [],
+                         [Task("Comparing", samples, "picture", more=f" with {count:,} real ones")],
+                         missing) as results:
         with work_on(request, model, "fidelity", samples + count, "img", identity) as work:
             result = measure(
                 model.g, reals, samples, request.seed, metrics=metrics, mirror=mirror,

@@ -75,8 +75,11 @@ def generate(
         drawings_of_seeds,
         planned_files,
     )
-    from cli.rendering.results import tell_settings
+    from cli.rendering.results import tell_rendering
     from cli.reports.tables import refuse_existing
+    from cli.running.announcement import announce, open_first
+    from cli.running.estimates import Task
+    from latentlab.files import make_directory
 
     model = request.open()
     if lod is not None:
@@ -88,14 +91,18 @@ def generate(
         pictures = drawings_of_seeds(model, seeds or [], psis, noise_mode)
     files = planned_files(request.output, list(pictures), psis)
     refuse_existing(files, request.overwrite)
+    task = Task("Rendering", len(pictures) * len(psis), "picture", model.g)
     if request.dry_run:
-        tell_settings({
+        tell_rendering(request, files, {
             "pictures": len(pictures), "first": plain_text(files[0]),
             "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
             "noise_mode": noise_mode, "lod": lod, **model.settings(),
-        })
+        }, task)
     else:
+        make_directory(request.output)
+        announce([task], model.place)
         draw(pictures, psis, files)
+        open_first(files[-1])
 # fmt: on
 
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options.common import checkpoint_argument
-from cli.text import tell
+from cli.text import say_held, tell
 
 if TYPE_CHECKING:
     from latentlab import Checkpoint
+
+
+_LARGE = 100_000_000  # bytes, that are not read in the blink of an eye
 
 
 @click.command()
@@ -27,9 +30,12 @@ def info(checkpoint: str, as_json: bool) -> None:
       latentlab info network-snapshot.pkl
       latentlab info builtin:digits-stylegan2 --json
     """
+    from cli.models import say_opening
     from cli.reports.description import describe
     from latentlab import load
 
+    say_opening(checkpoint, _LARGE)
+    say_held()
     opened = load(checkpoint)
     if as_json:
         click.echo(json.dumps(_finite(_facts(opened)), indent=1, allow_nan=False))

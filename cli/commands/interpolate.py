@@ -68,7 +68,8 @@ def interpolate(
     from cli.projecting.saved_latents import origins_of
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
-    from cli.rendering.walks import Walk, draw, on_circles, on_lines, planned_files
+    from cli.rendering.walks import STRIP, Walk, draw, on_circles, on_lines, planned_files
+    from cli.running.estimates import Task
     from latentlab.editing.interpolation import places
 
     model = request.open()
@@ -86,7 +87,9 @@ def interpolate(
         "latents": told(origins_of(keys), model),
         **request.settings(bool(seeds)), **model.settings(),
     }
-    draw_or_tell(request, planned_files(walk), settings, partial(draw, model.g, walk), latents)
+    draw_or_tell(request, planned_files(walk), settings, partial(draw, model.g, walk), latents,
+                 task=Task("Rendering", len(way), "frame", model.g),
+                 first=request.output / (request.video or STRIP))
 # fmt: on
 
 

@@ -80,6 +80,7 @@ def mix(
     from cli.projecting.saved_latents import origins_of
     from cli.rendering.mixtures import TABLE, draw, end_of, planned_files, planned_grids
     from cli.rendering.results import draw_or_tell
+    from cli.running.estimates import Task
     from latentlab.latents import style_layers
 
     model = request.open()
@@ -101,7 +102,9 @@ def mix(
         "latents": told(origins_of(saved), model),
     }
     draw_or_tell(request, files, {**which, **settings},
-                 partial(draw, model.g, grids, settings, request.output))
+                 partial(draw, model.g, grids, settings, request.output),
+                 task=Task("Rendering", len(files) - len(grids) - 1, "picture", model.g),
+                 first=grids[0].sheet)
 # fmt: on
 
 

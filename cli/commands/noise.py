@@ -45,7 +45,7 @@ def noise(
       latentlab noise builtin:digits-stylegan1 --fine-from 32 -o noise
     """
     from cli.measuring.noise import FILES, write
-    from cli.measuring.work import claimed_results, work_on
+    from cli.measuring.work import claimed_results, sampling, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
@@ -55,8 +55,10 @@ def noise(
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}
     identity = {"metric": "stochastic_variation", **settings}
+    tasks = [sampling(model, request, "Varying the noise of", samples, "latent",
+                      pictures=draws * len(sets), more=f", {draws} draws each")]
     with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
-                         {**settings, "samples": samples}) as results:
+                         {**settings, "samples": samples}, tasks=tasks) as results:
         with work_on(request, model, "noise", samples, "latent", identity) as work:
             result = stochastic_variation(
                 model.g, samples, draws, request.seed, fine_from=fine_from,

@@ -62,11 +62,14 @@ def paste_back(
         raise click.UsageError("Give either --face-file, or --direction and --strengths.")
     from cli.projecting.pasting import Pasting, files_for, paste_all
     from cli.projecting.returning_faces import FaceChoice, find_faces
+    from cli.running.announcement import open_first
 
     paste = Pasting(photos, feather, decoding.policy())
     found = find_faces(places, FaceChoice(face, directions, strengths or []))
     files = files_for(found, output, paste, overwrite)
     failures = paste_all(paste, files)
     say(f"{counted(len(files) - len(failures), 'photo')} of {len(files)} written to {output}")
+    for file in [file for file in files.values() if file.exists()][:1]:
+        open_first(file)
     leave(failures)
 # fmt: on

@@ -56,20 +56,21 @@ def ppl(
           --samples 5000 -o ppl
     """
     from cli.measuring.path_length import FILES, check_fit, write
-    from cli.measuring.work import claimed_results, work_on
-    from cli.models import open_model
-    from latentlab import distributed, perceptual_distance
+    from cli.measuring.work import claimed_results, sampling, work_on
+    from cli.models import open_distance, open_model
+    from latentlab import distributed
     from metrics import perceptual_path_length
     from metrics.path_protocols import PROTOCOLS
 
     paths = PROTOCOLS[protocol]
     model = open_model(checkpoint, request.device)
-    compare = perceptual_distance(distance, model.place)
+    compare = open_distance(distance, model.place)
     check_fit(compare, model.g, paths.crop)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
                 "seed": request.seed}
+    tasks = [sampling(model, request, "Measuring", samples, "path", pictures=2, distance=compare)]
     with claimed_results(request, f"Perceptual path length of {model.name}", FILES, [model],
-                         {**settings, "samples": samples}) as results:
+                         {**settings, "samples": samples}, tasks=tasks) as results:
         with work_on(request, model, protocol, samples, "path", settings) as work:
             result = perceptual_path_length(
                 model.g, compare, paths.space, paths.sampling, samples, paths.crop, request.seed,

@@ -1,9 +1,8 @@
 """latentlab train: train a generator, or continue."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -13,13 +12,18 @@ from cli.options.values import FiniteFloat
 from cli.running.interrupt import stop_on_signals
 from cli.running.processes import joined_processes
 from cli.running.training_bar import TrainingBar
-from cli.text import plain_text, say
+from cli.text import counted, plain_text, say
 
 if TYPE_CHECKING:
     from latentlab.datasets import Dataset
     from latentlab.training.config import TrainingConfig
     from latentlab.training.origin import Origin
     from latentlab.training.trainer import Losses, Trainer
+
+
+# Of the generator with derivatives, that take as long as the discriminator's part as well: both
+# networks are about as large, and the discriminator sees real pictures, too.
+_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -118,11 +122,31 @@ def train(request: TrainingRequest) -> None:
     if request.dry_run:
         facts = {"pictures": len(dataset), "seed": request.seed, "from": origin and origin.sha256}
         if distributed.is_main():
-            click.echo(json.dumps({**facts, **asdict(config)}, indent=1))
+            _tell(request, place, config, facts)
     else:
         trainer = Trainer(config, dataset, request.seed, place, origin)
         settle_threads(is_small(trainer.generator))
         _run(trainer, request)
+
+
+def _tell(
+    request: TrainingRequest, place: str, config: "TrainingConfig", facts: dict[str, Any]
+) -> None:
+    """Print what would be trained, with a guess from the generator alone of how long it takes."""
+    from cli.reports.dry_run import DryRun, tell_dry_run
+    from cli.running.estimates import Task
+    from latentlab.checkpoints.assemble import build_network
+    from latentlab.networks.generator import ImageGenerator
+
+    g = cast(ImageGenerator, build_network(config.generator)).to(place)
+    shown = max(round(request.kimg * 1000), 1)
+    task = Task("Training on", shown, "shown picture", g, _PASSES, gradients=True,
+                batch=config.batch)  # fmt: skip
+    names = ("log.csv", "contributions.csv", "contributions.png")
+    files = [request.output / name for name in names]
+    inputs = [f"{counted(facts['pictures'], 'picture')} in {plain_text(request.data)}"]
+    plan = DryRun([task], request.output, files, place, inputs=inputs)
+    tell_dry_run(plan, {**facts, **asdict(config)})
 
 
 def _config_for(

@@ -1,6 +1,5 @@
 """latentlab tune: a generator's weights, moved so that projected pictures come out right."""
 
-import json
 from pathlib import Path
 
 import click
@@ -56,13 +55,14 @@ def tune(
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
     """
-    from cli.projecting.tuning import open_tuning, tune_and_report
+    from cli.projecting.tuning import COMPARISON, open_tuning, tune_and_report
+    from cli.running.announcement import open_first
 
     work = open_tuning(checkpoint, folders, request, output, overwrite, device)
     if dry_run:
-        names = [folder.name for folder in work.pivots]
-        click.echo(json.dumps({"pictures": names, **work.facts}, indent=1))
+        work.tell(output)
         return
     tune_and_report(work, output)
     say(f"Tuned to {counted(len(work.pivots), 'picture')}; see {output}")
+    open_first(next(iter(work.pivots)) / COMPARISON)
 # fmt: on

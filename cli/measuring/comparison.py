@@ -11,12 +11,13 @@ from torch import nn
 
 from cli.measuring.path_length import check_fit
 from cli.measuring.separability import open_classifiers
-from cli.measuring.work import work_on
-from cli.models import Model
+from cli.measuring.work import sampling, work_on
+from cli.models import Model, open_distance
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from cli.running.estimates import Task
 from cli.running.wording import told
 from cli.threads import is_small, settle_threads
-from latentlab import LatentError, perceptual_distance
+from latentlab import LatentError
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
 from metrics import (
@@ -68,7 +69,7 @@ def open_settings(
     device = models[0].place
     compare = None
     if "ppl" in samples:
-        compare = perceptual_distance(needs.distance, device)
+        compare = open_distance(needs.distance, device)
         for model, name in product(models, needs.protocols):
             check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = needs.classifiers if "separability" in samples else ()
@@ -116,6 +117,22 @@ def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
             except LatentError as error:
                 done.refused[metric] = told(error)
     return done
+
+
+def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task]:
+    """Return what is measured of the models, for those who ask how long it takes."""
+    needs, request, tasks = settings.needs, settings.request, []
+    for model, (metric, count) in product(models, settings.samples.items()):
+        more: dict[str, Any] = {"more": " of each model"}
+        if metric == "ppl":
+            paths = {**more, "pictures": 2, "distance": settings.distance}
+            tasks += [sampling(model, request, f"{name}:", count, "path", **paths)
+                      for name in needs.protocols]  # fmt: skip
+        elif metric == "fidelity":
+            tasks.append(Task(f"{metric}:", count, "picture", **more))
+        else:
+            tasks.append(sampling(model, request, f"{metric}:", count, "picture", **more))
+    return tasks
 
 
 def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple[str, Run]]:

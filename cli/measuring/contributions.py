@@ -97,7 +97,8 @@ def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> 
                    "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
     facts = {"models": [model.facts() for model in found.models], **settings}
     results.finish(rows, facts | ({"left_out": found.refused} if found.refused else {}))
-    say(f"{counted(len(found.models), 'model')} measured; see {results.folder}")
+    say(f"{counted(len(found.models), 'model')} measured.")
+    results.point()
     end(found.refused)
 
 

@@ -117,6 +117,7 @@ def write(
     facts = {**model.facts(), **settings, **found.settings, "missing": dict(found.missing)}
     results.finish(table(model, found), facts)
     say(f"{counted(len(found), 'direction')} in {results.folder}")
+    results.point()
 
 
 def table(model: Model, found: Directions) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from cli.options.measuring import MeasuringRequest
 from cli.reports.page import Page
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
+from cli.running.announcement import open_first
 from cli.text import say
 from latentlab import OutputError
 from latentlab.images import save_picture
@@ -33,6 +34,7 @@ class Results:
         request: What the command line asks for.
         folder: Where they go.
         page: What ``report.html`` will hold.
+        planned: All files that will be there.
     """
 
     def __init__(self, request: MeasuringRequest, title: str, files: Sequence[str]) -> None:
@@ -45,7 +47,8 @@ class Results:
             raise OutputError(
                 f"{request.report} is a name of another result; choose another --report"
             )
-        refuse_existing([self.folder / name for name in names], request.overwrite)
+        self.planned = [self.folder / name for name in names]
+        refuse_existing(self.planned, request.overwrite)
 
     def tell(self, *lines: str) -> None:
         """Say what was found, and put it first on the page."""
@@ -94,7 +97,14 @@ class Results:
         """Finish with what one model was measured by, and say where to look."""
         facts = {**model.facts(), **result.settings, **more, "seconds": round(result.seconds, 1)}
         self.finish(model.tidy(result), facts)
+        self.point()
+
+    def point(self) -> None:
+        """Say where the results are, and which to open first: the page, or the first picture."""
         say(f"See {self.folder}")
+        pictures = [path for path in self._written if path.suffix == ".png"]
+        page = [self.folder / PAGE] if self.request.html else []
+        open_first([*page, *pictures, *self._written][0])
 
 
 def _plain(value: Any) -> str:

@@ -14,13 +14,14 @@ from torch import nn
 from cli.measuring.labelled_latents import named, read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
-from cli.measuring.work import claimed_results, work_on
+from cli.measuring.work import claimed_results, sampling, work_on
 from cli.models import open_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.saved_latents import latent_files
 from cli.reports.tables import short
+from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
-from cli.text import counted, plain_text, say
+from cli.text import counted, plain_text
 from latentlab import distributed, load_classifier
 from latentlab.files import sha256_of
 from latentlab.models import builtin_path
@@ -61,7 +62,8 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         "classifiers": {one.name: one.sha256 for one in opened},
     }  # fmt: skip
     title = f"Linear separability of {model.name}"
-    with claimed_results(request, title, FILES, [model], settings) as results:
+    tasks = [sampling(model, request, "Classifying", samples, "picture")]
+    with claimed_results(request, title, FILES, [model], settings, tasks=tasks) as results:
         work = work_on(request, model, "classifying", samples, "picture", settings)
         with work as begun, _planes() as fit_progress:
             result = linear_separability(
@@ -88,7 +90,8 @@ def measure_latents(
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
     title = f"Linear separability of {name}"
-    with claimed_results(request, title, FILES, [], settings) as results:
+    tasks = [Task("Dividing", len(read.latents), "latent")]
+    with claimed_results(request, title, FILES, [], settings, tasks=tasks) as results:
         with _planes() as progress:
             result = separability_from_labels(
                 read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
@@ -155,7 +158,7 @@ def write(
                    f"it, the plane tells nothing.{part}")  # fmt: skip
     results.page.table(side_by_side(result.samples))
     results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
-    say(f"See {results.folder}")
+    results.point()
 
 
 def summary(result: MetricResult) -> list[str]:

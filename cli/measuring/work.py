@@ -1,8 +1,8 @@
 """What all measuring commands do: plan their results, and work that can be continued."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,14 +10,18 @@ import click
 import latentlab
 from cli.measuring.partial import PartialResults
 from cli.measuring.results import Results
-from cli.models import Model
+from cli.models import Model, in_a_line
 from cli.options.measuring import MeasuringRequest
+from cli.reports.dry_run import DryRun, tell_dry_run
+from cli.running.announcement import announce
+from cli.running.estimates import Task
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
 from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import counted, say
 from latentlab import distributed
+from metrics.sampling import batch_size
 
 
 @contextmanager
@@ -28,8 +32,10 @@ def claimed_results(
     models: Sequence[Model],
     settings: dict[str, Any],
     left_out: Sequence[str] = (),
+    tasks: Sequence[Task] = (),
+    fetched: Sequence[Path] = (),
 ) -> Iterator[Results]:
-    """Hold the folder for the results of a command; a dry run prints the settings, and ends here.
+    """Hold the folder for the results of a command; a dry run says what they are, and ends here.
 
     Args:
         request: What the command line asks for.
@@ -38,19 +44,35 @@ def claimed_results(
         models: What is measured.
         settings: What else a dry run prints.
         left_out: What could not be read, with the reason.
+        tasks: The work, which is announced.
+        fetched: Files that are fetched before it.
 
     Raises:
         OutputError: If a result exists already and must not be replaced.
     """
     results = Results(request, title, files)
+    place = models[0].place if models else "cpu"
     if request.dry_run:
-        facts = [model.facts() for model in models]
         if distributed.is_main():
-            click.echo(json.dumps({"models": facts, **settings}, indent=1, default=str))
+            told = [in_a_line(model.opened, model.name) for model in models]
+            plan = DryRun(
+                tasks, results.folder, results.planned, place, told, refused=left_out,
+                fetched=fetched,
+            )  # fmt: skip
+            facts = {"models": [model.facts() for model in models], **settings}
+            tell_dry_run(plan, facts)
             end(left_out)
         raise click.exceptions.Exit(0)
     with claimed(results.folder):
+        announce(tasks, place)
         yield results
+
+
+def sampling(
+    model: Model, request: MeasuringRequest, verb: str, count: int, noun: str, **more: Any
+) -> Task:
+    """Return the task of a metric that renders numbered samples; ``more`` are Task's."""
+    return Task(verb, count, noun, model.g, batch=batch_size(model.g, request.batch), **more)
 
 
 def end(left_out: Sequence[str], diverged: int = 0) -> None:

@@ -41,6 +41,7 @@ Perceptual distances:
   FILE                   TorchScript like NVIDIA's vgg16.pt
 
 """
+AS_JSON = "latentlab.dry_run_as_json"  # of click's context: whether --json was given
 _EXAMPLES = "\b\nExamples:"
 
 checkpoint_argument = click.argument("checkpoint", metavar="CKPT")
@@ -58,9 +59,6 @@ cutoff_option = click.option(
     "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
     help="Truncate the first N layers only; default: what the checkpoint says, or all.",
 )  # fmt: skip
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Check the inputs, print the settings, and stop."
-)
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), metavar="N", expose_value=False,
     callback=ask_for_threads,
@@ -83,6 +81,31 @@ def device_option(command: Command) -> Command:
         help="cpu, cuda, cuda:1, mps; auto takes cuda where there is one.",
     )  # fmt: skip
     return device(threads_option(command))
+
+
+def dry_run_option(command: Command) -> Command:
+    """--dry-run, and --json beside it, which the context keeps for what prints."""
+
+    def keep(ctx: click.Context, _: click.Parameter, wanted: bool) -> bool:
+        ctx.meta[AS_JSON] = wanted
+        return wanted
+
+    @functools.wraps(command)
+    def checked(**arguments: Any) -> None:
+        if click.get_current_context().meta[AS_JSON] and not arguments["dry_run"]:
+            raise click.UsageError("--json goes with --dry-run.")
+        command(**arguments)
+
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, expose_value=False, callback=keep,
+        help="With --dry-run, print it as one JSON object.",
+    )  # fmt: skip
+    dry_run = click.option(
+        "--dry-run", is_flag=True,
+        help="Check the inputs, say what would be done, how long it takes and what is missing, "
+        "and stop.",
+    )  # fmt: skip
+    return cast(Command, dry_run(as_json(checked)))
 
 
 def seed_option(text: str) -> Callable[[Command], Command]:

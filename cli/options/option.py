@@ -49,10 +49,10 @@ class Option(click.Option):
         try:
             return super().type_cast_value(ctx, value)
         except click.BadParameter as error:
-            if "not in the range" not in error.message:
+            if " is not in the range " not in error.message:
                 raise
-            text = f"{value} is out of range; give {_rule(self.type)}."
-            raise click.BadParameter(text, ctx, self) from error
+            number, phrase, _ = error.message.partition(" is not in the range ")
+            raise click.BadParameter(f"{number}{phrase}{_rule(self.type)}.", ctx, self) from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return what the value may be."""

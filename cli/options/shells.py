@@ -104,14 +104,26 @@ class Bash(_Silent):
         return "\n".join(each if quoted else _QUOTED.sub(r"\\\1", each) for each in ready)
 
 
-class Zsh(_Silent, ZshComplete):
-    """Zsh, which quotes by itself."""
+class _WholeWords(_Silent):
+    """For shells that put a completion in place of the whole word, and quote by themselves."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """Return the completions; those of --option=value with the option."""
+        found = super().get_completions(args, incomplete)
+        option, equals, _ = incomplete.partition("=")
+        if not equals or not option.startswith("--"):
+            return found
+        return [CompletionItem(f"{option}={item.value}") for item in found]
+
+
+class Zsh(_WholeWords, ZshComplete):
+    """Zsh."""
 
     name, source_template = "zsh", _ZSH
 
 
-class Fish(_Silent, FishComplete):
-    """Fish, which quotes by itself."""
+class Fish(_WholeWords, FishComplete):
+    """Fish."""
 
     name, source_template = "fish", _FISH
 

@@ -16,6 +16,8 @@ from cli.pictures.plan import Job, Layout, PicturePlan, make_plan
 from cli.pictures.records import Record, Source, without_landmarks
 from cli.pictures.report import Outcome, PictureReport, finished, refused, row_of
 from cli.reports.tables import MANIFEST
+from cli.running.announcement import announce
+from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from latentlab import ImageError, __version__
 from latentlab.faces import FacePoints
@@ -75,9 +77,15 @@ class Cutting:
         return found is None or found.points.array().ravel().tolist() == known
 
 
+def task_of(plan: PicturePlan) -> Task:
+    """Return what is left to do, in words."""
+    return Task("Aligning", len(plan.left), "photo")
+
+
 def align_pictures(cutting: Cutting, plan: PicturePlan) -> Generator[Outcome, None, None]:
     """Align what is left, one by one, and yield what becomes of each picture."""
     make_directory(plan.layout.output / RECORDS)
+    announce([task_of(plan)], "cpu")
     with ProgressBar(len(plan.left), "aligning", "picture") as bar:
         for job in plan.left:
             yield _aligned(job, cutting, plan.layout)

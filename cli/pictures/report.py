@@ -13,6 +13,7 @@ import pandas as pd
 from cli.pictures.plan import PicturePlan
 from cli.pictures.records import Record
 from cli.reports.tables import MANIFEST, write_manifest, write_table
+from cli.running.announcement import open_first
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
 from cli.running.interrupt import unwind_on_sigterm
@@ -20,6 +21,8 @@ from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import ImageError, LatentlabError, NoFaceError, distributed
 from latentlab.files import sha256_of
+
+COMPARISON = "comparison.png"  # of a projection: the picture beside it
 
 _PAUSE = 5.0  # seconds between writes
 _SHARE = 0.05  # of the time, at most, goes into writing; a report of many pictures takes a while
@@ -82,6 +85,11 @@ class PictureReport:
         return [outcome.row for outcome in self._outcomes.values() if outcome is not None]
 
     @property
+    def notes(self) -> list[str]:
+        """Why pictures were left out so far."""
+        return [row["note"] for row in self.rows if row["status"] != "ok"]
+
+    @property
     def records(self) -> dict[str, Record]:
         """The records of all results, by name."""
         found = [each for each in self._outcomes.values() if each is not None]
@@ -139,13 +147,20 @@ class PictureReport:
         Args:
             verb: What has been done to the others, which is said first; None says nothing.
         """
-        rows = self.rows
-        notes = [row["note"] for row in rows if row["status"] != "ok"]
+        rows, notes = self.rows, self.notes
         if verb is not None and distributed.is_main():
             total = counted(len(rows), "picture")
             say(f"{len(rows) - len(notes)} of {total} {verb}; see {self.path}")
+            for file in self._pictures()[:1]:
+                open_first(file)
         diverged = any(row["status"] == "diverged" for row in rows)
         leave(notes, DIVERGED if diverged else PARTLY_BAD)
+
+    def _pictures(self) -> list[Path]:
+        """Return what shows each result best: the comparison, or its only picture."""
+        shown = [(name, COMPARISON if COMPARISON in record.files else next(iter(record.files)))
+                 for name, record in self.records.items() if record.files]  # fmt: skip
+        return [self.layout.folder(name) / file for name, file in shown]
 
 
 def _as_json(facts: dict[str, Any]) -> Any:

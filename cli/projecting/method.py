@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from cli.models import open_model
+from cli.models import open_distance, open_model
 from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
 from cli.projecting.starts import SavedStarts
 from cli.projecting.targets import TargetReader
-from latentlab import Generator, ProjectorSettings, __version__, perceptual_distance
+from latentlab import Generator, ProjectorSettings, __version__
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
@@ -62,7 +62,7 @@ def open_method(
         None if search.start is None else SavedStarts(search.start, model, request.any_checkpoint)
     )
     reader.check(pictures)
-    distance = perceptual_distance(request.distance, model.place)
+    distance = open_distance(request.distance, model.place)
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,

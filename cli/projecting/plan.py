@@ -1,10 +1,8 @@
 """Where projections go, and whether what is left to project can be used at all."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-
-import click
 
 from cli.pictures.choice import Choice
 from cli.pictures.plan import Layout, PicturePlan, make_plan
@@ -12,9 +10,11 @@ from cli.pictures.report import PictureReport, refused
 from cli.projecting.files import FILES, RECORD, REPORT
 from cli.projecting.method import Method
 from cli.projecting.overview import PAGE, PLOT
+from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST
+from cli.running.estimates import Task
 from cli.running.wording import told
-from cli.text import plain_text
+from cli.text import counted, plain_text
 from latentlab import ImageError, distributed
 
 
@@ -61,15 +61,33 @@ def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]
     raise ImageError(first)
 
 
+def task_of(method: Method, plan: PicturePlan) -> Task:
+    """Return what is left to do, for those who ask how long it takes."""
+    space, steps = method.settings.space.upper(), method.settings.steps
+    more = f" into {space}, {steps:,} steps each"
+    return Task("Projecting", len(plan.left), "picture", method.g, steps, more, method.distance,
+                gradients=True, batch=method.batch)  # fmt: skip
+
+
 def tell_plan(method: Method, plan: PicturePlan, report: PictureReport) -> None:
-    """Print which pictures would be projected, and the settings, as JSON; report the others."""
+    """Print what a dry run has found: what would be projected, and what could not; report that."""
     if not distributed.is_main():
         return
-    usable = []
+    jobs = []
     for job in plan.left:
         try:
             method.reader(job.picture)
-            usable.append(plain_text(job.picture))
+            jobs.append(job)
         except ImageError as error:
             report.add(refused(job.picture, error, **method.facts))
-    click.echo(json.dumps({"pictures": usable, "done": plan.done, **method.facts}, indent=1))
+    layout, request = plan.layout, method.request
+    names = [*FILES, RECORD, *([request.video] if request.video else [])]
+    results = [layout.folder(job.name) / name for job in jobs for name in names]
+    told = DryRun(
+        [replace(task_of(method, plan), count=len(jobs))], layout.output,
+        [*(layout.output / name for name in layout.reports), *results], method.facts["device"],
+        inputs=[f"{counted(len(jobs), 'picture')} left, {plan.done} done already"],
+        refused=report.notes,
+    )  # fmt: skip
+    pictures = [plain_text(job.picture) for job in jobs]
+    tell_dry_run(told, {"pictures": pictures, "done": plan.done, **method.facts})

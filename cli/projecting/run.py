@@ -14,9 +14,11 @@ from cli.pictures.records import Record
 from cli.pictures.report import Outcome, finished, refused, row_of
 from cli.projecting.files import publish, remove_stages, staged, write_files
 from cli.projecting.method import Method
+from cli.projecting.plan import task_of
 from cli.projecting.starts import together
 from cli.projecting.targets import Target
 from cli.projecting.video import projection_videos
+from cli.running.announcement import announce
 from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from latentlab import ImageError, NumericalError, Projection, distributed, project
@@ -32,6 +34,7 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
     if distributed.is_main():
         remove_stages(plan.layout.output)
     distributed.barrier()  # nobody makes a stage before the old ones are gone
+    announce([task_of(method, plan)], method.facts["device"])
     batches = plan.batches(method.batch)
     if not batches:
         return

@@ -9,19 +9,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cli.models import Model, open_model
+from cli.models import Model, open_distance, open_model
 from cli.options.projection import TuningRequest
 from cli.projecting.files import ALIGNMENT, MASK, TUNED, carry_alignment
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
+from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
+from cli.running.announcement import announce
+from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from latentlab import Generator, LatentError
 from latentlab.files import make_directory
 from latentlab.images import load_image, save_image, save_picture
 from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
-from latentlab.perceptual import PerceptualDistance, perceptual_distance
+from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import TuningSettings, apply_tuning, default_batch, save_tuning, tune
 from latentlab.projection.masks import load_mask
 from latentlab.projection.quality import masked_quality, pixel_quality
@@ -66,6 +69,20 @@ class PivotalTuning:
     pivots: dict[Path, Pivot]
     facts: dict[str, Any]
 
+    @property
+    def task(self) -> Task:
+        """What is to be done, for those who ask how long it takes."""
+        steps, batch = self.settings.steps, self.facts["batch"]
+        return Task("Tuning to", len(self.pivots), "picture", self.g, steps, f", {steps:,} steps",
+                    self.distance, gradients=True, batch=batch)  # fmt: skip
+
+    def tell(self, output: Path) -> None:
+        """Print what a dry run has found."""
+        names = [folder.name for folder in self.pivots]
+        files = [*_results(output, self.pivots), output / MANIFEST]
+        plan = DryRun([self.task], output, files, self.facts["device"], inputs=names)
+        tell_dry_run(plan, {"pictures": names, **self.facts})
+
 
 def open_tuning(
     checkpoint: str,
@@ -90,7 +107,7 @@ def open_tuning(
     }
     kept = [path for folder in sources for path in folder.rglob("*") if path.is_file()]
     refuse_existing([*_results(output, pivots), output / MANIFEST], overwrite, keep=kept)
-    distance = perceptual_distance(request.distance, model.place)
+    distance = open_distance(request.distance, model.place)
     distance.features(next(iter(pivots.values())).target[None].to(model.place))
     facts = {
         "distance_name": distance.name, "batch": request.batch or default_batch(g),
@@ -133,6 +150,7 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
     g, distance, facts = work.g, work.distance, work.facts
     pivots = list(work.pivots.values())
     make_directory(output)
+    announce([work.task], facts["device"])
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]
     targets = torch.stack([pivot.target for pivot in pivots])

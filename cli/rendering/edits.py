@@ -69,6 +69,12 @@ class Edits:
             "layers": "all" if self.layers is None else number_ranges(self.layers),
         }
 
+    @property
+    def frame_count(self) -> int:
+        """How many frames are rendered, those of videos among them."""
+        moves = len(sweep(self)) if self.request.video else 0
+        return len(self.pictures) * len(self.directions) * (len(self.strengths) + moves)
+
     def latents(self, picture: SavedLatent, direction: Direction) -> list[Tensor]:
         """Return the picture's latent [1,num_ws,w_dim] moved by each strength."""
         return [move(picture.ws, direction, strength, self.layers) for strength in self.strengths]
@@ -91,7 +97,7 @@ def read_directions(path: Path, model: Model, any_checkpoint: bool) -> tuple[Pat
 
 
 def planned_files(edits: Edits) -> list[Path]:
-    """Return all files that drawing writes."""
+    """Return all files that drawing writes: the table, the filmstrips, and what is in folders."""
     files = [edits.request.output / TABLE, *(_strip(edits, picture) for picture in edits.pictures)]
     for picture in edits.pictures:
         for direction in edits.directions:
@@ -108,10 +114,8 @@ def draw(g: Generator, edits: Edits) -> None:
     rows: list[dict[str, Any]] = []
     strip = len(edits.directions) * len(edits.strengths)
     size = tile_size(g.resolution, strip, SCREEN)
-    moves = len(sweep(edits)) if edits.request.video else 0
-    total = len(edits.pictures) * (strip + moves * len(edits.directions))
     # Unwinding leaves no half-written video behind.
-    with unwind_on_sigterm(), ProgressBar(total, "editing", unit="frame") as bar:
+    with unwind_on_sigterm(), ProgressBar(edits.frame_count, "editing", unit="frame") as bar:
 
         def render(ws: Tensor, noise: list[Tensor] | None) -> Tensor:
             image = render_ws(g, ws, noise=noise)

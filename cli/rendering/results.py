@@ -1,14 +1,15 @@
 """How commands that render end: nothing is lost, and a dry run only reports."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from cli.options.rendering import RenderingRequest
+from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
+from cli.running.announcement import announce, open_first
+from cli.running.estimates import Task
+from latentlab.files import make_directory
 
 
 def draw_or_tell(
@@ -17,19 +18,28 @@ def draw_or_tell(
     settings: dict[str, Any],
     draw: Callable[[], None],
     keep: Sequence[Path] = (),
+    *,
+    task: Task,
+    first: Path,
 ) -> None:
-    """Draw ``files`` and write the manifest; for a dry run, print the settings instead.
+    """Announce ``task``, draw ``files`` and write the manifest; a dry run says so instead.
 
     Results are replaced only where the request allows it, files to ``keep`` never.
+    At the end, ``first`` is what to open first.
     """
     refuse_existing([*files, request.output / MANIFEST], request.overwrite, keep)
     if request.dry_run:
-        tell_settings(settings)
+        tell_rendering(request, [*files, request.output / MANIFEST], settings, task)
         return
+    make_directory(request.output)  # or say that it cannot be made, and nothing else
+    announce([task], settings["device"])
     draw()
     write_manifest(request.output, settings, files)
+    open_first(first)
 
 
-def tell_settings(settings: dict[str, Any]) -> None:
-    """Print settings as JSON."""
-    click.echo(json.dumps(settings, indent=1))
+def tell_rendering(
+    request: RenderingRequest, files: Sequence[Path], settings: dict[str, Any], task: Task
+) -> None:
+    """Print what a rendering command would do."""
+    tell_dry_run(DryRun([task], request.output, files, settings["device"]), settings)

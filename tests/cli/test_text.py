@@ -1,9 +1,10 @@
 import io
 import sys
 
+import click
 import pytest
 
-from cli.text import number_ranges, one_line, tell
+from cli.text import number_ranges, one_line, say_held, say_soon, tell
 
 
 @pytest.mark.parametrize(("numbers", "text"), [
@@ -27,3 +28,23 @@ def test_what_the_encoding_of_stdout_lacks_is_escaped(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", errors="strict"))
     tell("caf\xe9 \udcff")
     assert raw.getvalue() == b"caf\\xe9 \\udcff\n"
+
+
+def test_a_terminal_is_told_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with click.Context(click.Command("c")):
+        say_soon("Opening ...")
+        assert capsys.readouterr().err == "Opening ...\n"
+        say_held()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_is_told_once_the_work_begins(capsys):
+    with click.Context(click.Command("c")):
+        say_soon("Opening a ...")
+        say_soon("Opening b ...")
+        assert capsys.readouterr().err == ""
+        say_held()
+        assert capsys.readouterr().err == "Opening a ...\nOpening b ...\n"
+        say_soon("Opening c ...")
+    assert capsys.readouterr().err == "Opening c ...\n"

@@ -228,7 +228,7 @@ def test_missing_sources_are_named(photos: Path) -> None:
 
 
 def test_a_dry_run_writes_nothing(photos: Path) -> None:
-    result = run(photos, photos, "--dry-run")
+    result = run(photos, photos, "--dry-run", "--json")
     told = json.loads(result.stdout)
     assert (len(told["pictures"]), told["done"], told["size"]) == (5, 0, 128)
     assert not (photos.parent / "out").exists()

@@ -104,7 +104,7 @@ def test_the_digits_need_a_generator_of_their_size():
 
 
 def test_a_dry_run_projects_nothing(tmp_path, folder):
-    done = run(folder, "--dry-run", "-o", tmp_path / "out")
+    done = run(folder, "--dry-run", "--json", "-o", tmp_path / "out")
     assert done.exit_code == 0
     facts = json.loads(done.stdout)
     assert (facts["generated"], facts["real"], facts["steps"]) == (3, 3, 1000)
@@ -113,7 +113,7 @@ def test_a_dry_run_projects_nothing(tmp_path, folder):
 
 def test_a_dry_run_names_bad_pictures_and_ends_as_the_run_would(tmp_path, folder):
     (folder / "broken.png").write_bytes(b"no picture")
-    done = run(folder, "--dry-run", "-o", tmp_path / "out")
+    done = run(folder, "--dry-run", "--json", "-o", tmp_path / "out")
     assert done.exit_code == 4
     assert "Left out: " in done.stderr
     assert len(json.loads(done.stdout)["left_out"]) == 1

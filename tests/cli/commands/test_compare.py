@@ -136,7 +136,7 @@ def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_a_dry_run_tells_what_would_be_measured(tmp_path):
-    done = compare(tmp_path / "out", A, B, "--dry-run")
+    done = compare(tmp_path / "out", A, B, "--dry-run", "--json")
     facts = json.loads(done.stdout)
     assert facts["samples"] == {"ppl": 50_000, "contributions": 1024, "droplets": 256}
     assert len(facts["models"]) == 2

@@ -76,5 +76,5 @@ def test_an_empty_folder_is_a_usage_error(tmp_path):
 
 
 def test_a_dry_run_names_the_models(tmp_path):
-    done = run(snapshots(tmp_path / "run", 0, 5), "--dry-run", "-o", tmp_path / "out")
+    done = run(snapshots(tmp_path / "run", 0, 5), "--dry-run", "--json", "-o", tmp_path / "out")
     assert len(json.loads(done.stdout)["models"]) == 2

@@ -197,7 +197,9 @@ class TestBoundaries:
 
 
 def test_a_dry_run_writes_nothing(model, tmp_path):
-    done = found(model, "--method", "sefa", "--layers", "0-3", "--dry-run", "-o", tmp_path / "out")
+    done = found(
+        model, "--method", "sefa", "--layers", "0-3", "--dry-run", "--json", "-o", tmp_path / "out"
+    )
     facts = json.loads(done.stdout)
     assert (facts["method"], facts["layers"], facts["samples"]) == ("sefa", "0-3", 100_000)
     assert not (tmp_path / "out").exists()

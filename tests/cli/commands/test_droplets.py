@@ -58,6 +58,6 @@ def test_none_are_found_in_the_bundled_model(tmp_path):
 
 
 def test_the_threshold_is_the_librarys(tmp_path):
-    done = droplets(tmp_path / "out", MODEL, "--dry-run")
+    done = droplets(tmp_path / "out", MODEL, "--dry-run", "--json")
     assert json.loads(done.stdout)["threshold"] == THRESHOLD
     assert not (tmp_path / "out").exists()

@@ -134,7 +134,9 @@ def test_the_manifest_lists_every_file(saved, tmp_path):
 
 
 def test_a_dry_run_writes_nothing(saved, tmp_path):
-    done = edited(saved, "--seeds", 0, "--direction", 0, "--dry-run", "-o", tmp_path / "out")
+    done = edited(
+        saved, "--seeds", 0, "--direction", 0, "--dry-run", "--json", "-o", tmp_path / "out"
+    )
     assert json.loads(done.stdout)["strengths"] == [-3, -1.5, 0, 1.5, 3]
     assert not (tmp_path / "out").exists()
 

@@ -89,7 +89,7 @@ def test_a_stopped_measurement_is_continued(tmp_path, pooled, monkeypatch):
 
 
 def test_a_dry_run_tells_and_writes_nothing(tmp_path):
-    done = command(tmp_path / "out", "--samples", 100, "--dry-run")
+    done = command(tmp_path / "out", "--samples", 100, "--dry-run", "--json")
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["samples"], told["reals"], told["metrics"]) == (100, 100, list(METRICS))

@@ -483,7 +483,16 @@ def test_noise_that_does_not_fit_is_refused(change, g, model, tmp_path):
 
 
 def test_a_dry_run_tells_the_settings_and_writes_nothing(model, tmp_path):
-    options = ["--seeds", "0-2", "--truncation-psi", "1,0.5", "--dry-run", "-o", tmp_path / "o"]
+    options = [
+        "--seeds",
+        "0-2",
+        "--truncation-psi",
+        "1,0.5",
+        "--dry-run",
+        "--json",
+        "-o",
+        tmp_path / "o",
+    ]
     result = CliRunner().invoke(main, ["generate", str(model), *map(str, options)])
     settings = json.loads(result.stdout)
     assert (settings["pictures"], settings["truncation_psi"]) == (3, [1.0, 0.5])

@@ -148,7 +148,7 @@ class TestResults:
         assert manifest["settings"]["pictures"] == ["anna", "ben"]
 
     def test_a_dry_run_writes_nothing(self, saved, tmp_path):
-        done = walked(saved, "--seeds", "0-3", "--dry-run", "-o", tmp_path / "out")
+        done = walked(saved, "--seeds", "0-3", "--dry-run", "--json", "-o", tmp_path / "out")
         assert json.loads(done.stdout)["frames"] == 181
         assert not (tmp_path / "out").exists()
 

@@ -279,7 +279,7 @@ def test_table_and_manifest_tell_how_it_was_made(model, tmp_path):
 
 
 def test_a_dry_run_tells_the_settings_and_writes_nothing(model, tmp_path):
-    options = ("--rows", "0-1", "--cols", "2", "--layers", "middle", "--dry-run")
+    options = ("--rows", "0-1", "--cols", "2", "--layers", "middle", "--dry-run", "--json")
     settings = json.loads(mixed(model, *options, "-o", tmp_path / "o").stdout)
     assert settings["layers"] == {"middle": [4, 5, 6, 7]}
     assert settings["rows"] == ["0", "1"]

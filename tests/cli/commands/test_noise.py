@@ -56,7 +56,7 @@ def test_colour_images_smaller_than_the_square_are_drawn(tmp_path):
 
 
 def test_a_dry_run_says_how_layers_would_be_split(tmp_path):
-    done = run(MODEL, "--fine-from", 8, "--dry-run", "-o", tmp_path / "out")
+    done = run(MODEL, "--fine-from", 8, "--dry-run", "--json", "-o", tmp_path / "out")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["split"] == "coarse 4, fine 8-32"
     assert not (tmp_path / "out").exists()

@@ -85,7 +85,7 @@ def test_the_papers_protocols_and_an_early_stop(tmp_path):
 
 
 def test_a_dry_run_measures_nothing(tmp_path):
-    done = ppl(tmp_path / "out", "--dry-run")
+    done = ppl(tmp_path / "out", "--dry-run", "--json")
     assert done.exit_code == 0
     facts = json.loads(done.stdout)
     assert facts["samples"] == 50_000

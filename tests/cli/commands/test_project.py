@@ -479,7 +479,9 @@ def test_a_picture_is_never_replaced_by_its_own_projection(model, photo, tmp_pat
 
 def test_a_dry_run_prints_the_settings_and_writes_nothing(model, photo, tmp_path):
     path = photo("a.png")
-    result = project(model, path, "--space", "w+", "--dry-run", "-o", tmp_path / "out", steps=7)
+    result = project(
+        model, path, "--space", "w+", "--dry-run", "--json", "-o", tmp_path / "out", steps=7
+    )
     assert result.exit_code == 0
     assert result.stderr == ""
     printed = json.loads(result.stdout)
@@ -490,7 +492,9 @@ def test_a_dry_run_prints_the_settings_and_writes_nothing(model, photo, tmp_path
 
 
 def test_a_dry_run_tells_of_a_bad_picture(bad, model, photo, tmp_path):
-    result = project(model, photo("a.png"), bad("text"), "--dry-run", "-o", tmp_path / "out")
+    result = project(
+        model, photo("a.png"), bad("text"), "--dry-run", "--json", "-o", tmp_path / "out"
+    )
     assert result.exit_code == 4
     assert "text.png" in result.stderr
     assert json.loads(result.stdout)["pictures"] == [str(tmp_path / "a.png")]
@@ -512,5 +516,5 @@ def test_a_dry_run_refuses_what_the_run_would(
     monkeypatch.chdir(tmp_path)
     latentlab.save(make_generator(**SETTINGS), "model.safetensors")
     (tmp_path / "file").write_text("here already")
-    for mode in ([], ["--dry-run"]):
+    for mode in ([], ["--dry-run", "--json"]):
         check_refused(code, checkpoint, picture, *mode, "-o", folder)

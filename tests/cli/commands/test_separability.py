@@ -78,7 +78,7 @@ class TestWithAClassifier:
             assert np.asarray(picture.convert("L")).std() > 10
 
     def test_a_dry_run_measures_nothing(self, tmp_path):
-        done = measure(tmp_path / "out", "--dry-run", "--keep", 30)
+        done = measure(tmp_path / "out", "--dry-run", "--json", "--keep", 30)
         facts = json.loads(done.stdout)
         assert (facts["n"], facts["num_keep"], facts["spaces"]) == (40, 30, ["z", "w"])
         assert not (tmp_path / "out").exists()
@@ -163,7 +163,7 @@ class TestWithLabels:
         assert "in the order of the folders, 00 to 59" in done.stderr
 
     def test_a_dry_run_reads_both(self, own):
-        facts = json.loads(of_own(own, "--dry-run").stdout)
+        facts = json.loads(of_own(own, "--dry-run", "--json").stdout)
         assert (facts["n"], facts["names"]) == (60, ["last", "first", "coin"])
 
     @pytest.mark.parametrize(

@@ -73,7 +73,9 @@ def test_a_place_in_a_run_is_in_thousands_of_pictures(tmp_path):
 
 
 def test_dry_run_prints_the_settings_and_writes_nothing(tmp_path):
-    done = train(tmp_path / "run", "--dry-run", "--gamma", "3", "--learning-rate", "0.001")
+    done = train(
+        tmp_path / "run", "--dry-run", "--json", "--gamma", "3", "--learning-rate", "0.001"
+    )
     settings = json.loads(done.stdout)
     assert (settings["r1_gamma"], settings["learning_rate"]) == (3.0, 0.001)
     assert settings["pictures"] == 1498
@@ -105,7 +107,7 @@ def test_a_run_starts_from_a_checkpoint(tmp_path):
     assert facts["from"] == latentlab.load(origin).sha256
     assert facts["config"]["generator"]["z_dim"] == 64  # the checkpoint's
     assert facts["config"]["r1_gamma"] == 10  # the config's
-    shown = json.loads(train(again, *options, "--dry-run").stdout)
+    shown = json.loads(train(again, *options, "--dry-run", "--json").stdout)
     assert shown["from"] == facts["from"]
     assert "Nothing left to do" in train(again, *options).stderr
     refused = train(again, "--config", "stylegan2-f", "--kimg", "0.016")

@@ -189,6 +189,7 @@ def test_a_single_folder_and_several(model, projections, tmp_path):
             "--distance",
             "builtin:digits",
             "--dry-run",
+            "--json",
             "-o",
             tmp_path / "x",
         )
@@ -235,7 +236,7 @@ class TestRefused:
                 "-o", tmp_path / "o")  # fmt: skip
         own = hashlib.sha256(model.read_bytes()).hexdigest()
         replace(record, identity={"sha256": own}).write(folder / RECORD)
-        result = run("tune", model, folder, *TUNING, "--dry-run", "-o", tmp_path / "o")
+        result = run("tune", model, folder, *TUNING, "--dry-run", "--json", "-o", tmp_path / "o")
         assert result.exit_code == 0, result.stderr
 
     def test_folders_that_hold_no_projection(self, model, projections, tmp_path):

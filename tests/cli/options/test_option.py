@@ -118,7 +118,7 @@ def test_a_range_that_only_forbids_negative_numbers_is_not_shown():
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("0", "0 is out of range; give 1 to 10,000,000."), ("x", "not a valid integer"),
+    ("0", "0 is not in the range 1 to 10,000,000."), ("x", "not a valid integer"),
 ])  # fmt: skip
 def test_numbers_out_of_range_are_refused_in_words(text, words):
     result = CliRunner().invoke(main, ["ppl", "m", "--samples", text, "-o", "o"])

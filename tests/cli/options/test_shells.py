@@ -81,10 +81,18 @@ def ask(shell, program, words, current):
                           check=True)  # fmt: skip
 
 
-@pytest.mark.parametrize(("shell", "current"), [("zsh", "2"), ("fish", "builtin:digits-s")])
-def test_zsh_and_fish_get_whole_words(shell, current, program):
-    done = ask(shell, program, "latentlab ppl builtin:digits-s", current)
-    assert done.stdout.split() == ["builtin:digits-stylegan1", "builtin:digits-stylegan2"]
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(("words", "replies"), [
+    ("ppl builtin:digits-s", ["builtin:digits-stylegan1", "builtin:digits-stylegan2"]),
+    ("ppl m --distance=lpips-a", ["--distance=lpips-alex"]),
+    ("project m 'my photos/'", ["my photos/anna (1).jpg"]),
+])  # fmt: skip
+def test_zsh_and_fish_get_whole_words(shell, words, replies, program):
+    current = str(words.count(" ") - words.count("'") // 2 + 1)
+    if shell == "fish":
+        current = words.rpartition(" ")[2] if "'" not in words else "'my photos/'"
+    done = ask(shell, program, f"latentlab {words}", current)
+    assert done.stdout.splitlines() == replies
     assert done.stderr == ""
 
 

@@ -123,7 +123,7 @@ def test_limit_takes_the_first_and_shuffle_orders_them_by_the_seed(model, tmp_pa
     photos = draw(tmp_path / "photos", *map(str, range(8)))
 
     def listed(*options):
-        result = project(model, photos, *options, "--dry-run", "-o", tmp_path / "out")
+        result = project(model, photos, *options, "--dry-run", "--json", "-o", tmp_path / "out")
         return [Path(picture).stem for picture in json.loads(result.stdout)["pictures"]]
 
     assert listed("--limit", 3) == ["0", "1", "2"]

@@ -53,7 +53,7 @@ facts |= {{
     "missing": run("ppl", folder / "missing.pkl", "-o", folder / "missing"),
     "ppl": run(*{PPL}, "-o", folder / "ppl"),
     "separability": run(*{SEPARABILITY}, "-o", folder / "separability"),
-    "dry": run(*{TRAIN}, "--dry-run", "-o", folder / "dry"),
+    "dry": run(*{TRAIN}, "--dry-run", "--json", "-o", folder / "dry"),
     "odd": run(*{TRAIN}, "--batch", 9, "-o", folder / "odd"),
     "train": run(*{TRAIN}, "--kimg", 0.016, "-o", folder / "train"),
     "continued": run(*{TRAIN}, "--kimg", 0.016, "-o", folder / "begun"),

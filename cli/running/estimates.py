@@ -1,0 +1,150 @@
+"""How long work will take and how much memory: judged by a picture made on the real networks."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentlab import distributed
+from latentlab.networks.generator import ImageGenerator
+from latentlab.numerics import full_precision
+from latentlab.perceptual import PerceptualDistance
+
+Pass = Callable[[int], Tensor]  # makes so many pictures, and whatever else is done with each
+
+_QUICK = 0.25  # seconds; a pass as short as this is timed a second time, with a whole batch
+_MOST_AT_ONCE = 16  # pictures of a batch that is timed
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work that makes pictures over and over.
+
+    Attributes:
+        verb: What is done, as a sentence begins: "Projecting".
+        count: How many times.
+        noun: What one of them is: "picture".
+        g: Whose pictures; None where none are made.
+        pictures: Made for each.
+        more: What else the sentence says, from its comma: ", 1,000 steps each".
+        distance: Looks at all of them; None where nothing does.
+        gradients: Whether derivatives are taken.
+        batch: Pictures at once.
+    """
+
+    verb: str
+    count: int
+    noun: str
+    g: ImageGenerator | None = None
+    pictures: float = 1
+    more: str = ""
+    distance: PerceptualDistance | None = None
+    gradients: bool = False
+    batch: int = 1
+
+    @property
+    def text(self) -> str:
+        """The work in words: "Projecting 40 pictures into W, 1,000 steps each"."""
+        return f"{self.verb} {self.count:,} {self.noun}{'s' * (self.count != 1)}{self.more}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that work takes, and bytes of memory at its peak: of the GPU where one is used."""
+
+    seconds: float
+    memory: int
+
+
+def estimate(task: Task) -> Estimate | None:
+    """Judge a task by one of its pictures, and by a batch where that is quick.
+
+    Processes that torchrun started share the work.
+
+    Returns:
+        What to expect, right to a factor of a few; None where no pictures are made.
+    """
+    if task.g is None or task.count == 0:
+        return None
+    run = _one_pass(task, task.g)
+    single, held = _timed(lambda: run(1))
+    share, batch = single, max(min(task.batch, _MOST_AT_ONCE), 1)
+    if single < _QUICK:  # the first pass of all also prepares the networks
+        share = _timed(lambda: run(batch))[0] / batch
+        if share * batch < _QUICK:
+            share = min(share, _timed(lambda: run(batch))[0] / batch)
+    seconds = share * task.pictures * task.count / distributed.size()
+    return Estimate(seconds, _used(task.g.device) + held * max(task.batch - batch, 0))
+
+
+def duration(seconds: float) -> str:
+    """Write a time that is a guess: "about 3 h 20 min"."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {5 * round(seconds / 5)} s"
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 60:
+        return f"about {minutes} min"
+    hours, rest = divmod(5 * round(minutes / 5), 60)
+    if hours >= 48:
+        return f"about {round(hours / 24)} days"
+    return f"about {hours} h" + (f" {rest} min" if rest else "")
+
+
+def size(count: int) -> str:
+    """Write a number of bytes that is a guess: "about 1.2 GB"."""
+    return f"about {max(count / 1e9, 0.1):.1f} GB"
+
+
+def _one_pass(task: Task, g: ImageGenerator) -> Pass:
+    """Return what makes pictures as the task does; no stream of random numbers moves on."""
+
+    def make(count: int) -> Tensor:
+        z = torch.zeros(count, g.z_dim, device=g.device)
+        z[:, 0] = 1
+        c = torch.zeros(count, g.c_dim, device=g.device) if g.c_dim else None
+        z.requires_grad_(task.gradients)
+        images = g(z, c)
+        seen = [images.mean()]
+        if task.distance is not None:
+            seen += [feature.mean() for feature in task.distance.features(images)]
+        total = torch.stack([each.float().cpu() for each in seen]).sum()
+        return torch.autograd.grad(total, z)[0] if task.gradients else total
+
+    @full_precision()
+    def run(count: int) -> Tensor:
+        with torch.set_grad_enabled(task.gradients):
+            return make(count)
+
+    return run
+
+
+def _timed(run: Callable[[], Tensor]) -> tuple[float, int]:
+    """Return the seconds of a pass, and the bytes that it keeps for derivatives."""
+    held: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        held[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    started = time.perf_counter()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        run()  # ends on the CPU, and so after the GPU
+    return time.perf_counter() - started, sum(held.values())
+
+
+def _used(device: torch.device) -> int:
+    """Return the most bytes that this process has used so far, on the GPU if that computes."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    with suppress(ImportError):  # Windows has no such module
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return 0

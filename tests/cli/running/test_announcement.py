@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from cli.running import announcement
+from cli.running.announcement import announce, open_first, place_in_words
+from cli.running.estimates import Estimate, Task
+from tests.conftest import make_generator
+
+MANY = Task("Projecting", 40, "picture", make_generator(), 1000, " into W, 1,000 steps each")
+
+
+@pytest.fixture(autouse=True)
+def two_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+
+def test_work_is_announced_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(announcement, "estimate", lambda _: Estimate(12_000, 0))
+    announce([MANY], "cpu")
+    assert capsys.readouterr() == ("", (
+        "Projecting 40 pictures into W, 1,000 steps each, on cpu with 2 threads: about 3 h 20 min."
+        "\n"
+    ))  # fmt: skip
+
+
+def test_several_tasks_are_told_together_and_each_once(monkeypatch, capsys):
+    monkeypatch.setattr(announcement, "estimate", lambda task: task.g and Estimate(30, 0))
+    tasks = [Task("ppl:", 50, "path", make_generator()) for _ in range(2)]
+    announce([*tasks, Task("droplets:", 5, "picture")], "cpu")
+    told = "ppl: 50 paths; droplets: 5 pictures, on cpu with 2 threads: about 1 min.\n"
+    assert capsys.readouterr().err == told
+
+
+def test_few_pictures_are_not_timed(monkeypatch, capsys):
+    def fail(_):
+        raise AssertionError
+
+    monkeypatch.setattr(announcement, "estimate", fail)
+    announce([Task("Rendering", 3, "picture", make_generator())], "cpu")
+    assert capsys.readouterr().err == "Rendering 3 pictures, on cpu with 2 threads.\n"
+
+
+def test_nothing_is_announced_where_nothing_is_left(capsys):
+    announce([Task("Projecting", 0, "picture", make_generator())], "cpu")
+    announce([], "cpu")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_only_the_main_process_speaks(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("latentlab.distributed.is_main", lambda: False)
+    announce([MANY], "cpu")
+    open_first(tmp_path / "grid.png")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_file_to_open_is_named(capsys, tmp_path):
+    open_first(tmp_path / "grid.png")
+    assert capsys.readouterr() == ("", f"Open {tmp_path / 'grid.png'}\n")
+
+
+def test_a_place_is_told_with_its_threads_and_processes(monkeypatch):
+    assert place_in_words("cpu") == "cpu with 2 threads"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
+    assert place_in_words("cuda:1") == "cuda:1 (NVIDIA H200)"
+    monkeypatch.setattr("latentlab.distributed.size", lambda: 2)
+    assert place_in_words("cpu") == "2 processes, each on cpu with 2 threads"
