@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import latentlab
-from cli.text import plain_text
+from cli.text import distinct_names, plain_text
 from latentlab import Checkpoint, Generator, apply_tuning, load_tuning
 from latentlab.files import sha256_of
 from latentlab.latents import one_hot
@@ -65,6 +65,11 @@ class Model:
     opened: Checkpoint
     g: Generator
     place: str
+
+    @property
+    def short_name(self) -> str:
+        """What titles and plots call it: its name without folders."""
+        return distinct_names([self.name])[0]
 
     @property
     def sha256(self) -> str:

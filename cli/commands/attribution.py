@@ -78,7 +78,7 @@ def attribution(
                 "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
-    with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
+    with claimed_results(request, f"Attribution to {model.short_name}", FILES, [model],
                          {**settings, "left_out": pictures.refused}, pictures.refused) as results:
         with work_on(request, model, "projecting", total, "picture", identity) as work:
             found = project_groups(model.g, pictures, compare, count, asked, **work)

@@ -87,7 +87,7 @@ def directions(
     wanted = DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
-    title = f"Directions in W of {model.name}"
+    title = f"Directions in W of {model.short_name}"
     with claimed_results(request, title, FILES, [model], settings) as results:
         found, notes = find(model, wanted, opened, request, settings)
         if distributed.is_main():

@@ -42,7 +42,7 @@ def droplets(
 
     model = open_model(checkpoint, request.device)
     settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
-    with claimed_results(request, f"Droplets of {model.name}", FILES, [model],
+    with claimed_results(request, f"Droplets of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}) as results:
         with work_on(request, model, "droplets", samples, "picture", settings) as work:
             result = measure(model.g, samples, request.seed, threshold=threshold, noise=noise,

@@ -66,7 +66,7 @@ def fidelity(
     settings = {"data": reals.fingerprint, "metrics": metrics, "mirror": mirror,
                 "seed": request.seed}
     count = min(samples, len(reals))
-    title = f"Fidelity of {model.name}"
+    title = f"Fidelity of {model.short_name}"
     Results(request, title, FILES)  # results of another run are told before anything is fetched
     files = {} if request.dry_run else find_weights(metrics, weights, vgg_weights)
     identity = {"metric": "fidelity", **settings,

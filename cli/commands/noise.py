@@ -55,7 +55,7 @@ def noise(
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}
     identity = {"metric": "stochastic_variation", **settings}
-    with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
+    with claimed_results(request, f"Stochastic variation of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}) as results:
         with work_on(request, model, "noise", samples, "latent", identity) as work:
             result = stochastic_variation(

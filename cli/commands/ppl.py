@@ -66,7 +66,7 @@ def ppl(
     check_fit(compare, model.g, paths.crop)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
                 "seed": request.seed}
-    with claimed_results(request, f"Perceptual path length of {model.name}", FILES, [model],
+    with claimed_results(request, f"Perceptual path length of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}) as results:
         with work_on(request, model, protocol, samples, "path", settings) as work:
             result = perceptual_path_length(

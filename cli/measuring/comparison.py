@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
@@ -13,6 +12,7 @@ from cli.measuring.path_length import check_fit
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from cli.text import distinct_names
 from latentlab import LatentError, load_classifier, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
@@ -93,9 +93,8 @@ class Measured:
 
 
 def labels_of(models: Sequence[Model]) -> list[str]:
-    """Return the models' file names, or their whole names where two would be alike."""
-    files = [Path(model.name).name for model in models]
-    return files if len(set(files)) == len(files) else [model.name for model in models]
+    """Return the models' file names, with folders where two would be alike."""
+    return distinct_names([model.name for model in models])
 
 
 def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:

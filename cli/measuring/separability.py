@@ -61,7 +61,7 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
         "classifiers": {one.name: one.sha256 for one in opened},
     }  # fmt: skip
-    title = f"Linear separability of {model.name}"
+    title = f"Linear separability of {model.short_name}"
     with claimed_results(request, title, FILES, [model], settings) as results:
         work = work_on(request, model, "classifying", samples, "picture", settings)
         with work as begun, _planes() as fit_progress:
@@ -88,7 +88,7 @@ def measure_latents(
         "layer": layer, "n": len(read.latents), "num_keep": keep,
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
-    title = f"Linear separability of {name}"
+    title = f"Linear separability of {plain_text(latents.absolute().name)}"
     with claimed_results(request, title, FILES, [], settings) as results:
         with _planes() as progress:
             result = separability_from_labels(
