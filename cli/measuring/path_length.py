@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from cli.measuring.results import Results
 from cli.models import Model
+from cli.reports.numbers import in_words, number_of, rows_of
 from cli.reports.plot_style import QUIET, colour, draw_shares, new_figure, quieten, shortened
 from cli.reports.tables import short
 from cli.reports.tiles import tiles
@@ -33,9 +34,12 @@ def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
 def write(results: Results, model: Model, result: MetricResult) -> None:
     """Say the path length, and write table, plots and page."""
     results.tell(summary(result))
+    results.warn(*result.notes)
     results.table(LENGTHS, result.samples)
     results.page.section("Distribution")
-    results.figure(HISTOGRAM, histogram({model.name: result}), "How often each path length occurs.")
+    results.figure(
+        HISTOGRAM, histogram({model.short_name: result}), "How often each path length occurs."
+    )
     results.page.section("The lowest and the highest paths")
     results.figure(EXTREMES, _extremes(model.g, result), "Pictures at the start of the steps "
                    "that changed least and most; below each, its path length.")  # fmt: skip
@@ -44,12 +48,8 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
 
 def summary(result: MetricResult) -> str:
     """Say the value, and what it is worth."""
-    settings = result.settings
-    stopped = ", stopped early as asked" if settings["stopped_early"] else ""
-    return (
-        f"{settings['protocol']} = {result.value:.4g}, 95 % interval {result.ci_low:.4g} to "
-        f"{result.ci_high:.4g}, from {settings['n']:,} paths{stopped}."
-    )
+    (row,) = rows_of(result)
+    return f"{row['protocol']} = {in_words(row)}, from {row['n']:,} paths."
 
 
 def histogram(results: Mapping[str, MetricResult]) -> Figure:
@@ -64,11 +64,12 @@ def histogram(results: Mapping[str, MetricResult]) -> Figure:
     low, high = (positive.min(), positive.max()) if len(positive) else (1.0, 1.0)
     edges = np.geomspace(low, max(high, low * 1.01), _BINS + 1).tolist()
     labels = shortened(list(lengths))
+    written = [number_of(rows_of(result)[0]) for result in results.values()]
     for i, (name, label) in enumerate(zip(lengths, labels, strict=True)):
         values, mean = np.clip(lengths[name], low, None), results[name].value
         draw_shares(axes, values, edges, i, label)
         axes.axvline(mean, color=colour(i), linestyle="--", linewidth=1)
-        axes.annotate(f"{mean:.4g}", (mean, 1), (3, -3 - 13 * i), color=colour(i),
+        axes.annotate(written[i], (mean, 1), (3, -3 - 13 * i), color=colour(i),
                       xycoords=("data", "axes fraction"), textcoords="offset points",
                       va="top", fontsize=9, zorder=5,
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip

@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -66,12 +66,14 @@ class Page:
         """
         self._add("cards", cards=[(title, list(lines)) for title, lines in cards])
 
-    def table(self, frame: pd.DataFrame, caption: str = "") -> None:
+    def table(self, frame: pd.DataFrame, caption: str = "", numeric: Collection[str] = ()) -> None:
         """Add a table; numbers to four significant digits, missing values as a dash.
 
-        The first column stays in sight where the others have to be moved along.
+        The first column stays in sight where the others have to be moved along. ``numeric`` are
+        columns of numbers that are text already.
         """
-        numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
+        numbers = [pd.api.types.is_numeric_dtype(frame[name]) or name in numeric
+                   for name in frame.columns]  # fmt: skip
         head = [_cell(name, number) for name, number in zip(frame.columns, numbers, strict=True)]
         body = [
             [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
