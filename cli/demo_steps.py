@@ -122,5 +122,5 @@ def compare_models(results: Results, device: str) -> list[str]:
     settings = open_settings(_COUNTS, needs, results.request, models)
     facts = {"samples": _COUNTS, **settings.identity()}
     with claimed(results.folder):
-        measured = [measure(model, model.name, settings) for model in models]
+        measured = [measure(model, settings) for model in models]
         return write_comparison(results, measured, facts, with_published=False)

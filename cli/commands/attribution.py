@@ -60,6 +60,7 @@ def attribution(
       latentlab attribution builtin:digits-stylegan2 builtin:digits \\
           --distance builtin:digits --most-real 20 --steps 200 -o attribution
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.attribution import FILES, write
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
@@ -67,7 +68,7 @@ def attribution(
     from latentlab import distributed, perceptual_distance
     from metrics.source_attribution import AttributionSettings, project_groups
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
     compare = perceptual_distance(distance, model.place)
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here

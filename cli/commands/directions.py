@@ -70,6 +70,7 @@ def directions(
           --latents projections --labels labels.csv -o svm
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
+    (name,) = request.titles([checkpoint])
     from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
@@ -78,7 +79,7 @@ def directions(
     from latentlab import distributed
     from latentlab.latents import style_layers
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     _ = model.g.w_mean  # raises where there is no W
     numbers = None if layers is None else tuple(style_layers(layers, model.g.num_ws))
     c = label_of(model.g, label)

@@ -34,13 +34,14 @@ def droplets(
       latentlab droplets ffhq.pkl -o droplets
       latentlab droplets builtin:digits-stylegan1 --samples 64 --html -o droplets
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.droplets import FILES, write
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics import droplets as measure
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
     with claimed_results(request, f"Droplets of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}) as results:

@@ -44,13 +44,14 @@ def noise(
       latentlab noise ffhq.pkl --samples 50 --truncation-psi 0.7 --html -o noise
       latentlab noise builtin:digits-stylegan1 --fine-from 32 -o noise
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.noise import FILES, write
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     sets = noise_sets(model.g, fine_from)
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}

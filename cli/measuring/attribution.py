@@ -12,6 +12,7 @@ from cli.measuring.results import Results
 from cli.measuring.work import end
 from cli.models import Model
 from cli.pictures.real_pictures import RealPictures
+from cli.reports.numbers import in_words, interval, number_of, rows_of
 from cli.reports.plot_style import (
     QUIET,
     colour,
@@ -51,6 +52,7 @@ def write(
     generated = len(result.samples) - len(real)
     names = [*(f"generated {i}" for i in range(generated)), *real.names]
     results.tell(summary(result))
+    results.warn(*result.notes)
     results.table(DISTANCES, result.samples.assign(picture=names))
     results.page.section("Distances", *(f"Left out: {line}." for line in real.refused))
     caption = "How often each distance between a picture and its projection occurs."
@@ -67,14 +69,15 @@ def write(
 
 def summary(result: MetricResult) -> str:
     """Say how well the distances tell the groups apart."""
-    values = _values(result)
+    rows = {row["quantity"]: row for row in rows_of(result)}
+    values = {quantity: number_of(row) for quantity, row in rows.items()}
     real, generated = result.settings["num_real"], result.settings["num_generated"]
     return (
-        f"Area under the ROC curve {result.value:.3f}, 95 % interval {result.ci_low:.3f} to "
-        f"{result.ci_high:.3f}, from {generated:,} generated and {real:,} real pictures; median "
-        f"distance {values['generated_median']:.4g} and {values['real_median']:.4g}. At the "
-        f"threshold {values['threshold']:.4g}, {values['true_positive_rate']:.0%} of the real and "
-        f"{values['false_positive_rate']:.0%} of the generated are taken for real."
+        f"Area under the ROC curve {in_words(rows['auc'])}, from {generated:,} generated and "
+        f"{real:,} real pictures; median distance {values['generated_median']} and "
+        f"{values['real_median']}. At the threshold {values['threshold']}, a share of "
+        f"{values['true_positive_rate']} of the real and {values['false_positive_rate']} of the "
+        "generated are taken for real."
     )
 
 
@@ -111,7 +114,8 @@ def roc_curve(result: MetricResult) -> Figure:
     points = curve(*groups_of(result.samples).values())
     rates = points["false_positive_rate"], points["true_positive_rate"]
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
-    area = f"area {result.value:.3f}, 95 % interval {result.ci_low:.3f} to {result.ci_high:.3f}"
+    row = rows_of(result)[0]
+    area = f"area {number_of(row)}, 95 % interval {interval(row)}"
     axes.plot(*rates, color=colour(0), clip_on=False, label=area)
     axes.fill_between(*rates, color=colour(0), alpha=0.12, linewidth=0)
     place = _values(result)[["false_positive_rate", "true_positive_rate"]]

@@ -12,7 +12,6 @@ from cli.measuring.path_length import check_fit
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
-from cli.text import distinct_names
 from latentlab import LatentError, load_classifier, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
@@ -77,33 +76,29 @@ def open_settings(
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model, and what could not be, with the reason, by metric.
-
-    ``label`` is what the page calls it.
-    """
+    """What was measured of one model, and what could not be, with the reason, by metric."""
 
     model: Model
-    label: str
     results: list[MetricResult]
     refused: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """What the page calls it."""
+        return self.model.short_name
 
     def of(self, metric: str) -> MetricResult | None:
         """Return the first result of a metric, or None."""
         return next((result for result in self.results if result.metric == metric), None)
 
 
-def labels_of(models: Sequence[Model]) -> list[str]:
-    """Return the models' file names, with folders where two would be alike."""
-    return distinct_names([model.name for model in models])
-
-
-def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
+def measure(model: Model, settings: ComparisonSettings) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
-    done, request = Measured(model, label, [], {}), settings.request
+    done, request = Measured(model, [], {}), settings.request
     for metric, count in settings.samples.items():
         for name, run in _runs(metric, model, settings):
             identity = {"metric": name, "samples": count, **settings.identity()}
-            title = f"{name} of {label}"
+            title = f"{name} of {model.short_name}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:
                     done.results.append(run(num_samples=count, seed=request.seed, **work))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cli.measuring.results import Results
 from cli.models import Model
+from cli.reports.numbers import in_words, rows_of
 from cli.reports.plot_style import WIDTH, new_figure
 from latentlab import Generator
 from latentlab.images import tensor_to_picture
@@ -37,6 +38,7 @@ _OPAQUE = 0.9
 def write(results: Results, model: Model, result: MetricResult) -> None:
     """Say how many there are, and write table, plot and page."""
     results.tell(*summary(result))
+    results.warn(*result.notes)
     results.table(DETECTIONS, result.samples)
     results.page.section("Where they are" if len(result.samples) else "Some of the pictures")
     results.figure(HEAT, heat(model.g, result), caption(result))
@@ -45,9 +47,9 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
 
 def summary(result: MetricResult) -> list[str]:
     """Say in how many pictures droplets are, and in which layers."""
-    n, found = result.settings["n"], result.samples
-    interval = f"95 % interval {100 * result.ci_low:.1f} to {100 * result.ci_high:.1f} %"
-    lines = [f"{found['sample'].nunique()} of {n:,} pictures have a droplet ({interval})."]
+    row, found = rows_of(result)[0], result.samples
+    hits = found["sample"].nunique()
+    lines = [f"{hits} of {row['n']:,} pictures have a droplet: a share of {in_words(row)}."]
     layers = found.groupby("layer", sort=False)["sample"].nunique().sort_values(ascending=False)
     if len(layers):
         words = ", ".join(f"{layer} ({count})" for layer, count in layers.items())

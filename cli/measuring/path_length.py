@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from cli.measuring.results import Results
 from cli.models import Model
+from cli.reports.numbers import in_words, number_of, rows_of
 from cli.reports.plot_style import (
     QUIET,
     colours_of,
@@ -44,6 +45,7 @@ def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
 def write(results: Results, model: Model, result: MetricResult) -> None:
     """Say the path length, and write table, plots and page."""
     results.tell(summary(result))
+    results.warn(*result.notes)
     results.table(LENGTHS, result.samples)
     results.page.section("Distribution")
     results.figure(
@@ -57,12 +59,8 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
 
 def summary(result: MetricResult) -> str:
     """Say the value, and what it is worth."""
-    settings = result.settings
-    stopped = ", stopped early as asked" if settings["stopped_early"] else ""
-    return (
-        f"{settings['protocol']} = {result.value:.4g}, 95 % interval {result.ci_low:.4g} to "
-        f"{result.ci_high:.4g}, from {settings['n']:,} paths{stopped}."
-    )
+    (row,) = rows_of(result)
+    return f"{row['protocol']} = {in_words(row)}, from {row['n']:,} paths."
 
 
 def histogram(
@@ -81,7 +79,7 @@ def histogram(
     labels = shortened(list(lengths), _NAME)
     for (name, values), label in zip(lengths.items(), labels, strict=True):
         mean = results[name].value
-        text = f"{label}: mean {mean:.4g}"
+        text = f"{label}: mean {number_of(rows_of(results[name])[0])}"
         draw_shares(axes, np.clip(values, edges[0], None), edges, colours[name], text)
         axes.axvline(max(mean, edges[0]), color=colours[name], linestyle="--", linewidth=1)
     log_axis(axes, edges)

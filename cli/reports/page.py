@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,7 @@ _WIDEST = 950  # CSS pixels
 _DENSITY = 1.5  # pixels of a plot for one CSS pixel, so that it is sharp on fine screens
 _MANY = 5  # sections, from which on the page begins with a list of them
 _WIDE = 9  # columns, from which on a table is set in smaller letters
+_PROSE = 60  # characters, from which on a cell has sentences
 _LONG = 28  # characters of a word that may be broken in a table
 
 Card = tuple[str, Sequence[tuple[str, str]]]  # a title, and lines of a label and its text
@@ -67,12 +68,14 @@ class Page:
         """
         self._add("cards", cards=[(title, list(lines)) for title, lines in cards])
 
-    def table(self, frame: pd.DataFrame, caption: str = "") -> None:
+    def table(self, frame: pd.DataFrame, caption: str = "", numeric: Collection[str] = ()) -> None:
         """Add a table; numbers to four significant digits, missing values as a dash.
 
-        The first column stays in sight where the others have to be moved along.
+        The first column stays in sight where the others have to be moved along. ``numeric`` are
+        columns of numbers that are text already.
         """
-        numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
+        numbers = [pd.api.types.is_numeric_dtype(frame[name]) or name in numeric
+                   for name in frame.columns]  # fmt: skip
         head = [_cell(name, number) for name, number in zip(frame.columns, numbers, strict=True)]
         body = [
             [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
@@ -121,7 +124,8 @@ def _cell(value: Any, number: bool) -> dict[str, Any]:
         return {"text": text, "kind": "number"}
     long = any(len(word) > _LONG for word in text.split())
     interval = len(text) <= _LONG and text[-1:] == ")" and any(c.isdigit() for c in text)
-    return {"text": text, "kind": "long" if long else "interval" if interval else ""}
+    kind = "long" if long else "interval" if interval else "prose" if len(text) > _PROSE else ""
+    return {"text": text, "kind": kind}
 
 
 def _anchor(title: str, taken: set[str]) -> str:

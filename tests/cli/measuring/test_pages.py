@@ -73,3 +73,21 @@ def test_models_of_one_file_name_are_told_apart_without_their_whole_paths(small,
     title = "before/model.safetensors and after/model.safetensors"
     assert f"<h1>{title}</h1>" in html
     assert f"<title>{title}</title>" in html
+
+
+def test_the_numbers_of_each_metric_have_a_table_without_columns_of_dashes(small, tmp_path):
+    paths = [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
+    for path in paths:
+        latentlab.save(small, path)
+    done = CliRunner().invoke(main, [
+        "compare", *map(str, paths), "--metric", "droplets", "--metric", "contributions",
+        "--samples", "droplets=2,contributions=4", "-o", str(tmp_path / "out"),
+    ])  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    html = html[html.index('<section id="numbers">') :]
+    html = html[: html.index("</section>")]
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["Droplets", "Contributions"]
+    for table in re.findall("<tbody>.*?</tbody>", html, re.S):
+        rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in table.split("<tr>")[1:]]
+        assert all(set(column) != {"\u2013"} for column in zip(*rows, strict=True))

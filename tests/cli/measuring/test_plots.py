@@ -14,6 +14,7 @@ from cli.measuring.comparison import Measured
 from cli.measuring.comparison_page import _add_plots
 from cli.reports.plot_style import colours_of
 from cli.reports.tiles import tiles
+from metrics import MetricResult
 from metrics.separability.planes import OK, ONE_CLASS
 from tests.support.figures import cut, empty_axes, overlapping, seen_texts
 
@@ -24,9 +25,9 @@ NAMES = [*LONG, "StyleGAN2 (FFHQ)"]
 
 def paths(values):
     samples = pd.DataFrame({"path_length": np.asarray(values, dtype=float)})
-    settings = {"protocol": "ppl2_wend", "distance": "builtin:digits"}
-    value = float(samples["path_length"].mean())
-    return SimpleNamespace(metric="path_length", samples=samples, value=value, settings=settings)
+    rows = pd.DataFrame({"value": [samples["path_length"].mean()], "standard_error": [0.3]})
+    settings = {"protocol": "ppl2_wend", "distance": "builtin:digits", "n": len(samples)}
+    return MetricResult("path_length", rows, settings, samples)
 
 
 def many(seed):
@@ -55,11 +56,10 @@ def distances(generated, real):
     groups = ["generated"] * len(generated) + ["real"] * len(real)
     samples = pd.DataFrame({"group": groups, "distance": [*generated, *real], "status": "ok"})
     rows = pd.DataFrame({
-        "quantity": ["threshold", "false_positive_rate", "true_positive_rate"],
-        "value": [0.2, 0.3, 0.35],
+        "quantity": ["auc", "threshold", "false_positive_rate", "true_positive_rate"],
+        "value": [0.4, 0.2, 0.3, 0.35], "ci_low": 0.2, "ci_high": 0.6,
     })  # fmt: skip
-    return SimpleNamespace(samples=samples, rows=rows, value=0.4, ci_low=0.2, ci_high=0.6,
-                           settings={"distance": "builtin:digits"})  # fmt: skip
+    return MetricResult("attribution", rows, {"distance": "builtin:digits"}, samples)
 
 
 def spots(count):
@@ -160,12 +160,15 @@ def test_a_model_keeps_its_colour_where_another_is_missing():
     assert shades(separability_bars.compared(tables, colours)) == wanted
 
 
-def test_a_comparison_gives_each_model_one_colour(monkeypatch):
-    table = SimpleNamespace(metric="separability", samples=attributes(DIGITS))
-    models = [
-        Measured(None, NAMES[0], [table], {}), Measured(None, NAMES[1], [paths([1.0]), table], {}),
-        Measured(None, NAMES[2], [paths([2.0]), table], {}),
-    ]  # fmt: skip
+def test_a_comparison_gives_each_model_one_colour():
+    rows = pd.DataFrame({"value": [1.0]})
+    table = MetricResult("separability", rows, {}, attributes(DIGITS))
+    results_of = {
+        NAMES[0]: [table],
+        NAMES[1]: [paths([1.0]), table],
+        NAMES[2]: [paths([2.0]), table],
+    }
+    models = [Measured(SimpleNamespace(short_name=n), r, {}) for n, r in results_of.items()]
     drawn = {}
     results = SimpleNamespace(
         page=SimpleNamespace(section=lambda *_: None),
