@@ -19,6 +19,7 @@ from cli.measuring.verdicts import cautions, measures, values, values_in_lines, 
 from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast
 from cli.reports.numbers import with_interval
+from cli.reports.plot_style import colours_of
 from latentlab.images import grid, tensor_to_picture
 from latentlab.latents import draw_labels, z_from_seeds
 from metrics import MetricResult
@@ -136,17 +137,18 @@ def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, Me
 
 
 def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
-    """Draw what was measured of several models side by side."""
+    """Draw what was measured of several models side by side, each in a colour of its own."""
+    colours = colours_of([each.label for each in measured])
     if found := _results_by_model(measured, "path_length"):
         first = next(iter(found.values())).settings
         results.page.section("Path lengths")
-        results.figure(PATHS, histogram(found), f"How often each path length occurs "
+        results.figure(PATHS, histogram(found, colours), f"How often each path length occurs "
                        f"({first['protocol']}, distance {first['distance']}).")  # fmt: skip
     if found := _results_by_model(measured, "separability"):
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}
-        results.figure(ATTRIBUTES, compared(tables), "What planes in each space leave open of "
-                       "each attribute; shorter is better.")  # fmt: skip
+        results.figure(ATTRIBUTES, compared(tables, colours), "What planes in each space leave "
+                       "open of each attribute; shorter is better.")  # fmt: skip
     if found := _results_by_model(measured, "contributions"):
         results.page.section("Contribution of each resolution")
         rows = {name: result.rows for name, result in found.items()}

@@ -16,7 +16,7 @@ from cli.measuring.work import end, work_on
 from cli.models import Model, open_model, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import in_words
-from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
+from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
 from cli.reports.tables import write_table
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, OutputError, distributed
@@ -133,7 +133,8 @@ def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
             axes.bar_label(drawn, labels, label_type="center", color=ink, fontsize=8)
             left += share
         axes.set(xlim=(0, 100), xlabel="share, %", yticks=range(len(frames)))
-        axes.set_yticklabels(shortened(list(frames), 24))
+        axes.set_yticklabels(wrapped(list(frames), 24))
+        axes.tick_params(axis="y", length=0)
         axes.set_title(words, fontsize=10)
         axes.spines[["top", "right", "left"]].set_visible(False)
     panels[0].invert_yaxis()
@@ -160,17 +161,19 @@ def over_training(frame: pd.DataFrame) -> Figure:
 
 
 def _stack(axes: Axes, shares: pd.DataFrame) -> None:
-    kimg = shares.index.to_numpy() / 1000
-    axes.stackplot(kimg, shares.to_numpy().T, colors=shades(shares.shape[1]))
-    last = kimg[-1] if len(kimg) > 1 and kimg[-1] > kimg[0] else kimg[0] + 1
-    axes.set(xlim=(kimg[0], last), ylim=(0, 100), xlabel="thousand images shown in training")
+    kimg, stacked = shares.index.to_numpy() / 1000, shares.to_numpy().T
+    if len(kimg) == 1:  # of the first snapshot a bar: an area between one place and itself is none
+        axes.set_xticks(kimg, [f"{kimg[0]:g}"])
+        kimg, stacked = kimg + np.array([-0.5, 0.5]), stacked.repeat(2, axis=1)
+    axes.stackplot(kimg, stacked, colors=shades(shares.shape[1]))
+    axes.set(xlim=(kimg[0], kimg[-1]), ylim=(0, 100), xlabel="thousand images shown in training")
     quieten(axes)
 
 
 def _add_legend(figure: Figure, sizes: list[int]) -> None:
     colours = zip(sizes, shades(len(sizes)), strict=True)
-    handles = [Patch(color=shade, label=f"{size}x{size}") for size, shade in colours]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(sizes), frameon=False)
+    drawn = {f"{size}x{size}": Patch(color=shade) for size, shade in colours}
+    legend_outside(figure, drawn, "below")
 
 
 def log_contributions(trainer: Trainer, snapshot: Path) -> None:

@@ -20,6 +20,7 @@ _MISSING = "\u2013"  # an en dash
 _WIDEST = 950  # CSS pixels
 _DENSITY = 1.5  # pixels of a plot for one CSS pixel, so that it is sharp on fine screens
 _MANY = 5  # sections, from which on the page begins with a list of them
+_WIDE = 9  # columns, from which on a table is set in smaller letters
 _LONG = 28  # characters of a word that may be broken in a table
 
 Card = tuple[str, Sequence[tuple[str, str]]]  # a title, and lines of a label and its text
@@ -79,7 +80,8 @@ class Page:
             [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
             for row in frame.itertuples(index=False)
         ]
-        self._add("table", head=head, body=body, caption=caption)
+        wide = len(head) >= _WIDE
+        self._add("table", head=head, body=body, caption=caption, wide=wide)
 
     def picture(self, path: Path, caption: str, alt: str = "") -> None:
         """Add a PNG file, inside the page; small ones at their own size.
@@ -117,8 +119,11 @@ class Page:
 
 def _cell(value: Any, number: bool) -> dict[str, Any]:
     text = short(value) or _MISSING
+    if number:
+        return {"text": text, "kind": "number"}
     long = any(len(word) > _LONG for word in text.split())
-    return {"text": text, "kind": "number" if number else "long" if long else ""}
+    interval = len(text) <= _LONG and text[-1:] == ")" and any(c.isdigit() for c in text)
+    return {"text": text, "kind": "long" if long else "interval" if interval else ""}
 
 
 def _anchor(title: str, taken: set[str]) -> str:
