@@ -12,7 +12,7 @@ from cli.measuring.results import Results
 from cli.measuring.work import end
 from cli.models import Model
 from cli.pictures.real_pictures import RealPictures
-from cli.reports.numbers import in_words, interval, number_of, rows_of
+from cli.reports.numbers import in_words, number_of, rows_of
 from cli.reports.plot_style import (
     QUIET,
     colour,
@@ -96,9 +96,10 @@ def histogram(result: MetricResult) -> Figure:
         label = f"{name} ({len(values)})"
         draw_shares(axes, np.clip(values, edges[0], None), edges, colour(i), label)
     log_axis(axes, edges)
-    threshold = float(_values(result)["threshold"])
+    rows = {row["quantity"]: row for row in rows_of(result)}
+    threshold = rows["threshold"]["value"]
     axes.axvline(max(threshold, edges[0]), color=QUIET, linestyle="--", linewidth=1,
-                 label=f"threshold {threshold:.3g}")  # fmt: skip
+                 label=f"threshold {number_of(rows['threshold'])}")  # fmt: skip
     axes.set_xlabel(f"distance to the projection ({result.settings['distance']}), logarithmic")
     axes.set_ylabel("share of the group, %")
     handles, labels = axes.get_legend_handles_labels()
@@ -114,8 +115,7 @@ def roc_curve(result: MetricResult) -> Figure:
     points = curve(*groups_of(result.samples).values())
     rates = points["false_positive_rate"], points["true_positive_rate"]
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
-    row = rows_of(result)[0]
-    area = f"area {number_of(row)}, 95 % interval {interval(row)}"
+    area = f"area {in_words(rows_of(result)[0])}"
     axes.plot(*rates, color=colour(0), clip_on=False, label=area)
     axes.fill_between(*rates, color=colour(0), alpha=0.12, linewidth=0)
     place = _values(result)[["false_positive_rate", "true_positive_rate"]]

@@ -86,7 +86,7 @@ def measure_latents(
         "layer": layer, "n": len(read.latents), "num_keep": keep,
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
-    title = f"Linear separability of {plain_text(latents.absolute().name)}"
+    title = f"Linear separability of {name}"
     with claimed_results(request, title, FILES, [], settings) as results:
         with _planes() as progress:
             result = separability_from_labels(

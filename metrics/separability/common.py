@@ -47,15 +47,18 @@ def _valid(attributes: pd.DataFrame) -> set[str]:
 def _left_out(every: list[str], common: list[str], valid: Mapping[str, set[str]]) -> str:
     """Say which attributes do not count, and because of which models."""
     lacking = "; ".join(
-        f"in {model} {listed([name for name in every if name not in mine])}"
+        f"{listed([name for name in every if name not in mine])} of {model}"
         for model, mine in valid.items()
         if not mine.issuperset(every)
     )
     if not common:
-        return f"No score: no attribute has two classes among the samples kept of each ({lacking})."
+        return (
+            "No score: no attribute has two classes among the samples kept of each model. Only "
+            f"one class is among them for: {lacking}."
+        )
     return (
-        f"Counts {len(common)} of {len(every)} attributes, those valid in all models: of the "
-        f"others, only one class is among the samples kept ({lacking})."
+        f"Counts {len(common)} of {len(every)} attributes, those valid in all models. Only one "
+        f"class is among the samples kept for: {lacking}."
     )
 
 

@@ -25,8 +25,8 @@ NAMES = [*LONG, "StyleGAN2 (FFHQ)"]
 
 def paths(values):
     samples = pd.DataFrame({"path_length": np.asarray(values, dtype=float)})
-    rows = pd.DataFrame({"value": [samples["path_length"].mean()], "standard_error": [0.3]})
-    settings = {"protocol": "ppl2_wend", "distance": "builtin:digits", "n": len(samples)}
+    settings = {"protocol": "ppl2_wend", "distance": "builtin:digits"}
+    rows = pd.DataFrame({"value": [float(samples["path_length"].mean())]})
     return MetricResult("path_length", rows, settings, samples)
 
 
@@ -57,8 +57,9 @@ def distances(generated, real):
     samples = pd.DataFrame({"group": groups, "distance": [*generated, *real], "status": "ok"})
     rows = pd.DataFrame({
         "quantity": ["auc", "threshold", "false_positive_rate", "true_positive_rate"],
-        "value": [0.4, 0.2, 0.3, 0.35], "ci_low": 0.2, "ci_high": 0.6,
+        "value": [0.4, 0.2, 0.3, 0.35],
     })  # fmt: skip
+    rows.loc[0, ["ci_low", "ci_high"]] = 0.2, 0.6
     return MetricResult("attribution", rows, {"distance": "builtin:digits"}, samples)
 
 
@@ -161,14 +162,11 @@ def test_a_model_keeps_its_colour_where_another_is_missing():
 
 
 def test_a_comparison_gives_each_model_one_colour():
-    rows = pd.DataFrame({"value": [1.0]})
-    table = MetricResult("separability", rows, {}, attributes(DIGITS))
-    results_of = {
-        NAMES[0]: [table],
-        NAMES[1]: [paths([1.0]), table],
-        NAMES[2]: [paths([2.0]), table],
-    }
-    models = [Measured(SimpleNamespace(short_name=n), r, {}) for n, r in results_of.items()]
+    table = SimpleNamespace(metric="separability", samples=attributes(DIGITS))
+    models = [
+        Measured(SimpleNamespace(short_name=name), [*lengths, table], {})
+        for name, lengths in zip(NAMES, ([], [paths([1.0])], [paths([2.0])]), strict=True)
+    ]
     drawn = {}
     results = SimpleNamespace(
         page=SimpleNamespace(section=lambda *_: None),
