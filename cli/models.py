@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import latentlab
-from cli.text import plain_text, say_soon
+from cli.text import distinct_names, plain_text, say_soon
 from cli.threads import is_small, settle_threads
 from latentlab import (
     Checkpoint,
@@ -120,12 +120,26 @@ def resolve_device(name: str) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """An opened checkpoint: what it is called, and its generator on the device."""
+    """An opened checkpoint and its generator on the device.
+
+    Attributes:
+        name: How the command line names it: a path, or a bundled one.
+        opened: The checkpoint.
+        g: Its generator.
+        place: The device.
+        title: What it is to be called, where somebody has said so.
+    """
 
     name: str
     opened: Checkpoint
     g: Generator
     place: str
+    title: str = field(default="", kw_only=True)
+
+    @property
+    def short_name(self) -> str:
+        """What titles, tables and plots call it: its name without folders, unless told."""
+        return self.title or distinct_names([self.name])[0]
 
     @property
     def sha256(self) -> str:
@@ -140,13 +154,23 @@ class Model:
 
     def facts(self) -> dict[str, Any]:
         """Return what a manifest says of the model."""
-        return {"checkpoint": self.name, "kind": self.opened.kind, **self.digests}
+        return {"name": self.short_name, "checkpoint": self.name, "kind": self.opened.kind,
+                **self.digests}  # fmt: skip
 
-    def tidy(self, result: "MetricResult") -> "pd.DataFrame":
-        """Return a result's rows, with the model's name first and its SHA-256 last."""
-        frame = result.frame()
-        frame.insert(0, "model", self.name)
-        return frame.assign(sha256=self.sha256)
+    def tidy(self, result: "MetricResult", **own: Any) -> "pd.DataFrame":
+        """Return a result's rows, with the model's name first and its SHA-256 last.
+
+        ``own`` are more columns, after the metric's.
+        """
+        return with_model(result.frame(), self.short_name, self.sha256, **own)
+
+
+def with_model(frame: "pd.DataFrame", name: str, sha256: str, **own: Any) -> "pd.DataFrame":
+    """Return tidy rows with a model's name first and a SHA-256 last."""
+    from metrics.scheme import MODEL, SHA256, in_order
+
+    whole = frame.assign(**own, **{MODEL: name, SHA256: sha256})
+    return whole[in_order(whole.columns)]
 
 
 @dataclass(frozen=True)
@@ -193,15 +217,17 @@ class RenderingModel(Model):
         }
 
 
-def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Model:
+def open_model(checkpoint: str, device: str, tuning: Path | None = None, title: str = "") -> Model:
     """Open a checkpoint, tuned where there is a file for that, and move its generator.
 
-    It is computed with as many threads as suit it from then on.
+    It is computed with as many threads as suit it from then on. ``title`` is what it is called,
+    where that is not to be the name of its file.
     """
     place = resolve_device(device)
     opened = open_tuned(checkpoint, tuning)
     settle_threads(is_small(opened.generator))
-    return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
+    g = opened.generator.to(place)
+    return Model(plain_text(checkpoint), opened, g, place, title=title)
 
 
 def label_of(g: Generator, label: int | None) -> Tensor | None:

@@ -60,6 +60,7 @@ def attribution(
       latentlab attribution builtin:digits-stylegan2 builtin:digits \\
           --distance builtin:digits --most-real 20 --steps 200 -o attribution
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.attribution import FILES, write
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_distance, open_model
@@ -68,7 +69,7 @@ def attribution(
     from latentlab import distributed
     from metrics.source_attribution import AttributionSettings, project_groups
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
     compare = open_distance(distance, model.place)
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here
@@ -81,7 +82,7 @@ def attribution(
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
     tasks = [Task("Projecting", total, "picture", model.g, steps, f", {steps:,} steps each",
                   compare, gradients=True)]
-    with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
+    with claimed_results(request, f"Attribution to {model.short_name}", FILES, [model],
                          {**settings, "left_out": pictures.refused}, pictures.refused,
                          tasks) as results:
         with work_on(request, model, "projecting", total, "picture", identity) as work:

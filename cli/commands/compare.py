@@ -64,16 +64,19 @@ def compare(
     chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")
-    from cli.measuring.comparison import labels_of, measure, open_settings, tasks_of
+    labels = request.titles(checkpoints)
+    from cli.measuring.comparison import measure, open_settings, tasks_of
     from cli.measuring.comparison_page import planned_files, write_comparison
     from cli.measuring.results import Results
     from cli.measuring.work import claimed_results
     from cli.models import open_model
     from latentlab import distributed
 
-    models = [open_model(checkpoint, request.device) for checkpoint in checkpoints]
+    models = [
+        open_model(checkpoint, request.device, None, label)
+        for checkpoint, label in zip(checkpoints, labels, strict=True)
+    ]
     counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
-    labels = labels_of(models)
     title = f"{', '.join(labels[:-1])} and {labels[-1]}"
     files = planned_files(len(models))
     Results(request, title, files)  # results of another run are told before anything is fetched
@@ -82,10 +85,7 @@ def compare(
              **settings.identity()}
     tasks = tasks_of(models, settings)
     with claimed_results(request, title, files, models, facts, tasks=tasks) as results:
-        measured = [
-            measure(model, label, settings)
-            for model, label in zip(models, labels, strict=True)
-        ]
+        measured = [measure(model, settings) for model in models]
         if distributed.is_main():
             for line in write_comparison(results, measured, facts, published):
                 say(line)

@@ -36,8 +36,12 @@ def contributions(
     from latentlab import distributed
 
     names = list(expanded(checkpoints))
+    labels = request.titles(names)
     settings = {"samples": samples, "seed": request.seed}
-    told = [open_model(name, request.device) for name in names] if request.dry_run else []
+    told = [
+        open_model(name, request.device, None, label)
+        for name, label in zip(names if request.dry_run else [], labels, strict=False)
+    ]
     title = "Contribution of each resolution"
     tasks = [sampling(model, request, "Measuring", samples, "latent") for model in told] or [
         Task("Measuring", len(names), "model", more=f", {samples:,} latents each")]

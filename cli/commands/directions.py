@@ -78,6 +78,7 @@ def directions(
           --latents projections --labels labels.csv -o svm
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
+    (name,) = request.titles([checkpoint])
     from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
@@ -88,7 +89,7 @@ def directions(
     from latentlab import distributed
     from latentlab.latents import style_layers
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     _ = model.g.w_mean  # raises where there is no W
     numbers = None if layers is None else tuple(style_layers(layers, model.g.num_ws))
     c = label_of(model.g, label)
@@ -98,7 +99,7 @@ def directions(
     wanted = DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
-    title = f"Directions in W of {model.name}"
+    title = f"Directions in W of {model.short_name}"
     tasks = [sampling(model, request, "Classifying", count, "picture") if opened else
              Task("Dividing" if own else "Sampling", len(own.latents) if own else count, "latent")]
     with claimed_results(request, title, FILES, [model], settings, tasks=tasks) as results:

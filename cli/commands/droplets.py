@@ -36,16 +36,17 @@ def droplets(
       latentlab droplets ffhq.pkl -o droplets
       latentlab droplets builtin:digits-stylegan1 --samples 64 --html -o droplets
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.droplets import FILES, write
     from cli.measuring.work import claimed_results, sampling, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics import droplets as measure
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
     tasks = [sampling(model, request, "Searching", samples, "picture")]
-    with claimed_results(request, f"Droplets of {model.name}", FILES, [model],
+    with claimed_results(request, f"Droplets of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}, tasks=tasks) as results:
         with work_on(request, model, "droplets", samples, "picture", settings) as work:
             result = measure(model.g, samples, request.seed, threshold=threshold, noise=noise,

@@ -44,20 +44,21 @@ def noise(
       latentlab noise ffhq.pkl --samples 50 --truncation-psi 0.7 --html -o noise
       latentlab noise builtin:digits-stylegan1 --fine-from 32 -o noise
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.noise import FILES, write
     from cli.measuring.work import claimed_results, sampling, work_on
     from cli.models import open_model
     from latentlab import distributed
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     sets = noise_sets(model.g, fine_from)
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}
     identity = {"metric": "stochastic_variation", **settings}
     tasks = [sampling(model, request, "Varying the noise of", samples, "latent",
                       pictures=draws * len(sets), more=f", {draws} draws each")]
-    with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
+    with claimed_results(request, f"Stochastic variation of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}, tasks=tasks) as results:
         with work_on(request, model, "noise", samples, "latent", identity) as work:
             result = stochastic_variation(

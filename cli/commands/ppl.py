@@ -55,6 +55,7 @@ def ppl(
       latentlab ppl builtin:digits-stylegan2 --distance builtin:digits \\
           --samples 5000 -o ppl
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.path_length import FILES, check_fit, write
     from cli.measuring.work import claimed_results, sampling, work_on
     from cli.models import open_distance, open_model
@@ -63,13 +64,13 @@ def ppl(
     from metrics.path_protocols import PROTOCOLS
 
     paths = PROTOCOLS[protocol]
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     compare = open_distance(distance, model.place)
     check_fit(compare, model.g, paths.crop)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
                 "seed": request.seed}
     tasks = [sampling(model, request, "Measuring", samples, "path", pictures=2, distance=compare)]
-    with claimed_results(request, f"Perceptual path length of {model.name}", FILES, [model],
+    with claimed_results(request, f"Perceptual path length of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}, tasks=tasks) as results:
         with work_on(request, model, protocol, samples, "path", settings) as work:
             result = perceptual_path_length(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
@@ -81,36 +80,31 @@ def open_settings(
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model, and what could not be, with the reason, by metric.
-
-    ``label`` is what the page calls it.
-    """
+    """What was measured of one model, and what could not be, with the reason, by metric."""
 
     model: Model
-    label: str
     results: list[MetricResult]
     refused: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """What the page calls it."""
+        return self.model.short_name
 
     def of(self, metric: str) -> MetricResult | None:
         """Return the first result of a metric, or None."""
         return next((result for result in self.results if result.metric == metric), None)
 
 
-def labels_of(models: Sequence[Model]) -> list[str]:
-    """Return the models' file names, or their whole names where two would be alike."""
-    files = [Path(model.name).name for model in models]
-    return files if len(set(files)) == len(files) else [model.name for model in models]
-
-
-def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
+def measure(model: Model, settings: ComparisonSettings) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
-    done, request = Measured(model, label, [], {}), settings.request
+    done, request = Measured(model, [], {}), settings.request
     for metric, count in settings.samples.items():
         # As when the model is measured alone; the network that fidelity looks with is large.
         settle_threads(metric != "fidelity" and is_small(model.g))
         for name, run in _runs(metric, model, settings):
             identity = {"metric": name, "samples": count, **settings.identity()}
-            title = f"{name} of {label}"
+            title = f"{name} of {model.short_name}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:
                     done.results.append(run(num_samples=count, seed=request.seed, **work))

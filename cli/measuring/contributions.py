@@ -13,9 +13,10 @@ from matplotlib.patches import Patch
 
 from cli.measuring.results import Results
 from cli.measuring.work import end, work_on
-from cli.models import Model, open_model
+from cli.models import Model, open_model, with_model
 from cli.options.measuring import MeasuringRequest
-from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
+from cli.reports.numbers import in_words
+from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
 from cli.reports.tables import write_table
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
@@ -60,17 +61,19 @@ def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> Me
     """Open and measure one model after the other; of several, those without a skip are left out."""
     found = MeasuredModels([], [], [])
     identity = {"metric": "contributions", "seed": request.seed}
-    for name in names:
-        model, label = open_model(name, request.device), Path(name).name
+    for name, label in zip(names, request.titles(names), strict=True):
+        model = open_model(name, request.device, None, label)
         try:
             with work_on(request, model, label, samples, "image", identity) as work:
                 result = contributions(model.g, samples, request.seed, **work)
         except LatentError as error:
             if len(names) == 1:
                 raise
-            found.refused.append(f"{model.name}: {told(error)}")
+            found.refused.append(f"{label}: {told(error)}")
             continue
-        found.parts.append(model.tidy(result).assign(images=model.opened.images_shown))
+        shown = model.opened.images_shown
+        images = pd.array([shown] * len(result.rows), dtype="Int64")
+        found.parts.append(model.tidy(result, images=images))
         found.models.append(model)
     return found
 
@@ -89,9 +92,10 @@ def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> 
     if images.notna().all() and images.nunique() > 1:
         figure = over_training(rows)
     else:
-        names = [model.name for model in found.models]
+        names = [model.short_name for model in found.models]
         figure = bars(dict(zip(names, found.parts, strict=True)))
-    rows = rows.dropna(axis=1, how="all") if images.isna().all() else rows
+    rows = rows.drop(columns="images") if images.isna().all() else rows
+    results.tell(*(_largest(part) for part in found.parts))
     results.page.section("Shares", *(f"Left out: {line}." for line in found.refused))
     results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
                    "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
@@ -100,6 +104,14 @@ def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> 
     say(f"{counted(len(found.models), 'model')} measured.")
     results.point()
     end(found.refused)
+
+
+def _largest(rows: pd.DataFrame) -> str:
+    """Say which resolution adds most to a model's images at full size."""
+    mine = rows[rows["measure"] == "upsampled"].reset_index(drop=True)
+    row = mine.loc[int(mine["value"].argmax())].to_dict()
+    size = f"{row['resolution']}x{row['resolution']}"
+    return f"{row['model']}: {size} adds most, in percent {in_words(row)} (upsampled)."
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
@@ -123,7 +135,8 @@ def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
             axes.bar_label(drawn, labels, label_type="center", color=ink, fontsize=8)
             left += share
         axes.set(xlim=(0, 100), xlabel="share, %", yticks=range(len(frames)))
-        axes.set_yticklabels(shortened(list(frames), 24))
+        axes.set_yticklabels(wrapped(list(frames), 24))
+        axes.tick_params(axis="y", length=0)
         axes.set_title(words, fontsize=10)
         axes.spines[["top", "right", "left"]].set_visible(False)
     panels[0].invert_yaxis()
@@ -150,17 +163,19 @@ def over_training(frame: pd.DataFrame) -> Figure:
 
 
 def _stack(axes: Axes, shares: pd.DataFrame) -> None:
-    kimg = shares.index.to_numpy() / 1000
-    axes.stackplot(kimg, shares.to_numpy().T, colors=shades(shares.shape[1]))
-    last = kimg[-1] if len(kimg) > 1 and kimg[-1] > kimg[0] else kimg[0] + 1
-    axes.set(xlim=(kimg[0], last), ylim=(0, 100), xlabel="thousand images shown in training")
+    kimg, stacked = shares.index.to_numpy() / 1000, shares.to_numpy().T
+    if len(kimg) == 1:  # of the first snapshot a bar: an area between one place and itself is none
+        axes.set_xticks(kimg, [f"{kimg[0]:g}"])
+        kimg, stacked = kimg + np.array([-0.5, 0.5]), stacked.repeat(2, axis=1)
+    axes.stackplot(kimg, stacked, colors=shades(shares.shape[1]))
+    axes.set(xlim=(kimg[0], kimg[-1]), ylim=(0, 100), xlabel="thousand images shown in training")
     quieten(axes)
 
 
 def _add_legend(figure: Figure, sizes: list[int]) -> None:
     colours = zip(sizes, shades(len(sizes)), strict=True)
-    handles = [Patch(color=shade, label=f"{size}x{size}") for size, shade in colours]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(sizes), frameon=False)
+    drawn = {f"{size}x{size}": Patch(color=shade) for size, shade in colours}
+    legend_outside(figure, drawn, "below")
 
 
 def log_contributions(trainer: Trainer, snapshot: Path) -> None:
@@ -171,16 +186,16 @@ def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     generator = trainer.config.generator
     if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
         return
-    frame = contributions(trainer.ema_generator, _SAMPLES, trainer.seed).frame()
+    result = contributions(trainer.ema_generator, _SAMPLES, trainer.seed)
     if not distributed.is_main():
         return
-    frame.insert(0, "images", trainer.images_seen)
-    frame["sha256"] = sha256_of(snapshot)
+    images = trainer.images_seen
+    frame = with_model(result.frame(), snapshot.name, sha256_of(snapshot), images=images)
     path = snapshot.with_name(TABLE)
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
         try:
             before = pd.read_csv(path)
-            before = before[before["images"] < trainer.images_seen]
+            before = before[before["images"] < images]
         except (OSError, ValueError, KeyError) as error:
             raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
         frame = pd.concat([before, frame])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cli.measuring.labelled_latents import LabelledLatents, named
 from cli.measuring.results import Results
-from cli.measuring.separability import OpenedClassifier, cautions, sha256_of_latents
+from cli.measuring.separability import OpenedClassifier, sha256_of_latents
 from cli.measuring.work import work_on
 from cli.models import Model
 from cli.options.measuring import AttributesRequest, MeasuringRequest
@@ -27,6 +27,7 @@ from latentlab.editing.w_moments import WMoments, w_moments
 from latentlab.files import sha256_of
 from metrics.separability.attributes import label_logits
 from metrics.separability.boundaries import NO_PLANE, boundary_directions
+from metrics.separability.cautions import few
 from metrics.separability.classifiers import classify_samples, draw_latents
 
 NUMBERS, SHEET = "directions.safetensors", "directions.png"
@@ -123,13 +124,13 @@ def write(
 def table(model: Model, found: Directions) -> pd.DataFrame:
     """Return one row for each direction, and then one for each that there is not, with the why."""
     rows = pd.DataFrame({
-        "model": model.name, "index": pd.array(range(len(found)), dtype="Int64"),
+        "model": model.short_name, "index": pd.array(range(len(found)), dtype="Int64"),
         "direction": found.names, "method": found.method, "status": "ok",
         "deviation": found.deviations.numpy(), "origin": found.origins.numpy(), **found.facts,
         "sha256": model.sha256,
     })  # fmt: skip
     lost = [
-        {"model": model.name, "direction": name, "method": found.method,
+        {"model": model.short_name, "direction": name, "method": found.method,
          "status": f"no plane: {why}", "sha256": model.sha256}
         for name, why in found.missing.items()
     ]  # fmt: skip
@@ -191,8 +192,11 @@ def _cautions(found: Directions) -> list[str]:
             f"No plane was found for {named(list(found.missing))}: {NO_PLANE}; more samples, or a "
             "larger --keep, may bring both."
         )
-    not_converged = len(found) - int(sum(found.facts["converged"]))
-    return [*lines, *cautions(kept, found.w_dim, not_converged)]
+    if (text := few(kept, found.w_dim)) is not None:
+        lines.append(text)
+    if failed := len(found) - int(sum(found.facts["converged"])):
+        lines.append(f"{counted(failed, 'SVM')} did not converge.")
+    return lines
 
 
 def _sheet(

@@ -11,6 +11,7 @@ from PIL import Image
 from cli.measuring.partial import remove_all
 from cli.models import Model
 from cli.options.measuring import MeasuringRequest
+from cli.reports.numbers import ROUNDED, rounded_rows
 from cli.reports.page import Page
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
@@ -24,7 +25,7 @@ from metrics import MetricResult
 PAGE = "report.html"
 
 # Columns of the rows that the page says elsewhere, or that are for programs.
-_NOT_ON_PAGE = ["metric", "better", "settings", "seconds", "sha256"]
+_NOT_ON_PAGE = ["metric", "better_when", "settings", "seconds", "sha256"]
 
 
 class Results:
@@ -56,6 +57,12 @@ class Results:
             say(line)
         self.page.lead += lines
 
+    def warn(self, *cautions: str) -> None:
+        """Say what there is to doubt, and put it near the top of the page."""
+        for caution in cautions:
+            say(caution)
+            self.page.caution(caution)
+
     def file(self, name: str) -> Path:
         """Return the path of a result that the caller writes."""
         self._written.append(self.folder / name)
@@ -82,16 +89,26 @@ class Results:
         """
         self.table(self.request.report, rows)
         if self.request.html:
-            self.page.section("Numbers")
-            hidden = [*_NOT_ON_PAGE, *(["model"] if rows["model"].nunique() == 1 else [])]
-            shown = rows.drop(columns=hidden, errors="ignore").dropna(axis=1, how="all")
-            self.page.table(shown)
+            self._add_numbers(rows)
             self.page.section("How it was measured")
             facts = [(key.replace("_", " "), _plain(value)) for key, value in settings.items()]
             self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))
             self.page.write(self.file(PAGE), f"Made by latentlab {__version__}.")
-        write_manifest(self.folder, settings, self._written)
+        notes = [note for note in rows.get("note", pd.Series()).unique() if note]
+        told = {**settings, "cautions": notes} if notes else settings
+        write_manifest(self.folder, told, self._written)
         remove_all(self.folder)
+
+    def _add_numbers(self, rows: pd.DataFrame) -> None:
+        """Show the rows, those of each metric in a table of their own: their columns differ."""
+        self.page.section("Numbers")
+        hidden = [*_NOT_ON_PAGE, *(["model"] if rows["model"].nunique() == 1 else [])]
+        metrics = rows["metric"] if "metric" in rows else pd.Series("", rows.index)
+        for metric, part in rows.groupby(metrics, sort=False):
+            caption = str(metric).replace("_", " ") if metrics.nunique() > 1 else ""
+            shown = part.drop(columns=hidden, errors="ignore").replace("", None)
+            shown = rounded_rows(shown.dropna(axis=1, how="all"))
+            self.page.table(shown, f"{caption[:1].upper()}{caption[1:]}", numeric=ROUNDED)
 
     def finish_one(self, model: Model, result: MetricResult, **more: Any) -> None:
         """Finish with what one model was measured by, and say where to look."""

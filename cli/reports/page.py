@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -21,6 +21,8 @@ _MISSING = "\u2013"  # an en dash
 _WIDEST = 950  # CSS pixels
 _DENSITY = 1.5  # pixels of a plot for one CSS pixel, so that it is sharp on fine screens
 _MANY = 5  # sections, from which on the page begins with a list of them
+_WIDE = 9  # columns, from which on a table is set in smaller letters
+_PROSE = 60  # characters, from which on a cell has sentences
 _LONG = 28  # characters of a word that may be broken in a table
 
 Card = tuple[str, Sequence[tuple[str, str]]]  # a title, and lines of a label and its text
@@ -89,18 +91,21 @@ class Page:
             for group in groups
         ])  # fmt: skip
 
-    def table(self, frame: pd.DataFrame, caption: str = "") -> None:
+    def table(self, frame: pd.DataFrame, caption: str = "", numeric: Collection[str] = ()) -> None:
         """Add a table; numbers to four significant digits, missing values as a dash.
 
-        The first column stays in sight where the others have to be moved along.
+        The first column stays in sight where the others have to be moved along. ``numeric`` are
+        columns of numbers that are text already.
         """
-        numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
+        numbers = [pd.api.types.is_numeric_dtype(frame[name]) or name in numeric
+                   for name in frame.columns]  # fmt: skip
         head = [_cell(name, number) for name, number in zip(frame.columns, numbers, strict=True)]
         body = [
             [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
             for row in frame.itertuples(index=False)
         ]
-        self._add("table", head=head, body=body, caption=caption)
+        wide = len(head) >= _WIDE
+        self._add("table", head=head, body=body, caption=caption, wide=wide)
 
     def picture(self, path: Path, caption: str, alt: str = "") -> None:
         """Add a PNG file, inside the page; small ones at their own size.
@@ -150,8 +155,12 @@ def _embedded(content: bytes) -> str:
 
 def _cell(value: Any, number: bool) -> dict[str, Any]:
     text = short(value) or _MISSING
+    if number:
+        return {"text": text, "kind": "number"}
     long = any(len(word) > _LONG for word in text.split())
-    return {"text": text, "kind": "number" if number else "long" if long else ""}
+    interval = len(text) <= _LONG and text[-1:] == ")" and any(c.isdigit() for c in text)
+    kind = "long" if long else "interval" if interval else "prose" if len(text) > _PROSE else ""
+    return {"text": text, "kind": kind}
 
 
 def _anchor(title: str, taken: set[str]) -> str:

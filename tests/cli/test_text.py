@@ -4,7 +4,7 @@ import sys
 import click
 import pytest
 
-from cli.text import number_ranges, one_line, say_held, say_soon, tell
+from cli.text import distinct_names, number_ranges, one_line, say_held, say_soon, tell
 
 
 @pytest.mark.parametrize(("numbers", "text"), [
@@ -48,3 +48,16 @@ def test_a_log_is_told_once_the_work_begins(capsys):
         assert capsys.readouterr().err == "Opening a ...\nOpening b ...\n"
         say_soon("Opening c ...")
     assert capsys.readouterr().err == "Opening c ...\n"
+
+
+@pytest.mark.parametrize(("paths", "names"), [
+    (["/x/a.pkl", "/x/b.pkl"], ["a.pkl", "b.pkl"]),
+    (["builtin:digits", "m.pkl"], ["builtin:digits", "m.pkl"]),
+    (["/r/one/m.pkl", "/r/two/m.pkl", "/r/k.pkl"], ["one/m.pkl", "two/m.pkl", "k.pkl"]),
+    (["m.pkl", "old/m.pkl"], ["m.pkl", "old/m.pkl"]),
+    (["a/x/m", "b/x/m", "b/y/m"], ["a/x/m", "b/x/m", "y/m"]),
+    (["m.pkl", "m.pkl"], ["m.pkl", "m.pkl"]),
+    (["m.pkl", "./m.pkl"], ["m.pkl", "./m.pkl"]), (["/", "."], ["/", "."]), ([], []),
+])  # fmt: skip
+def test_names_have_as_few_folders_as_tell_them_apart(paths, names):
+    assert distinct_names(paths) == names

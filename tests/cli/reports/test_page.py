@@ -174,3 +174,15 @@ def test_a_page_written_outside_a_command_has_a_date_alone(tmp_path):
     reader = Reader(written(Page("t"), tmp_path))
     assert "code" not in reader.tags
     assert "time" in reader.tags
+
+
+def test_what_belongs_together_in_a_table_is_not_broken(tmp_path):
+    page = Page("t")
+    page.section("s")
+    cells = {"name": ["x" * 64], "value": ["24.5 (23.1 to 26.1)"], "words": ["a few words (2)"]}
+    page.table(pd.DataFrame(cells))
+    page.table(pd.DataFrame({f"column {i}": [i] for i in range(9)}))
+    reader = Reader(written(page, tmp_path))
+    assert reader.having("th")[3]["class"] == "long"
+    assert next(each.get("class") for each in reader.having("td")) == "interval"
+    assert [each.get("class") for each in reader.having("table")] == [None, "wide"]
