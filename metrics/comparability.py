@@ -49,9 +49,9 @@ def on_common_ground(
     return found
 
 
-def reason_against(a: MetricResult, b: MetricResult, quantity: str) -> str:
-    """Say why two numbers of one metric and protocol must not be ranked; "" where they may be."""
-    return " ".join(dict.fromkeys(_reasons(a, b, quantity)))
+def reasons_against(a: MetricResult, b: MetricResult, quantity: str) -> list[str]:
+    """Say why two numbers of one metric and protocol must not be ranked; nothing if they may be."""
+    return list(dict.fromkeys(_reasons(a, b, quantity)))
 
 
 def _reasons(a: MetricResult, b: MetricResult, quantity: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from metrics.comparability import on_common_ground, reason_against
+from metrics.comparability import on_common_ground, reasons_against
 from metrics.result import MetricResult
 from metrics.scheme import DIFFERENCES, HIGHER, LOWER, NEITHER, UNCERTAINTY, UNKNOWN, WITHHELD
 from metrics.statistics import difference
@@ -69,7 +69,7 @@ def _row(
 ) -> dict[str, Any]:
     (result_a, row_a), (result_b, row_b) = a, b
     change, low, high = difference(_interval(row_b), _interval(row_a))
-    against = reason_against(result_a, result_b, key.quantity)
+    against = " ".join(reasons_against(result_a, result_b, key.quantity))
     significant = not against and bool(low > 0 or high < 0)  # never without an interval
     b_wins = (change < 0) == (row_b["better_when"] == LOWER)
     if against:

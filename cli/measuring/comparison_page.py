@@ -64,7 +64,9 @@ def write_comparison(
     measured = _on_common_ground(measured)
     differences = compare({each.label: each.results for each in measured})
     models = [each.model for each in measured]
-    verdict, doubted = verdicts(differences), [*cautions(differences, measured), *doubts(models)]
+    verdict, doubted = verdicts(differences), cautions(measured)
+    if any(each.of("path_length") or each.of("separability") for each in measured):
+        doubted += doubts(models)
     results.table(DIFFERENCES, differences)
     results.table(MODELS, table(models))
     results.page.lead += verdict

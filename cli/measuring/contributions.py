@@ -15,7 +15,7 @@ from cli.measuring.results import Results
 from cli.measuring.work import end, work_on
 from cli.models import Model, open_model, with_model
 from cli.options.measuring import MeasuringRequest
-from cli.reports.numbers import in_words
+from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
 from cli.reports.tables import write_table
 from cli.running.wording import told
@@ -111,7 +111,9 @@ def _largest(rows: pd.DataFrame) -> str:
     mine = rows[rows["measure"] == "upsampled"].reset_index(drop=True)
     row = mine.loc[int(mine["value"].argmax())].to_dict()
     size = f"{row['resolution']}x{row['resolution']}"
-    return f"{row['model']}: {size} adds most, in percent {in_words(row)} (upsampled)."
+    known = interval(row)
+    within = f" (95 % interval {known})" if known else ""
+    return f"{row['model']}: {size} adds most, {number_of(row)} percent{within} when upsampled."
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:

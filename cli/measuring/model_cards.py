@@ -70,9 +70,10 @@ def doubts(models: Sequence[Model]) -> list[str]:
     """Say what sets models apart, whatever is measured of them."""
     unknown = [model.short_name for model in models if not training_data(model)]
     if unknown:
+        verb = "was" if len(unknown) == 1 else "were"
         return [
-            f"What {_listed(unknown)} was trained on is not known: path lengths and separability "
-            "depend on the pictures as well as on the system."
+            f"What {_listed(unknown)} {verb} trained on is not known: path lengths and "
+            "separability depend on the pictures as well as on the system."
         ]
     known = [training_data(model) for model in models]
     if any(len({data[name] for data in known if name in data}) > 1 for name in _DATA):

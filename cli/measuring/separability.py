@@ -27,6 +27,7 @@ from latentlab.files import sha256_of
 from latentlab.models import builtin_path
 from metrics import MetricResult, linear_separability
 from metrics.sampling import has_w
+from metrics.separability.planes import OK
 from metrics.separability.score import separability_from_labels
 
 ATTRIBUTES, PLOT = "attributes.csv", "attributes.png"
@@ -165,7 +166,9 @@ def summary(result: MetricResult) -> list[str]:
     settings, lines = result.settings, list[str]()
     for row in rows_of(result):
         space, known = row["space"].upper(), pd.notna(row["value"])
-        lines.append(f"Score in {space}: {in_words(row)}." if known else f"No score in {space}.")
+        ranks = all(caution.ranks for caution in result.cautions_of(row["quantity"]))
+        score = in_words(row) + ("" if ranks else ", doubtful")
+        lines.append(f"Score in {space}: {score}." if known else f"No score in {space}.")
     kept = settings["num_keep"]
     of = f", the {kept:,} most confident for each attribute" if kept else ""
     lines.append(f"{counted(settings['attributes'], 'attribute')}, {settings['n']:,} samples{of}.")
@@ -179,8 +182,9 @@ def side_by_side(attributes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     rows = attributes.assign(value=attributes["entropy"]).to_dict("records")
     attributes = attributes.assign(
-        entropy=[*map(number_of, rows)],
-        accuracy=[*map(share_of, attributes["accuracy"], attributes["kept"])],
+        # Of one class there is nothing to divide: 0 and 1 would look like the best there is.
+        entropy=[number_of(row) if row["status"] == OK else "" for row in rows],
+        accuracy=[share_of(r["accuracy"], r["kept"]) if r["status"] == OK else "" for r in rows],
         balance=[*map(share_of, attributes["balance"], attributes["kept"])],
     )
     parts = {

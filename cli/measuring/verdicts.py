@@ -1,11 +1,13 @@
 """Which model is better on what, in sentences: for the page and the terminal alike."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import pandas as pd
 
 from cli.measuring.comparison import Measured
 from cli.reports.numbers import with_interval
+from metrics.comparability import reasons_against
 from metrics.differences import quantities
 from metrics.scheme import NEITHER, UNKNOWN, WITHHELD
 
@@ -22,44 +24,68 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
             what = won["what"] + " (than " + other + ")" if many else won["what"]
             lines.append(f"{model} is better on {', '.join(what)}.")
     if alike := _those(named, NEITHER):
-        lines.append(f"No significant difference on {', '.join(alike)}.")
+        lines.append(f"No significant difference on {_enumerated(alike)}.")
     if unknown := _those(named, UNKNOWN):
-        lines.append(f"No verdict on {', '.join(unknown)}, as no interval is known.")
+        lines.append(f"No verdict on {_enumerated(unknown)}, as no interval is known.")
     if withheld := _those(named, WITHHELD):
-        lines.append(f"Not comparable: {', '.join(withheld)}; see the cautions.")
+        lines.append(f"Not comparable: {_enumerated(withheld)}; see the cautions.")
     return lines or ["Nothing was measured by which models can be ranked."]
 
 
-def cautions(differences: pd.DataFrame, measured: Sequence[Measured]) -> list[str]:
-    """Say why verdicts are withheld, and what there is to doubt about each model's numbers."""
-    withheld = differences[differences["better"] == WITHHELD]
-    of_pairs = zip(measures(withheld), withheld["note"], strict=True)
-    lines = [(note, what, "") for what, note in of_pairs]
-    told = {note for note, _, _ in lines}
+def cautions(measured: Sequence[Measured]) -> list[str]:
+    """Say why verdicts are withheld, and what there is to doubt about each model's numbers.
+
+    Each sentence comes once, after the measures and models that it is about.
+    """
+    about: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for text, measure, models in (*_withheld(measured), *_doubted(measured)):
+        whats, whose = about.setdefault(text, ({}, {}))
+        whats[measure] = None
+        whose.update(dict.fromkeys(models))
+    everyone = {each.label for each in measured}
+    lines = []
+    for text, (whats, whose) in about.items():
+        of = "" if set(whose) == everyone else f" of {', '.join(whose)}"
+        what = f"{', '.join(whats)}{of}"
+        lines.append(f"{what[:1].upper()}{what[1:]}: {text}")
+    return lines
+
+
+def _withheld(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield why two models are not ranked: a sentence, the measure, and the models."""
+    for a, b in combinations(measured, 2):
+        keys = {key: result for result in b.results for key, _ in quantities(result)}
+        for result in a.results:
+            for key, row in quantities(result):
+                reasons = reasons_against(result, keys[key], key.quantity) if key in keys else []
+                own = [*result.notes, *(keys[key].notes if key in keys else [])]
+                for text in reasons:
+                    if text not in own:
+                        yield text, _measure(row), [a.label, b.label]
+
+
+def _doubted(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what there is to doubt: a sentence, the measure, and the model."""
     for each in measured:
         for result in each.results:
-            rows = result.frame()
-            rows = rows[(rows["note"] != "") & (rows["better_when"] != "")]
-            rows = rows[~rows["note"].isin(told)]
-            lines += [(note, what, each.label)
-                      for what, note in zip(measures(rows), rows["note"], strict=True)]  # fmt: skip
-    whats = {note: _unique(what for n, what, _ in lines if n == note) for note, _, _ in lines}
-    models = {note: _unique(label for n, _, label in lines if n == note) for note, _, _ in lines}
-    return [
-        f"{_capital(', '.join(whats[note]))}"
-        f"{'' if len(models[note]) == len(measured) or models[note] == [''] else ' of '}"
-        f"{'' if len(models[note]) == len(measured) else ', '.join(models[note])}: {note}"
-        for note in whats
-    ]
+            for key, row in quantities(result):
+                for caution in result.cautions_of(key.quantity):
+                    yield caution.text, _measure(row), [each.label]
 
 
 def values(measured: Sequence[Measured]) -> pd.DataFrame:
-    """Return one row per measure with one column per model: the value with its interval."""
+    """Return one row per measure with one column per model: the value with its interval.
+
+    Where models must not be ranked by a value, it is called doubtful.
+    """
     columns: dict[str, dict[str, str]] = {}
     for each in measured:
         for result in each.results:
-            for _, row in quantities(result):
-                columns.setdefault(each.label, {})[_measure(row)] = with_interval(row.to_dict())
+            for key, row in quantities(result):
+                text = with_interval(row.to_dict())
+                ranks = all(caution.ranks for caution in result.cautions_of(key.quantity))
+                cell = text if ranks or not text else f"{text}, doubtful"
+                columns.setdefault(each.label, {})[_measure(row)] = cell
     frame = pd.DataFrame(columns).rename_axis("measure").reset_index()
     return frame.reindex(columns=["measure", *(each.label for each in measured)])
 
@@ -91,13 +117,10 @@ def _those(named: pd.DataFrame, better: str) -> list[str]:
         mine = part[part["better"] == better]
         if len(mine):
             pairs = ", ".join(mine["model_a"] + " and " + mine["model_b"])
-            found.append(str(measure) if len(mine) == len(part) else f"{measure} ({pairs})")
+            found.append(str(measure) if len(mine) == len(part) else f"{measure} between {pairs}")
     return found
 
 
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _enumerated(measures: Sequence[str]) -> str:
+    """List measures, so that they stay apart where some name pairs of models."""
+    return ("; " if any(" between " in each for each in measures) else ", ").join(measures)

@@ -98,6 +98,41 @@ def test_a_difference_without_an_interval_has_no_verdict():
     assert lines == ["No verdict on FID, as no interval is known."]
 
 
+def test_an_attribute_of_one_class_in_one_model_counts_in_none(tmp_path):
+    """The bundled pair has it: among the samples kept for the digit 1 of StyleGAN2 is none."""
+    done = compare(tmp_path, A, B, "--classifier", "builtin:digits-classifier", "--metric",
+                   "separability", "--samples", "separability=1400")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "differences.csv")
+    text = "Counts 9 of 10 attributes, those valid in all models."
+    assert rows["note"].str.startswith(text).all()
+    assert pd.read_csv(tmp_path / "report.csv")["attributes"].tolist() == [9] * 4
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text in page
+    assert f"Caution: Separability in Z, separability in W: {text}" in done.stderr
+    assert f"for: 1 of {B}." in done.stderr
+
+
+def test_models_of_other_resolutions_are_not_ranked(tmp_path):
+    small = tmp_path / "small.safetensors"
+    latentlab.save(make_progan(resolution=16), small)
+    done = compare(tmp_path / "out", A, small, "--metric", "droplets", "--samples", "droplets=4",
+                   "--name", "large", "--name", "small")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    (row,) = pd.read_csv(tmp_path / "out" / "differences.csv").to_dict("records")
+    assert (row["better"], row["significant"]) == ("not comparable", False)
+    assert "Pictures of 32x32 and 16x16 pixels" in row["note"]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for words in ("Not comparable: pictures with droplets", "Pictures of 32x32 and 16x16 pixels"):
+        assert words in page
+        assert words in done.stderr
+    assert "trained on" in page
+    models = pd.read_csv(tmp_path / "out" / "models.csv")
+    assert models["model"].tolist() == ["large", "small"]
+    assert models["resolution"].tolist() == [32, 16]
+    assert models["training_pictures"].isna().tolist() == [False, True]
+
+
 def test_samples_stand_side_by_side(compared):
     folder, _ = compared
     with Image.open(folder / "samples.png") as picture:

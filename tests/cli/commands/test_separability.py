@@ -221,3 +221,17 @@ class TestWithLabels:
         (own / "labels.csv").write_text("picture,smile\nb.png,1\n")
         done = run("--latents", folder, "--labels", own / "labels.csv", "-o", own / "out")
         assert (done.exit_code, "b.png in it, and a among" in done.stderr) == (4, True)
+
+
+def test_one_class_alone_is_no_score_and_no_perfect_attribute(own, labels):
+    labels.assign(first=1, last=1, coin=1).to_csv(own / "labels.csv", index=False)
+    done = of_own(own, "--html")
+    assert done.exit_code == 0, done.stderr
+    assert "No score in W." in done.stderr
+    assert "No score: only one class is among the samples kept" in done.stderr
+    (row,) = pd.read_csv(own / "out" / "report.csv").to_dict("records")
+    assert np.isnan(row["value"])
+    assert row["note"].startswith("No score")
+    page = (own / "out" / "report.html").read_text(encoding="utf-8")
+    assert "No score in W." in page
+    assert page.count(">1.000<") == 3  # the share of positives: no accuracy
