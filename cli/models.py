@@ -77,9 +77,7 @@ class Model:
 
     def tidy(self, result: "MetricResult") -> "pd.DataFrame":
         """Return a result's rows, with the model's name first and its SHA-256 last."""
-        frame = result.frame()
-        frame.insert(0, "model", self.name)
-        return frame.assign(sha256=self.sha256)
+        return tidied(result, self.name, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,13 @@ class RenderingModel(Model):
             "sha256": self.sha256,
             "tuning": self.opened.metadata.get("tuning"),
         }
+
+
+def tidied(result: "MetricResult", name: str, sha256: str) -> "pd.DataFrame":
+    """Return a result's rows, with the name of what it is of first and its SHA-256 last."""
+    frame = result.frame()
+    frame.insert(0, "model", name)
+    return frame.assign(sha256=sha256)
 
 
 def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Model:

@@ -60,12 +60,12 @@ def attribution(
       latentlab attribution builtin:digits-stylegan2 builtin:digits \\
           --distance builtin:digits --most-real 20 --steps 200 -o attribution
     """
-    from cli.measuring.attribution import FILES, write
-    from cli.measuring.work import claimed_results, work_on
+    from cli.measuring.attribution import EXAMPLES, FILES, write
+    from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_model
     from cli.pictures.real_pictures import read_real
     from latentlab import distributed, perceptual_distance
-    from metrics.source_attribution import AttributionSettings, project_groups
+    from metrics.source_attribution import AttributionSettings, Projections, project_groups
 
     model = open_model(checkpoint, request.device)
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
@@ -78,11 +78,18 @@ def attribution(
                 "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
-    with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
-                         {**settings, "left_out": pictures.refused}, pictures.refused) as results:
+
+    def project() -> Projections:
         with work_on(request, model, "projecting", total, "picture", identity) as work:
-            found = project_groups(model.g, pictures, compare, count, asked, **work)
+            return project_groups(model.g, pictures, compare, count, asked, **work)
+
+    with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
+                         {**settings, "left_out": pictures.refused}, pictures.refused,
+                         Asked.of(identity, [model])) as results:
+        found = None if EXAMPLES in results.standing.intact else project()
+        measure = lambda: (found or project()).result()  # noqa: E731, PLW0108 - if nothing is saved
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             reading = {"crop": crop, "max_upscale": max_upscale}
-            write(results, model, found, pictures, reading)
+            write(results, model, result, found, pictures, reading)
 # fmt: on

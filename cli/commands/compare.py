@@ -63,7 +63,8 @@ def compare(
     chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")
-    from cli.measuring.comparison import labels_of, measure, open_settings
+    from cli.measuring.compared import asked_for, measured_or_saved
+    from cli.measuring.comparison import labels_of, open_settings
     from cli.measuring.comparison_page import planned_files, write_comparison
     from cli.measuring.results import Results
     from cli.measuring.work import claimed_results
@@ -79,11 +80,9 @@ def compare(
     settings = open_settings(counts, needs, request, models)
     facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
              **settings.identity()}
-    with claimed_results(request, title, files, models, facts) as results:
-        measured = [
-            measure(model, label, settings)
-            for model, label in zip(models, labels, strict=True)
-        ]
+    asked = asked_for(settings, models, {"published": published})
+    with claimed_results(request, title, files, models, facts, asked=asked) as results:
+        measured = measured_or_saved(results, models, labels, settings)
         if distributed.is_main():
             for line in write_comparison(results, measured, facts, published):
                 say(line)

@@ -29,7 +29,7 @@ def contributions(
       latentlab contributions network-snapshot-005000.pkl \\
           network-snapshot-025000.pkl -o shares
     """
-    from cli.measuring.contributions import PLOT, expanded, measure, write
+    from cli.measuring.contributions import PLOT, asked_for, expanded, measure, write
     from cli.measuring.work import claimed_results
     from cli.models import open_model
     from latentlab import distributed
@@ -38,8 +38,10 @@ def contributions(
     settings = {"samples": samples, "seed": request.seed}
     told = [open_model(name, request.device) for name in names] if request.dry_run else []
     title = "Contribution of each resolution"
-    with claimed_results(request, title, [PLOT], told, settings) as results:
-        found = measure(names, samples, request)
+    asked = asked_for(names, samples, request)
+    with claimed_results(request, title, [PLOT], told, settings, asked=asked) as results:
+        found = results.saved_models or measure(names, samples, request)
+        results.save(found)
         if distributed.is_main():
             write(results, found, settings)
 # fmt: on

@@ -70,7 +70,15 @@ def directions(
           --latents projections --labels labels.csv -o svm
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
-    from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
+    from cli.measuring.directions import (
+        FILES,
+        DirectionSettings,
+        asked_for,
+        find,
+        found_before,
+        identity,
+        write,
+    )
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
     from cli.measuring.work import claimed_results
@@ -88,8 +96,11 @@ def directions(
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.name}"
-    with claimed_results(request, title, FILES, [model], settings) as results:
-        found, notes = find(model, wanted, opened, request, settings)
+    shown = {"picture": picture, "class": label, "strength": strength}
+    asked = asked_for(wanted, settings, model, shown)
+    with claimed_results(request, title, FILES, [model], settings, asked=asked) as results:
+        before = found_before(results, model.g.w_dim)
+        found, notes = before or find(model, wanted, opened, request, settings)
         if distributed.is_main():
             write(results, model, found, notes, settings, (picture, c, strength))
 # fmt: on

@@ -48,6 +48,7 @@ def noise(
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
     from latentlab import distributed
+    from metrics import MetricResult
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
 
     model = open_model(checkpoint, request.device)
@@ -55,13 +56,17 @@ def noise(
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}
     identity = {"metric": "stochastic_variation", **settings}
-    with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
-                         {**settings, "samples": samples}) as results:
+
+    def measure() -> MetricResult:
         with work_on(request, model, "noise", samples, "latent", identity) as work:
-            result = stochastic_variation(
+            return stochastic_variation(
                 model.g, samples, draws, request.seed, fine_from=fine_from,
                 truncation_psi=truncation_psi, **work,
             )
+
+    with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
+                         {**settings, "samples": samples}) as results:
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             write(results, model, result, sets, request.batch)
 # fmt: on

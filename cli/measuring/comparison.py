@@ -103,7 +103,7 @@ def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
     done, request = Measured(model, label, [], {}), settings.request
     for metric, count in settings.samples.items():
         for name, run in _runs(metric, model, settings):
-            identity = {"metric": name, "samples": count, **settings.identity()}
+            identity = {"metric": name, **settings.identity()}
             title = f"{name} of {label}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -66,7 +67,9 @@ def write_comparison(
     _add_differences(results, differences, measured)
     results.page.section("Samples", "The same seeds in the same places, without truncation.")
     seeds = range(_COLUMNS * _ROWS)
-    results.picture(SAMPLES, _samples(measured, seeds), f"Seeds 0 to {seeds[-1]} of each model.")
+    results.picture(
+        SAMPLES, lambda: _samples(measured, seeds), f"Seeds 0 to {seeds[-1]} of each model."
+    )
     _add_plots(results, measured)
     _add_droplets(results, measured)
     if with_published:
@@ -207,5 +210,5 @@ def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
         results.page.section("Droplets")
     for i, (each, result) in enumerate(found):
         results.page.text(f"{each.label}: {' '.join(summary(result))}")
-        picture = heat(each.model.g, result, _HEATED)
+        picture = partial(heat, each.model.g, result, _HEATED)
         results.figure(heat_file(i), picture, f"{each.label}. {caption(result)}")

@@ -1,7 +1,6 @@
 """The share of each resolution in skip generators' output, measured and drawn."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -12,14 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cli.measuring.results import Results
-from cli.measuring.work import end, work_on
-from cli.models import Model, open_model
+from cli.measuring.saved import SavedModel
+from cli.measuring.work import Asked, end, work_on
+from cli.models import open_model, resolve_device
 from cli.options.measuring import MeasuringRequest
 from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
 from cli.reports.tables import write_table
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, OutputError, distributed
-from latentlab.files import sha256_of
+from latentlab.files import is_file, sha256_of
+from latentlab.models import PREFIX, builtin_path
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.trainer import Trainer
 from metrics import contributions
@@ -30,15 +31,6 @@ TABLE, PLOT = "contributions.csv", "contributions.png"
 
 _SAMPLES = 1024
 _SNAPSHOTS = ("snapshot-*.safetensors", "network-snapshot-*.pkl")
-
-
-@dataclass(frozen=True)
-class MeasuredModels:
-    """The models that were measured, with the rows of each, and why others were not."""
-
-    models: list[Model]
-    parts: list[pd.DataFrame]
-    refused: list[str]
 
 
 def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
@@ -55,9 +47,22 @@ def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
         yield from map(str, files)
 
 
-def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> MeasuredModels:
+def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> Asked:
+    """Return what is to be measured, before any model is opened."""
+    facts = [{"checkpoint": plain_text(name), "sha256": _digest(name)} for name in names]
+    place = resolve_device(request.device)
+    return Asked({"seed": request.seed}, {"samples": samples}, facts, place)
+
+
+def _digest(name: str) -> str:
+    """Return the SHA-256 of a checkpoint's file; of what is none, opening it will say so."""
+    path = builtin_path(name) if name.startswith(PREFIX) else Path(name)
+    return sha256_of(path) if is_file(path) else ""
+
+
+def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> list[SavedModel]:
     """Open and measure one model after the other; of several, those without a skip are left out."""
-    found = MeasuredModels([], [], [])
+    found: list[SavedModel] = []
     identity = {"metric": "contributions", "seed": request.seed}
     for name in names:
         model, label = open_model(name, request.device), Path(name).name
@@ -67,37 +72,44 @@ def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> Me
         except LatentError as error:
             if len(names) == 1:
                 raise
-            found.refused.append(f"{model.name}: {error}")
+            found.append(SavedModel(model.facts(), refused={"contributions": str(error)}))
             continue
-        found.parts.append(model.tidy(result).assign(images=model.opened.images_shown))
-        found.models.append(model)
+        facts = {**model.facts(), "images": model.opened.images_shown}
+        found.append(SavedModel(facts, [result]))
     return found
 
 
-def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> None:
+def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int]) -> None:
     """Write plot, table and page, and name what was left out.
 
     Raises:
         LatentError: If no model was measured.
     """
-    if not found.parts:
-        refused = found.refused
+    refused = [f"{model.facts['checkpoint']}: {error}"
+               for model in found for error in model.refused.values()]  # fmt: skip
+    measured = [model for model in found if model.results]
+    if not measured:
         raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
-    rows = pd.concat(found.parts, ignore_index=True)
+    parts = {model.facts["checkpoint"]: _rows(model) for model in measured}
+    rows = pd.concat(parts.values(), ignore_index=True)
     images = rows["images"]
-    if images.notna().all() and images.nunique() > 1:
-        figure = over_training(rows)
-    else:
-        names = [model.name for model in found.models]
-        figure = bars(dict(zip(names, found.parts, strict=True)))
+    along = images.notna().all() and images.nunique() > 1
+    figure = over_training(rows) if along else bars(parts)
     rows = rows.dropna(axis=1, how="all") if images.isna().all() else rows
-    results.page.section("Shares", *(f"Left out: {line}." for line in found.refused))
+    results.page.section("Shares", *(f"Left out: {line}." for line in refused))
     results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
                    "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
-    facts = {"models": [model.facts() for model in found.models], **settings}
-    results.finish(rows, facts | ({"left_out": found.refused} if found.refused else {}))
-    say(f"{counted(len(found.models), 'model')} measured; see {results.folder}")
-    end(found.refused)
+    facts = {"models": [{k: v for k, v in model.facts.items() if k != "images"}
+                        for model in measured], **settings}  # fmt: skip
+    results.finish(rows, facts | ({"left_out": refused} if refused else {}))
+    say(f"{counted(len(measured), 'model')} measured; see {results.folder}")
+    end(refused)
+
+
+def _rows(model: SavedModel) -> pd.DataFrame:
+    """Return a model's rows, with the number of images that it was trained on."""
+    (result,) = model.results
+    return model.tidy(result).assign(images=model.facts["images"])
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:

@@ -14,7 +14,7 @@ from torch import nn
 from cli.measuring.labelled_latents import named, read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
-from cli.measuring.work import claimed_results, work_on
+from cli.measuring.work import Asked, claimed_results, work_on
 from cli.models import open_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.files import FILES as PROJECTION_FILES
@@ -61,15 +61,22 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
         "classifiers": {one.name: one.sha256 for one in opened},
     }  # fmt: skip
-    title = f"Linear separability of {model.name}"
-    with claimed_results(request, title, FILES, [model], settings) as results:
-        work = work_on(request, model, "classifying", samples, "picture", settings)
+    # Half of the samples count by default, so that more samples are the same measurement.
+    identity = {k: v for k, v in settings.items() if k != "n"} | {"num_keep": attributes.keep}
+
+    def measure() -> MetricResult:
+        work = work_on(request, model, "classifying", samples, "picture", identity)
         with work as begun, _planes() as fit_progress:
-            result = linear_separability(
+            return linear_separability(
                 model.g, [one.network for one in opened], samples, attributes.keep, spaces,
                 request.seed, names=[one.name for one in opened], outputs=attributes.outputs,
                 dual=dual, fit_progress=fit_progress, **begun,
             )  # fmt: skip
+
+    title = f"Linear separability of {model.name}"
+    asked = Asked.of({**identity, "samples": samples}, [model])
+    with claimed_results(request, title, FILES, [model], settings, asked=asked) as results:
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             facts = {**model.facts(), **result.settings, **settings}
             write(results, result, model.tidy(result), facts, [])
@@ -89,12 +96,19 @@ def measure_latents(
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
     title = f"Linear separability of {name}"
-    with claimed_results(request, title, FILES, [], settings) as results:
+    facts = {"checkpoint": name, "sha256": sha256}  # of what stands for a model
+    identity = {k: v for k, v in settings.items() if k not in ("latents", "labels")}
+
+    def measure() -> MetricResult:
         with _planes() as progress:
-            result = separability_from_labels(
+            return separability_from_labels(
                 read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
                 seed=request.seed, progress=progress,
             )  # fmt: skip
+
+    asked = Asked(identity, {}, [facts], "cpu")
+    with claimed_results(request, title, FILES, [], settings, asked=asked) as results:
+        result = results.saved_or(facts, measure)
         if distributed.is_main():
             rows = result.frame().assign(sha256=sha256)
             rows.insert(0, "model", name)  # as Model.tidy does, for latents without a model
@@ -151,9 +165,9 @@ def write(
     results.page.section("Attributes", _READING)
     total = result.settings["attributes"]
     part = f" The {MOST} of {total} that leave most open." if total > MOST else ""
-    results.figure(PLOT, bars(result.samples), "What the plane of each attribute leaves open, with "
-                   "its 95 % interval. Grey: the entropy of the class itself; where a bar reaches "
-                   f"it, the plane tells nothing.{part}")  # fmt: skip
+    results.figure(PLOT, lambda: bars(result.samples), "What the plane of each attribute leaves "
+                   "open, with its 95 % interval. Grey: the entropy of the class itself; where a "
+                   f"bar reaches it, the plane tells nothing.{part}")  # fmt: skip
     results.page.table(side_by_side(result.samples))
     results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
     say(f"See {results.folder}")
