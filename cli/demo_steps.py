@@ -69,7 +69,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
     classifier = load_classifier(CLASSIFIER)
     targets = pixels_to_tensor(one_of_each("held-out"), g.channels)
     shown = {"target": [(target, "") for target in targets]}
-    rows, files = [], []
+    rows, files, misread = [], [], set()
     for space in SPACES:
         settings = ProjectorSettings(space=space, steps=steps)
         label = f"projecting into {space}"
@@ -82,11 +82,17 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
             files += [place / name for name in FILES]
             numbers = measured(result, digit, targets[digit])
             rows.append({"digit": digit, "space": space, "read_as": int(read[digit]), **numbers})
-        captions = [f"{float(distance):.3f}" for distance in result.distance]
+        wrong = {digit: int(each) for digit, each in enumerate(read) if int(each) != digit}
+        misread |= {(space.upper(), digit) for digit in wrong}
+        captions = [
+            f"{float(distance):.3f}" + (f"\nread as {wrong[digit]}" if digit in wrong else "")
+            for digit, distance in enumerate(result.distance)
+        ]
         shown[space.upper()] = list(zip(result.images.cpu(), captions, strict=True))
     figure = folder / FIGURE
     title = "Held-out digits projected; below each, its perceptual distance to the target"
-    save_figure(figure, tiles(shown, title))
+    framed = "\nFramed: what the classifier reads as another digit" if misread else ""
+    save_figure(figure, tiles(shown, title + framed, misread))
     return pd.DataFrame(rows), [*files, figure]
 
 
@@ -116,5 +122,5 @@ def compare_models(results: Results, device: str) -> list[str]:
     settings = open_settings(_COUNTS, needs, results.request, models)
     facts = {"samples": _COUNTS, **settings.identity()}
     with claimed(results.folder):
-        measured = [measure(model, model.name, settings) for model in models]
+        measured = [measure(model, settings) for model in models]
         return write_comparison(results, measured, facts, with_published=False)

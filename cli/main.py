@@ -28,6 +28,7 @@ from cli.commands.separability import separability
 from cli.commands.train import train
 from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
+from cli.running.invocation import PROGRAM, remember_command
 from cli.text import say
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -35,6 +36,18 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 class _Group(click.Group):
     """A group whose commands end with one line and an exit code, never with a traceback."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        arguments = list(args)  # parsing takes them out
+        ctx = super().make_context(info_name, args, parent, **extra)
+        remember_command(ctx, arguments)
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -64,7 +77,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="latentlab", prog_name="latentlab")
+@click.version_option(package_name="latentlab", prog_name=PROGRAM)
 def main() -> None:
     """Open trained StyleGANs, project photographs into them, measure, compare, train.
 

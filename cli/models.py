@@ -1,7 +1,7 @@
 """The models that commands open: on a device, for measuring or for rendering, with a tuning."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import latentlab
-from cli.text import plain_text
+from cli.text import distinct_names, plain_text
 from latentlab import Checkpoint, Generator, apply_tuning, load_tuning
 from latentlab.files import sha256_of
 from latentlab.latents import one_hot
@@ -59,12 +59,26 @@ def resolve_device(name: str) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """An opened checkpoint: what it is called, and its generator on the device."""
+    """An opened checkpoint and its generator on the device.
+
+    Attributes:
+        name: How the command line names it: a path, or a bundled one.
+        opened: The checkpoint.
+        g: Its generator.
+        place: The device.
+        title: What it is to be called, where somebody has said so.
+    """
 
     name: str
     opened: Checkpoint
     g: Generator
     place: str
+    title: str = field(default="", kw_only=True)
+
+    @property
+    def short_name(self) -> str:
+        """What titles, tables and plots call it: its name without folders, unless told."""
+        return self.title or distinct_names([self.name])[0]
 
     @property
     def sha256(self) -> str:
@@ -73,11 +87,23 @@ class Model:
 
     def facts(self) -> dict[str, Any]:
         """Return what a manifest says of the model."""
-        return {"checkpoint": self.name, "kind": self.opened.kind, "sha256": self.sha256}
+        return {"name": self.short_name, "checkpoint": self.name, "kind": self.opened.kind,
+                "sha256": self.sha256}  # fmt: skip
 
-    def tidy(self, result: "MetricResult") -> "pd.DataFrame":
-        """Return a result's rows, with the model's name first and its SHA-256 last."""
-        return tidied(result, self.name, self.sha256)
+    def tidy(self, result: "MetricResult", **own: Any) -> "pd.DataFrame":
+        """Return a result's rows, with the model's name first and its SHA-256 last.
+
+        ``own`` are more columns, after the metric's.
+        """
+        return with_model(result.frame(), self.short_name, self.sha256, **own)
+
+
+def with_model(frame: "pd.DataFrame", name: str, sha256: str, **own: Any) -> "pd.DataFrame":
+    """Return tidy rows with a model's name first and a SHA-256 last."""
+    from metrics.scheme import MODEL, SHA256, in_order
+
+    whole = frame.assign(**own, **{MODEL: name, SHA256: sha256})
+    return whole[in_order(whole.columns)]
 
 
 @dataclass(frozen=True)
@@ -108,18 +134,15 @@ class RenderingModel(Model):
         }
 
 
-def tidied(result: "MetricResult", name: str, sha256: str) -> "pd.DataFrame":
-    """Return a result's rows, with the name of what it is of first and its SHA-256 last."""
-    frame = result.frame()
-    frame.insert(0, "model", name)
-    return frame.assign(sha256=sha256)
+def open_model(checkpoint: str, device: str, tuning: Path | None = None, title: str = "") -> Model:
+    """Open a checkpoint, tuned where there is a file for that, and move its generator.
 
-
-def open_model(checkpoint: str, device: str, tuning: Path | None = None) -> Model:
-    """Open a checkpoint, tuned where there is a file for that, and move its generator."""
+    ``title`` is what it is called, where that is not to be the name of its file.
+    """
     place = resolve_device(device)
     opened = open_tuned(checkpoint, tuning)
-    return Model(plain_text(checkpoint), opened, opened.generator.to(place), place)
+    g = opened.generator.to(place)
+    return Model(plain_text(checkpoint), opened, g, place, title=title)
 
 
 def cutoff_of(opened: Checkpoint, asked: int | None) -> int | None:

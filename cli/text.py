@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from pathlib import PurePath
 
 import click
 
@@ -36,6 +37,21 @@ def say_left_out(notes: Sequence[str]) -> None:
         say(f"Left out: {note}")
     if len(notes) > _NAMED:
         say(f"Left out: {len(notes) - _NAMED} more, named in the report.")
+
+
+def distinct_names(paths: Sequence[str]) -> list[str]:
+    """Return the files' names, each with as many of its folders as tell it from the others."""
+    parts = [PurePath(path).parts for path in paths]
+    names = []
+    for own in parts:
+        tails = (own[-n:] for n in range(1, len(own)))
+        ends = (tail for tail in tails if _ending_in(tail, set(parts)) == 1)
+        names.append(str(PurePath(*next(ends, own))))
+    return names if len(set(names)) == len(set(paths)) else list(paths)
+
+
+def _ending_in(tail: tuple[str, ...], parts: Set[tuple[str, ...]]) -> int:
+    return sum(each[-len(tail) :] == tail for each in parts)
 
 
 def plain_text(value: object) -> str:

@@ -4,21 +4,25 @@ Nothing is assumed of the outcome: as published, StyleGAN2 has shorter paths tha
 worse separability in W.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from metrics.result import UNCERTAINTY, MetricResult
+from metrics.comparability import on_common_ground, reason_against
+from metrics.result import MetricResult
+from metrics.scheme import DIFFERENCES, HIGHER, LOWER, NEITHER, UNCERTAINTY, UNKNOWN, WITHHELD
 from metrics.statistics import difference
 
-NEITHER = "neither"  # where the interval of a difference holds zero
 
-COLUMNS = (
-    "metric", "protocol", "quantity", "model_a", "value_a", "model_b", "value_b",
-    "difference", "ci_low", "ci_high", "significant", "better",
-)  # fmt: skip
+class Key(NamedTuple):
+    """What two numbers must have in common to be compared."""
+
+    metric: str
+    protocol: str
+    quantity: str
 
 
 def compare(results: Mapping[str, Iterable[MetricResult]]) -> pd.DataFrame:
@@ -32,49 +36,65 @@ def compare(results: Mapping[str, Iterable[MetricResult]]) -> pd.DataFrame:
         results: What was measured of each model, by its name.
 
     Returns:
-        One row per quantity and pair, with COLUMNS: ``difference`` is b - a, ``better`` the name of
-        the better model, or "neither". A difference whose interval is not known is missing both.
+        One row per quantity and pair, with ``metrics.scheme.DIFFERENCES``: ``difference`` is b - a,
+        ``better`` the name of the better model, "neither" (the interval holds zero), "not known"
+        (there is no interval) or "not comparable" (as ``note`` says).
     """
     values = {
-        model: dict(pair for result in mine for pair in quantities(result))
-        for model, mine in results.items()
+        model: {key: (result, row) for result in mine for key, row in quantities(result)}
+        for model, mine in on_common_ground(results).items()
     }
     known = list(dict.fromkeys(key for mine in values.values() for key in mine))
     rows = [
-        _row(key, a, values[a][key], b, values[b][key])
+        _row(key, (a, b), values[a][key], values[b][key])
         for key in known
         for a, b in combinations(values, 2)
         if key in values[a] and key in values[b]
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(DIFFERENCES))
 
 
-def quantities(result: MetricResult) -> Iterator[tuple[tuple[str, ...], pd.Series]]:
-    """Yield (metric, protocol, quantity) and the row of each number that models compare by."""
-    if "better" not in result.rows.columns:
-        return
-    labels = [
-        name for name in result.rows.columns
-        if name not in ("better", *UNCERTAINTY)
-        and not pd.api.types.is_numeric_dtype(result.rows[name])
-    ]  # fmt: skip
-    for _, row in result.rows[result.rows["better"].notna()].iterrows():
-        quantity = " ".join(str(row[name]) for name in labels if pd.notna(row[name]))
-        protocol = str(result.settings.get("protocol", result.metric))
-        yield (result.metric, protocol, quantity), row
+def quantities(result: MetricResult) -> Iterator[tuple[Key, pd.Series]]:
+    """Yield the key and the tidy row of each number that models compare by."""
+    frame = result.frame()
+    for _, row in frame[frame["better_when"].isin([LOWER, HIGHER])].iterrows():
+        yield Key(row["metric"], row["protocol"], row["quantity"]), row
 
 
 def _row(
-    key: tuple[str, ...], a: Hashable, row_a: pd.Series, b: Hashable, row_b: pd.Series
+    key: Key,
+    models: tuple[str, str],
+    a: tuple[MetricResult, pd.Series],
+    b: tuple[MetricResult, pd.Series],
 ) -> dict[str, Any]:
-    ends = [[float(row.get(name, float("nan"))) for name in ("value", *UNCERTAINTY[1:])]
-            for row in (row_b, row_a)]  # fmt: skip
-    change, low, high = difference(*map(tuple, ends))  # type: ignore[arg-type]
-    significant = bool(low > 0 or high < 0)  # never where an interval is not known
-    b_wins = (change < 0) == (row_b["better"] == "lower")
+    (result_a, row_a), (result_b, row_b) = a, b
+    change, low, high = difference(_interval(row_b), _interval(row_a))
+    against = reason_against(result_a, result_b, key.quantity)
+    significant = not against and bool(low > 0 or high < 0)  # never without an interval
+    b_wins = (change < 0) == (row_b["better_when"] == LOWER)
+    if against:
+        better = WITHHELD
+    elif math.isnan(low) or math.isnan(high):
+        better = UNKNOWN
+    else:
+        better = (models[1] if b_wins else models[0]) if significant else NEITHER
     return {
-        **dict(zip(("metric", "protocol", "quantity"), key, strict=True)),
-        "model_a": a, "value_a": row_a["value"], "model_b": b, "value_b": row_b["value"],
-        "difference": change, "ci_low": low, "ci_high": high, "significant": significant,
-        "better": (b if b_wins else a) if significant else NEITHER,
+        "model_a": models[0], "model_b": models[1], **key._asdict(), "unit": row_a["unit"],
+        "value_a": row_a["value"], "value_b": row_b["value"], "difference": change,
+        "standard_error": math.hypot(row_a["standard_error"], row_b["standard_error"]),
+        "ci_low": low, "ci_high": high, "significant": significant, "better": better,
+        "note": against or _notes(models, row_a, row_b),
     }  # fmt: skip
+
+
+def _interval(row: pd.Series) -> tuple[float, float, float]:
+    value, low, high = (float(row[name]) for name in ("value", *UNCERTAINTY[1:]))
+    return value, low, high
+
+
+def _notes(models: tuple[str, str], a: pd.Series, b: pd.Series) -> str:
+    """Join the cautions of both rows, each with its model, or once where both have the same."""
+    if a["note"] == b["note"]:
+        return str(a["note"])
+    notes = zip(models, (a["note"], b["note"]), strict=True)
+    return " ".join(f"{model}: {note}" for model, note in notes if note)

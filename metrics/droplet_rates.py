@@ -4,7 +4,7 @@ In what share of images, in which layers, where, how strong and how large. What 
 in ``metrics.droplet_detection``; all resolutions are looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -21,11 +21,16 @@ from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.droplet_detection import SHARE, THRESHOLD, Spot, check_threshold, find_spots, heat_maps
 from metrics.feature_maps import See, feature_layers, margin, watched
-from metrics.result import MetricResult
+from metrics.result import Caution, MetricResult
+from metrics.scheme import LOWER
+from metrics.scheme import SHARE as UNIT
 from metrics.statistics import share_uncertainty
 
 ANY = "any"  # layer: the row of all layers together
 NOISE = ("const", "random")
+FIRST_SEEN = 64  # pixels, from which the paper reports them
+
+_FEW = 50  # pictures: where none has a droplet, up to 7 % may still have
 
 
 @full_precision()
@@ -86,7 +91,7 @@ def droplets(
     arrays = sampling.in_batches(compute, range(num_samples), images, finished, progress)
     seconds = float(arrays["seconds"].sum())
     settings = {"n": num_samples, "seed": seed, "threshold": threshold, "channel_share": SHARE,
-                "noise": noise}  # fmt: skip
+                "noise": noise, "resolution": g.resolution}  # fmt: skip
     sizes = dict(zip(names, arrays["sizes"].max(axis=0).tolist(), strict=True))
     if not any(sizes.values()):
         raise LatentError("this generator shows no feature maps [N, C, H, W]: nothing to examine")
@@ -95,7 +100,19 @@ def droplets(
     for name, size in sizes.items():
         if size:  # a network that has not fully grown leaves out its last layers
             rows.append(_row(name, size, samples[samples["layer"] == name], num_samples))
-    return MetricResult("droplets", pd.DataFrame(rows), settings, samples, seconds)
+    found = cautions(settings)
+    return MetricResult("droplets", pd.DataFrame(rows), settings, samples, seconds, found)
+
+
+def cautions(settings: Mapping[str, Any]) -> tuple[Caution, ...]:
+    """Say what there is to doubt about droplets that were looked for with these settings."""
+    found, resolution = [], settings.get("resolution", FIRST_SEEN)
+    if resolution < FIRST_SEEN:
+        found.append(f"Droplets are known from {FIRST_SEEN}x{FIRST_SEEN} upwards: in pictures of "
+                     f"{resolution}x{resolution}, finding none says little.")  # fmt: skip
+    if settings["n"] < _FEW:
+        found.append(f"Few pictures: {settings['n']:,} may miss what is rare; use {_FEW} or more.")
+    return tuple(map(Caution, found))
 
 
 @full_precision()
@@ -174,8 +191,9 @@ def _detections(found: NDArray[np.float64], sizes: dict[str, int]) -> pd.DataFra
 def _row(layer: str, resolution: int, found: pd.DataFrame, total: int) -> dict[str, Any]:
     hits = found["sample"].nunique()
     return {
-        "layer": layer, "resolution": resolution,
-        "better": "lower" if layer == ANY else None, "value": hits / total,
+        "quantity": "pictures with droplets" + (f" in {layer}" if layer != ANY else ""),
+        "unit": UNIT, "better_when": LOWER if layer == ANY else "", "value": hits / total,
         **share_uncertainty(hits, total).columns(),
-        "mean_strength": found["strength"].mean(), "detections": float(len(found)),
+        "layer": layer, "resolution": resolution,
+        "mean_strength": found["strength"].mean(), "detections": len(found),
     }  # fmt: skip

@@ -3,6 +3,8 @@
 FID: Heusel et al. 2017. KID: Binkowski et al. 2018. Precision and recall: Kynkaanniemi et al. 2019.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from latentlab.numerics import Stream, keyed_seed
+from metrics.scheme import FEATURES, HIGHER, LOWER, SHARE
 
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000  # as published
 NEIGHBOURS = 3  # of precision and recall, as published
+
+# What a row is called, its unit, and whether less or more is better.
+MEASURES: Mapping[str, tuple[str, str, str]] = MappingProxyType({
+    "fid": ("FID", FEATURES, LOWER), "kid": ("KID", FEATURES, LOWER),
+    "precision": ("precision", SHARE, HIGHER), "recall": ("recall", SHARE, HIGHER),
+    "f_score": ("F-score", SHARE, HIGHER),
+})  # fmt: skip
 
 Features = NDArray[np.float32]
 Rows = list[dict[str, Any]]
@@ -37,7 +47,8 @@ def fid(generated: Features, real: Features) -> Rows:
 
     # In float64: means that are taken in float32 lose digits.
     sides = [fid_features_to_statistics(torch.from_numpy(x).double()) for x in (generated, real)]
-    return [{"measure": "fid", "value": fid_statistics_to_metric(*sides, False)[KEY_METRIC_FID]}]
+    value = fid_statistics_to_metric(*sides, False)[KEY_METRIC_FID]
+    return [{**_named("fid"), "value": value}]
 
 
 def kid(generated: Features, real: Features, seed: int) -> Rows:
@@ -54,7 +65,7 @@ def kid(generated: Features, real: Features, seed: int) -> Rows:
         verbose=False,
     )
     value, deviation = found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
-    return [{"measure": "kid", "value": value, "standard_error": deviation}]
+    return [{**_named("kid"), "value": value, "standard_error": deviation}]
 
 
 def precision_recall(generated: Features, real: Features) -> Rows:
@@ -70,4 +81,9 @@ def precision_recall(generated: Features, real: Features) -> Rows:
         verbose=False,
     )
     names = (KEY_METRIC_PRECISION, KEY_METRIC_RECALL, KEY_METRIC_F_SCORE)
-    return [{"measure": name, "value": found[name]} for name in names]
+    return [{**_named(name), "value": found[name]} for name in names]
+
+
+def _named(measure: str) -> dict[str, Any]:
+    quantity, unit, better_when = MEASURES[measure]
+    return {"quantity": quantity, "unit": unit, "better_when": better_when, "measure": measure}

@@ -6,6 +6,8 @@ them is taken: with noise in all layers, in the coarse or the fine ones, and in 
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +20,19 @@ from latentlab.checks import check, check_shape
 from latentlab.errors import quoted
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
-from metrics.result import MetricResult
+from metrics.result import Caution, MetricResult
+from metrics.scheme import GREY_LEVELS as UNIT
 from metrics.statistics import bootstrap
 
 SETS = ("all", "coarse", "fine", "none")
+_IN_WORDS = MappingProxyType({
+    "all": "all layers", "coarse": "coarse layers", "fine": "fine layers", "none": "no layers",
+})  # fmt: skip
 FINE_FROM = 64  # pixels; as published, noise at 4x4 to 32x32 is coarse
 GREY_LEVELS = 127.5  # of 8 bits, in one unit of an image in [-1,1]
 
+_FEW_LATENTS = 10
+_FEW_DRAWS = 20  # a deviation of N comes out smaller by about 1 / (4 (N - 1))
 _DRAW_BITS = 32  # of the number that keys a draw; the latent's number stands above them
 _CHECKED_DRAWS = 8  # of the set without noise, where every draw is the same
 
@@ -57,8 +65,8 @@ def stochastic_variation(
 
     Returns:
         Rows with ``layers`` (all, coarse, fine, none), their ``resolutions`` and ``value``, the
-        mean over pixels and latents in units of an image in [-1,1]; ``grey_levels`` is the same
-        in levels of 8 bits. ``samples`` has the mean over pixels of each latent by set.
+        mean over pixels and latents in grey levels of 8 bits: 127.5 in one unit of an image in
+        [-1,1]. ``samples`` has the mean over pixels of each latent by set, likewise.
 
     Raises:
         LatentError: If the generator has no noise layers.
@@ -75,7 +83,7 @@ def stochastic_variation(
             ws = latent(g, number, seed, truncation_psi)
             maps = _deviations(g, ws, sets, num_draws, seed, number, images)
             for name, deviation in maps.items():
-                found[name][row] = deviation.mean()
+                found[name][row] = deviation.mean() * GREY_LEVELS
         return found
 
     arrays = sampling.in_batches(compute, range(num_latents), 1, finished, progress)
@@ -86,7 +94,19 @@ def stochastic_variation(
     }  # fmt: skip
     rows = [_row(g, name, sets[name], arrays[name], seed) for name in SETS]
     samples = pd.DataFrame({"sample": np.arange(num_latents), **{k: arrays[k] for k in SETS}})
-    return MetricResult("stochastic_variation", pd.DataFrame(rows), settings, samples, seconds)
+    return MetricResult("stochastic_variation", pd.DataFrame(rows), settings, samples, seconds,
+                        cautions(settings))  # fmt: skip
+
+
+def cautions(settings: Mapping[str, Any]) -> tuple[Caution, ...]:
+    """Say what there is to doubt about deviations that were measured with these settings."""
+    found = []
+    if settings["n"] < _FEW_LATENTS:
+        found.append(f"Few latents: {settings['n']} stand for all; use {_FEW_LATENTS} or more.")
+    if settings["draws"] < _FEW_DRAWS:
+        found.append(f"Few draws: the deviation of {settings['draws']} comes out too small; use "
+                     f"{_FEW_DRAWS} or more.")  # fmt: skip
+    return tuple(map(Caution, found))
 
 
 def noise_sets(g: Generator, fine_from: int | None = None) -> dict[str, list[int]]:
@@ -238,11 +258,10 @@ class _Spread:
 def _row(
     g: Generator, name: str, layers: Sequence[int], values: NDArray[np.float64], seed: int
 ) -> dict[str, object]:
-    mean = float(values.mean())
     return {
+        "quantity": f"deviation by noise in {_IN_WORDS[name]}", "unit": UNIT,
+        "value": float(values.mean()), **bootstrap([values], np.mean, seed).columns(),
         "layers": name, "resolutions": _span(g, layers), "noise_layers": len(layers),
-        "value": mean, **bootstrap([values], np.mean, seed).columns(),
-        "grey_levels": mean * GREY_LEVELS,
     }  # fmt: skip
 
 

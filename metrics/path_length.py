@@ -5,7 +5,7 @@ perceptual distance of both ends of the step, divided by the squared step, avera
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +21,7 @@ from latentlab.images import shrink
 from latentlab.numerics import full_precision
 from latentlab.perceptual import MAX_RESOLUTION
 from metrics.path_protocols import EPSILON, PathProtocol, latents_along, paths
-from metrics.result import MetricResult
+from metrics.result import Caution, MetricResult
 from metrics.sampling import (
     Arrays,
     Finished,
@@ -33,12 +33,15 @@ from metrics.sampling import (
     shifted,
     whole_groups,
 )
+from metrics.scheme import LOWER, PER_SQUARED_STEP
 from metrics.statistics import bootstrap, finite_values
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 PERCENTILES = (1, 99)  # distances outside of these are left out of the mean, as published
 
+_FEW = 1000  # paths, below which we warn
+_NONE_LEFT_OUT = 100  # paths: their lowest percent is the lowest, which the mean includes
 _FIRST_LOOK = 500  # samples after which an early stop is first thought of
 _LOOK_GROWTH = 1.25  # from one look to the next
 
@@ -109,14 +112,29 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
             break
     settings = {
         "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
-        "distance": _name_of(distance), "stopped_early": start < num_samples,
-        "relative_width": relative_width,
+        "distance": _name_of(distance), "resolution": g.resolution,
+        "stopped_early": start < num_samples, "relative_width": relative_width,
     }  # fmt: skip
     lengths = arrays["path_length"]
     table = {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
     seconds = float(arrays["seconds"].sum())
     rows, samples = pd.DataFrame([row]), pd.DataFrame(table)
-    return MetricResult("path_length", rows, settings, samples, seconds)
+    return MetricResult("path_length", rows, settings, samples, seconds, cautions(settings))
+
+
+def cautions(settings: Mapping[str, Any]) -> tuple[Caution, ...]:
+    """Say what there is to doubt about a path length that was measured with these settings."""
+    n, found = settings["n"], []
+    if n < _FEW:
+        all_of = " and none is left out of the mean" if n <= _NONE_LEFT_OUT else ""
+        found.append(f"Few paths: a handful of long ones decides the mean of {n:,}, its interval "
+                     f"included{all_of}; use {_FEW:,} or more.")  # fmt: skip
+    if settings.get("stopped_early"):
+        found.append(f"Stopped early after {n:,} paths, as asked, once the interval was narrow: "
+                     "such intervals are a little too narrow.")  # fmt: skip
+    if settings.get("noise") == "const":
+        found.append("With stored noise maps, where the published protocol draws new ones.")
+    return tuple(map(Caution, found))
 
 
 @torch.no_grad()
@@ -208,7 +226,10 @@ def _within(distances: NDArray[np.float64], axis: int) -> NDArray[np.bool_]:
 def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
     value = filtered_mean(lengths)  # first, as it refuses what is not finite
     spread = bootstrap([lengths], _filtered_mean, seed)
-    return {"better": "lower", "value": value, **spread.columns()}
+    return {
+        "quantity": "path length", "unit": PER_SQUARED_STEP, "better_when": LOWER,
+        "value": value, **spread.columns(),
+    }  # fmt: skip
 
 
 def _looks(num_samples: int, relative_width: float | None) -> list[int]:

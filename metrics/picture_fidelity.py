@@ -4,7 +4,7 @@ Which pictures are compared is decided here; networks and scores are the library
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ from latentlab.images import to_uint8
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.fidelity_networks import METRICS, Extractor, open_extractors
-from metrics.fidelity_scores import KID_SUBSETS, NEIGHBOURS, score, subset_size
-from metrics.result import MetricResult
+from metrics.fidelity_scores import KID_SUBSET_SIZE, KID_SUBSETS, NEIGHBOURS, score, subset_size
+from metrics.result import Caution, MetricResult
 
-BETTER = {"fid": "lower", "kid": "lower"}  # of the others, more is better
-
+_FEW, _FEW_FOR_KID = 10_000, 2 * KID_SUBSET_SIZE  # pictures, below which we warn
 _FEWEST = NEIGHBOURS + 1  # pictures, so that each has as many neighbours
 # Real pictures are numbered from here in ``finished``: as many are never generated.
 _FIRST_REAL = 2**40
@@ -97,13 +96,33 @@ def fidelity(  # noqa: PLR0913 - one for each setting
     started = time.perf_counter()
     names = {metric: network.name for metric, network in chosen.items()}
     rows = [row for metric, n in names.items() for row in score(metric, f[n], r[n], seed)]
-    rows = [{"better": BETTER.get(row["measure"], "higher"), **row} for row in rows]
     seconds = float(f["seconds"].sum() + r["seconds"].sum()) + time.perf_counter() - started
     settings = {
         "n": num_samples, "seed": seed, "reals": count, "data": reals.fingerprint,
-        "mirror": mirror, "noise": "random", **_provenance(chosen, subset_size(num_samples, count)),
+        "mirror": mirror, "noise": "random", "resolution": g.resolution,
+        **_provenance(chosen, subset_size(num_samples, count)),
     }  # fmt: skip
-    return MetricResult("fidelity", pd.DataFrame(rows), settings, seconds=seconds)
+    frame = pd.DataFrame(rows)
+    found = cautions(settings, [*frame["quantity"]])
+    return MetricResult("fidelity", frame, settings, seconds=seconds, cautions=found)
+
+
+def cautions(settings: Mapping[str, Any], quantities: Sequence[str]) -> tuple[Caution, ...]:
+    """Say what there is to doubt about scores that were measured with these settings."""
+    generated, real = settings["n"], settings["reals"]
+    fewest, found = min(generated, real), []
+    if "FID" in quantities and fewest < _FEW:
+        found.append(Caution(f"FID falls with the number of pictures, here {generated:,} and "
+                             f"{real:,}: compare it at equal numbers only.", ("FID",)))  # fmt: skip
+    if "KID" in quantities:
+        half = f" of {settings['kid_subset_size']:,} pictures" * (fewest < _FEW_FOR_KID)
+        found.append(Caution(f"The standard error of KID is the spread of its subsets{half}, more "
+                             "than that of the mean.", ("KID",)))  # fmt: skip
+    others = tuple(name for name in quantities if name not in ("FID", "KID"))
+    if others and fewest < _FEW:
+        found.append(Caution("Precision and recall depend on the number of pictures: compare them "
+                             "at equal numbers only.", others))  # fmt: skip
+    return tuple(found)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from latentlab import Generator, LatentError
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.result import MetricResult
+from metrics.scheme import PERCENT
 from metrics.statistics import bootstrap_rows
 
 MEASURES = ("native", "upsampled")
@@ -95,11 +96,13 @@ def _shares(sums: sampling.Arrays, seed: int) -> pd.DataFrame:
     for measure in MEASURES:
         mine = {int(k.split("-")[1]): v for k, v in sums.items() if k.startswith(measure)}
         moments = np.stack(list(mine.values()), axis=1)  # [N,resolutions,3]
-        shares, errors = _percent(moments.mean(axis=0)), bootstrap_rows(moments, _percent, seed)
+        std, shares = _std(moments.mean(axis=0)), _percent(moments.mean(axis=0))
+        errors = bootstrap_rows(moments, _percent, seed)
         for i, resolution in enumerate(mine):
             rows.append({
-                "measure": measure, "resolution": resolution,
-                "std": _std(moments.mean(axis=0))[i], "value": shares[i], **errors[i].columns(),
+                "quantity": f"{resolution}x{resolution}, {measure}", "unit": PERCENT,
+                "value": shares[i], **errors[i].columns(),
+                "measure": measure, "resolution": resolution, "std": std[i],
             })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -6,7 +6,7 @@ an image can be attributed to its generator.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,12 +24,14 @@ from latentlab.perceptual import MAX_RESOLUTION
 from latentlab.projection.projector import project
 from latentlab.projection.targets import Distance
 from metrics import sampling
-from metrics.result import MetricResult
+from metrics.result import Caution, MetricResult
 from metrics.roc import area, area_interval, best_threshold
+from metrics.scheme import DISTANCE, SHARE
 from metrics.statistics import Uncertainty, bootstrap, finite_values, share_uncertainty
 
 GENERATED, REAL = "generated", "real"
 
+_FEW = 20  # pictures of a group, below which we warn
 _BATCH = 8  # images projected at once where that gains
 
 
@@ -121,7 +123,21 @@ class Projections:
         found = attribution_of(groups[GENERATED], groups[REAL], self.settings["seed"])
         diverged = int((self.samples["status"] != "ok").sum())
         settings = {**found.settings, **self.settings, "diverged": diverged}
-        return replace(found, settings=settings, samples=self.samples, seconds=self.seconds)
+        return replace(found, settings=settings, samples=self.samples, seconds=self.seconds,
+                       cautions=cautions(settings))  # fmt: skip
+
+
+def cautions(settings: Mapping[str, Any]) -> tuple[Caution, ...]:
+    """Say what there is to doubt about distances that were compared with these settings."""
+    fewest = min(settings["num_generated"], settings["num_real"])
+    rates = ("true_positive_rate", "false_positive_rate")
+    found = [Caution("The threshold was chosen on the pictures that its rates are counted on: on "
+                     "new ones both will be somewhat worse.", rates)]  # fmt: skip
+    if fewest < _FEW:
+        found.append(Caution(f"Few pictures: {fewest} in the smaller group; use {_FEW} or more."))
+    if lost := settings.get("diverged", 0):
+        found.append(Caution(f"{lost} of the projections diverged and are left out."))
+    return tuple(found)
 
 
 def groups_of(samples: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -210,24 +226,29 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
     auc = float(area(*pair))
     error = bootstrap(pair, area, seed).standard_error
     interval = area_interval(auc, *map(len, pair))
-    rows = [{"quantity": "auc", "value": auc, **Uncertainty(error, *interval).columns()}]
+    counts = {f"num_{name}": len(values) for name, values in groups.items()}
+    total = sum(counts.values())
+    rows = [{"quantity": "auc", "unit": SHARE, "value": auc, "n": total,
+             **Uncertainty(error, *interval).columns()}]  # fmt: skip
     for name, values in groups.items():
         for statistic in (np.mean, np.median):
             spread = bootstrap([values], statistic, seed).columns()
             quantity = f"{name}_{statistic.__name__}"
-            rows.append({"quantity": quantity, "value": float(statistic(values)), **spread})
+            rows.append({"quantity": quantity, "unit": DISTANCE, "n": len(values),
+                         "value": float(statistic(values)), **spread})  # fmt: skip
     threshold = best_threshold(*pair)
-    rows.append({"quantity": "threshold", "value": threshold})
+    rows.append({"quantity": "threshold", "unit": DISTANCE, "n": total, "value": threshold})
     for name, group in (("true_positive_rate", REAL), ("false_positive_rate", GENERATED)):
         values = groups[group]
         above = int((values >= threshold).sum())
         spread = share_uncertainty(above, len(values)).columns()
-        rows.append({"quantity": name, "value": above / len(values), **spread})
-    counts = {f"num_{name}": len(values) for name, values in groups.items()}
-    settings = {"n": sum(counts.values()), "seed": seed, **counts}
+        rows.append({"quantity": name, "unit": SHARE, "n": len(values),
+                     "value": above / len(values), **spread})  # fmt: skip
+    settings = {"n": total, "seed": seed, **counts}
     columns = {"group": np.repeat([*groups], [*map(len, pair)]), "distance": np.concatenate(pair)}
     samples = pd.DataFrame(columns)
-    return MetricResult("attribution", pd.DataFrame(rows), settings, samples)
+    found = cautions(settings)
+    return MetricResult("attribution", pd.DataFrame(rows), settings, samples, cautions=found)
 
 
 def _projected(

@@ -60,6 +60,7 @@ def attribution(
       latentlab attribution builtin:digits-stylegan2 builtin:digits \\
           --distance builtin:digits --most-real 20 --steps 200 -o attribution
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.attribution import EXAMPLES, FILES, write
     from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_model
@@ -67,7 +68,7 @@ def attribution(
     from latentlab import distributed, perceptual_distance
     from metrics.source_attribution import AttributionSettings, Projections, project_groups
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
     compare = perceptual_distance(distance, model.place)
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here
@@ -83,7 +84,7 @@ def attribution(
         with work_on(request, model, "projecting", total, "picture", identity) as work:
             return project_groups(model.g, pictures, compare, count, asked, **work)
 
-    with claimed_results(request, f"Attribution to {model.name}", FILES, [model],
+    with claimed_results(request, f"Attribution to {model.short_name}", FILES, [model],
                          {**settings, "left_out": pictures.refused}, pictures.refused,
                          Asked.of(identity, [model])) as results:
         found = None if EXAMPLES in results.standing.intact else project()

@@ -29,19 +29,22 @@ def contributions(
       latentlab contributions network-snapshot-005000.pkl \\
           network-snapshot-025000.pkl -o shares
     """
-    from cli.measuring.contributions import PLOT, asked_for, expanded, measure, write
+    from cli.measuring.contributions import PLOT, asked_for, expanded, measured_or_saved, write
     from cli.measuring.work import claimed_results
     from cli.models import open_model
     from latentlab import distributed
 
     names = list(expanded(checkpoints))
+    labels = request.titles(names)
     settings = {"samples": samples, "seed": request.seed}
-    told = [open_model(name, request.device) for name in names] if request.dry_run else []
+    told = [
+        open_model(name, request.device, None, label)
+        for name, label in zip(names if request.dry_run else [], labels, strict=False)
+    ]
     title = "Contribution of each resolution"
     asked = asked_for(names, samples, request)
     with claimed_results(request, title, [PLOT], told, settings, asked=asked) as results:
-        found = results.saved_models or measure(names, samples, request)
-        results.save(found)
+        found = measured_or_saved(results, names, samples, request)
         if distributed.is_main():
             write(results, found, settings)
 # fmt: on

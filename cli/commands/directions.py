@@ -70,6 +70,7 @@ def directions(
           --latents projections --labels labels.csv -o svm
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
+    (name,) = request.titles([checkpoint])
     from cli.measuring.directions import (
         FILES,
         DirectionSettings,
@@ -86,7 +87,7 @@ def directions(
     from latentlab import distributed
     from latentlab.latents import style_layers
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     _ = model.g.w_mean  # raises where there is no W
     numbers = None if layers is None else tuple(style_layers(layers, model.g.num_ws))
     c = label_of(model.g, label)
@@ -95,7 +96,7 @@ def directions(
     wanted = DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
     settings = identity(wanted, opened, request.seed)
-    title = f"Directions in W of {model.name}"
+    title = f"Directions in W of {model.short_name}"
     shown = {"picture": picture, "class": label, "strength": strength}
     asked = asked_for(wanted, settings, model, shown)
     with claimed_results(request, title, FILES, [model], settings, asked=asked) as results:

@@ -34,6 +34,7 @@ def droplets(
       latentlab droplets ffhq.pkl -o droplets
       latentlab droplets builtin:digits-stylegan1 --samples 64 --html -o droplets
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.droplets import FILES, write
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
@@ -41,7 +42,7 @@ def droplets(
     from metrics import MetricResult
     from metrics import droplets as find_droplets
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
 
     def measure() -> MetricResult:
@@ -49,7 +50,7 @@ def droplets(
             return find_droplets(model.g, samples, request.seed, threshold=threshold,
                                  noise=noise, **work)
 
-    with claimed_results(request, f"Droplets of {model.name}", FILES, [model],
+    with claimed_results(request, f"Droplets of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}) as results:
         result = results.saved_or(model.facts(), measure)
         if distributed.is_main():

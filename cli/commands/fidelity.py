@@ -50,6 +50,7 @@ def fidelity(
       latentlab fidelity builtin:digits-stylegan2 --data builtin:digits \\
           --metric fid --metric kid --html -o fidelity
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.fidelity import FILES, write
     from cli.measuring.results import Results
     from cli.measuring.work import Asked, claimed_results, work_on
@@ -61,13 +62,13 @@ def fidelity(
     from metrics import fidelity as compare_pictures
     from metrics.fidelity_networks import find_weights
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     reals = open_dataset(data, model.g.resolution, model.g.channels)
     metrics = [name for name in METRIC_NAMES if name in chosen or not chosen]
     settings = {"data": reals.fingerprint, "metrics": metrics, "mirror": mirror,
                 "seed": request.seed}
     count = min(samples, len(reals))
-    title = f"Fidelity of {model.name}"
+    title = f"Fidelity of {model.short_name}"
     Results(request, title, FILES)  # results of another run are told before anything is fetched
     files = {} if request.dry_run else find_weights(metrics, weights, vgg_weights)
     identity = {"metric": "fidelity", **settings,

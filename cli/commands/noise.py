@@ -44,6 +44,7 @@ def noise(
       latentlab noise ffhq.pkl --samples 50 --truncation-psi 0.7 --html -o noise
       latentlab noise builtin:digits-stylegan1 --fine-from 32 -o noise
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.noise import FILES, write
     from cli.measuring.work import claimed_results, work_on
     from cli.models import open_model
@@ -51,7 +52,7 @@ def noise(
     from metrics import MetricResult
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
 
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     sets = noise_sets(model.g, fine_from)
     settings = {"draws": draws, "split": split_text(model.g, sets),
                 "truncation_psi": truncation_psi, "seed": request.seed}
@@ -64,7 +65,7 @@ def noise(
                 truncation_psi=truncation_psi, **work,
             )
 
-    with claimed_results(request, f"Stochastic variation of {model.name}", FILES, [model],
+    with claimed_results(request, f"Stochastic variation of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}) as results:
         result = results.saved_or(model.facts(), measure)
         if distributed.is_main():

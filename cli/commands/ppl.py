@@ -53,6 +53,7 @@ def ppl(
       latentlab ppl builtin:digits-stylegan2 --distance builtin:digits \\
           --samples 5000 -o ppl
     """
+    (name,) = request.titles([checkpoint])
     from cli.measuring.path_length import FILES, check_fit, write
     from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_model
@@ -61,7 +62,7 @@ def ppl(
     from metrics.path_protocols import PROTOCOLS
 
     paths = PROTOCOLS[protocol]
-    model = open_model(checkpoint, request.device)
+    model = open_model(checkpoint, request.device, None, name)
     compare = perceptual_distance(distance, model.place)
     check_fit(compare, model.g, paths.crop)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
@@ -75,7 +76,7 @@ def ppl(
                 noise=noise, relative_width=relative_width, **work,
             )
 
-    with claimed_results(request, f"Perceptual path length of {model.name}", FILES, [model],
+    with claimed_results(request, f"Perceptual path length of {model.short_name}", FILES, [model],
                          facts, asked=Asked.of(facts, [model], "relative_width")) as results:
         result = results.saved_or(model.facts(), measure)
         if distributed.is_main():

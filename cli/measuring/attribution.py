@@ -8,13 +8,23 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cli.measuring.results import Results
 from cli.measuring.work import end
 from cli.models import Model
 from cli.pictures.real_pictures import RealPictures
-from cli.reports.plot_style import QUIET, colour, draw_shares, new_figure, quieten, shortened
+from cli.reports.numbers import in_words, number_of, rows_of
+from cli.reports.plot_style import (
+    QUIET,
+    colour,
+    draw_shares,
+    legend_outside,
+    log_axis,
+    log_edges,
+    new_figure,
+    quieten,
+    shortened,
+)
 from cli.reports.tables import short
 from cli.reports.tiles import Captioned, tiles
 from latentlab.images import from_uint8
@@ -48,6 +58,7 @@ def write(
     generated = len(result.samples) - len(real)
     names = [*(f"generated {i}" for i in range(generated)), *real.names]
     results.tell(summary(result))
+    results.warn(*result.notes)
     results.table(DISTANCES, result.samples.assign(picture=names))
     results.page.section("Distances", *(f"Left out: {line}." for line in real.refused))
     caption = "How often each distance between a picture and its projection occurs."
@@ -65,14 +76,15 @@ def write(
 
 def summary(result: MetricResult) -> str:
     """Say how well the distances tell the groups apart."""
-    values = _values(result)
+    rows = {row["quantity"]: row for row in rows_of(result)}
+    values = {quantity: number_of(row) for quantity, row in rows.items()}
     real, generated = result.settings["num_real"], result.settings["num_generated"]
     return (
-        f"Area under the ROC curve {result.value:.3f}, 95 % interval {result.ci_low:.3f} to "
-        f"{result.ci_high:.3f}, from {generated:,} generated and {real:,} real pictures; median "
-        f"distance {values['generated_median']:.4g} and {values['real_median']:.4g}. At the "
-        f"threshold {values['threshold']:.4g}, {values['true_positive_rate']:.0%} of the real and "
-        f"{values['false_positive_rate']:.0%} of the generated are taken for real."
+        f"Area under the ROC curve {in_words(rows['auc'])}, from {generated:,} generated and "
+        f"{real:,} real pictures; median distance {values['generated_median']} and "
+        f"{values['real_median']}. At the threshold {values['threshold']}, a share of "
+        f"{values['true_positive_rate']} of the real and {values['false_positive_rate']} of the "
+        "generated are taken for real."
     )
 
 
@@ -86,43 +98,39 @@ def histogram(result: MetricResult) -> Figure:
     groups = groups_of(result.samples)
     every = np.concatenate(list(groups.values()))
     bins = int(np.clip(2 * np.sqrt(len(every)), *_BINS))
-    low = every[every > 0].min(initial=every.max()) or 1e-6  # an exact projection has distance 0
-    edges = np.geomspace(low, max(every.max(), low) * 1.02, bins + 1).tolist()
+    edges = log_edges(every, bins)  # an exact projection has distance 0
     for i, (name, values) in enumerate(groups.items()):
-        draw_shares(axes, np.clip(values, low, None), edges, i, f"{name} ({len(values)})")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    threshold = max(float(_values(result)["threshold"]), low)
-    axes.axvline(threshold, color=QUIET, linestyle="--", linewidth=1)
-    axes.annotate(f"threshold {threshold:.3g}", (threshold, 1), (4, -4), color=QUIET,
-                  xycoords=("data", "axes fraction"), textcoords="offset points",
-                  va="top", fontsize=9)  # fmt: skip
-    axes.margins(y=0.15)
+        label = f"{name} ({len(values)})"
+        draw_shares(axes, np.clip(values, edges[0], None), edges, colour(i), label)
+    log_axis(axes, edges)
+    rows = {row["quantity"]: row for row in rows_of(result)}
+    threshold = rows["threshold"]["value"]
+    axes.axvline(max(threshold, edges[0]), color=QUIET, linestyle="--", linewidth=1,
+                 label=f"threshold {number_of(rows['threshold'])}")  # fmt: skip
     axes.set_xlabel(f"distance to the projection ({result.settings['distance']}), logarithmic")
     axes.set_ylabel("share of the group, %")
-    axes.legend(frameon=False)
+    handles, labels = axes.get_legend_handles_labels()
+    legend_outside(figure, dict(zip(labels, handles, strict=True)))
     quieten(axes)
     return figure
 
 
 def roc_curve(result: MetricResult) -> Figure:
     """Draw the ROC curve with its area, and the threshold's point."""
-    figure = new_figure(4.4, width=4.8)
+    figure = new_figure(5.0, width=4.8)
     axes = figure.add_subplot()
     points = curve(*groups_of(result.samples).values())
     rates = points["false_positive_rate"], points["true_positive_rate"]
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
-    axes.plot(*rates, color=colour(0), clip_on=False)
+    area = f"area {in_words(rows_of(result)[0])}"
+    axes.plot(*rates, color=colour(0), clip_on=False, label=area)
     axes.fill_between(*rates, color=colour(0), alpha=0.12, linewidth=0)
     place = _values(result)[["false_positive_rate", "true_positive_rate"]]
     axes.plot(*place, "o", color=colour(1), clip_on=False, label="best threshold")
-    area = f"area {result.value:.3f}\n95 % interval {result.ci_low:.3f} to {result.ci_high:.3f}"
-    axes.text(0.97, 0.24, area, ha="right", va="bottom", fontsize=10)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="generated taken for real",
              ylabel="real taken for real")  # fmt: skip
-    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    handles, labels = axes.get_legend_handles_labels()
+    legend_outside(figure, dict(zip(labels, handles, strict=True)), "below")
     quieten(axes)
     return figure
 
@@ -133,7 +141,7 @@ def examples(found: Projections, names: Sequence[str]) -> Figure:
     for group in (GENERATED, REAL):
         mine = found.samples[(found.samples["group"] == group) & (found.samples["status"] == "ok")]
         ranked = mine.sort_values("distance").index
-        count = min(_PAIRS, len(ranked))
+        count = min(_PAIRS, -(-len(ranked) // 2))  # the closest are not the farthest as well
         for word, chosen in (("closest", ranked[:count]), ("farthest", ranked[::-1][:count])):
             rows[f"{group},\n{word}"] = [
                 cell for i in chosen for cell in _pair(found, int(i), names[int(i)])

@@ -1,45 +1,75 @@
-"""What a comparison saves in its folder, and what it has of an earlier one."""
+"""Comparing checkpoints: measured with the same seeds, or what an earlier run has saved of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from cli.measuring.comparison import ComparisonSettings, Measured, measure
+from cli.measuring.comparison import ComparisonSettings, Measured, measure, open_settings
+from cli.measuring.comparison_page import planned_files, write_comparison
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.work import Asked
-from cli.models import Model
-from latentlab.files import sha256_of
-from latentlab.models import PREFIX, builtin_path
+from cli.measuring.work import Asked, claimed_results
+from cli.models import Model, open_model
+from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from cli.text import say
+from latentlab import distributed
+
+
+def compare_checkpoints(
+    names: Sequence[str],
+    labels: Sequence[str],
+    counts: dict[str, int],
+    needs: ComparisonRequest,
+    request: MeasuringRequest,
+    published: bool,
+) -> None:
+    """Measure models with the same seeds, and write their page.
+
+    Args:
+        names: The checkpoints.
+        labels: What the page calls them.
+        counts: Sample counts by metric.
+        needs: What the metrics need.
+        request: Where to write what, and how to compute.
+        published: Whether the papers' figures are shown.
+    """
+    models = [
+        open_model(name, request.device, None, label)
+        for name, label in zip(names, labels, strict=True)
+    ]
+    title = f"{', '.join(labels[:-1])} and {labels[-1]}"
+    files = planned_files(len(models))
+    Results(request, title, files)  # results of another run are told before anything is fetched
+    settings = open_settings(counts, needs, request, models)
+    facts = {"metrics": [*counts], "samples": counts, "protocols": needs.protocols,
+             **settings.identity()}  # fmt: skip
+    asked = asked_for(settings, models, {"published": published})
+    with claimed_results(request, title, files, models, facts, asked=asked) as results:
+        measured = measured_or_saved(results, models, settings)
+        if distributed.is_main():
+            for line in write_comparison(results, measured, facts, published):
+                say(line)
+            say(f"See {request.output / 'report.html'}")
 
 
 def asked_for(
     settings: ComparisonSettings, models: Sequence[Model], shown: dict[str, Any]
 ) -> Asked:
     """Return what is to be compared: another metric, or more samples, is more of the same."""
-    identity = {
-        **settings.identity(), "protocols": list(settings.needs.protocols),
-        "classifiers": {name: _digest(name) for name in settings.classifiers},
-    }  # fmt: skip
+    identity = {**settings.identity(), "protocols": list(settings.needs.protocols)}
     extent = {f"samples of {name}": count for name, count in settings.samples.items()}
     facts = [model.facts() for model in models]
-    return Asked(identity, extent, facts, models[0].place, shown)
+    names = [model.short_name for model in models]
+    return Asked(identity, extent, facts, models[0].place, {"names": names, **shown})
 
 
 def measured_or_saved(
-    results: Results, models: Sequence[Model], labels: Sequence[str], settings: ComparisonSettings
+    results: Results, models: Sequence[Model], settings: ComparisonSettings
 ) -> list[Measured]:
     """Return what an earlier run has measured of the models, or measure and save it."""
     if results.saved is None:
-        measured = [measure(*pair, settings) for pair in zip(models, labels, strict=True)]
+        measured = [measure(model, settings) for model in models]
     else:
-        measured = [
-            Measured(model, label, saved.results, saved.refused)
-            for model, label, saved in zip(models, labels, results.saved.models, strict=True)
-        ]
+        pairs = zip(models, results.saved.models, strict=True)
+        measured = [Measured(model, saved.results, saved.refused) for model, saved in pairs]
     results.save([SavedModel(m.model.facts(), m.results, m.refused) for m in measured])
     return measured
-
-
-def _digest(name: str) -> str:
-    return sha256_of(builtin_path(name) if name.startswith(PREFIX) else Path(name))

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any, cast
 
-from torch import nn
+import pandas as pd
 
 from cli.measuring.path_length import check_fit
+from cli.measuring.separability import OpenedClassifier, open_classifiers
 from cli.measuring.work import work_on
-from cli.models import Model
+from cli.models import Model, with_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
-from latentlab import LatentError, load_classifier, perceptual_distance
+from latentlab import LatentError, perceptual_distance
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
 from metrics import (
@@ -46,13 +46,14 @@ class ComparisonSettings:
     needs: ComparisonRequest
     request: MeasuringRequest
     distance: PerceptualDistance | None
-    classifiers: Mapping[str, nn.Module]
+    classifiers: Mapping[str, OpenedClassifier]
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers, besides the model and the counts."""
         name = None if self.distance is None else self.distance.name
         return {"seed": self.request.seed, "distance": name, "outputs": self.needs.outputs,
-                "classifiers": list(self.classifiers), "data": self.needs.data}  # fmt: skip
+                "classifiers": {name: one.sha256 for name, one in self.classifiers.items()},
+                "data": self.needs.data}  # fmt: skip
 
 
 def open_settings(
@@ -69,42 +70,70 @@ def open_settings(
         for model, name in product(models, needs.protocols):
             check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = needs.classifiers if "separability" in samples else ()
-    judges = {name: load_classifier(name).to(device) for name in named}
+    judges = {one.name: one for one in open_classifiers(named, device)}
     if "fidelity" in samples:
         open_dataset(needs.data or "", None, 3)  # what cannot be read is said now
     return ComparisonSettings(samples, needs, request, compare, judges)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured of one model, and what could not be, with the reason, by metric.
+class AbsentModel:
+    """A model as an earlier measurement tells of it.
 
-    ``label`` is what the page calls it.
+    Attributes:
+        told: What its manifest says: name, checkpoint, sha256, and perhaps kind.
+        short_name: What titles, tables and plots call it.
+        reason: Why it cannot be opened.
     """
 
-    model: Model
-    label: str
+    told: dict[str, Any]
+    short_name: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """How the command line named it."""
+        return str(self.told["checkpoint"])
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint's file."""
+        return str(self.told["sha256"])
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest says of the model."""
+        return {**self.told, "name": self.short_name}
+
+    def tidy(self, result: MetricResult) -> pd.DataFrame:
+        """Return a result's rows, with the model's name first and its SHA-256 last."""
+        return with_model(result.frame(), self.short_name, self.sha256)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one model, and what could not be, with the reason, by metric."""
+
+    model: Model | AbsentModel
     results: list[MetricResult]
     refused: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """What the page calls it."""
+        return self.model.short_name
 
     def of(self, metric: str) -> MetricResult | None:
         """Return the first result of a metric, or None."""
         return next((result for result in self.results if result.metric == metric), None)
 
 
-def labels_of(models: Sequence[Model]) -> list[str]:
-    """Return the models' file names, or their whole names where two would be alike."""
-    files = [Path(model.name).name for model in models]
-    return files if len(set(files)) == len(files) else [model.name for model in models]
-
-
-def measure(model: Model, label: str, settings: ComparisonSettings) -> Measured:
+def measure(model: Model, settings: ComparisonSettings) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
-    done, request = Measured(model, label, [], {}), settings.request
+    done, request = Measured(model, [], {}), settings.request
     for metric, count in settings.samples.items():
         for name, run in _runs(metric, model, settings):
             identity = {"metric": name, **settings.identity()}
-            title = f"{name} of {label}"
+            title = f"{name} of {model.short_name}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:
                     done.results.append(run(num_samples=count, seed=request.seed, **work))
@@ -126,7 +155,8 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
     if metric == "separability":
         spaces = ("z", "w") if has_w(g) else ("z",)
         run: Run = partial(
-            linear_separability, g, list(settings.classifiers.values()), num_keep=None,
+            linear_separability, g, [one.network for one in settings.classifiers.values()],
+            num_keep=None,
             spaces=spaces, names=list(settings.classifiers), outputs=needs.outputs,
         )  # fmt: skip
     elif metric == "fidelity":

@@ -1,6 +1,7 @@
 """The share of each resolution in skip generators' output, measured and drawn."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,9 +14,10 @@ from matplotlib.patches import Patch
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
 from cli.measuring.work import Asked, end, work_on
-from cli.models import open_model, resolve_device
+from cli.models import open_model, resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
-from cli.reports.plot_style import new_figure, quieten, save_figure, shades, shortened
+from cli.reports.numbers import in_words
+from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
 from cli.reports.tables import write_table
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, OutputError, distributed
@@ -49,9 +51,11 @@ def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
 
 def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> Asked:
     """Return what is to be measured, before any model is opened."""
-    facts = [{"checkpoint": plain_text(name), "sha256": _digest(name)} for name in names]
-    place = resolve_device(request.device)
-    return Asked({"seed": request.seed}, {"samples": samples}, facts, place)
+    titles = request.titles(names)
+    facts = [{"name": title, "checkpoint": plain_text(name), "sha256": _digest(name)}
+             for name, title in zip(names, titles, strict=True)]  # fmt: skip
+    place, shown = resolve_device(request.device), {"names": titles}
+    return Asked({"seed": request.seed}, {"samples": samples}, facts, place, shown)
 
 
 def _digest(name: str) -> str:
@@ -60,12 +64,25 @@ def _digest(name: str) -> str:
     return sha256_of(path) if is_file(path) else ""
 
 
-def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> list[SavedModel]:
+def measured_or_saved(
+    results: Results, names: Sequence[str], samples: int, request: MeasuringRequest
+) -> list[SavedModel]:
+    """Return what an earlier run has measured of the models, or measure and save it."""
+    found = [
+        replace(model, facts={**model.facts, "name": title})
+        for model, title in zip(results.saved_models, request.titles(names), strict=False)
+    ]
+    found = found or _measure(names, samples, request)
+    results.save(found)
+    return found
+
+
+def _measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> list[SavedModel]:
     """Open and measure one model after the other; of several, those without a skip are left out."""
     found: list[SavedModel] = []
     identity = {"metric": "contributions", "seed": request.seed}
-    for name in names:
-        model, label = open_model(name, request.device), Path(name).name
+    for name, label in zip(names, request.titles(names), strict=True):
+        model = open_model(name, request.device, None, label)
         try:
             with work_on(request, model, label, samples, "image", identity) as work:
                 result = contributions(model.g, samples, request.seed, **work)
@@ -85,17 +102,18 @@ def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int
     Raises:
         LatentError: If no model was measured.
     """
-    refused = [f"{model.facts['checkpoint']}: {error}"
+    refused = [f"{model.name}: {error}"
                for model in found for error in model.refused.values()]  # fmt: skip
     measured = [model for model in found if model.results]
     if not measured:
         raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
-    parts = {model.facts["checkpoint"]: _rows(model) for model in measured}
+    parts = {model.name: _rows(model) for model in measured}
     rows = pd.concat(parts.values(), ignore_index=True)
     images = rows["images"]
     along = images.notna().all() and images.nunique() > 1
     figure = over_training(rows) if along else bars(parts)
-    rows = rows.dropna(axis=1, how="all") if images.isna().all() else rows
+    rows = rows.drop(columns="images") if images.isna().all() else rows
+    results.tell(*(_largest(part) for part in parts.values()))
     results.page.section("Shares", *(f"Left out: {line}." for line in refused))
     results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
                    "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
@@ -109,7 +127,16 @@ def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int
 def _rows(model: SavedModel) -> pd.DataFrame:
     """Return a model's rows, with the number of images that it was trained on."""
     (result,) = model.results
-    return model.tidy(result).assign(images=model.facts["images"])
+    images = pd.array([model.facts["images"]] * len(result.rows), dtype="Int64")
+    return with_model(result.frame(), model.name, model.facts["sha256"], images=images)
+
+
+def _largest(rows: pd.DataFrame) -> str:
+    """Say which resolution adds most to a model's images at full size."""
+    mine = rows[rows["measure"] == "upsampled"].reset_index(drop=True)
+    row = mine.loc[int(mine["value"].argmax())].to_dict()
+    size = f"{row['resolution']}x{row['resolution']}"
+    return f"{row['model']}: {size} adds most, in percent {in_words(row)} (upsampled)."
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
@@ -133,7 +160,8 @@ def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
             axes.bar_label(drawn, labels, label_type="center", color=ink, fontsize=8)
             left += share
         axes.set(xlim=(0, 100), xlabel="share, %", yticks=range(len(frames)))
-        axes.set_yticklabels(shortened(list(frames), 24))
+        axes.set_yticklabels(wrapped(list(frames), 24))
+        axes.tick_params(axis="y", length=0)
         axes.set_title(words, fontsize=10)
         axes.spines[["top", "right", "left"]].set_visible(False)
     panels[0].invert_yaxis()
@@ -160,17 +188,19 @@ def over_training(frame: pd.DataFrame) -> Figure:
 
 
 def _stack(axes: Axes, shares: pd.DataFrame) -> None:
-    kimg = shares.index.to_numpy() / 1000
-    axes.stackplot(kimg, shares.to_numpy().T, colors=shades(shares.shape[1]))
-    last = kimg[-1] if len(kimg) > 1 and kimg[-1] > kimg[0] else kimg[0] + 1
-    axes.set(xlim=(kimg[0], last), ylim=(0, 100), xlabel="thousand images shown in training")
+    kimg, stacked = shares.index.to_numpy() / 1000, shares.to_numpy().T
+    if len(kimg) == 1:  # of the first snapshot a bar: an area between one place and itself is none
+        axes.set_xticks(kimg, [f"{kimg[0]:g}"])
+        kimg, stacked = kimg + np.array([-0.5, 0.5]), stacked.repeat(2, axis=1)
+    axes.stackplot(kimg, stacked, colors=shades(shares.shape[1]))
+    axes.set(xlim=(kimg[0], kimg[-1]), ylim=(0, 100), xlabel="thousand images shown in training")
     quieten(axes)
 
 
 def _add_legend(figure: Figure, sizes: list[int]) -> None:
     colours = zip(sizes, shades(len(sizes)), strict=True)
-    handles = [Patch(color=shade, label=f"{size}x{size}") for size, shade in colours]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(sizes), frameon=False)
+    drawn = {f"{size}x{size}": Patch(color=shade) for size, shade in colours}
+    legend_outside(figure, drawn, "below")
 
 
 def log_contributions(trainer: Trainer, snapshot: Path) -> None:
@@ -181,16 +211,16 @@ def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     generator = trainer.config.generator
     if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
         return
-    frame = contributions(trainer.ema_generator, _SAMPLES, trainer.seed).frame()
+    result = contributions(trainer.ema_generator, _SAMPLES, trainer.seed)
     if not distributed.is_main():
         return
-    frame.insert(0, "images", trainer.images_seen)
-    frame["sha256"] = sha256_of(snapshot)
+    images = trainer.images_seen
+    frame = with_model(result.frame(), snapshot.name, sha256_of(snapshot), images=images)
     path = snapshot.with_name(TABLE)
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
         try:
             before = pd.read_csv(path)
-            before = before[before["images"] < trainer.images_seen]
+            before = before[before["images"] < images]
         except (OSError, ValueError, KeyError) as error:
             raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
         frame = pd.concat([before, frame])

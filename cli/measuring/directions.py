@@ -11,7 +11,7 @@ from torch import Tensor
 from cli.measuring.labelled_latents import LabelledLatents, named
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.separability import OpenedClassifier, cautions, sha256_of_latents
+from cli.measuring.separability import OpenedClassifier, sha256_of_latents
 from cli.measuring.work import Asked, work_on
 from cli.models import Model
 from cli.options.measuring import AttributesRequest, MeasuringRequest
@@ -28,6 +28,7 @@ from latentlab.editing.w_moments import WMoments, w_moments
 from latentlab.files import sha256_of
 from metrics.separability.attributes import label_logits
 from metrics.separability.boundaries import boundary_directions
+from metrics.separability.cautions import few
 from metrics.separability.classifiers import classify_samples, draw_latents
 
 NUMBERS, SHEET = "directions.safetensors", "directions.png"
@@ -135,7 +136,7 @@ def write(
                "of w along it.")  # fmt: skip
     results.picture(SHEET, lambda: _sheet(model, found, *shown), caption)
     rows = pd.DataFrame({
-        "model": model.name, "index": range(len(found)), "direction": found.names,
+        "model": model.short_name, "index": range(len(found)), "direction": found.names,
         "method": found.method, "deviation": found.deviations.numpy(),
         "origin": found.origins.numpy(), **found.facts, "sha256": model.sha256,
     })  # fmt: skip
@@ -200,8 +201,11 @@ def _cautions(found: Directions, names: Sequence[str]) -> list[str]:
             f"No direction for {named(missing)}: only one class is among the samples kept; more "
             "samples, or a larger --keep, may bring both."
         )
-    not_converged = len(found) - int(sum(found.facts["converged"]))
-    return [*lines, *cautions(kept, found.w_dim, not_converged)]
+    if (text := few(kept, found.w_dim)) is not None:
+        lines.append(text)
+    if failed := len(found) - int(sum(found.facts["converged"])):
+        lines.append(f"{counted(failed, 'SVM')} did not converge.")
+    return lines
 
 
 def _sheet(

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from cli.measuring.results import Results
 from cli.models import Model
-from cli.reports.plot_style import new_figure
+from cli.reports.numbers import in_words, rows_of
+from cli.reports.plot_style import WIDTH, new_figure
 from latentlab import Generator
 from latentlab.images import tensor_to_picture
 from metrics import MetricResult
@@ -27,7 +28,7 @@ FILES = (DETECTIONS, HEAT)
 _SHOWN = 9  # pictures
 _MAP = "inferno"
 _INK = "#00FFFF"
-_COLUMNS = 3  # pairs of an image and its heat beside each other
+_COLUMNS, _LEAST_COLUMNS = 3, 2  # pairs of an image and its heat beside each other
 _RING_SIZE = 2.0  # radii of a spot
 _LEAST_RADIUS = 0.05  # of the image's side, so that a ring can be seen
 _FAINTEST = 0.5  # of the threshold, where heat begins to show
@@ -37,6 +38,7 @@ _OPAQUE = 0.9
 def write(results: Results, model: Model, result: MetricResult) -> None:
     """Say how many there are, and write table, plot and page."""
     results.tell(*summary(result))
+    results.warn(*result.notes)
     results.table(DETECTIONS, result.samples)
     results.page.section("Where they are" if len(result.samples) else "Some of the pictures")
     results.figure(HEAT, lambda: heat(model.g, result), caption(result))
@@ -45,9 +47,9 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
 
 def summary(result: MetricResult) -> list[str]:
     """Say in how many pictures droplets are, and in which layers."""
-    n, found = result.settings["n"], result.samples
-    interval = f"95 % interval {100 * result.ci_low:.1f} to {100 * result.ci_high:.1f} %"
-    lines = [f"{found['sample'].nunique()} of {n:,} pictures have a droplet ({interval})."]
+    row, found = rows_of(result)[0], result.samples
+    hits = found["sample"].nunique()
+    lines = [f"{hits} of {row['n']:,} pictures have a droplet: a share of {in_words(row)}."]
     layers = found.groupby("layer", sort=False)["sample"].nunique().sort_values(ascending=False)
     if len(layers):
         words = ", ".join(f"{layer} ({count})" for layer, count in layers.items())
@@ -82,14 +84,15 @@ def overlays(
     ``names`` are the numbers of the samples, ``found`` the detections among them, at fractions of
     the picture. Heat shows from half of the threshold, on a logarithmic scale.
     """
-    lines = -(-len(names) // _COLUMNS)
-    figure = new_figure(1.6 * lines + 0.7)
-    panels = figure.subplots(lines, 2 * _COLUMNS, squeeze=False)
+    columns = min(_COLUMNS, max(len(names), _LEAST_COLUMNS))  # the bar below needs some width
+    lines = -(-len(names) // columns)
+    figure = new_figure(1.6 * lines + 0.85, WIDTH * columns / _COLUMNS)
+    panels = figure.subplots(lines, 2 * columns, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
     norm = LogNorm(_FAINTEST * threshold, max(float(heat.max()), 2 * threshold), clip=True)
     for i, name in enumerate(names):
-        line, pair = divmod(i, _COLUMNS)
+        line, pair = divmod(i, columns)
         plain, hot = panels[line, 2 * pair : 2 * pair + 2]
         pixels = np.asarray(tensor_to_picture(images[i]).convert("RGB"))
         mine = found[found["sample"] == name]
@@ -100,7 +103,7 @@ def overlays(
             hot.add_patch(Circle((column, row), radius, fill=False, color=_INK, linewidth=1))
     colours = ScalarMappable(norm, _MAP)
     bar = figure.colorbar(colours, ax=panels, location="bottom", shrink=0.5, aspect=50)
-    bar.set_label("heat: what 40 % of the channels exceed, in robust standard deviations; the "
+    bar.set_label("heat: what 40 % of the channels exceed, in robust standard deviations;\nthe "
                   "hottest layer at each place", fontsize=8)  # fmt: skip
     ticks = _ticks(norm, threshold)
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks], fontsize=8)
@@ -118,7 +121,7 @@ def _caption(found: pd.DataFrame) -> str:
 
 def _draw(axes: Axes, pixels: NDArray[np.uint8], title: str) -> None:
     axes.imshow(pixels, extent=(0, 1, 1, 0), interpolation="nearest")
-    axes.set_title(title, fontsize=7, loc="left")
+    axes.set_title(title, fontsize=8, loc="left")
 
 
 def _overlaid(

@@ -6,6 +6,7 @@ from PIL import Image
 from cli.measuring.results import Results
 from cli.models import Model
 from cli.rendering.sheets import abreast
+from cli.reports.numbers import number_of, rows_of
 from latentlab import Generator
 from latentlab.datasets.pictures import Dataset
 from latentlab.images import from_uint8, grid, shrink, tensor_to_picture
@@ -16,31 +17,25 @@ from metrics.sampling import GROUP
 PICTURES = "pictures.png"
 FILES = (PICTURES,)
 
-_FEW = 10_000  # pictures, below which FID is mostly their number
 _SHOWN, _COLUMNS, _TILE, _WIDEST = 48, 6, 128, 660  # pictures of each kind; their pixels
 
 
 def write(results: Results, model: Model, result: MetricResult, reals: Dataset, seed: int) -> None:
     """Say the scores, and write pictures and page."""
-    results.tell(*summary(result))
+    results.tell(summary(result))
+    results.warn(*result.notes)
     results.page.section("Pictures")
     caption = "The first generated and the first real pictures that were compared."
     results.picture(PICTURES, lambda: _pictures(model.g, reals, seed), caption)
     results.finish_one(model, result)
 
 
-def summary(result: MetricResult) -> list[str]:
-    """Say the scores, and what they are worth."""
-    rows = zip(result.rows["measure"], result.rows["value"], strict=True)
-    names = {"fid": "FID", "kid": "KID", "f_score": "F-score"}
-    scores = ", ".join(f"{names.get(name, name)} {value:.4g}" for name, value in rows)
+def summary(result: MetricResult) -> str:
+    """Say the scores."""
+    scores = ", ".join(f"{row['quantity']} {number_of(row)}" for row in rows_of(result))
     generated, real = result.settings["n"], result.settings["reals"]
-    lines = [
-        f"{scores[0].upper()}{scores[1:]}, from {generated:,} generated and {real:,} real pictures."
-    ]
-    if "FID" in scores and min(generated, real) < _FEW:
-        lines.append("FID falls with the number of pictures: compare it at equal numbers only.")
-    return lines
+    counts = f"from {generated:,} generated and {real:,} real pictures"
+    return f"{scores[0].upper()}{scores[1:]}, {counts}."
 
 
 def _pictures(g: Generator, reals: Dataset, seed: int) -> Image.Image:

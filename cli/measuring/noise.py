@@ -1,12 +1,10 @@
 """The results of `latentlab noise`: maps of the deviation, crops of several draws, versions."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from cli.measuring.results import Results
 from cli.models import Model
+from cli.reports.numbers import interval, number_of, rows_of
 from cli.reports.plot_style import COLOURS, new_figure
 from cli.text import counted
 from latentlab import Generator
@@ -76,10 +75,10 @@ def write(
 ) -> None:
     """Say how far noise moves a pixel, and write table, plots and page."""
     results.tell(summary(result))
+    results.warn(*result.notes)
     results.table(LATENTS, result.samples)
     shown = cache(partial(_examples, model.g, result, sets, batch))
     results.page.section("Where images vary", *_caution(result))
-    results.page.table(_in_levels(result))
     draws = result.settings["draws"]
     results.figure(DEVIATION, lambda: deviation(shown()), "One draw, and the standard deviation of "
                    f"each pixel over {draws} draws, in 8-bit grey levels.")  # fmt: skip
@@ -94,33 +93,23 @@ def write(
 
 def summary(result: MetricResult) -> str:
     """Say how far noise moves a pixel."""
-    rows = result.rows.set_index("layers")
-    levels, sizes = rows["grey_levels"], rows["resolutions"]
-    low, high = result.ci_low * GREY_LEVELS, result.ci_high * GREY_LEVELS
-    interval = "" if math.isnan(low) else f", 95 % interval {low:.3g} to {high:.3g}"
+    rows = {row["layers"]: row for row in rows_of(result)}
+    known = interval(rows["all"])
     alone = " and ".join(
-        f"{levels[name]:.3g} from the {name} layers ({sizes[name]}) alone"
+        f"{number_of(rows[name])} from the {name} layers ({rows[name]['resolutions']}) alone"
         for name in ("coarse", "fine")
     )
     latents = counted(result.settings["n"], "latent")
     return (
-        f"Noise moves a pixel by {result.value * GREY_LEVELS:.3g} of 255 grey levels (standard "
-        f"deviation{interval}), {alone}; {latents}, {result.settings['draws']:,} draws each."
+        f"Noise moves a pixel by {number_of(rows['all'])} of 255 grey levels (standard deviation"
+        f"{f', 95 % interval {known}' if known else ''}), {alone}; {latents}, "
+        f"{result.settings['draws']:,} draws each."
     )
-
-
-def _in_levels(result: MetricResult) -> pd.DataFrame:
-    """Return the rows in grey levels, as the page shows them."""
-    ends = ["ci_low", "ci_high"]
-    names = {"grey_levels": "mean deviation, grey levels", "ci_low": "95 % from", "ci_high": "to"}
-    rows = result.rows.assign(**{end: result.rows[end] * GREY_LEVELS for end in ends})
-    rows = rows[["layers", "resolutions", "grey_levels", *ends]]
-    return rows.rename(columns=names).rename(columns=lambda name: name.replace("_", " "))
 
 
 def _caution(result: MetricResult) -> list[str]:
     """Say where the pictures cannot show what the maps do."""
-    if float(result.rows["grey_levels"].max()) >= 1:
+    if float(result.rows["value"].max()) >= 1:
         return []
     return ["The deviation is below one grey level on average: the maps show it, while pictures "
             "of several draws look alike."]  # fmt: skip

@@ -2,6 +2,10 @@
 
 While it is measured they gather in files of a hidden folder. Once the results are written, they are
 put together in one file beside the saved results: from there a longer measurement goes on.
+
+In a file, batches with arrays of the same names, types and shapes form a group, so that thousands
+of batches are few arrays. Of a group there are the sample numbers of each batch, the names, and of
+each name the rows of all batches with their counts.
 """
 
 import hashlib
@@ -10,18 +14,19 @@ import shutil
 import time
 import zipfile
 from collections import UserDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cli.measuring.packed import pack, unpack
 from cli.measuring.saved import FOLDER
 from cli.text import say
 from latentlab import OutputError, distributed
 from latentlab.files import atomic_write, make_directory
 from metrics.sampling import Arrays
 
+_SAMPLES, _NAMES = "samples", "names"
 _PREFIX, _KEPT = ".partial-", "batches-"
 # What numpy and zipfile raise for a file in which one bit is wrong.
 _DAMAGE = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError, MemoryError,
@@ -129,4 +134,44 @@ def _read_all(files: list[Path]) -> dict[range, Arrays]:
         except _DAMAGE as error:
             if distributed.is_main():
                 say(f"{file} is damaged and left out ({error})")
+    return parts
+
+
+def pack(parts: Mapping[range, Arrays]) -> Arrays:
+    """Return batches as arrays, which ``unpack`` takes apart again."""
+    groups: dict[tuple[object, ...], list[range]] = {}
+    for samples, arrays in parts.items():
+        kind = tuple((name, rows.dtype.str, rows.shape[1:]) for name, rows in arrays.items())
+        groups.setdefault(kind, []).append(samples)
+    packed: Arrays = {}
+    for i, batches in enumerate(groups.values()):
+        names = list(parts[batches[0]])
+        packed[f"{i}/{_SAMPLES}"] = np.array([[part.start, part.stop] for part in batches])
+        packed[f"{i}/{_NAMES}"] = np.array(names, dtype=np.str_)
+        for j, name in enumerate(names):
+            rows = [parts[part][name] for part in batches]
+            packed[f"{i}/{j}/counts"] = np.array([len(each) for each in rows])
+            packed[f"{i}/{j}/rows"] = np.concatenate(rows)
+    return packed
+
+
+def unpack(packed: Arrays) -> dict[range, Arrays]:
+    """Return the batches that were packed.
+
+    Raises:
+        ValueError, KeyError, IndexError: If the arrays are not as ``pack`` makes them.
+    """
+    parts: dict[range, Arrays] = {}
+    for key in packed:
+        group, _, kind = key.partition("/")
+        if kind != _SAMPLES:
+            continue
+        batches = [range(int(start), int(stop)) for start, stop in packed[key].tolist()]
+        for j, name in enumerate(packed[f"{group}/{_NAMES}"].tolist()):
+            counts, rows = packed[f"{group}/{j}/counts"], packed[f"{group}/{j}/rows"]
+            if len(counts) != len(batches) or counts.min() < 0 or counts.sum() != len(rows):
+                raise ValueError("its batches and their rows do not fit")
+            cut = np.split(rows, counts.cumsum()[:-1])
+            for samples, mine in zip(batches, cut, strict=True):
+                parts.setdefault(samples, {})[str(name)] = mine
     return parts

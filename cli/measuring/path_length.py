@@ -8,7 +8,18 @@ from matplotlib.figure import Figure
 
 from cli.measuring.results import Results
 from cli.models import Model
-from cli.reports.plot_style import QUIET, colour, draw_shares, new_figure, quieten, shortened
+from cli.reports.numbers import in_words, number_of, rows_of
+from cli.reports.plot_style import (
+    QUIET,
+    colours_of,
+    draw_shares,
+    legend_outside,
+    log_axis,
+    log_edges,
+    new_figure,
+    quieten,
+    shortened,
+)
 from cli.reports.tables import short
 from cli.reports.tiles import tiles
 from latentlab import Generator
@@ -21,6 +32,7 @@ LENGTHS, HISTOGRAM, EXTREMES = "path_lengths.csv", "histogram.png", "extremes.pn
 FILES = (LENGTHS, HISTOGRAM, EXTREMES)
 
 _BINS = 60
+_NAME = 60  # characters of a model's name
 _SHOWN = 8  # pictures of the lowest, and of the highest paths
 
 
@@ -33,9 +45,10 @@ def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
 def write(results: Results, model: Model, result: MetricResult) -> None:
     """Say the path length, and write table, plots and page."""
     results.tell(summary(result))
+    results.warn(*result.notes)
     results.table(LENGTHS, result.samples)
     results.page.section("Distribution")
-    results.figure(HISTOGRAM, lambda: histogram({model.name: result}),
+    results.figure(HISTOGRAM, lambda: histogram({model.short_name: result}),
                    "How often each path length occurs.")  # fmt: skip
     results.page.section("The lowest and the highest paths")
     results.figure(EXTREMES, lambda: _extremes(model.g, result), "Pictures at the start of the "
@@ -45,39 +58,34 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
 
 def summary(result: MetricResult) -> str:
     """Say the value, and what it is worth."""
-    settings = result.settings
-    stopped = ", stopped early as asked" if settings["stopped_early"] else ""
-    return (
-        f"{settings['protocol']} = {result.value:.4g}, 95 % interval {result.ci_low:.4g} to "
-        f"{result.ci_high:.4g}, from {settings['n']:,} paths{stopped}."
-    )
+    (row,) = rows_of(result)
+    return f"{row['protocol']} = {in_words(row)}, from {row['n']:,} paths."
 
 
-def histogram(results: Mapping[str, MetricResult]) -> Figure:
+def histogram(
+    results: Mapping[str, MetricResult], colours: Mapping[str, str] | None = None
+) -> Figure:
     """Draw how often each path length occurs, for one model or several, each with its mean.
 
-    The axis is logarithmic: a few paths are hundreds of times longer than most.
+    The axis is logarithmic: a few paths are hundreds of times longer than most. ``colours`` are
+    the models', where others have some already.
     """
-    figure = new_figure(3.6)
+    colours = colours_of(list(results)) if colours is None else colours
+    figure = new_figure(3.4 + 0.2 * len(results))
     axes = figure.add_subplot()
     lengths = {name: result.samples["path_length"].to_numpy() for name, result in results.items()}
-    positive = np.concatenate([values[values > 0] for values in lengths.values()])
-    low, high = (positive.min(), positive.max()) if len(positive) else (1.0, 1.0)
-    edges = np.geomspace(low, max(high, low * 1.01), _BINS + 1).tolist()
-    labels = shortened(list(lengths))
-    for i, (name, label) in enumerate(zip(lengths, labels, strict=True)):
-        values, mean = np.clip(lengths[name], low, None), results[name].value
-        draw_shares(axes, values, edges, i, label)
-        axes.axvline(mean, color=colour(i), linestyle="--", linewidth=1)
-        axes.annotate(f"{mean:.4g}", (mean, 1), (3, -3 - 13 * i), color=colour(i),
-                      xycoords=("data", "axes fraction"), textcoords="offset points",
-                      va="top", fontsize=9, zorder=5,
-                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
-    axes.set_xscale("log")
+    edges = log_edges(np.concatenate(list(lengths.values())), _BINS)
+    labels = shortened(list(lengths), _NAME)
+    for (name, values), label in zip(lengths.items(), labels, strict=True):
+        mean = results[name].value
+        text = f"{label}: mean {number_of(rows_of(results[name])[0])}"
+        draw_shares(axes, np.clip(values, edges[0], None), edges, colours[name], text)
+        axes.axvline(max(mean, edges[0]), color=colours[name], linestyle="--", linewidth=1)
+    log_axis(axes, edges)
     axes.set_xlabel("path length (perceptual distance / epsilon²), logarithmic")
     axes.set_ylabel("share of paths, %")
-    if len(labels) > 1:
-        axes.legend(frameon=False)
+    handles, texts = axes.get_legend_handles_labels()
+    legend_outside(figure, dict(zip(texts, handles, strict=True)))
     axes.set_title("dashed: mean without the lowest and highest percent", fontsize=9, color=QUIET)
     quieten(axes)
     return figure
@@ -88,8 +96,9 @@ def _extremes(g: Generator, result: MetricResult) -> Figure:
     names = ("space", "sampling", "crop", "epsilon", "noise")
     protocol = PathProtocol(**{name: result.settings[name] for name in names})
     ranked = result.samples.sort_values("path_length")
-    rows = {}
-    for label, part in (("lowest", ranked.head(_SHOWN)), ("highest", ranked.tail(_SHOWN)[::-1])):
+    shown, rows = min(_SHOWN, len(ranked) // 2), {}
+    ends = {"lowest": ranked.head(shown), "highest": ranked.tail(shown)[::-1]}
+    for label, part in (ends if shown else {"the only one": ranked}).items():
         images = path_images(g, protocol, part["sample"].tolist(), result.settings["seed"])
         captions = [short(float(f"{length:.3g}")) for length in part["path_length"]]
         rows[label] = list(zip(images, captions, strict=True))

@@ -14,6 +14,7 @@ from cli.measuring.saved import NAME, PAGE, SavedMeasurement, SavedModel, save
 from cli.measuring.standing import Standing
 from cli.models import Model
 from cli.options.measuring import MeasuringRequest
+from cli.reports.numbers import ROUNDED, rounded_rows
 from cli.reports.page import Page
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
@@ -24,7 +25,7 @@ from latentlab.version import __version__
 from metrics import MetricResult
 
 # Columns of the rows that the page says elsewhere, or that are for programs.
-_NOT_ON_PAGE = ["metric", "better", "settings", "seconds", "sha256"]
+_NOT_ON_PAGE = ["metric", "better_when", "settings", "seconds", "sha256"]
 
 
 class Results:
@@ -101,6 +102,12 @@ class Results:
             say(one_line(line))
         self.page.lead += lines
 
+    def warn(self, *cautions: str) -> None:
+        """Say what there is to doubt, and put it near the top of the page."""
+        for caution in cautions:
+            say(one_line(caution))
+            self.page.caution(caution)
+
     def file(self, name: str) -> Path:
         """Return the path of a result that the caller writes."""
         self._written.append(self.folder / name)
@@ -137,15 +144,17 @@ class Results:
         if PAGE in self._tables:
             self.page.section("Numbers")
             hidden = [*_NOT_ON_PAGE, *(["model"] if rows["model"].nunique() == 1 else [])]
-            shown = rows.drop(columns=hidden, errors="ignore").dropna(axis=1, how="all")
-            self.page.table(shown)
+            shown = rows.drop(columns=hidden, errors="ignore").replace("", None)
+            self.page.table(rounded_rows(shown.dropna(axis=1, how="all")), numeric=ROUNDED)
             self.page.section("How it was measured")
             facts = [(key.replace("_", " "), _plain(value)) for key, value in settings.items()]
             self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))
             self.page.write(self.file(PAGE), f"Made by latentlab {__version__}.")
         if self._asked is not None:
             self.file(NAME)
-        write_manifest(self.folder, settings, self._written)
+        notes = [note for note in rows.get("note", pd.Series()).unique() if note]
+        told = {**settings, "cautions": notes} if notes else settings
+        write_manifest(self.folder, told, self._written)
         keep_small(self.folder, self.standing.afresh)
 
     def finish_one(self, model: Model, result: MetricResult, **more: Any) -> None:

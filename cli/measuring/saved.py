@@ -14,7 +14,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
-from cli.models import tidied
 from cli.options.values import TABLE_SUFFIXES
 from latentlab import DataError
 from latentlab.errors import LatentlabError, reason
@@ -30,6 +29,7 @@ _LARGEST = 2**30  # bytes
 # What JSON, pandas and our own checks raise for content that is not as it was written.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
            RecursionError, MemoryError, LatentlabError)  # fmt: skip
+_NULLABLE = "Int64"
 _WHOLE = ("int64", "int32", "int16", "int8", "uint8")
 _PLAIN = (str, int, float, bool, type(None))
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no names for them
@@ -51,9 +51,10 @@ class SavedModel:
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def tidy(self, result: MetricResult) -> pd.DataFrame:
-        """Return a result's rows as Model.tidy does."""
-        return tidied(result, self.facts["checkpoint"], self.facts["sha256"])
+    @property
+    def name(self) -> str:
+        """What titles, tables and plots call it."""
+        return str(self.facts["name"])
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ def _from_model(model: SavedModel) -> dict[str, Any]:
 def _to_model(content: Any) -> SavedModel:
     facts, refused = (_checked(content[name], dict) for name in ("facts", "refused"))
     results = [_to_result(result) for result in _checked(content["results"], list)]
-    texts = [*refused.values(), *_checked(content["notes"], list), facts["sha256"]]
-    _checked_all([*texts, facts["checkpoint"]], str)
+    named = [facts[name] for name in ("name", "checkpoint", "sha256")]
+    _checked_all([*named, *refused.values(), *_checked(content["notes"], list)], str)
     return SavedModel(facts, results, refused, content["notes"])
 
 
@@ -177,13 +178,13 @@ def _to_field(content: Any, hint: Any) -> Any:
 
 def _from_frame(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {"name": str(name), "type": str(column.dtype), "values": [*map(_from_any, column)]}
+        {"name": _from_any(name), "type": str(column.dtype), "values": [*map(_from_any, column)]}
         for name, column in frame.items()
     ]
 
 
 def _to_frame(content: Any) -> pd.DataFrame:
-    columns = {_checked(part["name"], str): _column(part) for part in _checked(content, list)}
+    columns = {_checked(part["name"], str | int): _column(part) for part in _checked(content, list)}
     if len(columns) < len(content) or len({*map(len, columns.values())}) > 1:
         raise ValueError("a table has columns of several lengths, or of one name")
     return pd.DataFrame(columns)
@@ -195,6 +196,8 @@ def _column(part: Any) -> "pd.Series[Any]":
         _checked_all(values, int | float)
     elif kind in _WHOLE:
         _checked_all(values, int)
+    elif kind == _NULLABLE:
+        _checked_all([value for value in values if value is not None], int)
     elif kind == "bool":
         _checked_all(values, bool)
     elif kind == "str":
@@ -213,6 +216,8 @@ def _is_nan(value: Any) -> bool:
 
 def _from_any(value: Any) -> Any:
     """Turn a value into what JSON has, so that ``_to_any`` finds it again."""
+    if value is pd.NA:
+        return None
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -11,15 +11,15 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from cli.measuring.labelled_latents import named, read_labelled
+from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
 from cli.measuring.work import Asked, claimed_results, work_on
-from cli.models import open_model
+from cli.models import open_model, with_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.files import FILES as PROJECTION_FILES
 from cli.projecting.files import projections_in
-from cli.reports.tables import short
+from cli.reports.numbers import in_words, number_of, rows_of, share_of
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text, say
 from latentlab import distributed, load_classifier
@@ -36,9 +36,6 @@ _READING = (
     "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
     "leave open doubles it, over all attributes together."
 )
-# Samples for each dimension below which we warn. A plane fitted to n coins in D dimensions
-# seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
-_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,8 @@ class OpenedClassifier:
 def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: MeasuringRequest) -> None:
     """Make pictures, classify them, divide their latents, and write what was found."""
     attributes, samples, dual = wanted.attributes, wanted.samples, wanted.dual
-    model = open_model(checkpoint, request.device)
+    (name,) = request.titles([checkpoint])
+    model = open_model(checkpoint, request.device, None, name)
     opened = open_classifiers(attributes.classifiers, model.place)
     spaces = (wanted.space or ("z,w" if has_w(model.g) else "z")).split(",")
     settings = {
@@ -73,7 +71,7 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
                 dual=dual, fit_progress=fit_progress, **begun,
             )  # fmt: skip
 
-    title = f"Linear separability of {model.name}"
+    title = f"Linear separability of {model.short_name}"
     asked = Asked.of({**identity, "samples": samples}, [model])
     with claimed_results(request, title, FILES, [model], settings, asked=asked) as results:
         result = results.saved_or(model.facts(), measure)
@@ -88,15 +86,15 @@ def measure_latents(
     """Divide latents by labels that exist already, and write what was found."""
     keep, layer = wanted.attributes.keep, wanted.attributes.layer
     read = read_labelled(latents, labels, wanted.space, layer)
-    name, sha256 = plain_text(latents), sha256_of_latents(latents)
+    (name,), sha256 = request.titles([str(latents.absolute())]), sha256_of_latents(latents)
     settings = {
-        "protocol": "ls_labels", "latents": name, "sha256": sha256,
+        "protocol": "ls_labels", "latents": plain_text(latents), "sha256": sha256,
         "labels": plain_text(labels), "labels_sha256": sha256_of(labels), "space": read.space,
         "layer": layer, "n": len(read.latents), "num_keep": keep,
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
     title = f"Linear separability of {name}"
-    facts = {"checkpoint": name, "sha256": sha256}  # of what stands for a model
+    facts = {"name": name, "checkpoint": name, "sha256": sha256}  # of what stands for a model
     identity = {k: v for k, v in settings.items() if k not in ("latents", "labels")}
 
     def measure() -> MetricResult:
@@ -110,8 +108,7 @@ def measure_latents(
     with claimed_results(request, title, FILES, [], settings, asked=asked) as results:
         result = results.saved_or(facts, measure)
         if distributed.is_main():
-            rows = result.frame().assign(sha256=sha256)
-            rows.insert(0, "model", name)  # as Model.tidy does, for latents without a model
+            rows = with_model(result.frame(), name, sha256)
             write(results, result, rows, {**result.settings, **settings}, read.notes)
 
 
@@ -161,6 +158,7 @@ def write(
 ) -> None:
     """Say the scores, and write tables, plot and page."""
     results.tell(*summary(result), *notes)
+    results.warn(*result.notes)
     results.table(ATTRIBUTES, result.samples)
     results.page.section("Attributes", _READING)
     total = result.settings["attributes"]
@@ -168,48 +166,35 @@ def write(
     results.figure(PLOT, lambda: bars(result.samples), "What the plane of each attribute leaves "
                    "open, with its 95 % interval. Grey: the entropy of the class itself; where a "
                    f"bar reaches it, the plane tells nothing.{part}")  # fmt: skip
-    results.page.table(side_by_side(result.samples))
+    table, numeric = side_by_side(result.samples)
+    results.page.table(table, numeric=numeric)
     results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
     say(f"See {results.folder}")
 
 
 def summary(result: MetricResult) -> list[str]:
     """Say the scores, and what they are worth."""
-    settings, table = result.settings, result.samples
-    lines = []
-    for _, row in result.rows.iterrows():
-        text = f"Score in {row['space'].upper()}: {short(row['value'])}"
-        if pd.notna(row["ci_low"]):
-            text += f", 95 % interval {short(row['ci_low'])} to {short(row['ci_high'])}"
-        lines.append(f"{text}.")
+    settings, lines = result.settings, list[str]()
+    for row in rows_of(result):
+        space, known = row["space"].upper(), pd.notna(row["value"])
+        lines.append(f"Score in {space}: {in_words(row)}." if known else f"No score in {space}.")
     kept = settings["num_keep"]
     of = f", the {kept:,} most confident for each attribute" if kept else ""
     lines.append(f"{counted(settings['attributes'], 'attribute')}, {settings['n']:,} samples{of}.")
-    alone = table.loc[table["status"] != "ok", "attribute"].astype(str).drop_duplicates().tolist()
-    if alone:
-        lines.append(
-            f"Only one class among the samples kept, which counts as divided without error: "
-            f"{counted(len(alone), 'attribute')} ({named(alone)})."
-        )
-    fewest, most = int(table["kept"].min()), max(settings["dimensions"].values())
-    return [*lines, *cautions(fewest, most, settings["not_converged"])]
-
-
-def cautions(fewest: int, dimensions: int, not_converged: int) -> list[str]:
-    """Say what there is to doubt about planes that divide that many samples, or more."""
-    lines = []
-    if fewest < _FEW * dimensions:
-        lines.append(
-            f"Few samples: in {dimensions} dimensions planes divide many of {fewest:,} by chance, "
-            f"and look too good; use {_FEW * dimensions:,} or more for each attribute."
-        )
-    if not_converged:
-        lines.append(f"{counted(not_converged, 'SVM')} did not converge.")
     return lines
 
 
-def side_by_side(attributes: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each attribute: what is the same in all spaces, and then each space's."""
+def side_by_side(attributes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return one row for each attribute: what is the same in all spaces, and then each space's.
+
+    Numbers are rounded to what they are worth, and so text; which columns they are comes second.
+    """
+    rows = attributes.assign(value=attributes["entropy"]).to_dict("records")
+    attributes = attributes.assign(
+        entropy=[*map(number_of, rows)],
+        accuracy=[*map(share_of, attributes["accuracy"], attributes["kept"])],
+        balance=[*map(share_of, attributes["balance"], attributes["kept"])],
+    )
     parts = {
         str(space): part.reset_index(drop=True)
         for space, part in attributes.groupby("space", sort=False)
@@ -223,4 +208,6 @@ def side_by_side(attributes: pd.DataFrame) -> pd.DataFrame:
         if not part["converged"].all():
             words = part["converged"].map({True: "yes", False: "no"})
             table[f"converged in {space.upper()}"] = words
-    return table
+    texts = ("share", "entropy", "accuracy")
+    numeric = [str(name) for name in table.columns if str(name).startswith(texts)]
+    return table, numeric

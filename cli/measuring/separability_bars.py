@@ -1,13 +1,26 @@
 """Plots of linear separability: what each attribute leaves open in Z and W."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
-from cli.reports.plot_style import QUIET, colour, new_figure, quieten, shortened
+from cli.reports.plot_style import (
+    QUIET,
+    colour,
+    colours_of,
+    legend_outside,
+    new_figure,
+    quieten,
+    shortened,
+)
+from metrics.separability.planes import OK, ONE_CLASS
 
 MOST = 48  # attributes drawn: those that leave most open
 
@@ -28,48 +41,82 @@ def bars(attributes: pd.DataFrame) -> Figure:
     for i, space in enumerate(spaces):
         rows = attributes[attributes["space"] == space].iloc[names]
         at = where + (i - (len(spaces) - 1) / 2) * _THICKNESS
-        axes.barh(at, rows["entropy"], _THICKNESS, color=colour(i), label=_NAMES.get(space, space))
+        _bars(axes, rows, at, _THICKNESS, colour(i))
         reach = np.stack([rows["entropy"] - rows["ci_low"], rows["ci_high"] - rows["entropy"]])
         axes.errorbar(rows["entropy"], at, xerr=np.nan_to_num(reach).clip(0), fmt="none",
                       ecolor="black", elinewidth=0.8, capsize=1.5)  # fmt: skip
     first = attributes[attributes["space"] == spaces[0]].iloc[names]
-    axes.vlines(first["class_entropy"], where - 0.42, where + 0.42, color=QUIET, linewidth=1.2,
-                label="of the class itself")  # fmt: skip
+    own = axes.vlines(first["class_entropy"], where - 0.42, where + 0.42, color=QUIET,
+                      linewidth=1.2)  # fmt: skip
     _label(axes, first)
-    handles, labels = axes.get_legend_handles_labels()  # the line comes first
-    figure.legend(handles[1:] + handles[:1], labels[1:] + labels[:1], frameon=False,
-                  loc="outside upper center", ncols=len(labels))  # fmt: skip
+    named = {_NAMES.get(each, each): Patch(color=colour(i)) for i, each in enumerate(spaces)}
+    legend_outside(figure, {**named, "of the class itself": own})
     return figure
 
 
-def compared(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def _bars(
+    axes: Axes, rows: pd.DataFrame, at: NDArray[np.floating], thickness: float, shade: str
+) -> None:
+    """Draw entropies with a dot for each that is zero, and none where there is but one class."""
+    known = (rows["status"] == OK).to_numpy()
+    entropy = rows["entropy"].where(known)
+    axes.barh(at, entropy, thickness, color=shade)
+    nothing = known & (entropy == 0).to_numpy()
+    if nothing.any():  # an empty line would still take room in the layout
+        axes.plot(entropy[nothing], at[nothing], "o", color=shade, markersize=4, clip_on=False)
+
+
+def compared(
+    tables: Mapping[str, pd.DataFrame], colours: Mapping[str, str] | None = None
+) -> Figure:
     """Draw the entropies of several models side by side, one panel per space.
 
     ``tables`` are MetricResult.samples of linear separability by the model's name; attributes
-    that all of them have are drawn, the MOST that leave most open in the first.
+    that all of them have are drawn, the MOST that leave most open in the first. A cross stands
+    where a model's samples have one class alone.
     """
-    first = next(iter(tables.values()))
-    common = first[["attribute", "entropy"]]
-    for table in tables.values():
-        common = common[common["attribute"].isin(table["attribute"])]
-    hardest = common.groupby("attribute", sort=False)["entropy"].max()
-    shown = [*hardest.index[hardest.index.isin(hardest.nlargest(MOST).index)]]
+    colours = colours_of(list(tables)) if colours is None else colours
+    shown = _common(list(tables.values()))
     spaces = list(dict.fromkeys(space for t in tables.values() for space in t["space"]))
-    figure = new_figure(1.3 + len(shown) * (0.1 + 0.15 * len(tables)))
-    panels = figure.subplots(1, len(spaces), sharey=True, squeeze=False)[0]
+    figure = new_figure(1.5 + 0.2 * len(tables) + len(shown) * (0.1 + 0.15 * len(tables)))
+    panels = figure.subplots(1, len(spaces), sharex=True, sharey=True, squeeze=False)[0]
     thickness = 0.8 / len(tables)
+    named: dict[str, Artist] = {name: Patch(color=colours[name]) for name in tables}
     for axes, space in zip(panels, spaces, strict=True):
         for i, (name, table) in enumerate(tables.items()):
             rows = table[table["space"] == space].set_index("attribute").reindex(shown)
             at = np.arange(len(shown)) + (i - (len(tables) - 1) / 2) * thickness
-            axes.barh(at, rows["entropy"], thickness, color=colour(i), label=shortened([name])[0])
+            _bars(axes, rows, at, thickness, colours[name])
+            alone = at[(rows["status"] == ONE_CLASS).to_numpy()]
+            if len(alone):
+                (cross,) = axes.plot(np.zeros_like(alone), alone, "x", color=colours[name],
+                                     markersize=5, clip_on=False)  # fmt: skip
+                named.setdefault("one class only", cross)
         axes.set_yticks(range(len(shown)), shortened([str(name) for name in shown], 32))
         axes.set(xlabel="conditional entropy, bits", title=_NAMES.get(space, space))
         quieten(axes, "x")
-    panels[0].invert_yaxis()
-    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False,
-                  loc="outside upper center", ncols=2)  # fmt: skip
+        if not shown:
+            axes.text(0.5, 0.5, "no attribute in common", ha="center", transform=axes.transAxes)
+    panels[0].set_ylim(len(shown) - 0.4, -0.6)
+    panels[0].set_xlim(0, _most_bits(list(tables.values())))
+    legend_outside(figure, named)
     return figure
+
+
+def _common(tables: Sequence[pd.DataFrame]) -> list[Any]:
+    """Return the attributes that all tables have: the MOST that leave most open in the first."""
+    common = tables[0][["attribute", "entropy"]]
+    for table in tables:
+        common = common[common["attribute"].isin(table["attribute"])]
+    hardest = common.groupby("attribute", sort=False)["entropy"].max()
+    return [*hardest.index[hardest.index.isin(hardest.nlargest(MOST).index)]]
+
+
+def _most_bits(tables: Sequence[pd.DataFrame]) -> float:
+    """Return an end for the axis: beyond all bars, or as far as they could reach."""
+    most = max(float(table["entropy"].max()) for table in tables)
+    reach = max(float(table["class_entropy"].max()) for table in tables)
+    return 1.05 * most or 1.05 * reach or 1.0
 
 
 def drawn(attributes: pd.DataFrame) -> list[int]:
@@ -81,7 +128,7 @@ def drawn(attributes: pd.DataFrame) -> list[int]:
 
 def _label(axes: Axes, rows: pd.DataFrame) -> None:
     named = zip(shortened([*rows["attribute"].astype(str)], 32), rows["status"], strict=True)
-    labels = [label if status == "ok" else f"{label} ({status})" for label, status in named]
+    labels = [label if status == OK else f"{label} ({status})" for label, status in named]
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.margins(y=0.01)

@@ -1,6 +1,6 @@
 """The options that the measuring commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cli.options.common import (
 )
 from cli.options.values import TABLE_SUFFIXES, file_name
 from cli.running.processes import joined_processes
+from cli.text import distinct_names, one_line, plain_text
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -25,6 +26,7 @@ PROTOCOL_NAMES = ("ppl_zfull", "ppl_wfull", "ppl_zend", "ppl_wend", "ppl2_wend")
 METRIC_NAMES = ("fid", "kid", "prc")
 
 _FILE = click.Path(path_type=Path)
+_LONGEST_NAME = 80  # characters of a model's
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,22 @@ class MeasuringRequest:
     batch: int | None = None
     dry_run: bool = False
     html: bool = True
+    names: tuple[str, ...] = ()
+
+    def titles(self, paths: Sequence[str]) -> list[str]:
+        """Return what models are called, as --name says, or after their files; each differently.
+
+        Raises:
+            UsageError: If there are names, yet not one for each model, or two are alike.
+        """
+        if self.names and len(self.names) != len(paths):
+            raise click.UsageError(
+                f"Give --name once for each model, in their order: {len(paths)} times, "
+                f"not {len(self.names)}."
+            )
+        if len(set(self.names)) < len(self.names):
+            raise click.UsageError("Two models have the same --name.")
+        return [*self.names] or distinct_names([plain_text(path) for path in paths])
 
 
 @dataclass(frozen=True)
@@ -115,6 +133,9 @@ def measuring_options(report: str = "report.csv", always_page: bool = False) -> 
                         "and pictures in one file.")  # fmt: skip
     options = (
         *([] if always_page else [html]),
+        click.option("--name", "names", type=_model_name, multiple=True, metavar="TEXT",
+                     help="What titles, tables and plots call the model; of several, once for "
+                     "each, in their order. Default: the name of its file."),
         seed_option("Seed of latents, noise and resampling."),
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Samples at once on a GPU; default: by the size of the images."),
@@ -127,6 +148,13 @@ def measuring_options(report: str = "report.csv", always_page: bool = False) -> 
     )  # fmt: skip
     group = grouped_options("request", MeasuringRequest, options)
     return lambda command: group(joined_processes(command))
+
+
+def _model_name(text: str) -> str:
+    name = one_line(text)
+    if not name or len(name) > _LONGEST_NAME:
+        raise click.BadParameter(f"a name has 1 to {_LONGEST_NAME} characters")
+    return name
 
 
 def samples_option(default: int, text: str) -> Decorator:

@@ -1,5 +1,6 @@
 """Sheets of pictures: rows and columns with captions, for looking at on a screen."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -16,7 +17,9 @@ _HEADER_GAP = 16  # more pixels after a header
 _MARGIN = 8  # pixels around captions
 _BETWEEN = 24  # pixels between pictures side by side
 _FONT = 15  # pixels, the height of captions
-_NAME_FONT = 24  # pixels, of the names of large pictures
+_NAME_FONT, _LINE = 24, 28  # pixels, of the names of large pictures and of their lines
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def tile_size(resolution: int, count: int, largest: int | None = None) -> int:
@@ -84,25 +87,36 @@ def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
         size = (round(picture.width * scale), max(round(picture.height * scale), 1))
         method = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
         scaled.append(picture.resize(size, method))
-    top = _NAME_FONT + 2 * _MARGIN
+    font, ink = _font(_NAME_FONT), ImageDraw.Draw(scaled[0])
+    broken = [_broken(n, p.width, font, ink) for n, p in zip(pictures, scaled, strict=True)]
+    top = max(len(lines) for lines in broken) * _LINE + 2 * _MARGIN
     width = sum(each.width for each in scaled) + (len(scaled) - 1) * _BETWEEN + 2 * _MARGIN
     page = Image.new("RGB", (width, max(each.height for each in scaled) + top + _MARGIN), "white")
     ink, left = ImageDraw.Draw(page), _MARGIN
-    for name, picture in zip(pictures, scaled, strict=True):
-        font = _font_within(picture.width, [name], ink, _NAME_FONT)
-        ink.text((left, top // 2), name, "black", font, anchor="lm")
+    for lines, picture in zip(broken, scaled, strict=True):
+        for i, line in enumerate(reversed(lines)):  # the last one stands upon the picture
+            middle = top - _MARGIN - i * _LINE - _LINE // 2
+            ink.text((left, middle), line, "black", font, anchor="lm")
         page.paste(picture, (left, top))
         left += picture.width + _BETWEEN
     return page
 
 
-def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(height: int) -> Font:
     return ImageFont.load_default(height)
 
 
-def _font_within(
-    width: int, texts: Sequence[str], ink: ImageDraw.ImageDraw, height: int = _FONT
-) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _broken(name: str, width: int, font: Font, ink: ImageDraw.ImageDraw) -> list[str]:
+    """Break a name into lines that are no wider than its picture."""
+    share = width / max(ink.textlength(name, font), 1)
+    for characters in range(max(int(len(name) * share), 1), 1, -1):
+        lines = textwrap.wrap(name, characters) or [""]
+        if all(ink.textlength(line, font) <= width for line in lines):
+            return lines
+    return list(name)
+
+
+def _font_within(width: int, texts: Sequence[str], ink: ImageDraw.ImageDraw) -> Font:
     """Return the font of captions, smaller where a text would otherwise be wider than a tile."""
-    widest = max(ink.textlength(text, _font(height)) for text in texts)
-    return _font(max(1, min(height, int(height * width / max(widest, 1)))))
+    widest = max(ink.textlength(text, _font(_FONT)) for text in texts)
+    return _font(max(1, min(_FONT, int(_FONT * width / max(widest, 1)))))

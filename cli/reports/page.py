@@ -1,72 +1,133 @@
 """A report as one HTML page that needs no other file: text, tables, plots and pictures."""
 
 import base64
-from collections.abc import Sequence
-from pathlib import Path
+import os
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from PIL import Image
 
 from cli.reports.tables import short
+from cli.running.invocation import current_command, current_date
 from latentlab.files import atomic_write
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MISSING = "\u2013"  # an en dash
 _WIDEST = 950  # CSS pixels
 _DENSITY = 1.5  # pixels of a plot for one CSS pixel, so that it is sharp on fine screens
+_MANY = 5  # sections, from which on the page begins with a list of them
+_WIDE = 9  # columns, from which on a table is set in smaller letters
+_LONG = 28  # characters of a word that may be broken in a table
+
+Card = tuple[str, Sequence[tuple[str, str]]]  # a title, and lines of a label and its text
 
 
 class Page:
-    """A page in the making: blocks go into the section begun last."""
+    """A page in the making: blocks go into the section begun last, or before all of them."""
 
     def __init__(self, title: str, lead: Sequence[str] = ()) -> None:
         self.title, self.lead = title, list(lead)
+        self._opening: list[dict[str, Any]] = []
         self._sections: list[dict[str, Any]] = []
 
     def section(self, title: str, *texts: str) -> None:
         """Begin a section with paragraphs of text."""
-        self._sections.append({"title": title, "blocks": [{"text": text} for text in texts]})
+        anchor = _anchor(title, {each["anchor"] for each in self._sections})
+        self._sections.append({"title": title, "anchor": anchor, "blocks": []})
+        for text in texts:
+            self.text(text)
 
     def text(self, text: str) -> None:
         """Add a paragraph."""
-        self._sections[-1]["blocks"].append({"text": text})
+        self._add("text", text=text)
 
-    def table(self, frame: pd.DataFrame, caption: str = "") -> None:
-        """Add a table; numbers to four significant digits, missing values as a dash."""
-        numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
+    def caution(self, text: str) -> None:
+        """Add a warning, which stands out."""
+        self._add("caution", text=text)
+
+    def code(self, text: str) -> None:
+        """Add lines for a shell, as they are."""
+        self._add("code", text=text)
+
+    def link(self, text: str, path: PurePath | str) -> None:
+        """Add a link to a file by its path from the folder of the page."""
+        if PurePath(path).is_absolute():
+            raise ValueError(f"{path}: a page links to what lies beside it")
+        address = os.fsencode(PurePath(path).as_posix())
+        self._add("link", text=text, address=quote(address))  # a colon makes no scheme
+
+    def cards(self, cards: Sequence[Card]) -> None:
+        """Add cards that stand side by side, and below each other on a phone.
+
+        Each has a title, and lines of a label and its text.
+        """
+        self._add("cards", cards=[(title, list(lines)) for title, lines in cards])
+
+    def table(self, frame: pd.DataFrame, caption: str = "", numeric: Collection[str] = ()) -> None:
+        """Add a table; numbers to four significant digits, missing values as a dash.
+
+        The first column stays in sight where the others have to be moved along. ``numeric`` are
+        columns of numbers that are text already.
+        """
+        numbers = [pd.api.types.is_numeric_dtype(frame[name]) or name in numeric
+                   for name in frame.columns]  # fmt: skip
         head = [_cell(name, number) for name, number in zip(frame.columns, numbers, strict=True)]
         body = [
             [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
             for row in frame.itertuples(index=False)
         ]
-        self._sections[-1]["blocks"].append({"head": head, "body": body, "caption": caption})
+        wide = len(head) >= _WIDE
+        self._add("table", head=head, body=body, caption=caption, wide=wide)
 
-    def picture(self, path: Path, caption: str) -> None:
-        """Add a PNG file, inside the page; small ones at their own size."""
+    def picture(self, path: Path, caption: str, alt: str = "") -> None:
+        """Add a PNG file, inside the page; small ones at their own size.
+
+        ``alt`` stands for it where it cannot be seen; the caption does by default.
+        """
         with Image.open(path) as picture:
             width, height = picture.size
         scale = min(1 / _DENSITY, _WIDEST / width)
         source = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-        self._sections[-1]["blocks"].append({
-            "src": source, "caption": caption,
-            "width": round(width * scale), "height": round(height * scale),
-        })  # fmt: skip
+        self._add("picture", src=source, caption=caption, alt=alt or caption,
+                  width=round(width * scale), height=round(height * scale))  # fmt: skip
 
     def write(self, path: Path, footer: str) -> None:
-        """Write the page, whole or not at all."""
+        """Write the page with the date and the command line at its end, whole or not at all."""
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
+        opening = {"title": "", "anchor": "", "blocks": self._opening}
         text = environment.get_template("page.html").render(
-            title=self.title, lead=self.lead, sections=self._sections, footer=footer
-        )
+            title=self.title, lead=self.lead, opening=opening, sections=self._sections,
+            listed=len(self._sections) >= _MANY, footer=footer,
+            date=current_date(), command=current_command(),
+        )  # fmt: skip
         with atomic_write(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+    def _add(self, kind: str, **what: Any) -> None:
+        blocks = self._sections[-1]["blocks"] if self._sections else self._opening
+        blocks.append({"kind": kind, **what})
 
 
 def _cell(value: Any, number: bool) -> dict[str, Any]:
-    return {"text": short(value) or _MISSING, "number": number}
+    text = short(value) or _MISSING
+    if number:
+        return {"text": text, "kind": "number"}
+    long = any(len(word) > _LONG for word in text.split())
+    interval = len(text) <= _LONG and text[-1:] == ")" and any(c.isdigit() for c in text)
+    return {"text": text, "kind": "long" if long else "interval" if interval else ""}
+
+
+def _anchor(title: str, taken: set[str]) -> str:
+    """Return a name for links to a section, which no other has."""
+    word = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+    names = (word if i == 1 else f"{word}-{i}" for i in range(1, len(taken) + 2))
+    return next(name for name in names if name not in taken)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cli.options.values import TABLE_SUFFIXES
+from cli.running.invocation import current_command, current_date
 from latentlab.errors import NumericalError, OutputError, SettingsError
 from latentlab.files import atomic_write, sha256_of
 
@@ -63,7 +64,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
 def write_manifest(
     folder: Path, settings: dict[str, Any], files: Sequence[Path] | Mapping[str, str]
 ) -> Path:
-    """Write manifest.json last: versions, settings, and the SHA-256 of each result.
+    """Write manifest.json last: date, command, versions, settings, the SHA-256 of each result.
 
     ``files`` are the results, or the known SHA-256 of each by its path within ``folder``.
     """
@@ -76,6 +77,8 @@ def write_manifest(
     else:
         digests = {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
     manifest = {
+        "date": current_date(),
+        "command": current_command(),
         "latentlab": latentlab.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metrics.sampling import Arrays, Finished, Progress, in_batches, shifted
+from metrics.scheme import LOWER, TWO_TO_BITS
 from metrics.separability.attributes import most_confident, targets
 from metrics.separability.entropy import (
     LEFT_OUT,
@@ -111,10 +112,11 @@ def fit_planes(
 
 def summarise(
     planes: Planes, names: Sequence[str], seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return one row per space with its score, and a row for each attribute and space.
 
-    The intervals draw samples again, all attributes together, and keep the planes.
+    The intervals draw samples again, all attributes together, and keep the planes. The entropies
+    of all draws come third: RESAMPLES rows, and a column for each row of the second table.
 
     Args:
         planes: From ``fit_planes``.
@@ -130,12 +132,24 @@ def summarise(
         }
         for i, (name, space) in enumerate(labels)
     ])  # fmt: skip
-    by_space = draws.reshape(len(draws), len(planes.spaces), len(names))
-    rows = [
-        _score(attributes[attributes["space"] == space], by_space[:, i])
-        for i, space in enumerate(planes.spaces)
-    ]
-    return pd.DataFrame(rows), attributes
+    replicates = pd.DataFrame(draws, columns=[str(i) for i in range(draws.shape[1])])
+    return scores(attributes, replicates), attributes, replicates
+
+
+def scores(attributes: pd.DataFrame, replicates: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each space with the score of its attributes.
+
+    Args:
+        attributes: As ``summarise`` gives them, of all attributes or of some.
+        replicates: Their entropies in all draws, a column for each row. Where it is empty, the
+            interval is the widest that those of the attributes allow.
+    """
+    spaces = attributes["space"].to_numpy()
+    return pd.DataFrame([
+        _score(attributes[spaces == space],
+               replicates.loc[:, spaces == space] if replicates.size else replicates)
+        for space in dict.fromkeys(spaces)
+    ])  # fmt: skip
 
 
 def faults(attributes: pd.DataFrame) -> dict[str, int]:
@@ -167,14 +181,25 @@ def _attribute(table: NDArray[np.int64], draws: NDArray[np.float64]) -> dict[str
     }  # fmt: skip
 
 
-def _score(attributes: pd.DataFrame, draws: NDArray[np.float64]) -> dict[str, Any]:
-    known, scores = (attributes["status"] == OK).any(), score(draws)
-    spread = (scores.std(ddof=1), *np.quantile(scores, _TAILS)) if known else [math.nan] * 3
+def _score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> dict[str, Any]:
+    space, known = str(attributes["space"].iloc[0]), attributes["status"] == OK
+    spread: Any = [math.nan] * 3
+    if known.any() and replicates.size:
+        found = score(replicates)
+        spread = found.std(ddof=1), *np.quantile(found, _TAILS)
+    elif known.any():
+        spread = math.nan, *(score(attributes[end].fillna(0)) for end in ("ci_low", "ci_high"))
     return {
-        "space": attributes["space"].iloc[0], "better": "lower",
+        "quantity": score_in(space), "unit": TWO_TO_BITS, "better_when": LOWER,
         "value": float(score(attributes["entropy"])),
         **Uncertainty(*map(float, spread)).columns(),
+        "space": space, "attributes": int(known.sum()),
     }  # fmt: skip
+
+
+def score_in(space: str) -> str:
+    """Return what the score in a space is called: "separability in W"."""
+    return f"separability in {space.upper()}"
 
 
 @dataclass(frozen=True)

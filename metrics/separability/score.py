@@ -23,6 +23,7 @@ from latentlab.numerics import full_precision
 from metrics.result import MetricResult
 from metrics.sampling import Finished, Progress, check_counts, has_w
 from metrics.separability.attributes import label_logits
+from metrics.separability.cautions import cautions
 from metrics.separability.classifiers import Classifier, classify_samples, draw_latents
 from metrics.separability.planes import faults, fit_planes, summarise
 
@@ -70,10 +71,11 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         fit_progress: Called after them with the SVMs fitted and in all.
 
     Returns:
-        One row per space with the score; ``samples`` has a row for each attribute and space:
+        One row per space with the score, and how many ``attributes`` of two classes it is made
+        from; ``samples`` has a row for each attribute and space:
         entropy in bits with its interval, accuracy, ``balance`` (share of positives), whether the
         SVM converged, how many samples were kept, and ``status``, "ok" or "one class". Attributes
-        of one class count as perfect, as published; ``settings`` say how many there are.
+        of one class count as perfect, as published; ``cautions`` name them.
 
     Raises:
         LatentError: If ``spaces`` has "w" and the generator has none, or a classifier takes larger
@@ -93,13 +95,16 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         latents, found.logits, keep,
         dual=dual, seed=seed, finished=finished, progress=fit_progress,
     )  # fmt: skip
-    rows, table = summarise(planes, found.names, seed)
+    rows, table, draws = summarise(planes, found.names, seed)
+    dimensions = {space: int(getattr(g, f"{space}_dim")) for space in spaces}
     settings = {
         "protocol": PROTOCOL, "n": num_samples, "seed": seed, "num_keep": keep,
         "classifiers": found.classifiers, "outputs": outputs, "dual": dual,
-        "dimensions": {space: int(getattr(g, f"{space}_dim")) for space in spaces}, **faults(table),
+        "resolution": g.resolution, **faults(table),
+        "dimensions": dimensions,
     }  # fmt: skip
-    return MetricResult(METRIC, rows, settings, table, found.seconds + planes.seconds)
+    doubts, seconds = cautions(table, dimensions), found.seconds + planes.seconds
+    return MetricResult(METRIC, rows, settings, table, seconds, doubts, draws)
 
 
 def separability_from_logits(
@@ -137,7 +142,7 @@ def separability_from_logits(
     planes = fit_planes({"": lambda: x}, y, keep, dual=dual, seed=seed)
     called = [str(i) for i in range(len(y))] if names is None else [str(name) for name in names]
     check(len(called) == len(y), "names", f"{len(y)}, one per attribute", len(called))
-    rows, table = summarise(planes, called, seed)
+    rows, table, _ = summarise(planes, called, seed)
     return float(rows["value"].iloc[0]), table.drop(columns="space")
 
 
@@ -180,13 +185,14 @@ def separability_from_labels(
     planes = fit_planes(
         {space: lambda: x}, y, keep, dual=dual, seed=seed, finished=finished, progress=progress
     )
-    rows, table = summarise(planes, [str(name) for name in labels.columns], seed)
+    rows, table, draws = summarise(planes, [str(name) for name in labels.columns], seed)
     settings = {
         "protocol": FROM_LABELS, "n": len(x), "seed": seed, "num_keep": num_keep, "dual": dual,
         "dimensions": {space: x.shape[1]}, **faults(table),
     }  # fmt: skip
     table = table.assign(unknown=np.isnan(y).sum(axis=1))
-    return MetricResult(METRIC, rows, settings, table, planes.seconds)
+    doubts = cautions(table, {space: x.shape[1]})
+    return MetricResult(METRIC, rows, settings, table, planes.seconds, doubts, draws)
 
 
 def _checked_latents(latents: Latents) -> NDArray[Any]:

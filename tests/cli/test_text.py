@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from cli.text import number_ranges, one_line, tell
+from cli.text import distinct_names, number_ranges, one_line, tell
 
 
 @pytest.mark.parametrize(("numbers", "text"), [
@@ -27,3 +27,16 @@ def test_what_the_encoding_of_stdout_lacks_is_escaped(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", errors="strict"))
     tell("caf\xe9 \udcff")
     assert raw.getvalue() == b"caf\\xe9 \\udcff\n"
+
+
+@pytest.mark.parametrize(("paths", "names"), [
+    (["/x/a.pkl", "/x/b.pkl"], ["a.pkl", "b.pkl"]),
+    (["builtin:digits", "m.pkl"], ["builtin:digits", "m.pkl"]),
+    (["/r/one/m.pkl", "/r/two/m.pkl", "/r/k.pkl"], ["one/m.pkl", "two/m.pkl", "k.pkl"]),
+    (["m.pkl", "old/m.pkl"], ["m.pkl", "old/m.pkl"]),
+    (["a/x/m", "b/x/m", "b/y/m"], ["a/x/m", "b/x/m", "y/m"]),
+    (["m.pkl", "m.pkl"], ["m.pkl", "m.pkl"]),
+    (["m.pkl", "./m.pkl"], ["m.pkl", "./m.pkl"]), (["/", "."], ["/", "."]), ([], []),
+])  # fmt: skip
+def test_names_have_as_few_folders_as_tell_them_apart(paths, names):
+    assert distinct_names(paths) == names

@@ -133,12 +133,13 @@ def test_values_are_the_means_of_the_maps_over_pixels_and_latents(g):
     rows = result.rows.set_index("layers")
     for name, layers in noise_sets(g).items():
         maps = deviation_maps(g, ws, layers, num_draws=7, seed=2)
-        assert rows.loc[name, "value"] == pytest.approx(maps.mean(), rel=1e-12)
-        np.testing.assert_allclose(result.samples[name], maps.mean(axis=(1, 2, 3)), rtol=1e-12)
+        assert rows.loc[name, "value"] == pytest.approx(127.5 * maps.mean(), rel=1e-12)
+        levels = 127.5 * maps.mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(result.samples[name], levels, rtol=1e-12)
     assert result.value == rows.loc["all", "value"]
-    assert rows.loc["none", "value"] < ROUNDING
+    assert rows.loc["none", "value"] < 127.5 * ROUNDING
     assert result.ci_low < result.value < result.ci_high
-    np.testing.assert_allclose(rows["grey_levels"], 127.5 * rows["value"])
+    assert rows["unit"].unique().tolist() == ["grey levels"]
 
 
 def test_the_batch_size_changes_nothing(digits):

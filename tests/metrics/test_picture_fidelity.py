@@ -210,6 +210,7 @@ def test_a_result_says_what_it_was_made_from():
     result = measured(seed=4, mirror=True)
     assert result.settings == {
         "n": 80, "seed": 4, "reals": 60, "data": "by hand", "mirror": True, "noise": "random",
+        "resolution": 16,
         "torch_fidelity": torch_fidelity.__version__, "weights_sha256": {},
         "features": dict.fromkeys(("fid", "kid", "prc"), f"{NAME} pooled"),
         "kid_subsets": 100, "kid_subset_size": 30, "neighbours": 3,

@@ -9,11 +9,10 @@ import pytest
 
 from latentlab import NumericalError
 from metrics import MetricResult, contributions, perceptual_path_length
-from metrics.result import UNCERTAINTY
+from metrics.result import Caution
+from metrics.scheme import LEADING, TRAILING, UNCERTAINTY
 from tests.conftest import make_generator
 from tests.metrics.doubles import squared
-
-LAST = ["n", "seed", "settings", "seconds"]
 
 
 def some_result(**changes):
@@ -25,11 +24,9 @@ def some_result(**changes):
     return MetricResult("some", rows.assign(**changes), settings, seconds=1.5)
 
 
-def test_own_columns_stand_around_the_value():
+def test_own_columns_stand_between_those_of_all_metrics():
     frame = some_result().frame()
-    assert list(frame.columns) == [
-        "metric", "protocol", "part", "size", "value", *UNCERTAINTY, "std", *LAST,
-    ]  # fmt: skip
+    assert list(frame.columns) == [*LEADING, "part", "size", "std", *TRAILING]
     assert frame["metric"].tolist() == frame["protocol"].tolist() == ["some", "some"]
     assert frame["n"].tolist() == [10, 10]
     assert frame["seconds"].tolist() == [1.5, 1.5]
@@ -62,10 +59,8 @@ def test_frames_of_all_metrics_fit_one_table():
     ]
     frames = [result.frame() for result in results]
     for frame in frames:
-        assert list(frame.columns[:2]) == ["metric", "protocol"]
-        assert list(frame.columns[-4:]) == LAST
-        start = list(frame.columns).index("value")
-        assert list(frame.columns[start : start + 4]) == ["value", *UNCERTAINTY]
+        assert list(frame.columns[: len(LEADING)]) == [*LEADING]
+        assert list(frame.columns[-len(TRAILING) :]) == [*TRAILING]
         assert frame["value"].dtype == np.float64
     table = pd.concat(frames, ignore_index=True)
     assert len(table) == 1 + 6 + 2
@@ -91,3 +86,33 @@ def test_numbers_that_are_not_finite_are_refused(column, number):
 
 def test_only_the_value_must_be_known():
     assert some_result(std=[math.nan, 1.0]).value == 1.0
+
+
+def test_whole_numbers_stay_whole_beside_metrics_that_have_none():
+    bare = MetricResult("bare", pd.DataFrame({"value": [1.0]}), {})
+    table = pd.concat([some_result().frame(), bare.frame()], ignore_index=True)
+    assert [str(table[name].dtype) for name in ("n", "seed", "size")] == ["Int64"] * 3
+    assert table["size"].tolist()[:2] == [4, 8]
+    assert table["size"].isna().tolist() == [False, False, True]
+
+
+class TestCautions:
+    def result(self, *cautions):
+        rows = pd.DataFrame({"quantity": ["a", "b"], "value": [1.0, 2.0], "ci_low": [0.5, 1.5]})
+        return MetricResult("some", rows, {}, cautions=cautions)
+
+    def test_they_stand_beside_their_rows(self):
+        found = self.result(Caution("Few."), Caution("Bent.", ("b",)), Caution("Few.", ("b",)))
+        assert found.frame()["note"].tolist() == ["Few.", "Few. Bent."]
+        assert found.notes == ["Few.", "Bent."]
+
+    def test_values_that_say_nothing_are_left_out(self):
+        found = self.result(Caution("No score.", ("a",), ranks=False, void=True))
+        frame = found.frame()
+        assert frame["value"].isna().tolist() == frame["ci_low"].isna().tolist() == [True, False]
+        assert found.value == 1.0
+
+    def test_those_that_come_as_lists_from_a_file_are_the_same(self):
+        cautions = (Caution("Few."), Caution("Bent.", ("b",), ranks=False))
+        read = json.loads(json.dumps(cautions))
+        assert self.result(*read).cautions == cautions

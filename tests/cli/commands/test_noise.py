@@ -8,6 +8,7 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
+from cli.reports.numbers import number_of
 from metrics import stochastic_variation
 from tests.conftest import make_generator, make_progan
 
@@ -33,7 +34,8 @@ def test_the_report_holds_what_the_library_measures(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert set(manifest["files"]) == {*files, "saved/results.json"}
     assert {path.name for path in tmp_path.iterdir()} == {*files, "manifest.json", "saved"}
-    assert f"{expected.value * 127.5:.3g} of 255 grey levels" in done.stderr
+    written = number_of(expected.frame().iloc[0].to_dict())
+    assert f"Noise moves a pixel by {written} of 255 grey levels" in done.stderr
     assert "coarse 4-8, fine 16-32" in (tmp_path / "report.html").read_text()
     for name in PICTURES:
         with Image.open(tmp_path / name) as picture:

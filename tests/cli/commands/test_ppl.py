@@ -12,7 +12,7 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
-from cli.measuring.packed import unpack
+from cli.measuring.partial import unpack
 from cli.options.measuring import PROTOCOL_NAMES
 from metrics import perceptual_path_length
 from metrics.path_protocols import PROTOCOLS
@@ -85,7 +85,7 @@ def test_the_papers_protocols_and_an_early_stop(tmp_path):
     assert done.exit_code == 0, done.stderr
     (row,) = pd.read_csv(tmp_path / "report.csv").to_dict("records")
     assert (row["protocol"], row["n"]) == ("ppl_zfull", 500)
-    assert "stopped early as asked" in done.stderr
+    assert "Stopped early after 500 paths, as asked" in done.stderr
 
 
 def test_a_dry_run_measures_nothing(tmp_path):

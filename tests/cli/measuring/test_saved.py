@@ -10,7 +10,7 @@ from cli.measuring.saved import NAME, SavedMeasurement, SavedModel, read_saved, 
 from latentlab import DataError
 from metrics import MetricResult
 
-FACTS = {"checkpoint": "a.pkl", "kind": "stylegan2-tf", "sha256": "0" * 64}
+FACTS = {"name": "a", "checkpoint": "a.pkl", "kind": "stylegan2-tf", "sha256": "0" * 64}
 
 
 def result(**changes):

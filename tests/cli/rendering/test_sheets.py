@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
+from cli.rendering.sheets import SCREEN, abreast, sheet, tile, tile_size
 from latentlab.images import MAX_PIXELS
 
 
@@ -87,3 +87,18 @@ def test_tiles_repeat_pixels_or_average_boxes():
     assert np.array_equal(enlarged, np.array(tile(image, 4)).repeat(3, axis=0).repeat(3, axis=1))
     means = image.reshape(1, 2, 2, 2, 2).mean(dim=(2, 4))
     assert np.array_equal(np.array(tile(image, 2)), np.array(tile(means, 2)))
+
+
+def test_long_names_above_pictures_are_broken_and_not_cut():
+    long = "a-checkpoint-with-a-name-of-sixty-characters-or-even-a-few-more"
+    pictures = {long: plain(11, 200), "short": plain(12, 200), "x" * 70: plain(13, 200)}
+    page = abreast(pictures, 200)
+    lefts = [box(page, value)[0] for value in (11, 12, 13)]
+    tops = {box(page, value)[1] for value in (11, 12, 13)}
+    assert len(tops) == 1
+    ink = np.array(page.convert("L"))[: tops.pop()] < 128  # the pictures are below
+    for left in lefts:
+        assert ink[:, left : left + 200].any()
+        assert not ink[:, left + 200 : left + 224].any()
+    rows = ink[:, lefts[0] : lefts[0] + 200].any(axis=1)
+    assert np.count_nonzero(np.diff(rows.astype(int)) == 1) >= 2  # lines

@@ -2,6 +2,7 @@ import csv
 import hashlib
 import json
 import platform
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,11 @@ def test_the_manifest_holds_versions_settings_and_digests(tmp_path):
     settings = {"seed": np.int64(3), "rate": np.float64(0.1), "none": None, "file": Path("a/b.pt")}
     path = write_manifest(tmp_path, settings, [tmp_path / name for name in contents])
     assert path == tmp_path / "manifest.json"
-    assert strict_json(path) == {
+    manifest = strict_json(path)
+    date = datetime.fromisoformat(manifest.pop("date"))
+    assert abs(date - datetime.now(UTC)) < timedelta(minutes=2)
+    assert manifest == {
+        "command": None,
         "latentlab": latentlab.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -221,7 +221,7 @@ class TestOfAGenerator:
         clf = Counting()
         results = {str(i): [linear_separability(make_generator(i), [clf], 60)] for i in (0, 1)}
         table = compare(results)
-        assert table["quantity"].tolist() == ["z", "w"]
+        assert table["quantity"].tolist() == ["separability in Z", "separability in W"]
         assert table["value_b"].tolist() == results["1"][0].rows["value"].tolist()
 
     @pytest.mark.usefixtures("any_batch")

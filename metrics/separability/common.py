@@ -1,0 +1,76 @@
+"""Scores of several models over the attributes that are valid in all of them.
+
+An attribute of one class counts as divided without error, so that a model that never makes a thing
+would seem to divide it best. Among models it counts for none, or for all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from metrics.result import Caution, MetricResult
+from metrics.separability.cautions import cautions, listed
+from metrics.separability.planes import OK, scores
+
+_COUNTED = "attributes_counted"
+
+
+def over_common_attributes(results: Mapping[str, MetricResult]) -> dict[str, MetricResult]:
+    """Return results of linear separability whose scores are over the same attributes.
+
+    Args:
+        results: Of models that were measured by the same protocol, by the models' names.
+
+    Returns:
+        The same where all attributes have two classes in all models. Elsewhere scores, intervals
+        and cautions are of those attributes that have; ``samples`` keep all. Where none has,
+        scores are void.
+    """
+    valid = {model: _valid(result.samples) for model, result in results.items()}
+    every = list(dict.fromkeys(
+        str(name) for result in results.values() for name in result.samples["attribute"]
+    ))  # fmt: skip
+    common = [name for name in every if all(name in mine for mine in valid.values())]
+    if len(common) == len(every):
+        return dict(results)
+    text = _left_out(every, common, valid)
+    return {model: _restricted(result, common, text) for model, result in results.items()}
+
+
+def _valid(attributes: pd.DataFrame) -> set[str]:
+    """Return the attributes with two classes in every space."""
+    alone = attributes.loc[attributes["status"] != OK, "attribute"].astype(str)
+    return set(attributes["attribute"].astype(str)) - set(alone)
+
+
+def _left_out(every: list[str], common: list[str], valid: Mapping[str, set[str]]) -> str:
+    """Say which attributes do not count, and because of which models."""
+    lacking = "; ".join(
+        f"{listed([name for name in every if name not in mine])} of {model}"
+        for model, mine in valid.items()
+        if not mine.issuperset(every)
+    )
+    if not common:
+        return (
+            "No score: no attribute has two classes among the samples kept of each model. Only "
+            f"one class is among them for: {lacking}."
+        )
+    return (
+        f"Counts {len(common)} of {len(every)} attributes, those valid in all models. Only one "
+        f"class is among the samples kept for: {lacking}."
+    )
+
+
+def _restricted(result: MetricResult, common: list[str], text: str) -> MetricResult:
+    if result.settings.get(_COUNTED) == common:
+        return result
+    if not common:
+        void = Caution(text, ranks=False, void=True)
+        return replace(result, cautions=(void,), settings={**result.settings, _COUNTED: []})
+    counts = result.samples["attribute"].astype(str).isin(common)
+    table, draws = result.samples[counts], result.replicates
+    rows = scores(table, draws.loc[:, counts.to_numpy()] if draws.size else draws)
+    doubts = (Caution(text), *cautions(table, result.settings["dimensions"]))
+    settings = {**result.settings, _COUNTED: common}
+    return replace(result, rows=rows, cautions=doubts, settings=settings)
