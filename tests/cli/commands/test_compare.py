@@ -158,3 +158,26 @@ def test_bad_orders_are_usage_errors(tmp_path, arguments, words):
     assert done.exit_code == 2
     assert words in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_comparison_is_said_drawn_again_and_extended(tmp_path, monkeypatch):
+    first = (A, B, "--metric", "ppl", "--samples", "ppl=8")
+    assert compare(tmp_path, *first).exit_code == 0
+    lengths = (tmp_path / "path_lengths.csv").read_bytes()
+    monkeypatch.setattr("metrics.sampling._computed", lambda *_: pytest.fail("computed"))
+    again = compare(tmp_path, *first)
+    assert again.exit_code == 0
+    assert f"is finished; see {tmp_path / 'report.html'}" in again.stderr
+    (tmp_path / "report.html").unlink()
+    assert compare(tmp_path, *first).exit_code == 0
+    assert (tmp_path / "report.html").exists()
+    monkeypatch.undo()
+    other = compare(tmp_path, *first, "--seed", "1")
+    assert other.exit_code == 6
+    assert "seed 0 (not 1)" in other.stderr
+    more = compare(tmp_path, A, B, "--metric", "ppl", "--metric", "droplets",
+                   "--samples", "ppl=8,droplets=4")  # fmt: skip
+    assert more.exit_code == 0, more.stderr
+    assert "holds a part of this measurement (samples of ppl 8)" in more.stderr
+    assert (tmp_path / "path_lengths.csv").read_bytes() == lengths
+    assert {"path_length", "droplets"} == set(pd.read_csv(tmp_path / "report.csv")["metric"])
