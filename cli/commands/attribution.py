@@ -61,13 +61,13 @@ def attribution(
           --distance builtin:digits --most-real 20 --steps 200 -o attribution
     """
     (name,) = request.titles([checkpoint])
-    from cli.measuring.attribution import FILES, write
-    from cli.measuring.work import claimed_results, work_on
+    from cli.measuring.attribution import EXAMPLES, FILES, write
+    from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_distance, open_model
     from cli.pictures.real_pictures import read_real
     from cli.running.estimates import Task
     from latentlab import distributed
-    from metrics.source_attribution import AttributionSettings, project_groups
+    from metrics.source_attribution import AttributionSettings, Projections, project_groups
 
     model = open_model(checkpoint, request.device, None, name)
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
@@ -82,12 +82,18 @@ def attribution(
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
     tasks = [Task("Projecting", total, "picture", model.g, steps, f", {steps:,} steps each",
                   compare, gradients=True)]
+
+    def project() -> Projections:
+        with work_on(request, model, "projecting", total, "picture", identity) as work:
+            return project_groups(model.g, pictures, compare, count, asked, **work)
+
     with claimed_results(request, f"Attribution to {model.short_name}", FILES, [model],
                          {**settings, "left_out": pictures.refused}, pictures.refused,
-                         tasks) as results:
-        with work_on(request, model, "projecting", total, "picture", identity) as work:
-            found = project_groups(model.g, pictures, compare, count, asked, **work)
+                         tasks, asked=Asked.of(identity, [model])) as results:
+        found = None if EXAMPLES in results.standing.intact else project()
+        measure = lambda: (found or project()).result()  # noqa: E731, PLW0108 - if nothing is saved
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             reading = {"crop": crop, "max_upscale": max_upscale}
-            write(results, model, found, pictures, reading)
+            write(results, model, result, found, pictures, reading)
 # fmt: on

@@ -1,5 +1,6 @@
 """latentlab compare: which model is better on what, on one page."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,6 @@ from cli.options.measuring import (
     measuring_options,
 )
 from cli.options.values import sample_counts
-from cli.text import say
 
 # What is measured, and on how many samples by default: as published where there is a custom.
 SAMPLES = {
@@ -24,7 +24,7 @@ _NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 
 # fmt: off
 @click.command()
-@click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT CKPT...")
+@click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT|DIR CKPT|DIR...")
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
               help="What to measure; may be repeated. Default: all that the options allow.")
 @click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
@@ -47,7 +47,12 @@ def compare(
     The chosen metrics are measured on each model with the same seeds. DIR/report.html says which is
     better on what, with the difference, its interval and whether it is significant, and shows
     samples side by side, path lengths, contributions and droplets. DIR receives the tables as
-    well: report.csv and differences.csv. The same command again continues where it was stopped.
+    well: report.csv, differences.csv, and those behind the plots. The same command again continues
+    where it was stopped.
+
+    A folder of an earlier measurement (of ppl, separability, contributions, droplets, fidelity or
+    compare) stands for the models in it: they are not measured again. Checkpoints beside folders
+    are measured as these were.
 
     Path length needs a perceptual distance, separability a classifier, fidelity real
     pictures. A metric that does not apply to a model is noted.
@@ -57,39 +62,25 @@ def compare(
       latentlab compare stylegan1-ffhq.pkl stylegan2-ffhq.pkl -o versus
       latentlab compare a.pkl b.pkl c.pkl --metric ppl --metric droplets \\
           --samples ppl=10000 -o versus
+      latentlab compare ppl-a ppl-b droplets-a droplets-b -o versus
       latentlab compare builtin:digits-stylegan1 builtin:digits-stylegan2 \\
           --distance builtin:digits --classifier builtin:digits-classifier \\
           --samples ppl=2000,separability=4000 -o versus
     """
-    chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two checkpoints or more, each once.")
-    labels = request.titles(checkpoints)
-    from cli.measuring.comparison import measure, open_settings, tasks_of
-    from cli.measuring.comparison_page import planned_files, write_comparison
-    from cli.measuring.results import Results
-    from cli.measuring.work import claimed_results
-    from cli.models import open_model
-    from latentlab import distributed
+    if any(Path(name).is_dir() for name in checkpoints):
+        from cli.measuring.compared_folders import Chosen, compare_folders
 
-    models = [
-        open_model(checkpoint, request.device, None, label)
-        for checkpoint, label in zip(checkpoints, labels, strict=True)
-    ]
+        wanted = Chosen(metrics, samples or {}, SAMPLES, published)
+        compare_folders(checkpoints, wanted, needs, request)
+        return
+    chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
+    labels = request.titles(checkpoints)
+    from cli.measuring.compared import compare_checkpoints
+
     counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
-    title = f"{', '.join(labels[:-1])} and {labels[-1]}"
-    files = planned_files(len(models))
-    Results(request, title, files)  # results of another run are told before anything is fetched
-    settings = open_settings(counts, needs, request, models)
-    facts = {"metrics": chosen, "samples": counts, "protocols": needs.protocols,
-             **settings.identity()}
-    tasks = tasks_of(models, settings)
-    with claimed_results(request, title, files, models, facts, tasks=tasks) as results:
-        measured = [measure(model, settings) for model in models]
-        if distributed.is_main():
-            for line in write_comparison(results, measured, facts, published):
-                say(line)
-            results.point()
+    compare_checkpoints(checkpoints, labels, counts, needs, request, published)
 # fmt: on
 
 

@@ -29,7 +29,7 @@ def contributions(
       latentlab contributions network-snapshot-005000.pkl \\
           network-snapshot-025000.pkl -o shares
     """
-    from cli.measuring.contributions import PLOT, expanded, measure, write
+    from cli.measuring.contributions import PLOT, asked_for, expanded, measured_or_saved, write
     from cli.measuring.work import claimed_results, sampling
     from cli.models import open_model
     from cli.running.estimates import Task
@@ -45,8 +45,10 @@ def contributions(
     title = "Contribution of each resolution"
     tasks = [sampling(model, request, "Measuring", samples, "latent") for model in told] or [
         Task("Measuring", len(names), "model", more=f", {samples:,} latents each")]
-    with claimed_results(request, title, [PLOT], told, settings, tasks=tasks) as results:
-        found = measure(names, samples, request)
+    asked = asked_for(names, samples, request)
+    with claimed_results(request, title, [PLOT], told, settings, tasks=tasks,
+                         asked=asked) as results:
+        found = measured_or_saved(results, names, samples, request)
         if distributed.is_main():
             write(results, found, settings)
 # fmt: on

@@ -79,7 +79,15 @@ def directions(
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
     (name,) = request.titles([checkpoint])
-    from cli.measuring.directions import FILES, DirectionSettings, find, identity, write
+    from cli.measuring.directions import (
+        FILES,
+        DirectionSettings,
+        asked_for,
+        find,
+        found_before,
+        identity,
+        write,
+    )
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
     from cli.measuring.work import claimed_results, sampling
@@ -102,8 +110,12 @@ def directions(
     title = f"Directions in W of {model.short_name}"
     tasks = [sampling(model, request, "Classifying", count, "picture") if opened else
              Task("Dividing" if own else "Sampling", len(own.latents) if own else count, "latent")]
-    with claimed_results(request, title, FILES, [model], settings, tasks=tasks) as results:
-        found, notes = find(model, wanted, opened, request, settings)
+    shown = {"picture": picture, "class": label, "strength": strength}
+    asked = asked_for(wanted, settings, model, shown)
+    with claimed_results(request, title, FILES, [model], settings, tasks=tasks,
+                         asked=asked) as results:
+        before = found_before(results, model.g.w_dim)
+        found, notes = before or find(model, wanted, opened, request, settings)
         if distributed.is_main():
             write(results, model, found, notes, settings, (picture, c, strength))
 # fmt: on

@@ -41,16 +41,21 @@ def droplets(
     from cli.measuring.work import claimed_results, sampling, work_on
     from cli.models import open_model
     from latentlab import distributed
-    from metrics import droplets as measure
+    from metrics import MetricResult
+    from metrics import droplets as find_droplets
 
     model = open_model(checkpoint, request.device, None, name)
     settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
     tasks = [sampling(model, request, "Searching", samples, "picture")]
+
+    def measure() -> MetricResult:
+        with work_on(request, model, "droplets", samples, "picture", settings) as work:
+            return find_droplets(model.g, samples, request.seed, threshold=threshold,
+                                 noise=noise, **work)
+
     with claimed_results(request, f"Droplets of {model.short_name}", FILES, [model],
                          {**settings, "samples": samples}, tasks=tasks) as results:
-        with work_on(request, model, "droplets", samples, "picture", settings) as work:
-            result = measure(model.g, samples, request.seed, threshold=threshold, noise=noise,
-                             **work)
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             write(results, model, result)
 # fmt: on

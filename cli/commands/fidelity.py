@@ -53,14 +53,15 @@ def fidelity(
     (name,) = request.titles([checkpoint])
     from cli.measuring.fidelity import FILES, write
     from cli.measuring.results import Results
-    from cli.measuring.work import claimed_results, work_on
+    from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_model
     from cli.running.estimates import Task
     from cli.threads import settle_threads
     from latentlab import distributed
     from latentlab.datasets.pictures import open_dataset
     from latentlab.files import sha256_of
-    from metrics import fidelity as measure
+    from metrics import MetricResult
+    from metrics import fidelity as compare_pictures
     from metrics.fidelity_networks import find_weights, unfetched
 
     model = open_model(checkpoint, request.device, None, name)
@@ -76,15 +77,19 @@ def fidelity(
     files, missing = ({}, unfetched(*given)) if request.dry_run else (find_weights(*given), [])
     identity = {"metric": "fidelity", **settings,
                 "weights": {name: sha256_of(file) for name, file in files.items()}}
-    with claimed_results(request, title, FILES, [model],
-                         {**settings, "samples": samples, "reals": count}, [],
-                         [Task("Comparing", samples, "picture", more=f" with {count:,} real ones")],
-                         missing) as results:
+    tasks = [Task("Comparing", samples, "picture", more=f" with {count:,} real ones")]
+
+    def measure() -> MetricResult:
         with work_on(request, model, "fidelity", samples + count, "img", identity) as work:
-            result = measure(
+            return compare_pictures(
                 model.g, reals, samples, request.seed, metrics=metrics, mirror=mirror,
                 weights=weights, vgg_weights=vgg_weights, **work,
             )
+
+    with claimed_results(request, title, FILES, [model],
+                         {**settings, "samples": samples, "reals": count}, (), tasks, missing,
+                         asked=Asked.of({**identity, "samples": samples}, [model])) as results:
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             write(results, model, result, reals, request.seed)
 # fmt: on

@@ -49,6 +49,7 @@ def noise(
     from cli.measuring.work import claimed_results, sampling, work_on
     from cli.models import open_model
     from latentlab import distributed
+    from metrics import MetricResult
     from metrics.noise_variation import noise_sets, split_text, stochastic_variation
 
     model = open_model(checkpoint, request.device, None, name)
@@ -58,13 +59,17 @@ def noise(
     identity = {"metric": "stochastic_variation", **settings}
     tasks = [sampling(model, request, "Varying the noise of", samples, "latent",
                       pictures=draws * len(sets), more=f", {draws} draws each")]
-    with claimed_results(request, f"Stochastic variation of {model.short_name}", FILES, [model],
-                         {**settings, "samples": samples}, tasks=tasks) as results:
+
+    def measure() -> MetricResult:
         with work_on(request, model, "noise", samples, "latent", identity) as work:
-            result = stochastic_variation(
+            return stochastic_variation(
                 model.g, samples, draws, request.seed, fine_from=fine_from,
                 truncation_psi=truncation_psi, **work,
             )
+
+    with claimed_results(request, f"Stochastic variation of {model.short_name}", FILES, [model],
+                         {**settings, "samples": samples}, tasks=tasks) as results:
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             write(results, model, result, sets, request.batch)
 # fmt: on

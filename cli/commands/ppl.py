@@ -57,10 +57,10 @@ def ppl(
     """
     (name,) = request.titles([checkpoint])
     from cli.measuring.path_length import FILES, check_fit, write
-    from cli.measuring.work import claimed_results, sampling, work_on
+    from cli.measuring.work import Asked, claimed_results, sampling, work_on
     from cli.models import open_distance, open_model
     from latentlab import distributed
-    from metrics import perceptual_path_length
+    from metrics import MetricResult, perceptual_path_length
     from metrics.path_protocols import PROTOCOLS
 
     paths = PROTOCOLS[protocol]
@@ -69,14 +69,20 @@ def ppl(
     check_fit(compare, model.g, paths.crop)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
                 "seed": request.seed}
+    facts = {**settings, "samples": samples, "relative_width": relative_width}
     tasks = [sampling(model, request, "Measuring", samples, "path", pictures=2, distance=compare)]
-    with claimed_results(request, f"Perceptual path length of {model.short_name}", FILES, [model],
-                         {**settings, "samples": samples}, tasks=tasks) as results:
+
+    def measure() -> MetricResult:
         with work_on(request, model, protocol, samples, "path", settings) as work:
-            result = perceptual_path_length(
+            return perceptual_path_length(
                 model.g, compare, paths.space, paths.sampling, samples, paths.crop, request.seed,
                 noise=noise, relative_width=relative_width, **work,
             )
+
+    with claimed_results(request, f"Perceptual path length of {model.short_name}", FILES, [model],
+                         facts, tasks=tasks,
+                         asked=Asked.of(facts, [model], "relative_width")) as results:
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             write(results, model, result)
 # fmt: on

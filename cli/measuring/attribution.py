@@ -1,7 +1,8 @@
 """The results of `latentlab attribution`: distances, the ROC curve, pairs of pictures."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -42,13 +43,18 @@ _NAME = 14  # characters below a picture
 
 
 def write(
-    results: Results, model: Model, found: Projections, real: RealPictures, reading: dict[str, Any]
+    results: Results,
+    model: Model,
+    result: MetricResult,
+    found: Projections | None,
+    real: RealPictures,
+    reading: dict[str, Any],
 ) -> None:
     """Say how well the groups are told apart, write table, plots and page, and name what is bad.
 
+    ``found`` is what ``result`` was made from, None where its pictures are there already, and
     ``reading`` says how real pictures were read.
     """
-    result = found.result()
     generated = len(result.samples) - len(real)
     names = [*(f"generated {i}" for i in range(generated)), *real.names]
     results.tell(summary(result))
@@ -56,12 +62,13 @@ def write(
     results.table(DISTANCES, result.samples.assign(picture=names))
     results.page.section("Distances", *(f"Left out: {line}." for line in real.refused))
     caption = "How often each distance between a picture and its projection occurs."
-    results.figure(HISTOGRAM, histogram(result), caption)
+    results.figure(HISTOGRAM, lambda: histogram(result), caption)
     results.page.section("How well they are told apart")
-    results.figure(ROC, roc_curve(result), "Share of real pictures taken for real, against the "
-                   "share of generated ones, for every threshold.")  # fmt: skip
+    results.figure(ROC, lambda: roc_curve(result), "Share of real pictures taken for real, against "
+                   "the share of generated ones, for every threshold.")  # fmt: skip
     results.page.section("The closest and the farthest")
-    results.figure(EXAMPLES, examples(found, names), "Pairs of a picture and its projection; below "
+    pairs = partial(examples, cast(Projections, found), names)
+    results.figure(EXAMPLES, pairs, "Pairs of a picture and its projection; below "
                    "the projection, their distance.")  # fmt: skip
     results.finish_one(model, result, **reading, left_out=real.refused)
     end(real.refused, result.settings["diverged"])

@@ -6,12 +6,12 @@ from functools import partial
 from itertools import product
 from typing import Any, cast
 
-from torch import nn
+import pandas as pd
 
 from cli.measuring.path_length import check_fit
-from cli.measuring.separability import open_classifiers
+from cli.measuring.separability import OpenedClassifier, open_classifiers
 from cli.measuring.work import sampling, work_on
-from cli.models import Model, open_distance
+from cli.models import Model, open_distance, with_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.running.estimates import Task
 from cli.running.wording import told
@@ -49,13 +49,14 @@ class ComparisonSettings:
     needs: ComparisonRequest
     request: MeasuringRequest
     distance: PerceptualDistance | None
-    classifiers: Mapping[str, nn.Module]
+    classifiers: Mapping[str, OpenedClassifier]
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers, besides the model and the counts."""
         name = None if self.distance is None else self.distance.name
         return {"seed": self.request.seed, "distance": name, "outputs": self.needs.outputs,
-                "classifiers": list(self.classifiers), "data": self.needs.data}  # fmt: skip
+                "classifiers": {name: one.sha256 for name, one in self.classifiers.items()},
+                "data": self.needs.data}  # fmt: skip
 
 
 def open_settings(
@@ -72,17 +73,50 @@ def open_settings(
         for model, name in product(models, needs.protocols):
             check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = needs.classifiers if "separability" in samples else ()
-    judges = {one.name: one.network for one in open_classifiers(named, device)}
+    judges = {one.name: one for one in open_classifiers(named, device)}
     if "fidelity" in samples:
         open_dataset(needs.data or "", None, 3)  # what cannot be read is said now
     return ComparisonSettings(samples, needs, request, compare, judges)
 
 
 @dataclass(frozen=True)
+class AbsentModel:
+    """A model as an earlier measurement tells of it.
+
+    Attributes:
+        told: What its manifest says: name, checkpoint, sha256, and perhaps kind.
+        short_name: What titles, tables and plots call it.
+        reason: Why it cannot be opened.
+    """
+
+    told: dict[str, Any]
+    short_name: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """How the command line named it."""
+        return str(self.told["checkpoint"])
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint's file."""
+        return str(self.told["sha256"])
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest says of the model."""
+        return {**self.told, "name": self.short_name}
+
+    def tidy(self, result: MetricResult) -> pd.DataFrame:
+        """Return a result's rows, with the model's name first and its SHA-256 last."""
+        return with_model(result.frame(), self.short_name, self.sha256)
+
+
+@dataclass(frozen=True)
 class Measured:
     """What was measured of one model, and what could not be, with the reason, by metric."""
 
-    model: Model
+    model: Model | AbsentModel
     results: list[MetricResult]
     refused: dict[str, str]
 
@@ -103,7 +137,7 @@ def measure(model: Model, settings: ComparisonSettings) -> Measured:
         # As when the model is measured alone; the network that fidelity looks with is large.
         settle_threads(metric != "fidelity" and is_small(model.g))
         for name, run in _runs(metric, model, settings):
-            identity = {"metric": name, "samples": count, **settings.identity()}
+            identity = {"metric": name, **settings.identity()}
             title = f"{name} of {model.short_name}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:
@@ -142,7 +176,8 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
     if metric == "separability":
         spaces = ("z", "w") if has_w(g) else ("z",)
         run: Run = partial(
-            linear_separability, g, list(settings.classifiers.values()), num_keep=None,
+            linear_separability, g, [one.network for one in settings.classifiers.values()],
+            num_keep=None,
             spaces=spaces, names=list(settings.classifiers), outputs=needs.outputs,
         )  # fmt: skip
     elif metric == "fidelity":

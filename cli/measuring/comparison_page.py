@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import torch
 from PIL import Image
 
-from cli.measuring.comparison import Measured
+from cli.measuring.comparison import AbsentModel, Measured
+from cli.measuring.comparison_tables import TABLES, write_tables
 from cli.measuring.contributions import bars
 from cli.measuring.droplets import caption, heat, summary
 from cli.measuring.model_cards import card, doubts, table
@@ -16,6 +18,7 @@ from cli.measuring.path_length import histogram
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import compared
 from cli.measuring.verdicts import cautions, measures, values, values_in_lines, verdicts
+from cli.models import Model
 from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast
 from cli.reports.numbers import with_interval
@@ -49,7 +52,7 @@ _PUBLISHED = (
 def planned_files(models: int) -> list[str]:
     """Return the names of all files that a comparison of that many models may have."""
     heats = [heat_file(i) for i in range(models)]
-    return [DIFFERENCES, MODELS, SAMPLES, PATHS, SHARES, ATTRIBUTES, *heats]
+    return [DIFFERENCES, MODELS, SAMPLES, PATHS, SHARES, ATTRIBUTES, *TABLES, *heats]
 
 
 def heat_file(model: int) -> str:
@@ -63,20 +66,20 @@ def write_comparison(
     """Write tables, plots and page; returns what is to be said in a few lines."""
     measured = _on_common_ground(measured)
     differences = compare({each.label: each.results for each in measured})
-    models = [each.model for each in measured]
+    models = [each.model for each in measured if isinstance(each.model, Model)]
     verdict, doubted = verdicts(differences), cautions(measured)
     if any(each.of("path_length") or each.of("separability") for each in measured):
         doubted += doubts(models)
     results.table(DIFFERENCES, differences)
-    results.table(MODELS, table(models))
+    if models:
+        results.table(MODELS, table(models))
+    write_tables(results, measured)
     results.page.lead += verdict
     for line in doubted:
         results.page.caution(line)
     results.page.cards([card(model) for model in models])
     _add_differences(results, differences, measured)
-    results.page.section("Samples", "The same seeds in the same places, without truncation.")
-    seeds = range(_COLUMNS * _ROWS)
-    results.picture(SAMPLES, _samples(measured, seeds), f"Seeds 0 to {seeds[-1]} of each model.")
+    _add_samples(results, measured)
     _add_plots(results, measured)
     _add_droplets(results, measured)
     if with_published:
@@ -121,16 +124,30 @@ def _add_differences(
             results.page.text(f"{each.label} has no {metric}: {reason}.")
 
 
-def _samples(measured: Sequence[Measured], seeds: range) -> Image.Image:
+def _add_samples(results: Results, measured: Sequence[Measured]) -> None:
+    """Show samples of the models that are at hand, and say which are not."""
+    results.page.section("Samples", "The same seeds in the same places, without truncation.")
+    seeds, here = range(_COLUMNS * _ROWS), [each.model for each in measured]
+    models = [model for model in here if isinstance(model, Model)]
+    for model in here:
+        if isinstance(model, AbsentModel):
+            line = f"{model.short_name} has no pictures here: {model.reason}."
+            results.warn(line)
+    if models:
+        caption = f"Seeds 0 to {seeds[-1]} of each model."
+        results.picture(SAMPLES, lambda: _samples(models, seeds), caption)
+
+
+def _samples(models: Sequence[Model], seeds: range) -> Image.Image:
     """Render the same seeds by each model, in grids side by side."""
     grids = {}
-    for each in measured:
-        g = each.model.g
+    for model in models:
+        g = model.g
         z = z_from_seeds(seeds, g.z_dim)
         c = draw_labels(seeds, g.c_dim, 0).to(g.device) if g.c_dim else None
         images = [render_z(g, z[i : i + 1], None if c is None else c[i : i + 1]) for i in seeds]
         laid_out = grid(torch.stack(images), _COLUMNS, gap=1)
-        grids[each.label] = tensor_to_picture(laid_out).convert("RGB")
+        grids[model.short_name] = tensor_to_picture(laid_out).convert("RGB")
     return abreast(grids, _COLUMNS * _LARGEST)
 
 
@@ -163,5 +180,7 @@ def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:
         results.page.section("Droplets")
     for i, (each, result) in enumerate(found):
         results.page.text(f"{each.label}: {' '.join(summary(result))}")
-        picture = heat(each.model.g, result, _HEATED)
+        if isinstance(each.model, AbsentModel):
+            continue
+        picture = partial(heat, each.model.g, result, _HEATED)
         results.figure(heat_file(i), picture, f"{each.label}. {caption(result)}")

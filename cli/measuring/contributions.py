@@ -1,7 +1,7 @@
 """The share of each resolution in skip generators' output, measured and drawn."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cli.measuring.results import Results
-from cli.measuring.work import end, work_on
-from cli.models import Model, open_model, with_model
+from cli.measuring.saved import SavedModel
+from cli.measuring.work import Asked, end, work_on
+from cli.models import open_model, resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
@@ -21,7 +22,8 @@ from cli.reports.tables import write_table
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, OutputError, distributed
-from latentlab.files import sha256_of
+from latentlab.files import is_file, sha256_of
+from latentlab.models import PREFIX, builtin_path
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.trainer import Trainer
 from metrics import contributions
@@ -32,15 +34,6 @@ TABLE, PLOT = "contributions.csv", "contributions.png"
 
 _SAMPLES = 1024
 _SNAPSHOTS = ("snapshot-*.safetensors", "network-snapshot-*.pkl")
-
-
-@dataclass(frozen=True)
-class MeasuredModels:
-    """The models that were measured, with the rows of each, and why others were not."""
-
-    models: list[Model]
-    parts: list[pd.DataFrame]
-    refused: list[str]
 
 
 def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
@@ -57,9 +50,37 @@ def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
         yield from map(str, files)
 
 
-def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> MeasuredModels:
+def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> Asked:
+    """Return what is to be measured, before any model is opened."""
+    titles = request.titles(names)
+    facts = [{"name": title, "checkpoint": plain_text(name), "sha256": _digest(name)}
+             for name, title in zip(names, titles, strict=True)]  # fmt: skip
+    place, shown = resolve_device(request.device), {"names": titles}
+    return Asked({"seed": request.seed}, {"samples": samples}, facts, place, shown)
+
+
+def _digest(name: str) -> str:
+    """Return the SHA-256 of a checkpoint's file; of what is none, opening it will say so."""
+    path = builtin_path(name) if name.startswith(PREFIX) else Path(name)
+    return sha256_of(path) if is_file(path) else ""
+
+
+def measured_or_saved(
+    results: Results, names: Sequence[str], samples: int, request: MeasuringRequest
+) -> list[SavedModel]:
+    """Return what an earlier run has measured of the models, or measure and save it."""
+    found = [
+        replace(model, facts={**model.facts, "name": title})
+        for model, title in zip(results.saved_models, request.titles(names), strict=False)
+    ]
+    found = found or _measure(names, samples, request)
+    results.save(found)
+    return found
+
+
+def _measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> list[SavedModel]:
     """Open and measure one model after the other; of several, those without a skip are left out."""
-    found = MeasuredModels([], [], [])
+    found: list[SavedModel] = []
     identity = {"metric": "contributions", "seed": request.seed}
     for name, label in zip(names, request.titles(names), strict=True):
         model = open_model(name, request.device, None, label)
@@ -69,41 +90,47 @@ def measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> Me
         except LatentError as error:
             if len(names) == 1:
                 raise
-            found.refused.append(f"{label}: {told(error)}")
+            found.append(SavedModel(model.facts(), refused={"contributions": told(error)}))
             continue
-        shown = model.opened.images_shown
-        images = pd.array([shown] * len(result.rows), dtype="Int64")
-        found.parts.append(model.tidy(result, images=images))
-        found.models.append(model)
+        facts = {**model.facts(), "images": model.opened.images_shown}
+        found.append(SavedModel(facts, [result]))
     return found
 
 
-def write(results: Results, found: MeasuredModels, settings: dict[str, int]) -> None:
+def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int]) -> None:
     """Write plot, table and page, and name what was left out.
 
     Raises:
         LatentError: If no model was measured.
     """
-    if not found.parts:
-        refused = found.refused
+    refused = [f"{model.name}: {error}"
+               for model in found for error in model.refused.values()]  # fmt: skip
+    measured = [model for model in found if model.results]
+    if not measured:
         raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
-    rows = pd.concat(found.parts, ignore_index=True)
+    parts = {model.name: _rows(model) for model in measured}
+    rows = pd.concat(parts.values(), ignore_index=True)
     images = rows["images"]
-    if images.notna().all() and images.nunique() > 1:
-        figure = over_training(rows)
-    else:
-        names = [model.short_name for model in found.models]
-        figure = bars(dict(zip(names, found.parts, strict=True)))
+    along = images.notna().all() and images.nunique() > 1
+    figure = over_training(rows) if along else bars(parts)
     rows = rows.drop(columns="images") if images.isna().all() else rows
-    results.tell(*(_largest(part) for part in found.parts))
-    results.page.section("Shares", *(f"Left out: {line}." for line in found.refused))
+    results.tell(*(_largest(part) for part in parts.values()))
+    results.page.section("Shares", *(f"Left out: {line}." for line in refused))
     results.figure(PLOT, figure, "Standard deviation of the pixels that each resolution adds, as "
                    "a share of their sum (StyleGAN2 paper, Fig. 8).")  # fmt: skip
-    facts = {"models": [model.facts() for model in found.models], **settings}
-    results.finish(rows, facts | ({"left_out": found.refused} if found.refused else {}))
-    say(f"{counted(len(found.models), 'model')} measured.")
+    facts = {"models": [{k: v for k, v in model.facts.items() if k != "images"}
+                        for model in measured], **settings}  # fmt: skip
+    results.finish(rows, facts | ({"left_out": refused} if refused else {}))
+    say(f"{counted(len(measured), 'model')} measured.")
     results.point()
-    end(found.refused)
+    end(refused)
+
+
+def _rows(model: SavedModel) -> pd.DataFrame:
+    """Return a model's rows, with the number of images that it was trained on."""
+    (result,) = model.results
+    images = pd.array([model.facts["images"]] * len(result.rows), dtype="Int64")
+    return with_model(result.frame(), model.name, model.facts["sha256"], images=images)
 
 
 def _largest(rows: pd.DataFrame) -> str:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from cli.measuring.labelled_latents import LabelledLatents, named
 from cli.measuring.results import Results
+from cli.measuring.saved import SavedModel
 from cli.measuring.separability import OpenedClassifier, sha256_of_latents
-from cli.measuring.work import work_on
+from cli.measuring.work import Asked, work_on
 from cli.models import Model
 from cli.options.measuring import AttributesRequest, MeasuringRequest
 from cli.projecting.saved_latents import latents_of_seeds
@@ -21,7 +22,7 @@ from cli.reports.tables import short
 from cli.running.progress import ProgressBar
 from cli.text import counted, number_ranges, plain_text, say
 from latentlab import LatentError, distributed
-from latentlab.editing.directions import Directions, move, save_directions
+from latentlab.editing.directions import Directions, load_directions, move, save_directions
 from latentlab.editing.factorisation import principal_directions, sefa_directions
 from latentlab.editing.w_moments import WMoments, w_moments
 from latentlab.files import sha256_of
@@ -75,6 +76,24 @@ def identity(
     return {**facts, "samples": wanted.samples, "components": wanted.components}
 
 
+def asked_for(
+    wanted: DirectionSettings, settings: dict[str, Any], model: Model, shown: dict[str, Any]
+) -> Asked:
+    """Return what is to be measured: of pictures that are classified, more are the same."""
+    if "classifiers" not in settings:
+        return Asked(settings, {}, [model.facts()], model.place, shown)
+    found = Asked.of({**settings, "keep": wanted.attributes.keep}, [model])
+    return replace(found, shown=shown)
+
+
+def found_before(results: Results, w_dim: int) -> tuple[Directions, list[str]] | None:
+    """Return the directions that an earlier run has found, and what it said of them."""
+    if results.saved is None or NUMBERS not in results.standing.intact:
+        return None
+    (saved,) = results.saved.models
+    return load_directions(results.folder / NUMBERS, w_dim), saved.notes
+
+
 def find(
     model: Model,
     wanted: DirectionSettings,
@@ -109,12 +128,14 @@ def write(
 
     ``shown`` are the seed and label of the picture on the sheet, and how far it is moved.
     """
+    results.save([SavedModel(model.facts(), notes=[*notes])])
     results.tell(*notes)
     about = {**found.settings, "checkpoint": model.name, **model.digests}  # whose they are
     save_directions(results.file(NUMBERS), replace(found, settings=about))
     results.page.section("What they change")
-    results.picture(SHEET, _sheet(model, found, *shown), f"The picture of seed {shown[0]} moved "
-                    f"along each direction, by standard deviations of w along it.")  # fmt: skip
+    caption = (f"The picture of seed {shown[0]} moved along each direction, by standard deviations "
+               "of w along it.")  # fmt: skip
+    results.picture(SHEET, lambda: _sheet(model, found, *shown), caption)
     facts = {**model.facts(), **settings, **found.settings, "missing": dict(found.missing)}
     results.finish(table(model, found), facts)
     say(f"{counted(len(found), 'direction')} in {results.folder}")
@@ -151,7 +172,8 @@ def _of_classifiers(
 ) -> tuple[Directions, list[str]]:
     samples, seed, asked = wanted.samples, request.seed, wanted.attributes
     moments = _moments(model, _UNIT_SAMPLES, seed)
-    identity = {"protocol": "directions", **settings}
+    identity = {"protocol": "directions", **settings, "keep": asked.keep}
+    del identity["samples"]  # batches of fewer are those of more as well
     networks, names = [one.network for one in classifiers], [one.name for one in classifiers]
     with work_on(request, model, "classifying", samples, "picture", identity) as begun:
         read = classify_samples(model.g, networks, samples, seed, names=names,

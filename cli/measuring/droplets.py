@@ -41,7 +41,7 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
     results.warn(*result.notes)
     results.table(DETECTIONS, result.samples)
     results.page.section("Where they are" if len(result.samples) else "Some of the pictures")
-    results.figure(HEAT, heat(model.g, result), caption(result))
+    results.figure(HEAT, lambda: heat(model.g, result), caption(result))
     results.finish_one(model, result)
 
 

@@ -26,7 +26,7 @@ def write(results: Results, model: Model, result: MetricResult, reals: Dataset, 
     results.warn(*result.notes)
     results.page.section("Pictures")
     caption = "The first generated and the first real pictures that were compared."
-    results.picture(PICTURES, _pictures(model.g, reals, seed), caption)
+    results.picture(PICTURES, lambda: _pictures(model.g, reals, seed), caption)
     results.finish_one(model, result)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -76,16 +77,16 @@ def write(
     results.tell(summary(result))
     results.warn(*result.notes)
     results.table(LATENTS, result.samples)
-    shown = _examples(model.g, result, sets, batch)
+    shown = cache(partial(_examples, model.g, result, sets, batch))
     results.page.section("Where images vary", *_caution(result))
     draws = result.settings["draws"]
-    results.figure(DEVIATION, deviation(shown), "One draw, and the standard deviation of each "
-                   f"pixel over {draws} draws, in 8-bit grey levels.")  # fmt: skip
+    results.figure(DEVIATION, lambda: deviation(shown()), "One draw, and the standard deviation of "
+                   f"each pixel over {draws} draws, in 8-bit grey levels.")  # fmt: skip
     results.page.section("What varies")
-    results.figure(REALISATIONS, realisations(shown), "The marked square, where the deviation is "
-                   "largest, in several draws of all noise maps.")  # fmt: skip
+    results.figure(REALISATIONS, lambda: realisations(shown()), "The marked square, where the "
+                   "deviation is largest, in several draws of all noise maps.")  # fmt: skip
     results.page.section("Which layers vary it")
-    results.figure(VERSIONS, versions(shown), f"One draw, kept in the named layers alone "
+    results.figure(VERSIONS, lambda: versions(shown()), f"One draw, kept in the named layers alone "
                    f"({result.settings['split']}), and the marked square of each.")  # fmt: skip
     results.finish_one(model, result)
 

@@ -48,12 +48,11 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
     results.warn(*result.notes)
     results.table(LENGTHS, result.samples)
     results.page.section("Distribution")
-    results.figure(
-        HISTOGRAM, histogram({model.short_name: result}), "How often each path length occurs."
-    )
+    results.figure(HISTOGRAM, lambda: histogram({model.short_name: result}),
+                   "How often each path length occurs.")  # fmt: skip
     results.page.section("The lowest and the highest paths")
-    results.figure(EXTREMES, _extremes(model.g, result), "Pictures at the start of the steps "
-                   "that changed least and most; below each, its path length.")  # fmt: skip
+    results.figure(EXTREMES, lambda: _extremes(model.g, result), "Pictures at the start of the "
+                   "steps that changed least and most; below each, its path length.")  # fmt: skip
     results.finish_one(model, result)
 
 

@@ -1,6 +1,7 @@
 """The folder of a measuring command: claimed before the work, filled whole after it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cli.measuring.partial import remove_all
+from cli.measuring.partial import keep_small
+from cli.measuring.saved import NAME, PAGE, SavedMeasurement, SavedModel, save
+from cli.measuring.standing import Standing
 from cli.models import Model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import ROUNDED, rounded_rows
@@ -16,13 +19,11 @@ from cli.reports.page import Page
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
 from cli.running.announcement import open_first
-from cli.text import say
-from latentlab import OutputError
+from cli.text import one_line, say
+from latentlab import OutputError, distributed
 from latentlab.images import save_picture
 from latentlab.version import __version__
 from metrics import MetricResult
-
-PAGE = "report.html"
 
 # Columns of the rows that the page says elsewhere, or that are for programs.
 _NOT_ON_PAGE = ["metric", "better_when", "settings", "seconds", "sha256"]
@@ -35,32 +36,78 @@ class Results:
         request: What the command line asks for.
         folder: Where they go.
         page: What ``report.html`` will hold.
-        planned: All files that will be there.
+        names: Of all files that will be there, besides what is saved.
+        standing: What the folder holds of an earlier run.
     """
 
     def __init__(self, request: MeasuringRequest, title: str, files: Sequence[str]) -> None:
-        """Plan the results, and refuse those that exist already."""
+        """Plan the results, and refuse those that exist already.
+
+        Those of a finished measurement are judged once all is known that decides its numbers.
+        """
         self.folder, self.request = request.output, request
-        self.page = Page(title)
+        self.page, self.standing = Page(title), Standing()
         self._written: list[Path] = []
-        names = [request.report, *files, *([PAGE] if request.html else []), MANIFEST]
-        if len(set(names)) < len(names):
+        self._asked: SavedMeasurement | None = None
+        self.planned = [*files]
+        self.names = [request.report, *files, *([PAGE] if request.html else []), MANIFEST]
+        if len(set(self.names)) < len(self.names):
             raise OutputError(
                 f"{request.report} is a name of another result; choose another --report"
             )
-        self.planned = [self.folder / name for name in names]
-        refuse_existing(self.planned, request.overwrite)
+        judged_later = not request.overwrite and (self.folder / NAME).exists()
+        refuse_existing([] if judged_later else [self.folder / name for name in self.names],
+                        request.overwrite)  # fmt: skip
+
+    def ask(self, asked: SavedMeasurement, standing: Standing) -> None:
+        """Say what is to be measured, and what the folder holds of it."""
+        self._asked, self.standing = asked, standing
+
+    @property
+    def saved(self) -> SavedMeasurement | None:
+        """All that is asked for, where an earlier run has measured it."""
+        return self.standing.saved
+
+    @property
+    def saved_models(self) -> list[SavedModel]:
+        """What an earlier run has measured of each model; none where something is missing."""
+        return [] if self.saved is None else self.saved.models
+
+    def saved_or(self, facts: dict[str, Any], measure: Callable[[], MetricResult]) -> MetricResult:
+        """Return what an earlier run has measured of the only model, or measure it, and save it."""
+        if self.saved is not None:
+            ((result,),) = (each.results for each in self.saved.models)
+        else:
+            result = measure()
+        self.save([SavedModel(facts, [result])])
+        return result
+
+    def save(self, models: Sequence[SavedModel]) -> None:
+        """Write what was measured, before anything is made from it.
+
+        What was saved by an earlier run is written again: the look of its files may be another.
+        """
+        if self._asked is not None and distributed.is_main():
+            made_by = (self.saved or self._asked).made_by
+            now = replace(self._asked, made_by=made_by, models=[*models], files=self._tables)
+            save(self.folder, now)
+
+    @property
+    def _tables(self) -> list[str]:
+        """Names of the tables of the numbers, and of the page: those of an earlier run as well."""
+        page = [PAGE] * self.request.html
+        return [*dict.fromkeys([self.request.report, *page, *self.standing.files])]
 
     def tell(self, *lines: str) -> None:
         """Say what was found, and put it first on the page."""
         for line in lines:
-            say(line)
+            say(one_line(line))
         self.page.lead += lines
 
     def warn(self, *cautions: str) -> None:
         """Say what there is to doubt, and put it near the top of the page."""
         for caution in cautions:
-            say(caution)
+            say(one_line(caution))
             self.page.caution(caution)
 
     def file(self, name: str) -> Path:
@@ -72,32 +119,42 @@ class Results:
         """Write a table by the suffix of its name."""
         write_table(frame, self.file(name))
 
-    def picture(self, name: str, picture: Image.Image, caption: str) -> None:
-        """Write a picture as PNG, and show it on the page."""
-        save_picture(self.file(name), picture)
-        self.page.picture(self.folder / name, caption)
+    def picture(
+        self, name: str, draw: Image.Image | Callable[[], Image.Image], caption: str
+    ) -> None:
+        """Write a picture as PNG, and show it on the page; one that is there is not made again."""
+        path = self.file(name)
+        if name not in self.standing.intact:
+            save_picture(path, draw() if callable(draw) else draw)
+        self.page.picture(path, caption)
 
-    def figure(self, name: str, figure: Figure, caption: str) -> None:
-        """Write a plot as PNG, and show it on the page."""
-        save_figure(self.file(name), figure)
-        self.page.picture(self.folder / name, caption)
+    def figure(self, name: str, draw: Figure | Callable[[], Figure], caption: str) -> None:
+        """Write a plot as PNG, and show it on the page; one that is there is not made again."""
+        path = self.file(name)
+        if name not in self.standing.intact:
+            save_figure(path, draw() if callable(draw) else draw)
+        self.page.picture(path, caption)
 
     def finish(self, rows: pd.DataFrame, settings: dict[str, Any]) -> None:
-        """Write the report, the page, and last the manifest; then drop the kept batches.
+        """Write the report, the page, and last the manifest; then put the batches away.
 
         ``rows`` are Model.tidy's; ``settings`` appear in the manifest and at the end of the page.
         """
-        self.table(self.request.report, rows)
-        if self.request.html:
+        for name in self._tables:
+            if name != PAGE:
+                self.table(name, rows)
+        if PAGE in self._tables:
             self._add_numbers(rows)
             self.page.section("How it was measured")
             facts = [(key.replace("_", " "), _plain(value)) for key, value in settings.items()]
             self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))
             self.page.write(self.file(PAGE), f"Made by latentlab {__version__}.")
+        if self._asked is not None:
+            self.file(NAME)
         notes = [note for note in rows.get("note", pd.Series()).unique() if note]
         told = {**settings, "cautions": notes} if notes else settings
         write_manifest(self.folder, told, self._written)
-        remove_all(self.folder)
+        keep_small(self.folder, self.standing.afresh)
 
     def _add_numbers(self, rows: pd.DataFrame) -> None:
         """Show the rows, those of each metric in a table of their own: their columns differ."""

@@ -14,7 +14,7 @@ from torch import nn
 from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
-from cli.measuring.work import claimed_results, sampling, work_on
+from cli.measuring.work import Asked, claimed_results, sampling, work_on
 from cli.models import open_model, with_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.saved_latents import latent_files
@@ -60,16 +60,25 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
         "classifiers": {one.name: one.sha256 for one in opened},
     }  # fmt: skip
-    title = f"Linear separability of {model.short_name}"
     tasks = [sampling(model, request, "Classifying", samples, "picture")]
-    with claimed_results(request, title, FILES, [model], settings, tasks=tasks) as results:
-        work = work_on(request, model, "classifying", samples, "picture", settings)
+    # Half of the samples count by default, so that more samples are the same measurement.
+    identity = {k: v for k, v in settings.items() if k != "n"} | {"num_keep": attributes.keep}
+
+    def measure() -> MetricResult:
+        work = work_on(request, model, "classifying", samples, "picture", identity)
         with work as begun, _planes() as fit_progress:
-            result = linear_separability(
+            return linear_separability(
                 model.g, [one.network for one in opened], samples, attributes.keep, spaces,
                 request.seed, names=[one.name for one in opened], outputs=attributes.outputs,
                 dual=dual, fit_progress=fit_progress, **begun,
             )  # fmt: skip
+
+    title = f"Linear separability of {model.short_name}"
+    asked = Asked.of({**identity, "samples": samples}, [model])
+    with claimed_results(
+        request, title, FILES, [model], settings, tasks=tasks, asked=asked
+    ) as results:
+        result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             facts = {**model.facts(), **result.settings, **settings}
             write(results, result, model.tidy(result), facts, [])
@@ -90,12 +99,19 @@ def measure_latents(
     }  # fmt: skip
     title = f"Linear separability of {name}"
     tasks = [Task("Dividing", len(read.latents), "latent")]
-    with claimed_results(request, title, FILES, [], settings, tasks=tasks) as results:
+    facts = {"name": name, "checkpoint": name, "sha256": sha256}  # of what stands for a model
+    identity = {k: v for k, v in settings.items() if k not in ("latents", "labels")}
+
+    def measure() -> MetricResult:
         with _planes() as progress:
-            result = separability_from_labels(
+            return separability_from_labels(
                 read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
                 seed=request.seed, progress=progress,
             )  # fmt: skip
+
+    asked = Asked(identity, {}, [facts], "cpu")
+    with claimed_results(request, title, FILES, [], settings, tasks=tasks, asked=asked) as results:
+        result = results.saved_or(facts, measure)
         if distributed.is_main():
             rows = with_model(result.frame(), name, sha256)
             write(results, result, rows, {**result.settings, **settings}, read.notes)
@@ -152,9 +168,9 @@ def write(
     results.page.section("Attributes", _READING)
     total = result.settings["attributes"]
     part = f" The {MOST} of {total} that leave most open." if total > MOST else ""
-    results.figure(PLOT, bars(result.samples), "What the plane of each attribute leaves open, with "
-                   "its 95 % interval. Grey: the entropy of the class itself; where a bar reaches "
-                   f"it, the plane tells nothing.{part}")  # fmt: skip
+    results.figure(PLOT, lambda: bars(result.samples), "What the plane of each attribute leaves "
+                   "open, with its 95 % interval. Grey: the entropy of the class itself; where a "
+                   f"bar reaches it, the plane tells nothing.{part}")  # fmt: skip
     table, numeric = side_by_side(result.samples)
     results.page.table(table, numeric=numeric)
     results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})

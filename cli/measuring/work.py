@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 import latentlab
 from cli.measuring.partial import PartialResults
 from cli.measuring.results import Results
+from cli.measuring.saved import NAME, SavedMeasurement, SavedModel, plain
+from cli.measuring.standing import Standing, standing
 from cli.models import Model, in_a_line
 from cli.options.measuring import MeasuringRequest
 from cli.reports.dry_run import DryRun, tell_dry_run
@@ -19,9 +22,50 @@ from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
 from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
 from cli.running.progress import ProgressBar
-from cli.text import counted, say
-from latentlab import distributed
+from cli.text import counted, say, say_held
+from latentlab import LatentlabError, OutputError, distributed
+from latentlab.errors import reason
 from metrics.sampling import batch_size
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured.
+
+    Attributes:
+        identity: All that decides the numbers, besides the models, the device and the extent.
+        extent: Sample counts by name.
+        models: What a manifest says of each model.
+        place: The device.
+        shown: What decides the look of the files alone.
+    """
+
+    identity: dict[str, Any]
+    extent: dict[str, Any]
+    models: Sequence[dict[str, Any]]
+    place: str
+    shown: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], models: Sequence[Model], *more: str) -> "Asked":
+        """Take from settings ``samples``, and ``more`` of these names, as the extent."""
+        names = ("samples", *more)
+        identity = {name: value for name, value in settings.items() if name not in names}
+        extent = {name: settings[name] for name in names if name in settings}
+        place = models[0].place if models else "cpu"
+        return cls(identity, extent, [model.facts() for model in models], place)
+
+    def measurement(self, title: str) -> SavedMeasurement:
+        """Return it as it will be saved, without results."""
+        made_by = {"version": latentlab.__version__, "device": kind_of(self.place)}
+        models = [SavedModel(facts) for facts in self.models]
+        shown = plain({"title": title, **self.shown})
+        return SavedMeasurement(shown, made_by, plain(self.identity), self.extent, models)
+
+
+def kind_of(place: str) -> str:
+    """Return the kind of a device: processes on several GPUs share what is finished."""
+    return place.split(":", maxsplit=1)[0]
 
 
 @contextmanager
@@ -34,8 +78,11 @@ def claimed_results(
     left_out: Sequence[str] = (),
     tasks: Sequence[Task] = (),
     fetched: Sequence[Path] = (),
+    asked: Asked | None = None,
 ) -> Iterator[Results]:
-    """Hold the folder for the results of a command; a dry run says what they are, and ends here.
+    """Hold the folder for the results of a command.
+
+    A dry run prints the settings, and ends here; so does a command whose results are there already.
 
     Args:
         request: What the command line asks for.
@@ -46,6 +93,8 @@ def claimed_results(
         left_out: What could not be read, with the reason.
         tasks: The work, which is announced.
         fetched: Files that are fetched before it.
+        asked: What decides the numbers, and how many there are; default: ``samples`` of the
+            settings is how many, and all others decide.
 
     Raises:
         OutputError: If a result exists already and must not be replaced.
@@ -55,17 +104,48 @@ def claimed_results(
     if request.dry_run:
         if distributed.is_main():
             told = [in_a_line(model.opened, model.name) for model in models]
-            plan = DryRun(
-                tasks, results.folder, results.planned, place, told, refused=left_out,
-                fetched=fetched,
-            )  # fmt: skip
+            planned = [results.folder / name for name in results.names]
+            plan = DryRun(tasks, results.folder, planned, place, told, refused=left_out,
+                          fetched=fetched)  # fmt: skip
             facts = {"models": [model.facts() for model in models], **settings}
             tell_dry_run(plan, facts)
             end(left_out)
         raise click.exceptions.Exit(0)
+    wanted = (asked or Asked.of(settings, models)).measurement(title)
     with claimed(results.folder):
-        announce(tasks, place)
-        yield results
+        if not request.overwrite:
+            results.ask(wanted, distributed.from_main(lambda: _standing(results, wanted)))
+        else:
+            results.ask(wanted, results.standing)
+        say_held()
+        if results.standing.told and distributed.is_main():
+            say(results.standing.told)
+        if results.standing.finished:
+            end(left_out)
+            raise click.exceptions.Exit(0)
+        if results.saved is None:
+            announce(tasks, place)
+        with _damage_told(results):
+            yield results
+
+
+def _standing(results: Results, wanted: SavedMeasurement) -> Standing:
+    request = results.request
+    return standing(results.folder, wanted, request.report, request.html, results.planned)
+
+
+@contextmanager
+def _damage_told(results: Results) -> Iterator[None]:
+    """Say of saved results that nothing can be made from that they are damaged."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        if results.saved is None or isinstance(error, LatentlabError):
+            raise
+        raise OutputError(
+            f"{results.folder / NAME}: holds no results of this command ({reason(error)}); use "
+            "--overwrite to measure again, or another --output"
+        ) from error
 
 
 def sampling(
@@ -101,11 +181,11 @@ def work_on(
         unit: What a sample is called there.
         identity: All that decides the numbers, besides the model, the device and the count.
     """
-    place = model.place.split(":")[0]  # processes on several GPUs share what is finished
+    place = kind_of(model.place)
     facts = {"version": latentlab.__version__, "device": place, "sha256": model.sha256}
-    finished = PartialResults(request.output, {**identity, **facts})
+    finished = PartialResults(request.output, {**identity, **facts}, request.overwrite)
     begun = len(finished) > 0
-    if begun and distributed.is_main():
+    if finished.stopped and distributed.is_main():
         say(f"{label}: continuing where it was stopped.")
     with ProgressBar(total, label, unit, hidden=not distributed.is_main()) as bar:
         if begun:
@@ -120,3 +200,4 @@ def work_on(
         finally:
             with sigterm_waits():
                 finished.write()
+    distributed.barrier()  # all have written before one puts the batches together

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch_fidelity
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -13,11 +14,20 @@ from latentlab import Generator
 from latentlab.editing.directions import Directions, save_directions
 from latentlab.images import save_image
 from latentlab.latents import save_noise, save_ws
+from metrics.fidelity_networks import METRICS
 from tests.conftest import make_generator
+from tests.support.pooled import NAME
 
 # A command keeps its help option from its first use, so that one that is run outside its group
 # must be given the group's names for it.
 AS_IN_GROUP = {"help_option_names": ["-h", "--help"]}
+
+
+@pytest.fixture
+def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch-fidelity takes a stand-in for its networks."""
+    for metric in METRICS:
+        monkeypatch.setitem(torch_fidelity.utils.DEFAULT_FEATURE_EXTRACTOR, metric, NAME)
 
 
 SMALL = {"resolution": 32, "z_dim": 16, "w_dim": 12}

@@ -52,9 +52,10 @@ def test_the_report_holds_what_the_library_measures(tmp_path):
     assert distances["distance"].tolist() == expected.samples["distance"].tolist()
     assert distances["picture"][0] == "generated 0"
     assert distances["picture"][2].startswith("scan 0")
-    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "report.html", "manifest.json"}
+    others = {"report.html", "manifest.json", "saved"}
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, *others}
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert set(manifest["files"]) == {*FILES, "report.html"}
+    assert set(manifest["files"]) == {*FILES, "report.html", "saved/results.json"}
     assert manifest["settings"]["num_real"] == 3
     assert "Area under the ROC curve" in done.stderr
     for name in ("histogram.png", "roc.png", "examples.png"):

@@ -62,7 +62,7 @@ def test_differences_say_who_is_better(compared):
 
 def test_results_of_another_run_are_told_before_anything_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "cli.measuring.comparison.open_settings", lambda *_, **__: pytest.fail("fetched")
+        "cli.measuring.compared.open_settings", lambda *_, **__: pytest.fail("fetched")
     )
     (tmp_path / "report.csv").touch()
     done = compare(tmp_path, A, B, "--metric", "ppl")
@@ -86,7 +86,8 @@ def test_one_page_holds_everything(compared):
     assert len(re.findall('<img src="data:image/png', page)) == 6
     assert "not measured here" in page
     listed = json.loads((folder / "manifest.json").read_text())["files"]
-    assert {*planned_files(2), "report.csv", "report.html"} == set(listed)
+    others = {"report.csv", "report.html", "saved/results.json"}
+    assert {*planned_files(2), *others} == set(listed)
 
 
 def test_a_difference_without_an_interval_has_no_verdict():
@@ -192,3 +193,26 @@ def test_bad_orders_are_usage_errors(tmp_path, arguments, words):
     assert done.exit_code == 2
     assert words in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_comparison_is_said_drawn_again_and_extended(tmp_path, monkeypatch):
+    first = (A, B, "--metric", "ppl", "--samples", "ppl=8")
+    assert compare(tmp_path, *first).exit_code == 0
+    lengths = (tmp_path / "path_lengths.csv").read_bytes()
+    monkeypatch.setattr("metrics.sampling._computed", lambda *_: pytest.fail("computed"))
+    again = compare(tmp_path, *first)
+    assert again.exit_code == 0
+    assert f"is finished; see {tmp_path / 'report.html'}" in again.stderr
+    (tmp_path / "report.html").unlink()
+    assert compare(tmp_path, *first).exit_code == 0
+    assert (tmp_path / "report.html").exists()
+    monkeypatch.undo()
+    other = compare(tmp_path, *first, "--seed", "1")
+    assert other.exit_code == 6
+    assert "seed 0 (not 1)" in other.stderr
+    more = compare(tmp_path, A, B, "--metric", "ppl", "--metric", "droplets",
+                   "--samples", "ppl=8,droplets=4")  # fmt: skip
+    assert more.exit_code == 0, more.stderr
+    assert "holds a part of this measurement (samples of ppl 8)" in more.stderr
+    assert (tmp_path / "path_lengths.csv").read_bytes() == lengths
+    assert {"path_length", "droplets"} == set(pd.read_csv(tmp_path / "report.csv")["metric"])

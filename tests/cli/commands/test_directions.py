@@ -19,7 +19,7 @@ from tests.cli.conftest import AS_IN_GROUP, pixels
 from tests.conftest import make_generator, make_progan
 
 MODEL, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
-FILES = {"directions.safetensors", "directions.csv", "directions.png", "manifest.json"}
+FILES = {"directions.safetensors", "directions.csv", "directions.png", "manifest.json", "saved"}
 TENSORS = ("vectors", "deviations", "origins")
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torch_fidelity
 from click.testing import CliRunner
 from PIL import Image
 
@@ -16,17 +15,10 @@ from cli.options.measuring import METRIC_NAMES
 from latentlab.datasets.pictures import open_dataset
 from metrics import fidelity
 from metrics.fidelity_networks import METRICS
-from tests.support.pooled import NAME, Pooled
+from tests.support.pooled import Pooled
 
 MODEL = "builtin:digits-stylegan2"
 FILES = {"report.csv", "pictures.png", "manifest.json", "report.html"}
-
-
-@pytest.fixture
-def pooled(monkeypatch):
-    """torch-fidelity takes a stand-in for its networks."""
-    for metric in METRICS:
-        monkeypatch.setitem(torch_fidelity.utils.DEFAULT_FEATURE_EXTRACTOR, metric, NAME)
 
 
 def command(folder, *more, data="builtin:digits"):
@@ -48,9 +40,9 @@ def test_the_report_holds_what_the_library_measures(tmp_path, pooled):
     assert rows["measure"].tolist() == ["fid", "kid", "precision", "recall", "f_score"]
     assert rows["value"].tolist() == expected.rows["value"].tolist()
     assert rows["sha256"].unique().tolist() == [latentlab.load(MODEL).sha256]
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == {*FILES, "saved"}
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert set(manifest["files"]) == FILES - {"manifest.json"}
+    assert set(manifest["files"]) == {*FILES, "saved/results.json"} - {"manifest.json"}
     assert manifest["settings"]["reals"] == 40
     assert done.stdout == ""
     assert "40 generated and 40 real pictures" in done.stderr

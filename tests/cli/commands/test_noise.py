@@ -32,8 +32,8 @@ def test_the_report_holds_what_the_library_measures(tmp_path):
     assert latents["all"].tolist() == expected.samples["all"].tolist()
     files = {"report.csv", "latents.csv", "report.html", *PICTURES}
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert set(manifest["files"]) == files
-    assert {path.name for path in tmp_path.iterdir()} == {*files, "manifest.json"}
+    assert set(manifest["files"]) == {*files, "saved/results.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {*files, "manifest.json", "saved"}
     written = number_of(expected.frame().iloc[0].to_dict())
     assert f"Noise moves a pixel by {written} of 255 grey levels" in done.stderr
     assert "coarse 4-8, fine 16-32" in (tmp_path / "report.html").read_text()

@@ -12,12 +12,15 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
+from cli.measuring.partial import unpack
 from cli.options.measuring import PROTOCOL_NAMES
 from metrics import perceptual_path_length
 from metrics.path_protocols import PROTOCOLS
 
 MODEL = "builtin:digits-stylegan2"
-FILES = {"report.csv", "path_lengths.csv", "histogram.png", "extremes.png", "manifest.json"}
+FILES = {
+    "report.csv", "path_lengths.csv", "histogram.png", "extremes.png", "manifest.json", "saved",
+}  # fmt: skip
 
 
 def command(folder, *more):
@@ -56,7 +59,8 @@ def test_the_report_holds_what_the_library_measures(tmp_path):
     assert lengths["path_length"].tolist() == expected.samples["path_length"].tolist()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, "report.html"}
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert set(manifest["files"]) == {*FILES, "report.html"} - {"manifest.json"}
+    listed = {*FILES, "report.html", "saved/results.json"} - {"manifest.json", "saved"}
+    assert set(manifest["files"]) == listed
     assert "ppl2_wend" in done.stderr
 
 
@@ -141,7 +145,8 @@ def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, sign, code):
     assert process.returncode == code, talk
     assert not (folder / "report.csv").exists()
     (kept,) = folder.glob(".partial-*/*.npz")
-    count = sum(len(v) for k, v in np.load(kept, allow_pickle=False).items() if "length" in k)
+    with np.load(kept, allow_pickle=False) as packed:
+        count = sum(len(samples) for samples in unpack(dict(packed)))
     assert count >= 8
     done = ppl(folder, "--samples", str(count), "--batch", "8")
     assert done.exit_code == 0, done.stderr

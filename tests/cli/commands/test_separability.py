@@ -15,7 +15,7 @@ from metrics.separability.score import separability_from_labels
 from tests.conftest import make_generator, make_progan
 
 MODEL, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
-FILES = {"report.csv", "attributes.csv", "attributes.png", "manifest.json"}
+FILES = {"report.csv", "attributes.csv", "attributes.png", "manifest.json", "saved"}
 
 
 def run(*arguments):

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from cli.measuring.partial import PartialResults, remove_all
+from cli.measuring.partial import PartialResults, keep_small
 
 IDENTITY = {"metric": "ppl", "seed": 0}
 
@@ -87,11 +87,69 @@ def test_batches_are_written_as_time_passes(tmp_path, monkeypatch):
     assert len(list(kept.folder.iterdir())) == 1
 
 
-def test_finished_measurements_leave_nothing(tmp_path):
-    for seed in (0, 1):
-        kept = PartialResults(tmp_path, {**IDENTITY, "seed": seed})
-        kept[range(4)] = batch(0, 4)
+def measured(folder, identity, *starts):
+    kept = PartialResults(folder, identity)
+    for start in starts:
+        kept[range(start, start + 4)] = batch(start, start + 4)
         kept.write()
+    return kept
+
+
+def test_finished_measurements_are_put_together_in_a_file_each(tmp_path, capsys):
+    several = [measured(tmp_path, {**IDENTITY, "seed": seed}, 0, 4) for seed in (0, 1)]
     (tmp_path / "report.csv").write_text("kept\n")
-    remove_all(tmp_path)
-    assert os.listdir(tmp_path) == ["report.csv"]
+    keep_small(tmp_path, afresh=False)
+    assert sorted(os.listdir(tmp_path)) == ["report.csv", "saved"]
+    assert len(list((tmp_path / "saved").iterdir())) == 2
+    for seed, kept in enumerate(several):
+        again = PartialResults(tmp_path, {**IDENTITY, "seed": seed})
+        assert set(again) == set(kept)
+        assert all(same(again[part], kept[part]) for part in kept)
+        assert not again.stopped
+    assert capsys.readouterr().err == ""
+
+
+def test_later_batches_are_put_beside_those_of_a_finished_measurement(tmp_path):
+    measured(tmp_path, IDENTITY, 0)
+    keep_small(tmp_path, afresh=False)
+    later = measured(tmp_path, IDENTITY, 4)
+    assert PartialResults(tmp_path, IDENTITY).stopped
+    keep_small(tmp_path, afresh=False)
+    again = PartialResults(tmp_path, IDENTITY)
+    assert set(again) == set(later) == {range(4), range(4, 8)}
+
+
+def test_a_measurement_made_afresh_drops_what_was_kept(tmp_path):
+    measured(tmp_path, {**IDENTITY, "seed": 1}, 0)
+    measured(tmp_path, IDENTITY, 0)
+    keep_small(tmp_path, afresh=False)
+    assert len(PartialResults(tmp_path, IDENTITY, afresh=True)) == 0
+    kept = PartialResults(tmp_path, IDENTITY, afresh=True)
+    kept[range(8, 12)] = batch(8, 12)
+    kept.write()
+    keep_small(tmp_path, afresh=True)
+    assert set(PartialResults(tmp_path, IDENTITY)) == {range(8, 12)}
+    assert len(list((tmp_path / "saved").iterdir())) == 1
+
+
+def test_what_is_large_is_not_kept_and_this_is_said(tmp_path, monkeypatch, capsys):
+    measured(tmp_path, IDENTITY, 0)
+    monkeypatch.setattr("cli.measuring.partial.MOST_KEPT", 10)
+    keep_small(tmp_path, afresh=False)
+    assert len(PartialResults(tmp_path, IDENTITY)) == 0
+    assert not list(tmp_path.rglob("*.npz"))
+    assert "not kept" in capsys.readouterr().err
+
+
+def test_one_wrong_bit_of_what_is_kept_costs_its_batches_at_most(tmp_path, capsys):
+    kept = measured(tmp_path, IDENTITY, 0, 4)
+    keep_small(tmp_path, afresh=False)
+    (file,) = (tmp_path / "saved").iterdir()
+    content = file.read_bytes()
+    for place in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        again = PartialResults(tmp_path, IDENTITY)
+        assert all(same(again[part], kept[part]) for part in again if part in kept)
+    assert "damaged" in capsys.readouterr().err

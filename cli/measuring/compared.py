@@ -1,0 +1,76 @@
+"""Comparing checkpoints: measured with the same seeds, or what an earlier run has saved of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cli.measuring.comparison import ComparisonSettings, Measured, measure, open_settings, tasks_of
+from cli.measuring.comparison_page import planned_files, write_comparison
+from cli.measuring.results import Results
+from cli.measuring.saved import SavedModel
+from cli.measuring.work import Asked, claimed_results
+from cli.models import Model, open_model
+from cli.options.measuring import ComparisonRequest, MeasuringRequest
+from cli.text import say
+from latentlab import distributed
+
+
+def compare_checkpoints(
+    names: Sequence[str],
+    labels: Sequence[str],
+    counts: dict[str, int],
+    needs: ComparisonRequest,
+    request: MeasuringRequest,
+    published: bool,
+) -> None:
+    """Measure models with the same seeds, and write their page.
+
+    Args:
+        names: The checkpoints.
+        labels: What the page calls them.
+        counts: Sample counts by metric.
+        needs: What the metrics need.
+        request: Where to write what, and how to compute.
+        published: Whether the papers' figures are shown.
+    """
+    models = [
+        open_model(name, request.device, None, label)
+        for name, label in zip(names, labels, strict=True)
+    ]
+    title = f"{', '.join(labels[:-1])} and {labels[-1]}"
+    files = planned_files(len(models))
+    Results(request, title, files)  # results of another run are told before anything is fetched
+    settings = open_settings(counts, needs, request, models)
+    facts = {"metrics": [*counts], "samples": counts, "protocols": needs.protocols,
+             **settings.identity()}  # fmt: skip
+    asked = asked_for(settings, models, {"published": published})
+    tasks = tasks_of(models, settings)
+    with claimed_results(request, title, files, models, facts, tasks=tasks, asked=asked) as results:
+        measured = measured_or_saved(results, models, settings)
+        if distributed.is_main():
+            for line in write_comparison(results, measured, facts, published):
+                say(line)
+            results.point()
+
+
+def asked_for(
+    settings: ComparisonSettings, models: Sequence[Model], shown: dict[str, Any]
+) -> Asked:
+    """Return what is to be compared: another metric, or more samples, is more of the same."""
+    identity = {**settings.identity(), "protocols": list(settings.needs.protocols)}
+    extent = {f"samples of {name}": count for name, count in settings.samples.items()}
+    facts = [model.facts() for model in models]
+    names = [model.short_name for model in models]
+    return Asked(identity, extent, facts, models[0].place, {"names": names, **shown})
+
+
+def measured_or_saved(
+    results: Results, models: Sequence[Model], settings: ComparisonSettings
+) -> list[Measured]:
+    """Return what an earlier run has measured of the models, or measure and save it."""
+    if results.saved is None:
+        measured = [measure(model, settings) for model in models]
+    else:
+        pairs = zip(models, results.saved.models, strict=True)
+        measured = [Measured(model, saved.results, saved.refused) for model, saved in pairs]
+    results.save([SavedModel(m.model.facts(), m.results, m.refused) for m in measured])
+    return measured

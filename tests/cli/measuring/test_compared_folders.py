@@ -1,0 +1,190 @@
+"""Folders of earlier measurements as models of a comparison."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import latentlab
+from cli.main import main
+from metrics import sampling
+
+A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"
+DISTANCE = ("--distance", "builtin:digits")
+CLASSIFIER = ("--classifier", "builtin:digits-classifier")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [*map(str, arguments), "--device", "cpu"])
+
+
+def measured(folder, model, metric, *options):
+    done = run(metric, model, *options, "-o", folder)
+    assert done.exit_code == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """ppl, separability, contributions and droplets of both models, and of checkpoints by path."""
+    root = tmp_path_factory.mktemp("measured")
+    for name, model in (("a", A), ("b", B)):
+        shutil.copy(latentlab.models.builtin_path(model), root / f"{name}.safetensors")
+        file = root / f"{name}.safetensors"
+        measured(root / f"ppl-{name}", file, "ppl", *DISTANCE, "--samples", 40)
+        measured(root / f"ls-{name}", model, "separability", *CLASSIFIER, "--samples", 80)
+        measured(root / f"drops-{name}", model, "droplets", "--samples", 8)
+    return root
+
+
+@pytest.fixture
+def nothing_is_computed(monkeypatch):
+    monkeypatch.setattr(sampling, "_computed", lambda *_: pytest.fail("a sample was computed"))
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def both(folders, *metrics):
+    return [folders / f"{metric}-{name}" for metric in metrics for name in "ab"]
+
+
+def test_folders_give_the_page_of_the_checkpoints_without_measuring(
+    folders, tmp_path, nothing_is_computed, monkeypatch
+):
+    done = run("compare", *both(folders, "ppl", "ls", "drops"), "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    monkeypatch.undo()
+    options = ("--samples", "ppl=40,separability=80,droplets=8", "--metric", "ppl",
+               "--metric", "separability", "--metric", "droplets")  # fmt: skip
+    fresh = run("compare", folders / "a.safetensors", folders / "b.safetensors", *DISTANCE,
+                *CLASSIFIER, *options, "-o", tmp_path / "fresh")  # fmt: skip
+    assert fresh.exit_code == 0, fresh.stderr
+    for name in ("differences.csv", "models.csv", "path_lengths.csv", "attributes.csv",
+                 "detections.csv", "samples.png", "path_lengths.png"):  # fmt: skip
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    a, b = (pd.read_csv(tmp_path / each / "report.csv") for each in ("out", "fresh"))
+    assert a["value"].tolist() == b["value"].tolist()
+    assert names_in(tmp_path / "out") == names_in(tmp_path / "fresh")
+
+
+def test_the_tables_behind_the_plots_are_listed(folders, tmp_path):
+    out = tmp_path / "out"
+    assert run("compare", *both(folders, "ppl", "ls", "drops"), "-o", out).exit_code == 0
+    listed = json.loads((out / "manifest.json").read_text())["files"]
+    assert {"path_lengths.csv", "attributes.csv", "detections.csv"} <= set(listed)
+    lengths = pd.read_csv(out / "path_lengths.csv")
+    for name in "ab":
+        mine = lengths[lengths["model"] == f"{name}.safetensors"]
+        alone = pd.read_csv(folders / f"ppl-{name}" / "path_lengths.csv")
+        assert mine["path_length"].tolist() == alone["path_length"].tolist()
+        assert (mine["protocol"] == "ppl2_wend").all()
+    attributes = pd.read_csv(out / "attributes.csv")
+    assert attributes.groupby("model")["attribute"].nunique().tolist() == [10, 10]
+
+
+def test_a_checkpoint_beside_folders_is_measured_as_they_were(folders, tmp_path):
+    out, model = tmp_path / "out", folders / "b.safetensors"
+    done = run("compare", folders / "ppl-a", model, *DISTANCE, "-o", out)
+    assert done.exit_code == 0, done.stderr
+    rows = pd.read_csv(out / "report.csv")
+    assert rows["n"].tolist() == [40, 40]
+    alone = pd.read_csv(folders / "ppl-b" / "report.csv")
+    assert rows["value"].tolist()[1] == alone["value"].item()
+    again = run("compare", folders / "ppl-a", model, *DISTANCE, "-o", out)
+    assert again.exit_code == 0
+    assert "is finished; see " in again.stderr
+
+
+def test_a_folder_of_a_comparison_counts_as_well(folders, tmp_path, nothing_is_computed):
+    assert run("compare", *both(folders, "ppl"), "-o", tmp_path / "one").exit_code == 0
+    done = run("compare", tmp_path / "one", *both(folders, "drops"), "-o", tmp_path / "two")
+    assert done.exit_code == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "two" / "report.csv")
+    assert {"path_length", "droplets"} <= set(rows["metric"])
+    assert rows["sha256"].nunique() == 2
+
+
+def test_without_the_checkpoint_the_numbers_are_compared_and_the_rest_is_said(folders, tmp_path):
+    for name in ("ppl-a", "ppl-b"):
+        shutil.copytree(folders / name, tmp_path / name)
+    file = tmp_path / "ppl-a" / "saved" / "results.json"
+    saved = json.loads(file.read_text())
+    saved["models"][0]["facts"]["checkpoint"] = "gone.pkl"
+    file.write_text(json.dumps(saved))
+    out = tmp_path / "out"
+    done = run("compare", tmp_path / "ppl-a", tmp_path / "ppl-b", "-o", out)
+    assert done.exit_code == 0, done.stderr
+    assert "its checkpoint gone.pkl is not there" in done.stderr
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "its checkpoint gone.pkl is not there" in page
+    assert len(pd.read_csv(out / "report.csv")) == 2
+    saved["models"][0]["facts"]["checkpoint"] = str(folders / "b.safetensors")
+    file.write_text(json.dumps(saved))
+    done = run("compare", tmp_path / "ppl-a", tmp_path / "ppl-b", "-o", tmp_path / "other")
+    assert "is another one by now" in done.stderr
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (("--seed", "3"), "seed 0 (not 3)"), (("--noise", "const"), "noise random (not const)"),
+])  # fmt: skip
+def test_what_was_measured_otherwise_is_refused_by_name(
+    folders, tmp_path, change, words, monkeypatch
+):
+    other = measured(tmp_path / "o", folders / "b.safetensors", "ppl", *DISTANCE,
+                     "--samples", 8, *change)  # fmt: skip
+    done = run("compare", folders / "ppl-a", other, "-o", tmp_path / "out")
+    assert done.exit_code == 4
+    told = done.stderr.splitlines()[-1]
+    assert words in told
+    assert "cannot be compared by ppl2_wend" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_that_would_be_measured_otherwise_is_refused_first(
+    folders, tmp_path, nothing_is_computed
+):
+    out, model = tmp_path / "out", folders / "b.safetensors"
+    done = run("compare", folders / "ppl-a", model, *DISTANCE, "--seed", 3, "-o", out)
+    assert done.exit_code == 4
+    assert "seed 3 (not 0)" in done.stderr
+    done = run("compare", folders / "ls-a", model, "--metric", "separability", "-o", out)
+    assert done.exit_code in (2, 4)
+    assert "classifier" in done.stderr
+
+
+@pytest.mark.parametrize(("names", "words"), [
+    (("ppl-a", "drops-b"), "no measure in common"), (("ppl-a", "drops-a"), "one model alone"),
+    (("ppl-a", "."), "holds no finished measurement"), (("ppl-a", "a.safetensors"), "leave one"),
+])  # fmt: skip
+def test_what_makes_no_comparison_is_told_in_a_line(folders, tmp_path, names, words):
+    done = run("compare", *(folders / name for name in names), *DISTANCE, "-o", tmp_path / "out")
+    assert done.exit_code == 4, done.exception
+    assert words in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_folders_of_the_same_are_refused(folders, tmp_path):
+    twin = shutil.copytree(folders / "ppl-a", tmp_path / "twin")
+    done = run("compare", folders / "ppl-a", twin, folders / "ppl-b", "-o", tmp_path / "out")
+    assert done.exit_code == 4
+    assert "of the same model" in done.stderr
+
+
+def test_a_damaged_folder_is_told_in_a_line(folders, tmp_path):
+    broken = shutil.copytree(folders / "ppl-a", tmp_path / "broken")
+    file = broken / "saved" / "results.json"
+    file.write_bytes(file.read_bytes()[:-50])
+    done = run("compare", broken, folders / "ppl-b", "-o", tmp_path / "out")
+    assert done.exit_code == 4
+    assert "damaged" in done.stderr
+
+
+def test_models_are_called_as_told(folders, tmp_path):
+    done = run("compare", *both(folders, "ppl"), "--name", "One", "--name", "Two",
+               "-o", tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert pd.read_csv(tmp_path / "out" / "report.csv")["model"].tolist() == ["One", "Two"]
