@@ -96,8 +96,10 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
         (what, [size(guess.memory)] if guess else []),
         ("output", _output(plan)),
         ("missing", plan.missing()),
-        ("settings", [f"{name.replace('_', ' ')}: {_shown(settings[name])}" for name in settings]),
-    ]
+        ("settings", [f"{name.replace('_', ' ')}: {_shown(value)}"
+                      for name, value in settings.items()
+                      if name != "models" or not plan.models]),
+    ]  # fmt: skip
     lines = ["This is a dry run; nothing has been written."]
     for name, values in rows:
         for i, value in enumerate(dict.fromkeys(values)):
