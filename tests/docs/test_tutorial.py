@@ -47,7 +47,7 @@ def test_the_pictures_are_what_the_text_says(done):
 def test_the_edits_are_back_in_the_photo(done):
     pasted = sorted((done / "pasted").glob("*.png"))
     assert len(pasted) == 6
-    photo = np.asarray(Image.open(ROOT / "docs" / "tutorial" / "photo.jpg").convert("RGB"))
+    photo = np.asarray(Image.open(ROOT / "docs" / "desk.jpg").convert("RGB"))
     for path in pasted:
         changed = (np.asarray(Image.open(path).convert("RGB")) != photo).any(axis=2)
         y, x = np.nonzero(changed)
