@@ -22,7 +22,7 @@ from cli.measuring.saved import SavedModel
 from cli.measuring.work import Asked, claimed_results
 from cli.models import Model, open_model, resolve_device
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
-from cli.text import plain_text, say
+from cli.text import listed, plain_text, say
 from latentlab import DataError, distributed
 from metrics.path_protocols import PROTOCOLS
 
@@ -64,7 +64,7 @@ def compare_folders(
     if not new:
         refuse_incomparable([(_place(model), model.results) for model in found])
     settings = _settings(found, new, chosen, needs, request) if new else None
-    title = f"{', '.join(titles[:-1])} and {titles[-1]}"
+    title = listed(titles)
     facts = {"folders": [plain_text(name) for name in read], **_facts(settings)}
     asked = Asked(
         {"folders": sorted(sha256 for sha256, _ in read.values()), **_identity(settings)},

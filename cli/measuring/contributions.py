@@ -21,10 +21,11 @@ from cli.reports.plot_style import legend_outside, new_figure, quieten, save_fig
 from cli.reports.tables import write_table
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
-from latentlab import LatentError, OutputError, distributed
+from latentlab import LatentError, distributed
 from latentlab.files import is_file, sha256_of
 from latentlab.models import PREFIX, builtin_path
 from latentlab.networks.stylegan2_config import StyleGAN2Config
+from latentlab.training.log import read_log
 from latentlab.training.trainer import Trainer
 from metrics import contributions
 
@@ -222,11 +223,7 @@ def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     frame = with_model(result.frame(), snapshot.name, sha256_of(snapshot), images=images)
     path = snapshot.with_name(TABLE)
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
-        try:
-            before = pd.read_csv(path)
-            before = before[before["images"] < images]
-        except (OSError, ValueError, KeyError) as error:
-            raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
-        frame = pd.concat([before, frame])
+        before = read_log(path)
+        frame = pd.concat([before[before["images"] < images], frame])
     write_table(frame, path)
     save_figure(snapshot.with_name(PLOT), over_training(frame))

@@ -11,13 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cli.projecting.files import FILES, MASK
+from cli.projecting.files import COMPARISON, MASK, PROJECTED, TARGET
 from cli.projecting.side_by_side import quality_lines
 from cli.reports.page import Group, Page
 from cli.reports.plot_style import colour, new_figure, quieten, save_figure
 from cli.reports.tables import short
-from cli.text import counted, plain_text
-from latentlab import ImageError, __version__
+from cli.text import counted
+from latentlab import ImageError
 from latentlab.images import read_picture
 
 PAGE, PLOT = "report.html", "distributions.png"
@@ -69,10 +69,8 @@ def write_overview(
                      "distance and more PSNR are better.")  # fmt: skip
     _add_pictures(page, output, worst_first, key)
     _add_failures(page, rows)
-    page.section("How it was projected")
-    told = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
-    page.table(pd.DataFrame(told, columns=["setting", "value"]))
-    page.write(files[0], f"Made by latentlab {__version__}.")
+    page.settings("How it was projected", facts)
+    page.write(files[0])
     return files
 
 
@@ -80,7 +78,7 @@ def _lead(rows: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> list[str]:
     """Say how many were projected, and how well."""
     counts = pd.Series([row["status"] for row in rows], dtype=object).value_counts()
     others = [f"{count} {status}" for status, count in counts.items() if status != "ok"]
-    done = f"{counts.get('ok', 0)} of {counted(len(rows), 'picture')} projected"
+    done = f"{counts.get('ok', 0):,} of {counted(len(rows), 'picture')} projected"
     lines = [f"{'; '.join([done, ', '.join(others)]) if others else done}."]
     for name, title in (("distance", "Distance"), ("psnr", "PSNR in dB")):
         spreads = [_spread(frame[name]), _spread(frame[f"mask_{name}"])]
@@ -141,13 +139,13 @@ def _group(output: Path, picture: Shown) -> Group:
         lines[0] += f", SSIM {row['ssim']:.3f}"
     if row["status"] != "ok":
         lines.append(str(row["status"]))
-    names = {"target": FILES[2], "projection": FILES[3], "mask": MASK}
+    names = {"target": TARGET, "projection": PROJECTED, "mask": MASK}
     there = {title: folder / name for title, name in names.items() if (folder / name).is_file()}
     try:
         shots = [(_thumbnail(file), title) for title, file in there.items()]
     except ImageError as error:
         shots, lines = [], [*lines, str(error)]
-    link = (folder / FILES[4]).relative_to(output)
+    link = (folder / COMPARISON).relative_to(output)
     return Group(picture.name, link, shots, lines)
 
 
@@ -171,9 +169,3 @@ def _add_failures(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     page.table(frame.rename(columns={"note": "reason"}))
     if len(failed) > _MOST:
         page.text(f"{len(failed) - _MOST} more are in report.csv.")
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else plain_text(value)

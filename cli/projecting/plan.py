@@ -86,7 +86,7 @@ def tell_plan(method: Method, plan: PicturePlan, report: PictureReport) -> None:
     told = DryRun(
         [replace(task_of(method, plan), count=len(jobs))], layout.output,
         [*(layout.output / name for name in layout.reports), *results], method.facts["device"],
-        inputs=[f"{counted(len(jobs), 'picture')} left, {plan.done} done already"],
+        inputs=[f"{counted(len(jobs), 'picture')} left, {plan.done:,} done already"],
         refused=report.notes,
     )  # fmt: skip
     pictures = [plain_text(job.picture) for job in jobs]

@@ -13,7 +13,7 @@ import torch
 from cli.options.common import AS_JSON
 from cli.running.announcement import place_in_words
 from cli.running.estimates import Estimate, Task, duration, estimate, size
-from cli.text import counted, plain_text, tell
+from cli.text import counted, plain_text, setting_in_words, tell
 from latentlab.perceptual import fetched_for
 
 _WIDTH, _INDENT = 100, 12  # of lines, and of what stands in their first column
@@ -92,8 +92,9 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
         (what, [size(guess.memory)] if guess else []),
         ("output", _output(plan)),
         ("missing", plan.missing()),
-        ("settings", [f"{name.replace('_', ' ')}: {_shown(settings[name])}" for name in settings]),
-    ]
+        ("settings", [f"{name.replace('_', ' ')}: {setting_in_words(value, _NAMED)}"
+                      for name, value in settings.items()]),
+    ]  # fmt: skip
     lines = ["This is a dry run; nothing has been written."]
     for name, values in rows:
         for i, value in enumerate(dict.fromkeys(values)):
@@ -127,17 +128,3 @@ def _output(plan: DryRun) -> list[str]:
         already = f", {there} there already" if there else ""
         lines.append(f"  and {counted(len(plan.files) - _NAMED, 'more file')}{already}")
     return lines
-
-
-def _shown(value: Any) -> str:
-    """Write a setting for a person."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key} {_shown(each)}" for key, each in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        more = f" and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
-        return ", ".join(_shown(each) for each in value[:_NAMED]) + more or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "none" if value is None else plain_text(value)

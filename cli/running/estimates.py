@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cli.text import counted
 from latentlab import distributed
 from latentlab.networks.generator import ImageGenerator
 from latentlab.numerics import full_precision
@@ -49,7 +50,7 @@ class Task:
     @property
     def text(self) -> str:
         """The work in words: "Projecting 40 pictures into W, 1,000 steps each"."""
-        return f"{self.verb} {self.count:,} {self.noun}{'s' * (self.count != 1)}{self.more}"
+        return f"{self.verb} {counted(self.count, self.noun)}{self.more}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import latentlab
+from cli.commands.compare import SAMPLES
 from cli.main import main
+from cli.measuring.measured_folders import METRICS
 from metrics import sampling
 
 A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"
@@ -50,6 +52,10 @@ def names_in(folder):
 
 def both(folders, *metrics):
     return [folders / f"{metric}-{name}" for metric in metrics for name in "ab"]
+
+
+def test_each_metric_that_is_measured_is_known_in_folders():
+    assert {*METRICS.values()} == {*SAMPLES}
 
 
 def test_folders_give_the_page_of_the_checkpoints_without_measuring(
