@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from cli.text import counted, plain_text
-from latentlab import distributed
+from cli.running.announcement import place_in_words
+from cli.text import plain_text
 from latentlab.datasets import Dataset
 from latentlab.training.config import TrainingConfig
 from latentlab.training.trainer import Trainer
@@ -98,11 +96,3 @@ def config_in_words(name: str, config: TrainingConfig) -> str:
 def batch_in_words(config: TrainingConfig) -> str:
     """Say how many pictures a step takes; growing networks take fewer as they grow."""
     return " to ".join(map(str, sorted({min(config.batches()), max(config.batches())})))
-
-
-def place_in_words(place: str) -> str:
-    """Say where something is computed: "cpu with 2 threads"."""
-    if torch.device(place).type == "cpu":
-        place = f"{place} with {counted(torch.get_num_threads(), 'thread')}"
-    processes = distributed.size()
-    return place if processes == 1 else f"{processes} processes, each on {place}"
