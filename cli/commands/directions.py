@@ -79,15 +79,7 @@ def directions(
     """
     _refuse_conflicts(click.get_current_context(), method, attributes)
     (name,) = request.titles([checkpoint])
-    from cli.measuring.directions import (
-        FILES,
-        DirectionSettings,
-        asked_for,
-        find,
-        found_before,
-        identity,
-        write,
-    )
+    from cli.measuring import directions as ways
     from cli.measuring.labelled_latents import read_labelled
     from cli.measuring.separability import open_classifiers
     from cli.measuring.work import claimed_results, sampling
@@ -104,20 +96,20 @@ def directions(
     count = samples or (_PICTURES if attributes.classifiers else _SAMPLES)
     own = attributes.labelled and read_labelled(*attributes.labelled, "w", attributes.layer)
     check_origins(own.origins if own else {}, model, any_checkpoint)
-    wanted = DirectionSettings(method, count, components, numbers, attributes, own)
+    wanted = ways.DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
-    settings = identity(wanted, opened, request.seed)
+    settings = ways.identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.short_name}"
     tasks = [sampling(model, request, "Classifying", count, "picture") if opened else
              Task("Dividing" if own else "Sampling", len(own.latents) if own else count, "latent")]
     shown = {"picture": picture, "class": label, "strength": strength}
-    asked = asked_for(wanted, settings, model, shown)
-    with claimed_results(request, title, FILES, [model], settings, tasks=tasks,
+    asked = ways.asked_for(wanted, settings, model, shown)
+    with claimed_results(request, title, ways.FILES, [model], settings, tasks=tasks,
                          asked=asked) as results:
-        before = found_before(results, model.g.w_dim)
-        found, notes = before or find(model, wanted, opened, request, settings)
+        before = ways.found_before(results, model.g.w_dim)
+        found, notes = before or ways.find(model, wanted, opened, request, settings)
         if distributed.is_main():
-            write(results, model, found, notes, settings, (picture, c, strength))
+            ways.write(results, model, found, notes, settings, (picture, c, strength))
 # fmt: on
 
 

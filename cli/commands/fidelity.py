@@ -51,7 +51,7 @@ def fidelity(
           --metric fid --metric kid --html -o fidelity
     """
     (name,) = request.titles([checkpoint])
-    from cli.measuring.fidelity import FILES, write
+    from cli.measuring.fidelity import FILES, digests_and_missing, write
     from cli.measuring.results import Results
     from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_model
@@ -59,10 +59,8 @@ def fidelity(
     from cli.threads import settle_threads
     from latentlab import distributed
     from latentlab.datasets.pictures import open_dataset
-    from latentlab.files import sha256_of
     from metrics import MetricResult
-    from metrics import fidelity as compare_pictures
-    from metrics.fidelity_networks import find_weights, unfetched
+    from metrics.picture_fidelity import fidelity as compare_pictures
 
     model = open_model(checkpoint, request.device, None, name)
     settle_threads(small=False)  # the network that looks at pictures is large
@@ -73,10 +71,8 @@ def fidelity(
     count = min(samples, len(reals))
     title = f"Fidelity of {model.short_name}"
     Results(request, title, FILES)  # results of another run are told before anything is fetched
-    given = (metrics, weights, vgg_weights)
-    files, missing = ({}, unfetched(*given)) if request.dry_run else (find_weights(*given), [])
-    identity = {"metric": "fidelity", **settings,
-                "weights": {name: sha256_of(file) for name, file in files.items()}}
+    digests, missing = digests_and_missing(metrics, weights, vgg_weights, not request.dry_run)
+    identity = {"metric": "fidelity", **settings, "weights": digests}
     tasks = [Task("Comparing", samples, "picture", more=f" with {count:,} real ones")]
 
     def measure() -> MetricResult:

@@ -208,13 +208,18 @@ def _add_legend(figure: Figure, sizes: list[int]) -> None:
     legend_outside(figure, drawn, "below")
 
 
+def has_shares(trainer: Trainer) -> bool:
+    """Whether the trained generator has a skip, whose shares are measured."""
+    generator = trainer.config.generator
+    return isinstance(generator, StyleGAN2Config) and generator.architecture == "skip"
+
+
 def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     """Measure a snapshot: add to contributions.csv and draw contributions.png, if it has a skip.
 
     Processes share the measuring, and the main one writes.
     """
-    generator = trainer.config.generator
-    if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
+    if not has_shares(trainer):
         return
     result = contributions(trainer.ema_generator, _SAMPLES, trainer.seed)
     if not distributed.is_main():

@@ -1,5 +1,8 @@
 """The results of `latentlab fidelity`: the scores, and some of the pictures."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
 from PIL import Image
 
@@ -9,8 +12,10 @@ from cli.rendering.sheets import abreast
 from cli.reports.numbers import number_of, rows_of
 from latentlab import Generator
 from latentlab.datasets.pictures import Dataset
+from latentlab.files import sha256_of
 from latentlab.images import from_uint8, grid, shrink, tensor_to_picture
 from metrics import MetricResult
+from metrics.fidelity_networks import find_weights, unfetched
 from metrics.picture_fidelity import generated_pictures
 from metrics.sampling import GROUP
 
@@ -18,6 +23,19 @@ PICTURES = "pictures.png"
 FILES = (PICTURES,)
 
 _SHOWN, _COLUMNS, _TILE, _WIDEST = 48, 6, 128, 660  # pictures of each kind; their pixels
+
+
+def digests_and_missing(
+    metrics: Sequence[str], weights: Path | None, vgg_weights: Path | None, fetch: bool
+) -> tuple[dict[str, str], list[Path]]:
+    """Return the SHA-256 of the networks' weights by name, fetching those that are not there.
+
+    Without ``fetch``, nothing is fetched or read: which would be is returned beside.
+    """
+    if not fetch:
+        return {}, unfetched(metrics, weights, vgg_weights)
+    files = find_weights(metrics, weights, vgg_weights)
+    return {name: sha256_of(file) for name, file in files.items()}, []
 
 
 def write(results: Results, model: Model, result: MetricResult, reals: Dataset, seed: int) -> None:

@@ -190,7 +190,7 @@ _REAL = either(words("builtin:digits"), _PICTURES)
 # By the option's name or the argument's metavar.
 _SOURCES: dict[str, Source] = {
     "CKPT": _CHECKPOINTS, "[CKPT]": _CHECKPOINTS, "CKPT...": _CHECKPOINTS,
-    "CKPT CKPT...": _CHECKPOINTS, "--from": _CHECKPOINTS,
+    "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
     "OUT.safetensors": files(".safetensors"),
     "-o": _FOLDERS, "--photos": _FOLDERS, "PLACE...": _PICTURES, "PROJECTION_DIR...": _FOLDERS,

@@ -21,6 +21,7 @@ from latentlab.training.trainer import Trainer
 
 PLOT = "contributions.png"  # of cli/measuring/contributions.py
 PAGE, CURVES, FAKES = "report.html", "losses.png", "fakes.png"
+FILES = (LOG_FILE, PAGE, CURVES, FAKES)  # that every run has from its first snapshot on
 
 _PANELS = {  # what is drawn together; anything else has axes of its own
     "losses": ("g_loss", "d_loss"),

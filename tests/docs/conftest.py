@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import latentlab
@@ -33,6 +34,11 @@ STYLEGAN1 = (
 CLASSIFIERS = ("male.pkl", "smiling.pkl", "digits-classifier.safetensors")
 FACES = {"anna.jpg": DrawnFace(70, 80, 20), "ben.jpg": DrawnFace(170, 80, 20)}
 PROJECTING = "project model.safetensors --distance builtin:digits --steps 1 --crop face --landmarks"
+MEASURING = {
+    "ppl": "ppl --distance vgg16.pt --samples 6",
+    "separability": "separability --classifier male.pkl --samples 60",
+    "droplets": "droplets --samples 2",
+}
 EARLIER = (
     f"{PROJECTING} points.csv photo.jpg -o out",
     f"{PROJECTING} points.csv photos -o projections",
@@ -40,7 +46,12 @@ EARLIER = (
     "directions builtin:digits-stylegan2 --method svm --classifier builtin:digits-classifier "
     "--samples 400 -o svm",
     "tune model.safetensors out --distance builtin:digits --steps 1 -o tuned",
-)
+    "convert builtin:digits-stylegan2 c.safetensors",
+    *(f"{words} {model} -o {name}-{end}" for model, end in (("a.pkl", "a"), ("b.pkl", "b"))
+      for name, words in MEASURING.items()),
+    "compare ppl-a ppl-b -o versus",
+)  # fmt: skip
+COPIES = {"ppl-a": "ppl", "ppl-b": "other-ppl", "b.pkl": "b.safetensors"}
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +123,9 @@ def _write_results(folder: Path) -> None:
         for words in EARLIER:
             done = CliRunner().invoke(main, words.split())
             assert done.exit_code == 0, (words, done.output)
+    for name, copy in COPIES.items():
+        (shutil.copytree if (folder / name).is_dir() else shutil.copy)(folder / name, folder / copy)
+    torch.save(torch.zeros(1, 8, 64), folder / "0.pt")
     _name_directions(folder / "directions" / "directions.safetensors")
     for name in ("anna", "ben"):  # out stands for a projection, and for a folder of several
         shutil.copytree(folder / "projections" / name, folder / "out" / name)

@@ -52,5 +52,5 @@ def test_a_documented_command_is_accepted(words, desk, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES)
 def test_options_in_the_text_exist(page):
     named = set(re.findall(r"`(--[a-z][a-z0-9-]*)", text_of(page)))
-    others = {"--help", "--version", "--nproc-per-node"}  # of every command, and of torchrun
+    others = {"--help", "--version", "--nproc-per-node", "--gpus"}  # of every command, of others
     assert named - OPTIONS - others == set()

@@ -1,16 +1,16 @@
 """The tutorial, command by command, as a new user gives them."""
 
-import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from cli.main import main
 from latentlab import load_classifier
 from latentlab.images import load_image
 from tests.support.documentation import ROOT, latentlab_words, shell_lines
@@ -24,15 +24,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder in which all commands of latentlab were given, one after the other."""
     folder = tmp_path_factory.mktemp("tutorial")
     (folder / "docs").symlink_to(ROOT / "docs")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    for line in LINES:
-        words = latentlab_words(line)
-        if words is not None:
-            given = subprocess.run(
-                [sys.executable, "-m", "cli", *words], cwd=folder, env=environment,
-                capture_output=True, text=True, timeout=250, check=False,
-            )  # fmt: skip
-            assert given.returncode == 0, f"{shlex.join(words)}\n{given.stderr}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in filter(None, map(latentlab_words, LINES)):
+            given = CliRunner().invoke(main, words)
+            assert given.exit_code == 0, f"{shlex.join(words)}\n{given.output}"
     return folder / "tutorial"
 
 
@@ -51,7 +47,7 @@ def test_the_pictures_are_what_the_text_says(done):
 def test_the_edits_are_back_in_the_photo(done):
     pasted = sorted((done / "pasted").glob("*.png"))
     assert len(pasted) == 6
-    photo = np.asarray(Image.open(ROOT / "docs" / "tutorial" / "photo.jpg").convert("RGB"))
+    photo = np.asarray(Image.open(ROOT / "docs" / "desk.jpg").convert("RGB"))
     for path in pasted:
         changed = (np.asarray(Image.open(path).convert("RGB")) != photo).any(axis=2)
         y, x = np.nonzero(changed)

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 import latentlab
-from cli.commands.directions import directions as command
+from cli.main import main
 from latentlab.editing.directions import load_directions, move
 from latentlab.editing.factorisation import principal_directions, sefa_directions
 from latentlab.editing.w_moments import w_moments
@@ -18,6 +18,7 @@ from latentlab.latents import save_ws, z_from_seeds
 from tests.cli.conftest import AS_IN_GROUP, pixels
 from tests.conftest import make_generator, make_progan
 
+command = main.commands["directions"]
 MODEL, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
 FILES = {"directions.safetensors", "directions.csv", "directions.png", "manifest.json", "saved"}
 TENSORS = ("vectors", "deviations", "origins")
@@ -215,8 +216,8 @@ def test_a_dry_run_writes_nothing(model, tmp_path):
     (("--method", "svm", "--classifier", "x", "--layer", 3), "--layer goes with --latents"),
     (("--method", "svm", "--latents", "w", "--labels", "l", "--samples", 9), "go with a class"),
     (("--method", "svm", "--classifier", "x", "--samples", 9, "--keep", 10), "is more than"),
-    (("--strength", 0), "0 is out of range; give above 0"),
-    (("--samples", 1), "1 is out of range; give 2 to"),
+    (("--strength", 0), "0.0 is not in the range above 0"),
+    (("--samples", 1), "1 is not in the range 2 to"),
 ])  # fmt: skip
 def test_wrong_options_are_told_before_anything_is_read(tmp_path, arguments, words):
     done = run("none.pkl", *arguments, "-o", tmp_path / "out")

@@ -190,7 +190,7 @@ class TestWithLabels:
             ({"w": np.ones([60, 2, 4, 4])}, (), "expected floats"),
             ({"w": np.ones([60, 4], dtype=int)}, (), "expected floats"),
             ({"w": np.ones([60, 4])}, ("--layer", 1), "one w per sample"),
-            ({"w": np.ones([60, 3, 4])}, ("--layer", 3), "layers 0..2"),
+            ({"w": np.ones([60, 3, 4])}, ("--layer", 3), "layers 0 to 2"),
             ({"w": np.full([60, 4], np.nan)}, (), "NaN"),
             ({"w": np.array([{}], dtype=object)}, (), "type object, expected floats"),
         ],

@@ -147,7 +147,7 @@ class TestAPageAndAnotherName:
         assert after == before
         old, new = pd.read_csv(default_report(out)), pd.DataFrame(records)
         number = "value" if "value" in old else "deviation"
-        assert new[number].tolist() == old[number].tolist()
+        np.testing.assert_array_equal(new[number].astype(float), old[number])
         assert command.again(out, command.few, "--html").stderr.count("is finished") == 1
 
     def test_show_what_a_fresh_measurement_shows(self, command, tmp_path):

@@ -44,7 +44,9 @@ RUNS = {
                 ["Projecting 1 picture into W, 30 steps each", "face/projected_w.npz"]),
     "separability": ([DIGITS, *CLASSIFIER], ["Classifying 200,000 pictures", "attributes.csv"]),
     "train": (["--data", "builtin:digits", "--config", "stylegan2-small", "--kimg", "1"],
-              ["Training on 1,000 shown pictures", "1498 pictures in builtin:digits"]),
+              ["Training stylegan2-small: 1,000 pictures to be shown, batch 32", "report.html",
+               "builtin:digits: 1,498 pictures, 32x32, colour, no labels", "fakes.png",
+               "Beginning at picture 0 of 1 kimg", "losses.png", "contributions.png"]),
     "tune": (["{model}", "{projections}", *NEAR],
              ["Tuning to 2 pictures, 350 steps", "tuning.safetensors", "anna/tuned.png"]),
 }  # fmt: skip

@@ -64,11 +64,13 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.measuring.labelled_latents", "--layer"): {"compare", "demo"},
     ("cli.running.interrupt", "--overwrite"): {"train"},  # told where a command has it
     ("cli.measuring.results", "--report"): {"demo", "train"},
+    ("cli.measuring.standing", "--overwrite"): {"train"},  # logs contributions alone
+    ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
         "attribution", "compare", "contributions", "convert", "demo", "droplets", "fidelity",
-        "noise", "ppl", "separability", "train",
+        "info", "noise", "ppl", "separability", "train",
     },
-    ("cli.models", "--device"): {"convert"},
+    ("cli.models", "--device"): {"convert", "info"},
     ("cli.projecting.origin", "--any-checkpoint"): {"compare", "demo", "separability"},
     ("cli.projecting.saved_latents", "--noise"): {
         "compare", "demo", "directions", "interpolate", "mix", "project", "separability", "tune",

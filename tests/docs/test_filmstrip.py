@@ -14,7 +14,7 @@ from latentlab import load_classifier
 from latentlab.datasets.digits import one_of_each
 from latentlab.images import load_image
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CENTRE, SIDE = (390, 230), 180  # of the digit in the photo of both examples
 
 
