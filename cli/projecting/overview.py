@@ -77,7 +77,7 @@ def write_overview(
 def _lead(rows: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> list[str]:
     """Say how many were projected, and how well."""
     counts = pd.Series([row["status"] for row in rows], dtype=object).value_counts()
-    others = [f"{count} {status}" for status, count in counts.items() if status != "ok"]
+    others = [f"{count:,} {status}" for status, count in counts.items() if status != "ok"]
     done = f"{counts.get('ok', 0):,} of {counted(len(rows), 'picture')} projected"
     lines = [f"{'; '.join([done, ', '.join(others)]) if others else done}."]
     for name, title in (("distance", "Distance"), ("psnr", "PSNR in dB")):
@@ -127,8 +127,8 @@ def _add_pictures(page: Page, output: Path, pictures: Sequence[Shown], key: str)
     shots = "Target, projection and mask" if where else "Target and projection"
     page.section("Pictures, the worst first", f"{shots}, ordered by distance{where}.")
     if len(pictures) > _MOST:
-        page.text(f"These are the {_MOST} worst of {len(pictures)}; the {len(pictures) - _MOST} "
-                  "closer ones are left out, and are in report.csv.")  # fmt: skip
+        left_out = f"{len(pictures) - _MOST:,} closer ones are left out, and are in report.csv"
+        page.text(f"These are the {_MOST} worst of {len(pictures):,}; the {left_out}.")
     page.gallery([_group(output, picture) for picture in pictures[:_MOST]])
 
 
@@ -168,4 +168,4 @@ def _add_failures(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     frame = pd.DataFrame(failed[:_MOST], columns=["picture", "status", "note"])
     page.table(frame.rename(columns={"note": "reason"}))
     if len(failed) > _MOST:
-        page.text(f"{len(failed) - _MOST} more are in report.csv.")
+        page.text(f"{len(failed) - _MOST:,} more are in report.csv.")

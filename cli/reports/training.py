@@ -6,14 +6,13 @@ from typing import cast
 
 from cli.running.announcement import place_in_words, time_of
 from cli.running.estimates import Task
-from cli.text import plain_text
+from cli.text import colours_in_words, counted, plain_text
 from latentlab.checkpoints.assemble import build_network
 from latentlab.datasets import Dataset
 from latentlab.networks.generator import ImageGenerator
 from latentlab.training.config import TrainingConfig
 from latentlab.training.trainer import Trainer
 
-_COLOURS = {1: "grey", 3: "colour"}
 # Of the generator with derivatives, that take as long as the discriminator's part as well: both
 # networks are about as large, and the discriminator sees real pictures, too.
 _PASSES = 5
@@ -104,9 +103,8 @@ def data_in_words(dataset: Dataset) -> str:
     """Say what a training set is."""
     size = f"{dataset.resolution}x{dataset.resolution}"
     labels = f"labels of length {dataset.c_dim}" if dataset.c_dim else "no labels"
-    count = len(dataset)
-    pictures = f"{count:,} picture{'s' * (count != 1)}"
-    return f"{pictures}, {size}, {_COLOURS.get(dataset.channels, dataset.channels)}, {labels}"
+    pictures = counted(len(dataset), "picture")
+    return f"{pictures}, {size}, {colours_in_words(dataset.channels)}, {labels}"
 
 
 def config_in_words(name: str, config: TrainingConfig) -> str:

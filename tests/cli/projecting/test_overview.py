@@ -143,7 +143,7 @@ def shown(folder, count, masked=False, side=32):
 
 
 def test_thousands_of_pictures_make_a_page_of_the_worst(tmp_path):
-    pictures = shown(tmp_path / "x", 3000, side=512)
+    pictures = shown(tmp_path / "x", 3000, side=160)
     refused = [{"picture": f"bad{i}.png", "status": "refused", "note": "why"} for i in range(500)]
     every = [*(picture.row for picture in pictures), *refused]
     files = write_overview(tmp_path, pictures, every, {"checkpoint": "/a/b/model.pkl"})
@@ -152,9 +152,9 @@ def test_thousands_of_pictures_make_a_page_of_the_worst(tmp_path):
     page = Reader(files[0])
     text = " ".join("".join(page.text).split())
     assert [group["text"][0] for group in page.groups] == [str(i) for i in range(2999, 2799, -1)]
-    assert "200 worst of 3000; the 2800 closer ones are left out" in text
+    assert "200 worst of 3,000; the 2,800 closer ones are left out" in text
     assert "300 more are in report.csv" in text
-    assert "3000 of 3500 pictures projected; 500 refused" in text
+    assert "3,000 of 3,500 pictures projected; 500 refused" in text
     assert "Projections with model.pkl" in text
     assert "/a/b" not in text.split("How it was projected")[0]
 
