@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from cli.measuring.comparison import ComparisonSettings, Measured, measure, open_settings, tasks_of
 from cli.measuring.comparison_page import planned_files, write_comparison
 from cli.measuring.measured_folders import (
@@ -100,6 +102,9 @@ def _settings(
     results = [result for model in found for result in model.results]
     counts = {METRICS[result.metric]: int(result.settings["n"]) for result in results}
     wanted = chosen.metrics or [name for name in chosen.defaults if name in counts]
+    for name, option in needs.lacking().items():
+        if name in wanted:
+            raise click.UsageError(f"To measure {name} as in the folders, give {option}.")
     samples = {name: chosen.samples.get(name, counts.get(name, chosen.defaults[name]))
                for name in wanted}  # fmt: skip
     protocols = tuple(name for name in PROTOCOLS if name in {*map(key, results)})
