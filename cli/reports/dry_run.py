@@ -52,6 +52,11 @@ class DryRun:
         most = max(guess.memory for guess in guesses)
         return Estimate(sum(guess.seconds for guess in guesses), most)
 
+    @property
+    def processes(self) -> int:
+        """How many processes the command would start; 1 stands for none."""
+        return max((task.processes for task in self.tasks), default=1)
+
     def missing(self) -> list[str]:
         """Return what is not on this machine yet and would be fetched."""
         distances = [task.distance.name for task in self.tasks if task.distance is not None]
@@ -87,7 +92,7 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
         ("work", [task.text for task in plan.tasks]),
         ("models", plan.models),
         ("inputs", [*plan.inputs, *(f"refused: {each}" for each in plan.refused)]),
-        ("device", [place_in_words(plan.device)]),
+        ("device", [place_in_words(plan.device, plan.processes)]),
         ("time", [duration(guess.seconds) + _without(plan)] if guess else []),
         (what, [size(guess.memory)] if guess else []),
         ("output", _output(plan)),

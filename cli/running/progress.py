@@ -29,7 +29,7 @@ class ProgressBar:
 
     def rename(self, label: str) -> None:
         """Say from now on what is being done."""
-        self._bar.set_description(label, refresh=False)
+        self._bar.set_description_str(label, refresh=False)
 
     def advance(self, count: int = 1, **numbers: float) -> None:
         """Move on by ``count`` and show the numbers."""
