@@ -123,6 +123,11 @@ def latent_files(path: Path) -> list[LatentFile]:
     )
 
 
+def has_names(path: Path) -> bool:
+    """Whether the latents at a path have names: a row of an .npz file has none."""
+    return path.is_dir() or is_table(path)
+
+
 def read_rows(path: Path, shapes: Shapes, use: str = "", max_bytes: int | None = None) -> Rows:
     """Read a file of latents of any kind.
 

@@ -10,8 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
-from cli.projecting.latent_table import is_table
-from cli.projecting.saved_latents import SavedLatent
+from cli.projecting.saved_latents import SavedLatent, has_names
 from cli.rendering.render import render_ws, render_z
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.running.progress import ProgressBar
@@ -107,8 +106,8 @@ def drawings_of_latents(
         return render_ws(g, saved[row].ws, noise_mode or "const", noise, row)
 
     # Rows of an .npz file, which has no names, were always called so.
-    bare = not path.is_dir() and not is_table(path)
-    names = [f"proj{i:02d}" if bare else one.name for i, one in enumerate(saved)]
+    named = has_names(path)
+    names = [one.name if named else f"proj{i:02d}" for i, one in enumerate(saved)]
     return {name: Drawing([partial(render, i)]) for i, name in enumerate(names)}
 
 
