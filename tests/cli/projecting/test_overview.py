@@ -226,6 +226,14 @@ def test_the_bar_says_which_pictures_are_in_hand(tmp_path, numbers, words):
 def test_the_bar_over_several_processes(tmp_path, monkeypatch):
     photos = draw(tmp_path / "photos", *"abcd")
     labels = []
+
+    def at_once(begin, arguments, pieces, count, on_step):
+        """Compute here what processes would."""
+        compute = begin(*arguments, on_step)
+        for piece in pieces:
+            yield from compute(piece)
+
+    monkeypatch.setattr("cli.projecting.spread.spread", at_once)
     monkeypatch.setattr("cli.projecting.spread.processes_for", lambda *_: 2)
     monkeypatch.setattr(ProgressBar, "rename", lambda _, label: labels.append(label))
     projected("builtin:digits-stylegan2", photos, "--device", "cpu", "-o", tmp_path / "out")
