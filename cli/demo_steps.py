@@ -1,27 +1,26 @@
 """The parts of the demo: samples, projected digits, their picture, and the compared models."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 
-from cli.measuring.comparison import measure, open_settings
+from cli.measuring.compared import comparison_of
 from cli.measuring.comparison_page import planned_files as comparison_files
-from cli.measuring.comparison_page import write_comparison
 from cli.measuring.results import Results
-from cli.models import open_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
 from cli.reports.tables import MANIFEST
 from cli.reports.tiles import tiles
 from cli.running.estimates import Task
-from cli.running.folder_lock import claimed
 from cli.running.progress import ProgressBar
 from cli.text import say
 from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance, project
 from latentlab.datasets.digits import one_of_each
-from latentlab.files import make_directory
+from latentlab.files import make_directory, sha256_of
 from latentlab.images import grid, pixels_to_tensor, save_image
 from latentlab.latents import z_from_seeds
 from latentlab.numerics import full_precision
@@ -119,18 +118,27 @@ def summarise(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def planned_results(folder: Path, device: str, overwrite: bool) -> Results:
-    """Plan the files of the comparison, and refuse those that exist already."""
+def is_projected(folder: Path, facts: dict[str, Any]) -> bool:
+    """Whether an earlier run has projected the digits alike, and nobody has changed its files."""
+    files = [file for file in planned_files(folder) if file != folder / MANIFEST]
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        listed = {folder / name: digest for name, digest in manifest["files"].items()}
+        return bool(manifest["settings"] == facts) and all(
+            file.is_file() and sha256_of(file) == listed.get(file) for file in files
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def comparison_request(folder: Path, device: str, overwrite: bool) -> MeasuringRequest:
+    """Return where the comparison goes; files of something else are refused before the work."""
     request = MeasuringRequest(folder / PAGE.parent, overwrite, device)
-    return Results(request, " and ".join(_MODELS), comparison_files(len(_MODELS)))
+    Results(request, "", comparison_files(len(_MODELS)))
+    return request
 
 
-def compare_models(results: Results, device: str) -> list[str]:
-    """Measure both models and write the page; returns which is better on what."""
+def compare_models(request: MeasuringRequest) -> None:
+    """Measure both models and write the page; ends the command where that is done already."""
     needs = ComparisonRequest(("ppl2_wend",), DISTANCE, (CLASSIFIER,), "classes", None, None)
-    models = [open_model(name, device) for name in _MODELS]
-    settings = open_settings(_COUNTS, needs, results.request, models)
-    facts = {"samples": _COUNTS, **settings.identity()}
-    with claimed(results.folder):
-        measured = [measure(model, settings) for model in models]
-        return write_comparison(results, measured, facts, with_published=False)
+    comparison_of(_MODELS, _MODELS, _COUNTS, needs, request, published=False)

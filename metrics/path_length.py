@@ -126,9 +126,9 @@ def cautions(settings: Mapping[str, Any]) -> tuple[Caution, ...]:
     """Say what there is to doubt about a path length that was measured with these settings."""
     n, found = settings["n"], []
     if n < _FEW:
-        all_of = " and none is left out of the mean" if n <= _NONE_LEFT_OUT else ""
-        found.append(f"Few paths: a handful of long ones decides the mean of {n:,}, its interval "
-                     f"included{all_of}; use {_FEW:,} or more.")  # fmt: skip
+        all_of = ", as none is left out" if n <= _NONE_LEFT_OUT else ""
+        found.append(f"Few paths: a handful of long ones decides the mean of {n:,} and its "
+                     f"interval{all_of}; use {_FEW:,} or more.")  # fmt: skip
     if settings.get("stopped_early"):
         found.append(f"Stopped early after {n:,} paths, as asked, once the interval was narrow: "
                      "such intervals are a little too narrow.")  # fmt: skip

@@ -65,7 +65,7 @@ def compare(
           --samples ppl=2000,separability=4000 -o versus
     """
     if len(set(checkpoints)) < max(len(checkpoints), 2):
-        raise click.UsageError("Give two checkpoints or more, each once.")
+        raise click.UsageError("Give two models or more, checkpoints or folders, each once.")
     if any(Path(name).is_dir() for name in checkpoints):
         from cli.measuring.compared_folders import Chosen, compare_folders
 

@@ -36,19 +36,25 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     from latentlab.files import make_directory
 
     model = open_model(_MODEL, device)
-    refuse_existing(demo_steps.planned_files(output), overwrite)
-    results = demo_steps.planned_results(output, model.place, overwrite)
+    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
+    projected = not overwrite and demo_steps.is_projected(output, facts)
+    if not projected:
+        refuse_existing(demo_steps.planned_files(output), overwrite)
+    comparison = demo_steps.comparison_request(output, model.place, overwrite)
     folder = make_directory(output)
     table = folder / demo_steps.TABLE
-    announce(demo_steps.tasks(model.g, steps), model.place, "Projecting and comparing digits")
-    samples = demo_steps.draw_samples(model.g, folder)
-    frame, files = demo_steps.project_digits(model.g, steps, folder)
-    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
-    write_table(frame.assign(**facts), table)
-    write_manifest(folder, facts, [samples, *files, table])
-    for line in [*demo_steps.summarise(frame), *demo_steps.compare_models(results, model.place)]:
-        say(line)
+    if projected:
+        say(f"The digits are projected already; see {folder / demo_steps.FIGURE}")
+    else:
+        announce(demo_steps.tasks(model.g, steps), model.place, "Projecting and comparing digits")
+        samples = demo_steps.draw_samples(model.g, folder)
+        frame, files = demo_steps.project_digits(model.g, steps, folder)
+        write_table(frame.assign(**facts), table)
+        write_manifest(folder, facts, [samples, *files, table])
+        for line in demo_steps.summarise(frame):
+            say(line)
+    demo_steps.compare_models(comparison)
     say("Look at:")
-    for path in (samples, folder / demo_steps.FIGURE, table, folder / demo_steps.PAGE):
+    for path in (folder / demo_steps.SAMPLES, folder / demo_steps.FIGURE, table):
         say(f"  {path}")
     open_first(folder / demo_steps.PAGE)

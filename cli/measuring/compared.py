@@ -22,7 +22,21 @@ def compare_checkpoints(
     request: MeasuringRequest,
     published: bool,
 ) -> None:
-    """Measure models with the same seeds, and write their page.
+    """Compare models as ``comparison_of`` does, and say where the results are."""
+    results = comparison_of(names, labels, counts, needs, request, published)
+    if distributed.is_main():
+        results.point()
+
+
+def comparison_of(
+    names: Sequence[str],
+    labels: Sequence[str],
+    counts: dict[str, int],
+    needs: ComparisonRequest,
+    request: MeasuringRequest,
+    published: bool,
+) -> Results:
+    """Measure models with the same seeds, and write their page; a finished one ends the command.
 
     Args:
         names: The checkpoints.
@@ -49,7 +63,7 @@ def compare_checkpoints(
         if distributed.is_main():
             for line in write_comparison(results, measured, facts, published):
                 say(line)
-            results.point()
+    return results
 
 
 def asked_for(

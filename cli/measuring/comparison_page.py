@@ -89,7 +89,12 @@ def write_comparison(
     rows = pd.concat([each.model.tidy(r) for each in measured for r in each.results])
     rows = rows[in_order(rows.columns)]
     results.finish(rows, {"models": [each.model.facts() for each in measured], **settings})
-    return [*values_in_lines(measured), *verdict, *(f"Caution: {line}" for line in doubted)]
+    return [
+        *values_in_lines(measured),
+        *_refused(measured),
+        *verdict,
+        *(f"Caution: {line}" for line in doubted),
+    ]
 
 
 def _on_common_ground(measured: Sequence[Measured]) -> list[Measured]:
@@ -119,9 +124,14 @@ def _add_differences(
         results.page.table(found)
     results.page.table(table, "Value and 95 % interval. A difference is significant where its "
                        "interval leaves out zero; one in twenty does so by chance.")  # fmt: skip
-    for each in measured:
-        for metric, reason in each.refused.items():
-            results.page.text(f"{each.label} has no {metric}: {reason}.")
+    for line in _refused(measured):
+        results.page.text(line)
+
+
+def _refused(measured: Sequence[Measured]) -> list[str]:
+    """Say which metrics do not apply to which models."""
+    return [f"{each.label} has no {metric}: {reason}." for each in measured
+            for metric, reason in each.refused.items()]  # fmt: skip
 
 
 def _add_samples(results: Results, measured: Sequence[Measured]) -> None:

@@ -21,7 +21,7 @@ from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import short
 from cli.running.progress import ProgressBar
-from cli.text import counted, number_ranges, plain_text, say
+from cli.text import counted, number_ranges, plain_text
 from latentlab import LatentError, distributed
 from latentlab.editing.directions import Directions, load_directions, move, save_directions
 from latentlab.editing.factorisation import principal_directions, sefa_directions
@@ -130,7 +130,8 @@ def write(
     ``shown`` are the seed and label of the picture on the sheet, and how far it is moved.
     """
     results.save([SavedModel(model.facts(), notes=[*notes])])
-    results.tell(*notes)
+    results.tell(f"{counted(len(found), 'direction')} found.", *notes)
+    results.warn(*_doubts(found))
     about = {**found.settings, "checkpoint": model.name, **model.digests}  # whose they are
     save_directions(results.file(NUMBERS), replace(found, settings=about))
     results.page.section("What they change")
@@ -139,7 +140,6 @@ def write(
     results.picture(SHEET, lambda: _sheet(model, found, *shown), caption)
     facts = {**model.facts(), **settings, **found.settings, "missing": dict(found.missing)}
     results.finish(table(model, found), facts)
-    say(f"{counted(len(found), 'direction')} in {results.folder}")
     results.point()
 
 
@@ -184,7 +184,7 @@ def _of_classifiers(
             asked.keep, layers=wanted.layers, sha256=model.sha256, seed=seed,
             finished=begun["finished"],
         )  # fmt: skip
-    return found, _cautions(found)
+    return found, _quality(found)
 
 
 def _of_labels(
@@ -200,16 +200,21 @@ def _of_labels(
         _moments(model, _UNIT_SAMPLES, seed), wanted.attributes.keep or len(read.latents),
         layers=wanted.layers, sha256=model.sha256, seed=seed,
     )  # fmt: skip
-    return found, [*read.notes, *_cautions(found)]
+    return found, [*read.notes, *_quality(found)]
 
 
-def _cautions(found: Directions) -> list[str]:
-    """Say how well planes divide the attributes, and what there is to doubt."""
-    accuracy, kept = found.facts["accuracy"], int(min(found.facts["kept"]))
-    lines = [
-        f"Planes divide the samples they were fitted to with an accuracy of {short(min(accuracy))} "
-        f"to {short(max(accuracy))}."
-    ]
+def _quality(found: Directions) -> list[str]:
+    """Say how well planes divide the attributes."""
+    accuracy = found.facts["accuracy"]
+    span = " to ".join(dict.fromkeys((short(min(accuracy)), short(max(accuracy)))))
+    return [f"Planes divide the samples they were fitted to with an accuracy of {span}."]
+
+
+def _doubts(found: Directions) -> list[str]:
+    """Say what there is to doubt about planes, and which attributes have none."""
+    if found.method != "svm":
+        return []
+    lines, kept = [], int(min(found.facts["kept"]))
     if found.missing:
         lines.append(
             f"No plane was found for {named(list(found.missing))}: {NO_PLANE}; more samples, or a "

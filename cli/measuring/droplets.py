@@ -49,7 +49,8 @@ def summary(result: MetricResult) -> list[str]:
     """Say in how many pictures droplets are, and in which layers."""
     row, found = rows_of(result)[0], result.samples
     hits = found["sample"].nunique()
-    lines = [f"{hits} of {row['n']:,} pictures have a droplet: a share of {in_words(row)}."]
+    have = "has" if hits == 1 else "have"
+    lines = [f"{hits} of {row['n']:,} pictures {have} a droplet: a share of {in_words(row)}."]
     layers = found.groupby("layer", sort=False)["sample"].nunique().sort_values(ascending=False)
     if len(layers):
         words = ", ".join(f"{layer} ({count})" for layer, count in layers.items())

@@ -70,8 +70,9 @@ def read_folder(folder: Path, wanted: Sequence[str]) -> tuple[str, list[FoundMod
         for model in saved.models
     ]  # fmt: skip
     if not any(model.results for model in found):
-        measured = shown([r.metric for m in saved.models for r in m.results] or ["no metric"])
-        raise DataError(f"{folder}: holds nothing to compare, but {measured}")
+        measured = shown([*dict.fromkeys(r.metric for m in saved.models for r in m.results)])
+        others = f", only {measured}" if measured else ""
+        raise DataError(f"{folder}: holds no measure that can be compared{others}")
     return saved.sha256, found
 
 

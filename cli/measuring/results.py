@@ -171,8 +171,7 @@ class Results:
         self.point()
 
     def point(self) -> None:
-        """Say where the results are, and which to open first: the page, or the first picture."""
-        say(f"See {self.folder}")
+        """Say which result to open first: the page, or the first picture."""
         pictures = [path for path in self._written if path.suffix == ".png"]
         page = [self.folder / PAGE] if self.request.html else []
         open_first([*page, *pictures, *self._written][0])

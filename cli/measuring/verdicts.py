@@ -21,7 +21,8 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
         won = named[named["better"] == model]
         if not won.empty:
             other = won["model_a"].where(won["model_a"] != model, won["model_b"])
-            what = won["what"] + " (than " + other + ")" if many else won["what"]
+            beaten = other.groupby(won["what"], sort=False).agg(" and ".join)
+            what = [f"{each} (than {those})" if many else each for each, those in beaten.items()]
             lines.append(f"{model} is better on {', '.join(what)}.")
     if alike := _those(named, NEITHER):
         lines.append(f"No significant difference on {_enumerated(alike)}.")

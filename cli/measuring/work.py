@@ -101,17 +101,19 @@ def claimed_results(
     """
     results = Results(request, title, files)
     place = models[0].place if models else "cpu"
+    wanted = (asked or Asked.of(settings, models)).measurement(title)
     if request.dry_run:
         if distributed.is_main():
+            here = results.standing if request.overwrite else _standing(results, wanted)
             told = [in_a_line(model.opened, model.name) for model in models]
             planned = [results.folder / name for name in results.names]
-            plan = DryRun(tasks, results.folder, planned, place, told, refused=left_out,
-                          fetched=fetched)  # fmt: skip
+            left = (tasks, fetched) if here.saved is None else ((), ())
+            plan = DryRun(left[0], results.folder, planned, place, told, refused=left_out,
+                          fetched=left[1], standing=here.told)  # fmt: skip
             facts = {"models": [model.facts() for model in models], **settings}
             tell_dry_run(plan, facts)
             end(left_out)
         raise click.exceptions.Exit(0)
-    wanted = (asked or Asked.of(settings, models)).measurement(title)
     with claimed(results.folder):
         if not request.overwrite:
             results.ask(wanted, distributed.from_main(lambda: _standing(results, wanted)))

@@ -33,6 +33,7 @@ class DryRun:
         inputs: What it would read, each in a line.
         refused: What it could not, each with the reason.
         fetched: Files that it would fetch, besides those of a distance.
+        standing: What the folder holds of this work already, in a line.
     """
 
     tasks: Sequence[Task]
@@ -43,6 +44,7 @@ class DryRun:
     inputs: Sequence[str] = ()
     refused: Sequence[str] = ()
     fetched: Sequence[Path] = ()
+    standing: str = ""
 
     def guess(self) -> Estimate | None:
         """Return the time of all tasks, and the most memory of one."""
@@ -82,6 +84,7 @@ def _facts(plan: DryRun) -> dict[str, Any]:
         "output": plain_text(plan.output), "files": [plain_text(file) for file in plan.files],
         "existing": [plain_text(file) for file in plan.files if file.exists()],
         "missing": plan.missing(), "refused": list(plan.refused),
+        "standing": plan.standing,
     }  # fmt: skip
 
 
@@ -89,6 +92,7 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
     guess = plan.guess()
     what = "GPU memory" if torch.device(plan.device).type == "cuda" else "memory"
     rows = [
+        ("done", [plan.standing] if plan.standing else []),
         ("work", [task.text for task in plan.tasks]),
         ("models", plan.models),
         ("inputs", [*plan.inputs, *(f"refused: {each}" for each in plan.refused)]),
@@ -98,7 +102,8 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
         ("output", _output(plan)),
         ("missing", plan.missing()),
         ("settings", [f"{name.replace('_', ' ')}: {setting_in_words(value, _NAMED)}"
-                      for name, value in settings.items()]),
+                      for name, value in settings.items()
+                      if name != "models" or not plan.models]),
     ]  # fmt: skip
     lines = ["This is a dry run; nothing has been written."]
     for name, values in rows:

@@ -15,7 +15,6 @@ _CONTINUING: Mapping[str, str] = {  # whose work is on disk whenever it is stopp
     "project": "The same command does what is left; what is finished is in the folder.",
     "train": "The same command continues from the last snapshot.",
 }
-_ANEW = ("demo",)  # takes up nothing, though parts of it could
 _SIGNAL_EXIT = 128  # shells report 128 + the signal's number
 
 
@@ -62,7 +61,7 @@ def told_interruption(error: KeyboardInterrupt, command: click.Command | None) -
         return "Interrupted."
     if (continuing := _CONTINUING.get(command.name or "")) is not None:
         return f"Interrupted. {continuing}"
-    if notes and command.name not in _ANEW:
+    if notes:
         return f"Interrupted. {notes[0]}"
     again = ", with --overwrite if it has written files" * any(
         option.name == "overwrite" for option in command.params

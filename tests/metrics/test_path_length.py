@@ -10,7 +10,7 @@ from latentlab import LatentError, NumericalError, SettingsError
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
 from metrics import perceptual_path_length
-from metrics.path_length import face_crop, filtered_mean, kept, pair_distances
+from metrics.path_length import cautions, face_crop, filtered_mean, kept, pair_distances
 from metrics.path_protocols import PROTOCOLS, PathProtocol, paths
 from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
 from tests.metrics.doubles import (
@@ -499,3 +499,12 @@ def test_latents_by_hand_of_other_shapes_are_refused():
         pair_distances(g, stand_in, z, z[:1], 0.0)
     with pytest.raises(LatentError, match=r"`z0` must have shape"):
         pair_distances(g, stand_in, z[:, :3], z, 0.0)
+
+
+@pytest.mark.parametrize(("n", "words"), [
+    (60, "the mean of 60 and its interval, as none is left out; use 1,000 or more."),
+    (400, "the mean of 400 and its interval; use 1,000 or more."),
+])  # fmt: skip
+def test_few_paths_are_a_doubt_in_plain_words(n, words):
+    (caution,) = cautions({"n": n})
+    assert caution.text == f"Few paths: a handful of long ones decides {words}"

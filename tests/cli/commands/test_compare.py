@@ -71,7 +71,8 @@ def test_results_of_another_run_are_told_before_anything_is_fetched(tmp_path, mo
 
 
 def test_what_does_not_apply_to_a_model_is_noted(compared):
-    folder, _ = compared
+    folder, told = compared
+    assert f"{A} has no contributions: only a skip generator" in told
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert f"{A} has no contributions: only a skip generator" in page
 
@@ -88,6 +89,14 @@ def test_one_page_holds_everything(compared):
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     others = {"report.csv", "report.html", "saved/results.json"}
     assert {*planned_files(2), *others} == set(listed)
+
+
+def test_a_model_better_than_several_is_said_once_for_each_measure():
+    measure = {"metric": "path_length", "protocol": "ppl2_wend", "quantity": "path length"}
+    pairs = [("a", "b", "neither"), ("a", "c", "c"), ("b", "c", "c")]
+    rows = [{**measure, "model_a": a, "model_b": b, "better": better} for a, b, better in pairs]
+    won, _ = verdicts(pd.DataFrame(rows))
+    assert won == "c is better on path length (ppl2_wend) (than a and b)."
 
 
 def test_a_difference_without_an_interval_has_no_verdict():

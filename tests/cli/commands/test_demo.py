@@ -1,6 +1,8 @@
 import json
+import shutil
 
 import pandas as pd
+import pytest
 import torch
 from click.testing import CliRunner
 from matplotlib.figure import Figure
@@ -13,18 +15,40 @@ from cli.main import main
 FEW = {"ppl": 40, "separability": 200, "contributions": 32, "droplets": 8}
 
 
-def test_the_demo_writes_pictures_and_a_table_and_names_them(tmp_path, monkeypatch):
+@pytest.fixture
+def few(monkeypatch):
     monkeypatch.setattr("cli.demo_steps._COUNTS", FEW)
-    folder = tmp_path / "demo"
-    command = ["demo", "-o", str(folder), "--steps", "20", "--device", "cpu"]
-    done = CliRunner().invoke(main, command)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder of the demo, and what was said."""
+    folder = tmp_path_factory.mktemp("made") / "demo"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cli.demo_steps._COUNTS", FEW)
+        done = demo(folder)
     assert done.exit_code == 0, done.stderr
+    return folder, done.stderr
+
+
+@pytest.fixture
+def folder(made, few, tmp_path):
+    return shutil.copytree(made[0], tmp_path / "demo")
+
+
+def demo(folder, *more):
+    command = ["demo", "-o", str(folder), "--steps", "20", "--device", "cpu", *more]
+    return CliRunner().invoke(main, command)
+
+
+def test_the_demo_writes_pictures_and_a_table_and_names_them(made):
+    folder, told = made
     for name in ("samples.png", "projections.png"):
-        assert str(folder / name) in done.stderr
+        assert str(folder / name) in told
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 400
     page = folder / "comparison" / "report.html"
-    assert str(page) in done.stderr
+    assert told.splitlines()[-1] == f"Open {page}"
     assert "Which is better on what" in page.read_text(encoding="utf-8")
     differences = pd.read_csv(folder / "comparison" / "differences.csv")
     assert set(differences["metric"]) == {"path_length", "separability", "droplets"}
@@ -36,9 +60,39 @@ def test_the_demo_writes_pictures_and_a_table_and_names_them(tmp_path, monkeypat
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     assert all((folder / name).is_file() for name in listed)
     assert "w-plus/digit-9/projected_w.npz" in listed
-    again = CliRunner().invoke(main, command)
-    assert again.exit_code == 6
-    assert "--overwrite" in again.stderr
+
+
+def test_given_again_it_does_what_is_left(folder):
+    page = folder / "comparison" / "report.html"
+    before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+    again = demo(folder)
+    assert again.exit_code == 0, again.stderr
+    assert f"{folder / 'comparison'} is finished; see {page}" in again.stderr
+    assert all(path.read_bytes() == content for path, content in before.items())
+    page.unlink()
+    drawn = demo(folder)
+    assert drawn.exit_code == 0, drawn.stderr
+    assert page.is_file()
+    assert "projecting into" not in drawn.stderr
+
+
+def test_another_demo_is_not_mixed_with_it(folder):
+    otherwise = demo(folder, "--steps", "21")
+    assert otherwise.exit_code == 6
+    assert "--overwrite" in otherwise.stderr
+    (folder / "samples.png").write_bytes(b"mine")
+    changed = demo(folder)
+    assert changed.exit_code == 6
+    assert (folder / "samples.png").read_bytes() == b"mine"
+
+
+def test_its_comparison_can_be_given_to_compare(folder, saved, tmp_path):
+    other, out = saved / "model.safetensors", tmp_path / "three"
+    command = ["compare", folder / "comparison", other, "--metric", "ppl", "--device", "cpu",
+               "--distance", "builtin:digits", "-o", out]  # fmt: skip
+    done = CliRunner().invoke(main, [*map(str, command)])
+    assert done.exit_code == 0, done.stderr
+    assert len(pd.read_csv(out / "models.csv")) == 3
 
 
 def test_digits_that_are_misread_are_framed(tmp_path, monkeypatch):

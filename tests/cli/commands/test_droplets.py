@@ -8,6 +8,8 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
+from cli.measuring.droplets import summary
+from metrics import MetricResult
 from metrics.droplet_detection import THRESHOLD
 
 MODEL = "builtin:digits-stylegan1"
@@ -45,6 +47,16 @@ def test_planted_droplets_are_found_and_shown(planted, tmp_path):
     assert "Pictures with the strongest droplets" in page
     with Image.open(tmp_path / "heat.png") as picture:
         assert (np.asarray(picture.convert("RGB")) == [0, 255, 255]).all(axis=2).sum() > 100
+
+
+@pytest.mark.parametrize(("samples", "words"), [
+    ([], "0 of 8 pictures have a droplet"), ([3, 3], "1 of 8 pictures has a droplet"),
+    ([1, 3], "2 of 8 pictures have a droplet"),
+])  # fmt: skip
+def test_pictures_are_counted_in_words(samples, words):
+    found = pd.DataFrame({"sample": samples, "layer": ["b8"] * len(samples)})
+    rows = pd.DataFrame([{"value": 0.1, "ci_low": 0.0, "ci_high": 0.4, "n": 8}])
+    assert summary(MetricResult("droplets", rows, {}, found))[0].startswith(words)
 
 
 def test_none_are_found_in_the_bundled_model(tmp_path):

@@ -175,6 +175,20 @@ def test_what_makes_no_comparison_is_told_in_a_line(folders, tmp_path, names, wo
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("command", "words"), [
+    (("noise", "--samples", 1, "--draws", 2), "can be compared, only stochastic_variation\n"),
+    (("directions", "--samples", 16), "holds no measure that can be compared\n"),
+])  # fmt: skip
+def test_a_folder_without_a_measure_that_compare_takes_is_named(folders, tmp_path, command, words):
+    name, *options = command
+    done = run(name, folders / "a.safetensors", *options, "-o", tmp_path / "other")
+    assert done.exit_code == 0, done.stderr
+    done = run("compare", tmp_path / "other", folders / "ppl-b", "-o", tmp_path / "out")
+    assert done.exit_code == 4
+    assert done.stderr.startswith(f"Error: {tmp_path / 'other'}: ")
+    assert done.stderr.endswith(words)
+
+
 def test_two_folders_of_the_same_are_refused(folders, tmp_path):
     twin = shutil.copytree(folders / "ppl-a", tmp_path / "twin")
     done = run("compare", folders / "ppl-a", twin, folders / "ppl-b", "-o", tmp_path / "out")

@@ -118,6 +118,23 @@ class TestTheSameCommand:
         assert f"{out} is finished; see {default_report(out)}" in again.stderr
         assert content(out) == before
 
+    def test_tried_dry_says_that_it_is_finished_or_would_be_extended(
+        self, command, tmp_path, nothing_is_computed
+    ):
+        out = command.copy(tmp_path / "out", command.few)
+        before = content(out)
+        finished = command.again(out, command.few, "--dry-run")
+        assert finished.exit_code == 0, finished.stderr
+        assert f"{out} is finished" in finished.stdout + finished.stderr
+        assert "\nwork " not in finished.stdout + finished.stderr
+        longer = command.again(out, command.many, "--dry-run")
+        assert "holds a part of this measurement" in longer.stdout + longer.stderr
+        assert "\nwork " in longer.stdout + longer.stderr
+        other = command.again(out, command.few, *command.other, "--dry-run")
+        assert other.exit_code == 6
+        assert "holds another measurement" in other.stderr
+        assert content(out) == before
+
     def test_with_another_setting_is_refused_by_name_unless_told_to_overwrite(
         self, command, tmp_path
     ):

@@ -100,6 +100,7 @@ def test_a_dry_run_is_readable_and_writes_nothing(command, things, tmp_path):
         assert words in text
     assert "{" not in text
     assert "None" not in text
+    assert "models: " not in text  # they have lines of their own
     assert not out.exists()
 
 

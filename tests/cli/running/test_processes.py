@@ -123,7 +123,7 @@ def test_one_process_talks(name, facts):
     assert said[0].count(f"{label}: ") >= 1
     assert said[0].count("100%") == {"ppl": 1, "separability": 2}.get(name, 0)
     assert said[0].count("100.0%") == (label == "training")
-    assert said[0].count("See " if label != "training" else "Saved ") == 1
+    assert said[0].count("Open " if label != "training" else "Saved ") == 1
 
 
 def test_an_error_of_all_is_told_once(facts):
