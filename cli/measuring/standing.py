@@ -164,6 +164,8 @@ def _digest(path: Path) -> str:
 
 
 def _short(value: Any) -> str:
-    if value is None:
+    if value is None or value == {}:
         return "none"
+    if isinstance(value, Mapping):  # files by their names, with their SHA-256
+        return shown([f"{name} {str(each)[:12]}" for name, each in value.items()])
     return value[:80] if isinstance(value, str) and value.isprintable() else quoted(value)
