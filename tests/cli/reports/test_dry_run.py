@@ -181,4 +181,5 @@ def test_a_path_is_never_broken_into_lines(capsys):
 def test_the_model_of_a_dry_run_is_told(things, tmp_path):
     done = run("ppl", things, "-o", tmp_path / "out")
     assert f"{DIGITS}: StyleGAN2" in done.stdout
-    assert latentlab.load(DIGITS).sha256 in done.stdout
+    facts = json.loads(run("ppl", things, "--json", "-o", tmp_path / "out").stdout)
+    assert facts["models"][0]["sha256"] == latentlab.load(DIGITS).sha256
