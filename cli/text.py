@@ -3,13 +3,15 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import PurePath
+from typing import Any
 
 import click
 
 _HELD = "latentlab.held_lines"  # of click's context; None once they have been said
 _NAMED = 10  # of the pictures left out
+_COLOURS = {1: "grey", 3: "colour"}  # by channels
 
 
 def say(text: str) -> None:
@@ -52,8 +54,37 @@ def one_line(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Put a number before a noun: "1 picture", "3 pictures"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Put a number before a noun: "1 picture", "3,000 pictures"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name all in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def colours_in_words(channels: int) -> str:
+    """Say what pictures of so many channels are: "grey", "colour", "4 channels"."""
+    return _COLOURS.get(channels) or counted(channels, "channel")
+
+
+def setting_in_words(value: Any, most: int | None = None) -> str:
+    """Write the value of a setting for a person; of long lists the first ``most``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if not isinstance(value, Mapping | list | tuple):
+        return "none" if value is None else plain_text(value)
+    if isinstance(value, Mapping):
+        parts = [f"{name} {setting_in_words(each, most)}" for name, each in value.items()]
+        inner: list[Any] = [*value.values()]
+    else:
+        inner = [*value[:most]]
+        parts = [setting_in_words(each, most) for each in inner]
+    nested = any(isinstance(each, Mapping | list | tuple) for each in inner)
+    more = "" if len(parts) == len(value) else f" and {len(value) - len(parts):,} more"
+    return ("; " if nested else ", ").join(parts) + more or "none"
 
 
 def say_left_out(notes: Sequence[str]) -> None:

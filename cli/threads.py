@@ -86,9 +86,8 @@ def usable_cpus(process: Path = Path("/proc/self/cgroup"), quotas: Path = _QUOTA
         quotas: Where their settings are.
     """
     own = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
-    return max(
-        int(min([len(own(0)), *_quotas(process, quotas)])), 1
-    )  # more would stand still at times
+    least = min([len(own(0)), *_quotas(process, quotas)])
+    return max(int(least), 1)  # more would stand still at times
 
 
 def _quotas(process: Path, quotas: Path) -> list[float]:

@@ -9,7 +9,7 @@ from metrics.result import MetricResult
 from metrics.separability.common import over_common_attributes
 
 # Settings that must be the same in both, by metric, and what a sentence calls them.
-_THE_SAME: Mapping[str, Mapping[str, str]] = MappingProxyType({
+THE_SAME: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "path_length": {"distance": "perceptual distances", "epsilon": "steps", "noise": "noise"},
     "separability": {"classifiers": "classifiers", "outputs": "kinds of outputs",
                      "num_keep": "numbers of samples kept", "dual": "solvers"},
@@ -55,7 +55,7 @@ def reasons_against(a: MetricResult, b: MetricResult, quantity: str) -> list[str
 
 
 def _reasons(a: MetricResult, b: MetricResult, quantity: str) -> Iterator[str]:
-    for name, words in _THE_SAME.get(a.metric, {}).items():
+    for name, words in THE_SAME.get(a.metric, {}).items():
         if name in a.settings and name in b.settings:
             mine, other = a.settings[name], b.settings[name]
             if mine != other:

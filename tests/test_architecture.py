@@ -46,7 +46,6 @@ ALSO_OPENED = {
     "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run
     # Written by the same run, or by an earlier one of the same command.
     "latentlab/training/log.py": {"pd.read_csv"},
-    "cli/measuring/contributions.py": {"pd.read_csv"},
     "cli/measuring/partial.py": {"np.load"},
     "cli/reports/page.py": {"Image.open"},
 }

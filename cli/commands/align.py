@@ -65,7 +65,7 @@ def align(
     if dry_run:
         left = [plain_text(job.picture) for job in plan.left]
         files = [file for job in plan.left for file in plan.layout.results(job.name)]
-        inputs = [f"{counted(len(left), 'photo')} left, {plan.done} done already"]
+        inputs = [f"{counted(len(left), 'photo')} left, {plan.done:,} done already"]
         tell_dry_run(DryRun([task_of(plan)], output, files, "cpu", inputs=inputs),
                      {"pictures": left, "done": plan.done, **cutting.facts})
         return

@@ -67,6 +67,7 @@ def attribution(
     from cli.pictures.real_pictures import read_real
     from cli.running.estimates import Task
     from latentlab import distributed
+    from metrics import MetricResult
     from metrics.source_attribution import AttributionSettings, Projections, project_groups
 
     model = open_model(checkpoint, request.device, None, name)
@@ -91,7 +92,9 @@ def attribution(
                          {**settings, "left_out": pictures.refused}, pictures.refused,
                          tasks, asked=Asked.of(identity, [model])) as results:
         found = None if EXAMPLES in results.standing.intact else project()
-        measure = lambda: (found or project()).result()  # noqa: E731, PLW0108 - if nothing is saved
+
+        def measure() -> MetricResult:
+            return (found or project()).result()
         result = results.saved_or(model.facts(), measure)
         if distributed.is_main():
             reading = {"crop": crop, "max_upscale": max_upscale}

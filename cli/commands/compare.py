@@ -1,7 +1,6 @@
 """latentlab compare: which model is better on what, on one page."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,8 +17,6 @@ SAMPLES = {
     "ppl": 50_000, "separability": 200_000, "contributions": 1024, "droplets": 256,
     "fidelity": 50_000,
 }  # fmt: skip
-
-_NEEDS = {"separability": "--classifier", "fidelity": "--data"}
 
 
 # fmt: off
@@ -75,7 +72,7 @@ def compare(
         wanted = Chosen(metrics, samples or {}, SAMPLES, published)
         compare_folders(checkpoints, wanted, needs, request)
         return
-    chosen = _chosen_metrics(metrics, {"separability": needs.classifiers, "fidelity": needs.data})
+    chosen = _chosen_metrics(metrics, needs.lacking())
     labels = request.titles(checkpoints)
     from cli.measuring.compared import compare_checkpoints
 
@@ -84,11 +81,9 @@ def compare(
 # fmt: on
 
 
-def _chosen_metrics(metrics: tuple[str, ...], given: dict[str, Any]) -> tuple[str, ...]:
+def _chosen_metrics(metrics: tuple[str, ...], lacking: dict[str, str]) -> tuple[str, ...]:
     """Return the metrics to measure; those asked for must have what they need."""
     for name in metrics:
-        if name in given and not given[name]:
-            raise click.UsageError(f"--metric {name} needs {_NEEDS[name]}.")
-    return tuple(dict.fromkeys(metrics)) or tuple(
-        name for name in SAMPLES if name not in given or given[name]
-    )
+        if name in lacking:
+            raise click.UsageError(f"--metric {name} needs {lacking[name]}.")
+    return tuple(dict.fromkeys(metrics)) or tuple(n for n in SAMPLES if n not in lacking)

@@ -68,7 +68,7 @@ def paste_back(
     found = find_faces(places, FaceChoice(face, directions, strengths or []))
     files = files_for(found, output, paste, overwrite)
     failures = paste_all(paste, files)
-    say(f"{counted(len(files) - len(failures), 'photo')} of {len(files)} written to {output}")
+    say(f"{counted(len(files) - len(failures), 'photo')} of {len(files):,} written to {output}")
     for file in [file for file in files.values() if file.exists()][:1]:
         open_first(file)
     leave(failures)

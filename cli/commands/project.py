@@ -72,10 +72,10 @@ def project(
     method = open_method(checkpoint, request, choice.names, device)
     plan = plan_projections(method, choice, output, overwrite)
     report = ProjectionReport(plan, choice.failures, method.facts, request.latents, request.html)
+    processes = processes_for(method, plan)
     if dry_run:
-        tell_plan(method, plan, report)
+        tell_plan(method, plan, report, processes)
     else:
-        processes = processes_for(method, plan)
         carry_out(project_in_processes(method, plan, processes), report)
     report.close(None if dry_run else "projected")
 # fmt: on

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,18 +12,14 @@ from cli.options.values import FiniteFloat
 from cli.running.interrupt import stop_on_signals
 from cli.running.processes import joined_processes
 from cli.running.training_bar import TrainingBar
-from cli.text import counted, plain_text, say
+from cli.text import plain_text, say
 
 if TYPE_CHECKING:
+    from cli.reports.training import TrainingRun
     from latentlab.datasets import Dataset
     from latentlab.training.config import TrainingConfig
     from latentlab.training.origin import Origin
     from latentlab.training.trainer import Losses, Trainer
-
-
-# Of the generator with derivatives, that take as long as the discriminator's part as well: both
-# networks are about as large, and the discriminator sees real pictures, too.
-_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -109,6 +105,7 @@ def train(request: TrainingRequest) -> None:
     if size is not None and size & (size - 1):
         raise click.BadParameter(f"{size} is not a power of two", param_hint="--resolution")
     from cli.models import resolve_device
+    from cli.reports.training import TrainingRun
     from cli.threads import is_small, settle_threads
     from latentlab import distributed
     from latentlab.datasets import open_dataset
@@ -119,34 +116,33 @@ def train(request: TrainingRequest) -> None:
     place = resolve_device(request.device)
     dataset = open_dataset(request.data, size, int(request.channels), request.labels)
     config, origin = _config_for(request, dataset)
-    if request.dry_run:
-        facts = {"pictures": len(dataset), "seed": request.seed, "from": origin and origin.sha256}
-        if distributed.is_main():
-            _tell(request, place, config, facts)
-    else:
-        trainer = Trainer(config, dataset, request.seed, place, origin)
-        settle_threads(is_small(trainer.generator))
-        _run(trainer, request)
+    trainer = Trainer(config, dataset, request.seed, place, origin)
+    settle_threads(is_small(trainer.generator))
+    told = TrainingRun(
+        request.data, request.config_name, request.origin_path, round(request.kimg * 1000),
+        request.output, place, request.seed,
+    )  # fmt: skip
+    if not request.dry_run:
+        _run(trainer, request, told)
+    elif distributed.is_main():
+        _tell(trainer, told)
 
 
-def _tell(
-    request: TrainingRequest, place: str, config: "TrainingConfig", facts: dict[str, Any]
-) -> None:
-    """Print what would be trained, with a guess from the generator alone of how long it takes."""
+def _tell(trainer: "Trainer", told: "TrainingRun") -> None:
+    """Print what would be trained, from where the folder's last snapshot is."""
+    from cli.measuring.contributions import PLOT, TABLE, has_shares
     from cli.reports.dry_run import DryRun, tell_dry_run
-    from cli.running.estimates import Task
-    from latentlab.checkpoints.assemble import build_network
-    from latentlab.networks.generator import ImageGenerator
+    from cli.reports.training_page import FILES
+    from latentlab.training.snapshots import resume
 
-    g = cast(ImageGenerator, build_network(config.generator)).to(place)
-    shown = max(round(request.kimg * 1000), 1)
-    task = Task("Training on", shown, "shown picture", g, _PASSES, gradients=True,
-                batch=config.batch)  # fmt: skip
-    names = ("log.csv", "contributions.csv", "contributions.png")
-    files = [request.output / name for name in names]
-    inputs = [f"{counted(facts['pictures'], 'picture')} in {plain_text(request.data)}"]
-    plan = DryRun([task], request.output, files, place, inputs=inputs)
-    tell_dry_run(plan, {**facts, **asdict(config)})
+    resume(trainer, told.output)
+    names = (*FILES, *((TABLE, PLOT) if has_shares(trainer) else ()))
+    files = [told.output / name for name in names]
+    origin = [] if told.origin is None else [f"networks of {plain_text(told.origin)}"]
+    inputs = [told.data_line(trainer), *origin, told.begins(trainer.images_seen)]
+    facts = {"pictures": len(trainer.dataset), "seed": told.seed, "from": trainer.origin_sha256}
+    plan = DryRun([told.task(trainer)], told.output, files, told.place, inputs=inputs)
+    tell_dry_run(plan, {**facts, **asdict(trainer.config)})
 
 
 def _config_for(
@@ -167,21 +163,16 @@ def _config_for(
     return config_from(origin, config, images), origin
 
 
-def _run(trainer: "Trainer", request: TrainingRequest) -> None:
+def _run(trainer: "Trainer", request: TrainingRequest, told: "TrainingRun") -> None:
     """Train with a progress bar; a signal ends the run after the step."""
     from cli.measuring.contributions import log_contributions
-    from cli.reports.training import TrainingRun
     from cli.reports.training_page import PAGE, write_training_page
     from latentlab import distributed
     from latentlab.training.run import RunSettings
     from latentlab.training.run import train as run
 
-    total, between = round(request.kimg * 1000), max(round(request.snapshot_kimg * 1000), 1)
+    total, between = told.total, max(round(request.snapshot_kimg * 1000), 1)
     settings, main = RunSettings(request.output, total, between), distributed.is_main()
-    told = TrainingRun(
-        request.data, request.config_name, request.origin_path, total, request.output,
-        str(trainer.device), request.seed,
-    )  # fmt: skip
     with stop_on_signals() as stop, TrainingBar(total, not main) as bar:
 
         def on_start(trainer: "Trainer") -> None:

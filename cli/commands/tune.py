@@ -55,7 +55,8 @@ def tune(
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
     """
-    from cli.projecting.tuning import COMPARISON, open_tuning, tune_and_report
+    from cli.projecting.files import COMPARISON
+    from cli.projecting.tuning import open_tuning, tune_and_report
     from cli.running.announcement import open_first
 
     work = open_tuning(checkpoint, folders, request, output, overwrite, device)

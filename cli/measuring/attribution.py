@@ -18,6 +18,7 @@ from cli.reports.plot_style import (
     QUIET,
     colour,
     draw_shares,
+    drawn_in,
     legend_outside,
     log_axis,
     log_edges,
@@ -109,8 +110,7 @@ def histogram(result: MetricResult) -> Figure:
                  label=f"threshold {number_of(rows['threshold'])}")  # fmt: skip
     axes.set_xlabel(f"distance to the projection ({result.settings['distance']}), logarithmic")
     axes.set_ylabel("share of the group, %")
-    handles, labels = axes.get_legend_handles_labels()
-    legend_outside(figure, dict(zip(labels, handles, strict=True)))
+    legend_outside(figure, drawn_in(axes))
     quieten(axes)
     return figure
 
@@ -129,8 +129,7 @@ def roc_curve(result: MetricResult) -> Figure:
     axes.plot(*place, "o", color=colour(1), clip_on=False, label="best threshold")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="generated taken for real",
              ylabel="real taken for real")  # fmt: skip
-    handles, labels = axes.get_legend_handles_labels()
-    legend_outside(figure, dict(zip(labels, handles, strict=True)), "below")
+    legend_outside(figure, drawn_in(axes), "below")
     quieten(axes)
     return figure
 

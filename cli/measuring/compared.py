@@ -10,7 +10,7 @@ from cli.measuring.saved import SavedModel
 from cli.measuring.work import Asked, claimed_results
 from cli.models import Model, open_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
-from cli.text import say
+from cli.text import listed, say
 from latentlab import distributed
 
 
@@ -50,7 +50,7 @@ def comparison_of(
         open_model(name, request.device, None, label)
         for name, label in zip(names, labels, strict=True)
     ]
-    title = f"{', '.join(labels[:-1])} and {labels[-1]}"
+    title = listed(labels)
     files = planned_files(len(models))
     Results(request, title, files)  # results of another run are told before anything is fetched
     settings = open_settings(counts, needs, request, models)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from cli.measuring.comparison import ComparisonSettings, Measured, measure, open_settings, tasks_of
 from cli.measuring.comparison_page import planned_files, write_comparison
 from cli.measuring.measured_folders import (
@@ -22,7 +24,7 @@ from cli.measuring.saved import SavedModel
 from cli.measuring.work import Asked, claimed_results
 from cli.models import Model, open_model, resolve_device
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
-from cli.text import plain_text, say
+from cli.text import listed, plain_text, say
 from latentlab import DataError, distributed
 from metrics.path_protocols import PROTOCOLS
 
@@ -64,7 +66,7 @@ def compare_folders(
     if not new:
         refuse_incomparable([(_place(model), model.results) for model in found])
     settings = _settings(found, new, chosen, needs, request) if new else None
-    title = f"{', '.join(titles[:-1])} and {titles[-1]}"
+    title = listed(titles)
     facts = {"folders": [plain_text(name) for name in read], **_facts(settings)}
     asked = Asked(
         {"folders": sorted(sha256 for sha256, _ in read.values()), **_identity(settings)},
@@ -100,6 +102,9 @@ def _settings(
     results = [result for model in found for result in model.results]
     counts = {METRICS[result.metric]: int(result.settings["n"]) for result in results}
     wanted = chosen.metrics or [name for name in chosen.defaults if name in counts]
+    for name, option in needs.lacking().items():
+        if name in wanted:
+            raise click.UsageError(f"To measure {name} as in the folders, give {option}.")
     samples = {name: chosen.samples.get(name, counts.get(name, chosen.defaults[name]))
                for name in wanted}  # fmt: skip
     protocols = tuple(name for name in PROTOCOLS if name in {*map(key, results)})

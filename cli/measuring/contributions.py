@@ -21,10 +21,11 @@ from cli.reports.plot_style import legend_outside, new_figure, quieten, save_fig
 from cli.reports.tables import write_table
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
-from latentlab import LatentError, OutputError, distributed
+from latentlab import LatentError, distributed
 from latentlab.files import is_file, sha256_of
 from latentlab.models import PREFIX, builtin_path
 from latentlab.networks.stylegan2_config import StyleGAN2Config
+from latentlab.training.log import read_log
 from latentlab.training.trainer import Trainer
 from metrics import contributions
 
@@ -207,13 +208,18 @@ def _add_legend(figure: Figure, sizes: list[int]) -> None:
     legend_outside(figure, drawn, "below")
 
 
+def has_shares(trainer: Trainer) -> bool:
+    """Whether the trained generator has a skip, whose shares are measured."""
+    generator = trainer.config.generator
+    return isinstance(generator, StyleGAN2Config) and generator.architecture == "skip"
+
+
 def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     """Measure a snapshot: add to contributions.csv and draw contributions.png, if it has a skip.
 
     Processes share the measuring, and the main one writes.
     """
-    generator = trainer.config.generator
-    if not isinstance(generator, StyleGAN2Config) or generator.architecture != "skip":
+    if not has_shares(trainer):
         return
     result = contributions(trainer.ema_generator, _SAMPLES, trainer.seed)
     if not distributed.is_main():
@@ -222,11 +228,7 @@ def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     frame = with_model(result.frame(), snapshot.name, sha256_of(snapshot), images=images)
     path = snapshot.with_name(TABLE)
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
-        try:
-            before = pd.read_csv(path)
-            before = before[before["images"] < images]
-        except (OSError, ValueError, KeyError) as error:
-            raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
-        frame = pd.concat([before, frame])
+        before = read_log(path)
+        frame = pd.concat([before[before["images"] < images], frame])
     write_table(frame, path)
     save_figure(snapshot.with_name(PLOT), over_training(frame))

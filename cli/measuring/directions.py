@@ -14,6 +14,7 @@ from cli.measuring.saved import SavedModel
 from cli.measuring.separability import OpenedClassifier, sha256_of_latents
 from cli.measuring.work import Asked, work_on
 from cli.models import Model
+from cli.options.completion import DIRECTIONS_FILE
 from cli.options.measuring import AttributesRequest, MeasuringRequest
 from cli.projecting.saved_latents import latents_of_seeds
 from cli.rendering.render import render_ws
@@ -31,7 +32,7 @@ from metrics.separability.boundaries import NO_PLANE, boundary_directions
 from metrics.separability.cautions import few
 from metrics.separability.classifiers import classify_samples, draw_latents
 
-NUMBERS, SHEET = "directions.safetensors", "directions.png"
+NUMBERS, SHEET = DIRECTIONS_FILE, "directions.png"
 FILES = [NUMBERS, SHEET]
 
 _UNIT_SAMPLES = 100_000  # of w, for the unit of boundaries

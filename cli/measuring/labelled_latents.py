@@ -147,7 +147,7 @@ def _of_one_layer(path: Path, rows: Rows, layer: int | None) -> NDArray[Any]:
 def _same_count(table: pd.DataFrame, count: int, where: Path) -> pd.DataFrame:
     if len(table) != count:
         raise DataError(
-            f"{where}: {counted(len(table), 'row')} for {count} latents; without names they are "
+            f"{where}: {counted(len(table), 'row')} for {count:,} latents; without names they are "
             "taken row by row, and must be as many"
         )
     return table

@@ -16,19 +16,14 @@ from latentlab.errors import shown
 from latentlab.files import is_file
 from latentlab.models import PREFIX
 from metrics import MetricResult
+from metrics.comparability import THE_SAME
 
-# What `latentlab compare` calls each metric, and which settings must be the same in all models.
+# What `latentlab compare` calls each metric.
 METRICS = MappingProxyType({
     "path_length": "ppl", "separability": "separability", "contributions": "contributions",
     "droplets": "droplets", "fidelity": "fidelity",
 })  # fmt: skip
-_THE_SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "path_length": ("distance", "epsilon", "noise", "seed"),
-    "separability": ("classifiers", "outputs", "dual", "seed"),
-    "contributions": ("seed",),
-    "droplets": ("threshold", "channel_share", "noise", "seed"),
-    "fidelity": ("data", "mirror", "features", "weights_sha256", "seed"),
-})  # fmt: skip
+_COUNTS = ("num_keep", "n", "reals")  # where they differ, it is said on the page
 
 
 @dataclass(frozen=True)
@@ -165,7 +160,9 @@ def refuse_incomparable(models: Sequence[tuple[str, Sequence[MetricResult]]]) ->
 
 
 def _settings(result: MetricResult) -> dict[str, Any]:
-    return {name: result.settings.get(name) for name in _THE_SAME[result.metric]}
+    """Return what must be the same in all models."""
+    names = [name for name in THE_SAME.get(result.metric, {}) if name not in _COUNTS]
+    return {name: result.settings.get(name) for name in (*names, "seed")}
 
 
 def reopened(found: FoundModel, label: str, device: str) -> Model | AbsentModel:

@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 
 from cli.models import Model
-from cli.text import counted, one_line
+from cli.text import colours_in_words, listed, one_line
 from latentlab.checkpoints.checkpoint import kind_in_words
 
 _DIGITS = 12  # of a SHA-256, that tell files apart
 _NOT_KNOWN = "not known"
 _DATA = MappingProxyType({"pictures": int, "fingerprint": str})  # what snapshots say of them
-_COLOURS = {1: "grey", 3: "colour"}
 
 
 def facts(model: Model) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def card(model: Model) -> tuple[str, list[tuple[str, str]]]:
     w = "no w" if known["w_dim"] is None else f"w {known['w_dim']}"
     lines = {
         "system": known["system"],
-        "pictures": f"{size}x{size}, {_COLOURS.get(channels, counted(channels, 'channel'))}",
+        "pictures": f"{size}x{size}, {colours_in_words(channels)}",
         "parameters": f"{known['parameters']:,}",
         "latents": f"z {known['z_dim']}, {w}",
         "labels": f"{known['labels']} classes" if known["labels"] else "none",
@@ -72,7 +71,7 @@ def doubts(models: Sequence[Model]) -> list[str]:
     if unknown:
         verb = "was" if len(unknown) == 1 else "were"
         return [
-            f"What {_listed(unknown)} {verb} trained on is not known: path lengths and "
+            f"What {listed(unknown)} {verb} trained on is not known: path lengths and "
             "separability depend on the pictures as well as on the system."
         ]
     known = [training_data(model) for model in models]
@@ -105,7 +104,3 @@ def _pictures(number: int | None) -> str:
 
 def _whole(number: int | None) -> str:
     return _NOT_KNOWN if number is None else f"{number:,}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -13,6 +13,7 @@ from cli.reports.plot_style import (
     QUIET,
     colours_of,
     draw_shares,
+    drawn_in,
     legend_outside,
     log_axis,
     log_edges,
@@ -84,8 +85,7 @@ def histogram(
     log_axis(axes, edges)
     axes.set_xlabel("path length (perceptual distance / epsilon²), logarithmic")
     axes.set_ylabel("share of paths, %")
-    handles, texts = axes.get_legend_handles_labels()
-    legend_outside(figure, dict(zip(texts, handles, strict=True)))
+    legend_outside(figure, drawn_in(axes))
     axes.set_title("dashed: mean without the lowest and highest percent", fontsize=9, color=QUIET)
     quieten(axes)
     return figure

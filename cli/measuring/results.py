@@ -22,7 +22,6 @@ from cli.running.announcement import open_first
 from cli.text import one_line, say
 from latentlab import OutputError, distributed
 from latentlab.images import save_picture
-from latentlab.version import __version__
 from metrics import MetricResult
 
 # Columns of the rows that the page says elsewhere, or that are for programs.
@@ -145,10 +144,8 @@ class Results:
                 self.table(name, rows)
         if PAGE in self._tables:
             self._add_numbers(rows)
-            self.page.section("How it was measured")
-            facts = [(key.replace("_", " "), _plain(value)) for key, value in settings.items()]
-            self.page.table(pd.DataFrame(facts, columns=["setting", "value"]))
-            self.page.write(self.file(PAGE), f"Made by latentlab {__version__}.")
+            self.page.settings("How it was measured", settings)
+            self.page.write(self.file(PAGE))
         if self._asked is not None:
             self.file(NAME)
         notes = [note for note in rows.get("note", pd.Series()).unique() if note]
@@ -178,13 +175,3 @@ class Results:
         pictures = [path for path in self._written if path.suffix == ".png"]
         page = [self.folder / PAGE] if self.request.html else []
         open_first([*page, *pictures, *self._written][0])
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return "; ".join(map(_plain, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
-    return "none" if value is None else str(value)

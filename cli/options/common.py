@@ -24,6 +24,8 @@ from cli.threads import ask_for_threads
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+AS_JSON = "latentlab.dry_run_as_json"  # of click's context: whether --json was given
+
 _OF_SEEDS = {  # options by their parameters
     "truncation_psi": "--truncation-psi",
     "psis": "--truncation-psi",
@@ -41,7 +43,6 @@ Perceptual distances:
   FILE                   TorchScript like NVIDIA's vgg16.pt
 
 """
-AS_JSON = "latentlab.dry_run_as_json"  # of click's context: whether --json was given
 _EXAMPLES = "\b\nExamples:"
 
 checkpoint_argument = click.argument("checkpoint", metavar="CKPT")

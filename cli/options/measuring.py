@@ -125,6 +125,14 @@ class ComparisonRequest:
     data: str | None
     weights: str | None
 
+    def lacking(self) -> dict[str, str]:
+        """Return the option that a metric cannot do without and that is not given, by metric."""
+        options = {
+            "separability": ("--classifier", self.classifiers),
+            "fidelity": ("--data", self.data),
+        }
+        return {metric: option for metric, (option, given) in options.items() if not given}
+
 
 def measuring_options(report: str = "report.csv", always_page: bool = False) -> Decorator:
     """Return the options of a MeasuringRequest, passed to the command as ``request``.

@@ -120,7 +120,7 @@ class PictureReport:
         """Write the table, other files about all pictures, and last the manifest."""
         files = {self.path.name: sha256_of(self.write())} | self.files()
         before = self.manifest()
-        if (before.get("settings"), before.get("files")) != (_as_json(self.facts), files):
+        if (before.get("settings"), before.get("files")) != (as_json(self.facts), files):
             write_manifest(self.layout.output, self.facts, files)
 
     def manifest(self) -> dict[str, Any]:
@@ -151,19 +151,19 @@ class PictureReport:
         if verb is not None and distributed.is_main():
             total = counted(len(rows), "picture")
             say(f"{len(rows) - len(notes)} of {total} {verb}; see {self.path}")
-            for file in self._pictures()[:1]:
+            for file in self.shown()[:1]:
                 open_first(file)
         diverged = any(row["status"] == "diverged" for row in rows)
         leave(notes, DIVERGED if diverged else PARTLY_BAD)
 
-    def _pictures(self) -> list[Path]:
-        """Return what shows each result best: the comparison, or its only picture."""
+    def shown(self) -> list[Path]:
+        """Return what shows the results best: of each the comparison, or its only picture."""
         shown = [(name, COMPARISON if COMPARISON in record.files else next(iter(record.files)))
                  for name, record in self.records.items() if record.files]  # fmt: skip
         return [self.layout.folder(name) / file for name, file in shown]
 
 
-def _as_json(facts: dict[str, Any]) -> Any:
+def as_json(facts: dict[str, Any]) -> Any:
     """Return settings as they come back from a manifest."""
     return json.loads(json.dumps(facts))
 

@@ -23,10 +23,9 @@ from latentlab.latents import save_noise, save_ws
 from latentlab.projection.quality import masked_quality, pixel_quality
 
 REPORT, RECORD = "report.csv", "projection.json"
-FILES = (
-    "projected_w.npz", "projected_noise.npz", "target.png", "projected.png", "comparison.png",
-    "history.csv",
-)  # fmt: skip
+W, NOISE, HISTORY = "projected_w.npz", "projected_noise.npz", "history.csv"
+TARGET, PROJECTED, COMPARISON = "target.png", "projected.png", "comparison.png"
+FILES = (W, NOISE, TARGET, PROJECTED, COMPARISON, HISTORY)
 ALIGNMENT = "alignment.json"  # of a face
 MASK = "mask.png"
 TUNED = "tuned.png"  # in the folder of a tuning
@@ -34,7 +33,7 @@ TUNED = "tuned.png"  # in the folder of a tuning
 _STAGE = ".tmp-"
 
 
-def projections_in(folder: Path, having: str = FILES[0]) -> list[Path]:
+def projections_in(folder: Path, having: str = W) -> list[Path]:
     """Return the folders of the pictures that `latentlab project` wrote into one, by name."""
     return [file.parent for file in sorted(folder.glob(f"[!.]*/{having}"))]
 

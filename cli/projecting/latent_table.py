@@ -1,8 +1,8 @@
-"""Latents of many pictures in one file, for other tools."""
+"""Latents of many pictures in one file: written for other tools, and read from them."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ _PICTURE = "picture"  # a column
 _ROW_GROUP = 1000
 _LONGEST = 2**15  # bytes of a picture's path
 _PARQUET = b"PAR1"  # how a file of it begins
+
+# Latents, the paths of their pictures, and what the file says of them.
+_Read = tuple[NDArray[np.float32], tuple[str, ...] | None, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def write_latents(path: Path, files: Mapping[str, Path], facts: Mapping[str, Any
             save_file({W_KEY: w}, temporary, {_KEY: json.dumps({**about, "pictures": pictures})})
 
 
-def _rows(files: Any, space: str) -> Iterator[NDArray[np.float32]]:
+def _rows(files: Iterable[Path], space: str) -> Iterator[NDArray[np.float32]]:
     for file in files:
         with np.load(file, allow_pickle=False) as arrays:
             ws = arrays[W_KEY][0]
@@ -123,9 +126,6 @@ def _write_parquet(
                                                   type=w_type)  # fmt: skip
             writer.write_table(pa.table([pa.array(names), w], schema=schema))
             group = []
-
-
-_Read = tuple[NDArray[np.float32], tuple[str, ...] | None, dict[str, Any]]
 
 
 def _about(text: str | bytes | None, path: Path) -> dict[str, Any]:

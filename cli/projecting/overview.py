@@ -11,13 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cli.projecting.files import FILES, MASK
+from cli.projecting.files import COMPARISON, MASK, PROJECTED, TARGET
 from cli.projecting.side_by_side import quality_lines
 from cli.reports.page import Group, Page
 from cli.reports.plot_style import colour, new_figure, quieten, save_figure
 from cli.reports.tables import short
-from cli.text import counted, plain_text
-from latentlab import ImageError, __version__
+from cli.text import counted
+from latentlab import ImageError
 from latentlab.images import read_picture
 
 PAGE, PLOT = "report.html", "distributions.png"
@@ -69,18 +69,16 @@ def write_overview(
                      "distance and more PSNR are better.")  # fmt: skip
     _add_pictures(page, output, worst_first, key)
     _add_failures(page, rows)
-    page.section("How it was projected")
-    told = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
-    page.table(pd.DataFrame(told, columns=["setting", "value"]))
-    page.write(files[0], f"Made by latentlab {__version__}.")
+    page.settings("How it was projected", facts)
+    page.write(files[0])
     return files
 
 
 def _lead(rows: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> list[str]:
     """Say how many were projected, and how well."""
     counts = pd.Series([row["status"] for row in rows], dtype=object).value_counts()
-    others = [f"{count} {status}" for status, count in counts.items() if status != "ok"]
-    done = f"{counts.get('ok', 0)} of {counted(len(rows), 'picture')} projected"
+    others = [f"{count:,} {status}" for status, count in counts.items() if status != "ok"]
+    done = f"{counts.get('ok', 0):,} of {counted(len(rows), 'picture')} projected"
     lines = [f"{'; '.join([done, ', '.join(others)]) if others else done}."]
     for name, title in (("distance", "Distance"), ("psnr", "PSNR in dB")):
         spreads = [_spread(frame[name]), _spread(frame[f"mask_{name}"])]
@@ -129,8 +127,8 @@ def _add_pictures(page: Page, output: Path, pictures: Sequence[Shown], key: str)
     shots = "Target, projection and mask" if where else "Target and projection"
     page.section("Pictures, the worst first", f"{shots}, ordered by distance{where}.")
     if len(pictures) > _MOST:
-        page.text(f"These are the {_MOST} worst of {len(pictures)}; the {len(pictures) - _MOST} "
-                  "closer ones are left out, and are in report.csv.")  # fmt: skip
+        left_out = f"{len(pictures) - _MOST:,} closer ones are left out, and are in report.csv"
+        page.text(f"These are the {_MOST} worst of {len(pictures):,}; the {left_out}.")
     page.gallery([_group(output, picture) for picture in pictures[:_MOST]])
 
 
@@ -141,13 +139,13 @@ def _group(output: Path, picture: Shown) -> Group:
         lines[0] += f", SSIM {row['ssim']:.3f}"
     if row["status"] != "ok":
         lines.append(str(row["status"]))
-    names = {"target": FILES[2], "projection": FILES[3], "mask": MASK}
+    names = {"target": TARGET, "projection": PROJECTED, "mask": MASK}
     there = {title: folder / name for title, name in names.items() if (folder / name).is_file()}
     try:
         shots = [(_thumbnail(file), title) for title, file in there.items()]
     except ImageError as error:
         shots, lines = [], [*lines, str(error)]
-    link = (folder / FILES[4]).relative_to(output)
+    link = (folder / COMPARISON).relative_to(output)
     return Group(picture.name, link, shots, lines)
 
 
@@ -170,10 +168,4 @@ def _add_failures(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     frame = pd.DataFrame(failed[:_MOST], columns=["picture", "status", "note"])
     page.table(frame.rename(columns={"note": "reason"}))
     if len(failed) > _MOST:
-        page.text(f"{len(failed) - _MOST} more are in report.csv.")
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else plain_text(value)
+        page.text(f"{len(failed) - _MOST:,} more are in report.csv.")

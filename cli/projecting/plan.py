@@ -61,15 +61,15 @@ def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]
     raise ImageError(first)
 
 
-def task_of(method: Method, plan: PicturePlan) -> Task:
-    """Return what is left to do, for those who ask how long it takes."""
+def task_of(method: Method, plan: PicturePlan, processes: int = 1) -> Task:
+    """Return what is left to do, and over how many processes it is spread."""
     space, steps = method.settings.space.upper(), method.settings.steps
     more = f" into {space}, {steps:,} steps each"
     return Task("Projecting", len(plan.left), "picture", method.g, steps, more, method.distance,
-                gradients=True, batch=method.batch)  # fmt: skip
+                gradients=True, batch=method.batch, processes=processes)  # fmt: skip
 
 
-def tell_plan(method: Method, plan: PicturePlan, report: PictureReport) -> None:
+def tell_plan(method: Method, plan: PicturePlan, report: PictureReport, processes: int = 1) -> None:
     """Print what a dry run has found: what would be projected, and what could not; report that."""
     if not distributed.is_main():
         return
@@ -84,9 +84,9 @@ def tell_plan(method: Method, plan: PicturePlan, report: PictureReport) -> None:
     names = [*FILES, RECORD, *([request.video] if request.video else [])]
     results = [layout.folder(job.name) / name for job in jobs for name in names]
     told = DryRun(
-        [replace(task_of(method, plan), count=len(jobs))], layout.output,
+        [replace(task_of(method, plan, processes), count=len(jobs))], layout.output,
         [*(layout.output / name for name in layout.reports), *results], method.facts["device"],
-        inputs=[f"{counted(len(jobs), 'picture')} left, {plan.done} done already"],
+        inputs=[f"{counted(len(jobs), 'picture')} left, {plan.done:,} done already"],
         refused=report.notes,
     )  # fmt: skip
     pictures = [plain_text(job.picture) for job in jobs]

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.pictures.plan import PicturePlan
-from cli.pictures.report import PictureReport
-from cli.projecting.files import FILES
+from cli.pictures.report import PictureReport, as_json
+from cli.projecting.files import W
 from cli.projecting.latent_table import write_latents
 from cli.projecting.overview import PAGE, PLOT, Shown, write_overview
 from latentlab import ImageError
@@ -33,10 +33,16 @@ class ProjectionReport(PictureReport):
         """The rows of what there is so far."""
         return [_renamed(row) for row in super().rows]
 
+    def shown(self) -> list[Path]:
+        """Return what shows the results best: the page where there is one, then each picture."""
+        page = self.layout.output / PAGE
+        drawn = PAGE in self.manifest().get("files", {}) and page.is_file()
+        return [page, *super().shown()] if drawn else super().shown()
+
     def files(self) -> dict[str, str]:
         """Write the latents of all pictures, and the page; returns the SHA-256 of all files."""
         output, records, files = self.layout.output, self.records, {}
-        saved = {r.source.path: self.layout.folder(n) / FILES[0] for n, r in records.items()}
+        saved = {r.source.path: self.layout.folder(n) / W for n, r in records.items()}
         if saved:
             write_latents(output / self._latents, saved, self.facts)
             files[self._latents] = sha256_of(output / self._latents)
@@ -46,12 +52,18 @@ class ProjectionReport(PictureReport):
         return files | super().files()
 
     def _overview(self) -> dict[str, str]:
-        """Draw the page where it is wanted, or one is there that has become out of date."""
-        output, before = self.layout.output, self.manifest().get("files", {})
-        if not self._page and PAGE not in before:
+        """Draw the page where it is wanted and none is there, or one that is out of date."""
+        output, manifest = self.layout.output, self.manifest()
+        before = manifest.get("files", {})
+        drawn = {name: before[name] for name in (PAGE, PLOT) if name in before}
+        if not self._page and PAGE not in drawn:
             return {}
-        if not self._page and before.get(self.path.name) == sha256_of(self.path):
-            return {name: before[name] for name in (PAGE, PLOT) if name in before}
+        # The same command again changes nothing, although a page has a date.
+        stays = all(_is(output / name, digest) for name, digest in drawn.items())
+        same = manifest.get("settings") == as_json(self.facts)
+        current = same and before.get(self.path.name) == sha256_of(self.path)
+        if PAGE in drawn and current and (stays or not self._page):
+            return drawn
         pictures = [
             Shown(
                 name or Path(record.source.path).stem,
@@ -62,6 +74,10 @@ class ProjectionReport(PictureReport):
         ]
         written = write_overview(output, pictures, self.rows, self.facts)
         return {file.name: sha256_of(file) for file in written}
+
+
+def _is(file: Path, digest: str) -> bool:
+    return file.is_file() and sha256_of(file) == digest
 
 
 def _renamed(row: dict[str, Any]) -> dict[str, Any]:

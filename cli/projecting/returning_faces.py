@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from cli.projecting.files import ALIGNMENT, FILES, TUNED, projections_in
+from cli.projecting.files import ALIGNMENT, PROJECTED, TUNED, projections_in
 from latentlab import DataError
 from latentlab.files import is_file
 
-_PROJECTED = FILES[3]
 _FRAME = re.compile(r"\d+_([+-].+)\.png")  # as `latentlab edit` calls them: 03_+1.5.png
 
 
@@ -59,13 +58,13 @@ class FaceChoice:
                 [] if is_file(home / self.name) else sorted(home.glob(f"*/{escape(self.name)}"))
             )
             return [_face(file, home) for file in inside] or [Face(home / self.name, home, "")]
-        for name in (_PROJECTED, TUNED):
+        for name in (PROJECTED, TUNED):
             if is_file(home / name):
                 return [_face(home / name, home)]
         frames = [frame for folder in sorted(home.iterdir()) for frame in _frames(folder, home)]
         if not frames:
             raise DataError(
-                f"{home}: holds no {_PROJECTED}, {TUNED} or frames of an edit; name its picture "
+                f"{home}: holds no {PROJECTED}, {TUNED} or frames of an edit; name its picture "
                 "with --face-file"
             )
         return self.among(frames, home)
@@ -151,7 +150,7 @@ def _face(file: Path, home: Path) -> Face:
     frame = _FRAME.fullmatch(file.name)
     folder = Path(os.path.abspath(file)).parent
     if folder == Path(os.path.abspath(home)):
-        return Face(file, home, "" if file.name == _PROJECTED else file.stem)
+        return Face(file, home, "" if file.name == PROJECTED else file.stem)
     if frame is None:
         return Face(file, home, f"{folder.name}-{file.stem}")
     return Face(file, home, f"{folder.name}_{frame[1]}", folder.name, frame[1])

@@ -44,8 +44,8 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
         worker = BatchWorker(method, plan.layout, search, bar)
         for i, batch in enumerate(distributed.share(batches)):
             # The other processes are about as far as the one that shows it.
-            together = batches[i * distributed.size() : (i + 1) * distributed.size()]
-            bar.rename(in_hand(plan, [job for each in together for job in each]))
+            at_once = batches[i * distributed.size() : (i + 1) * distributed.size()]
+            bar.rename(in_hand(plan, [job for each in at_once for job in each]))
             yield from worker.outcomes(batch)
             bar.move_to(min((i + 1) * distributed.size(), len(batches)) * steps)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cli.models import Model
 from cli.pictures.choice import distinct
-from cli.projecting.files import ALIGNMENT, FILES, projections_in
+from cli.projecting.files import ALIGNMENT, NOISE, W, projections_in
 from cli.projecting.latent_table import is_table, read_latents
 from cli.projecting.origin import UNKNOWN, Origin, check_origins, origin_of
 from cli.text import plain_text
@@ -29,7 +29,6 @@ from latentlab.tensor_files import Shape, npz_names, read_npz
 # Names of results beside the pictures'.
 _RESERVED = {"edits.csv", "frames.csv", "manifest.json", "grid", "truncation"}
 _TABLES = ("latents.safetensors", "latents.parquet")
-_W, NOISE = FILES[:2]
 _NPZ_BYTES, _TABLE_BYTES = 2**28, 2**31
 
 Shapes = Mapping[str, Sequence[Shape]]  # that each array may have, by its name
@@ -110,18 +109,23 @@ def latent_files(path: Path) -> list[LatentFile]:
     """
     if not path.is_dir():
         return [LatentFile(path, None, path.stem)]
-    folders = [path] if (path / _W).is_file() else projections_in(path)
+    folders = [path] if (path / W).is_file() else projections_in(path)
     if folders:
         names = [folder.resolve().name or "picture" for folder in folders]
         pairs = zip(folders, names, strict=True)
-        return [LatentFile(folder / _W, folder / NOISE, name) for folder, name in pairs]
+        return [LatentFile(folder / W, folder / NOISE, name) for folder, name in pairs]
     for table in (path / name for name in _TABLES):
         if table.is_file():
             return [LatentFile(table, None, table.stem)]
     raise LatentError(
-        f"{path}: holds neither {_W} nor NAME/{_W} nor {' nor '.join(_TABLES)}, as `latentlab "
+        f"{path}: holds neither {W} nor NAME/{W} nor {' nor '.join(_TABLES)}, as `latentlab "
         "project` writes"
     )
+
+
+def has_names(path: Path) -> bool:
+    """Whether the latents at a path have names: a row of an .npz file has none."""
+    return path.is_dir() or is_table(path)
 
 
 def read_rows(path: Path, shapes: Shapes, use: str = "", max_bytes: int | None = None) -> Rows:

@@ -9,7 +9,9 @@ from cli.pictures.plan import Job, Layout, PicturePlan
 from cli.pictures.report import Outcome
 from cli.projecting.files import remove_stages
 from cli.projecting.method import Method, open_method
+from cli.projecting.plan import task_of
 from cli.projecting.run import BatchWorker, pictures_of, project_pictures
+from cli.running.announcement import announce
 from cli.running.progress import DistantBar, ProgressBar
 from cli.running.workers import Step, spread
 from cli.threads import spare_cpus
@@ -47,6 +49,7 @@ def project_in_processes(
         yield from project_pictures(method, plan)
         return
     remove_stages(plan.layout.output)
+    announce([task_of(method, plan, count)], method.facts["device"])
     batches, steps = plan.batches(method.batch), method.settings.steps
     pictures = [job.picture for batch in batches for job in batch]
     arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)

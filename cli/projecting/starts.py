@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from cli.models import Model
+from cli.projecting.files import NOISE, W
 from cli.projecting.origin import Origin, check_origins, origin_of
-from cli.projecting.saved_latents import NOISE, LatentFile, latent_files, ws_of
+from cli.projecting.saved_latents import LatentFile, latent_files, ws_of
 from latentlab import ImageError, LatentError
 from latentlab.latents import load_noise
 from latentlab.projection.start import ProjectionStart
@@ -60,7 +61,7 @@ class SavedStarts:
                 return ProjectionStart(self._row(picture))
             file = self._for_all or self._by_name.get(name)
             if file is None:
-                raise LatentError(f"{self._path / name / 'projected_w.npz'}: no such file")
+                raise LatentError(f"{self._path / name / W}: no such file")
             return self._read(file)
         except LatentError as error:
             message = f"no start for {name}: {error.message}"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cli.models import Model, open_distance, open_model
 from cli.options.projection import TuningRequest
-from cli.projecting.files import ALIGNMENT, MASK, TUNED, carry_alignment
+from cli.projecting.files import ALIGNMENT, COMPARISON, MASK, TARGET, TUNED, carry_alignment
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.dry_run import DryRun, tell_dry_run
@@ -31,9 +31,6 @@ from latentlab.projection.quality import masked_quality, pixel_quality
 from latentlab.projection.search import render
 
 TUNING, REPORT = "tuning.safetensors", "report.csv"
-COMPARISON = "comparison.png"
-
-_TARGET = "target.png"
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def _read_pivots(folders: Sequence[Path], model: Model, any_checkpoint: bool) ->
     g, pivots = model.g, []
     for latent in read_saved(folders, model, any_checkpoint=any_checkpoint):
         folder = (latent.noise_file or latent.file or Path()).parent
-        target = load_image(folder / _TARGET, g.resolution, g.channels, crop="none", max_upscale=1)
+        target = load_image(folder / TARGET, g.resolution, g.channels, crop="none", max_upscale=1)
         mask = load_mask(folder / MASK, g.resolution) if (folder / MASK).is_file() else None
         pivots.append(Pivot(latent, latent.noise(g) or [], target, mask))
     return pivots

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import Model
+from cli.options.completion import DIRECTIONS_FILE
 from cli.options.rendering import RenderingRequest
 from cli.projecting.files import ALIGNMENT, carry_alignment
 from cli.projecting.origin import Origin, check_origins
@@ -32,7 +33,6 @@ from latentlab.latents import save_ws
 from latentlab.video.writer import video_writer
 
 TABLE, LATENTS = "edits.csv", "w.npz"
-DIRECTIONS = "directions.safetensors"  # in a folder of `latentlab directions`
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
@@ -89,7 +89,7 @@ def read_directions(path: Path, model: Model, any_checkpoint: bool) -> tuple[Pat
     Raises:
         LatentError: If they cannot be read, do not fit, or were found in another checkpoint.
     """
-    file = path / DIRECTIONS if path.is_dir() else path
+    file = path / DIRECTIONS_FILE if path.is_dir() else path
     found = load_directions(file, model.g.w_dim)
     origin = Origin.of({**found.settings, "sha256": found.sha256})
     check_origins({file: origin}, model, any_checkpoint)

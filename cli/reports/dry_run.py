@@ -13,7 +13,7 @@ import torch
 from cli.options.common import AS_JSON
 from cli.running.announcement import place_in_words
 from cli.running.estimates import Estimate, Task, duration, estimate, size
-from cli.text import counted, plain_text, tell
+from cli.text import counted, plain_text, setting_in_words, tell
 from latentlab.perceptual import fetched_for
 
 _WIDTH, _INDENT = 100, 12  # of lines, and of what stands in their first column
@@ -54,6 +54,11 @@ class DryRun:
         most = max(guess.memory for guess in guesses)
         return Estimate(sum(guess.seconds for guess in guesses), most)
 
+    @property
+    def processes(self) -> int:
+        """How many processes the command would start; 1 stands for none."""
+        return max((task.processes for task in self.tasks), default=1)
+
     def missing(self) -> list[str]:
         """Return what is not on this machine yet and would be fetched."""
         distances = [task.distance.name for task in self.tasks if task.distance is not None]
@@ -91,12 +96,12 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
         ("work", [task.text for task in plan.tasks]),
         ("models", plan.models),
         ("inputs", [*plan.inputs, *(f"refused: {each}" for each in plan.refused)]),
-        ("device", [place_in_words(plan.device)]),
+        ("device", [place_in_words(plan.device, plan.processes)]),
         ("time", [duration(guess.seconds) + _without(plan)] if guess else []),
         (what, [size(guess.memory)] if guess else []),
         ("output", _output(plan)),
         ("missing", plan.missing()),
-        ("settings", [f"{name.replace('_', ' ')}: {_shown(value)}"
+        ("settings", [f"{name.replace('_', ' ')}: {setting_in_words(value, _NAMED)}"
                       for name, value in settings.items()
                       if name != "models" or not plan.models]),
     ]  # fmt: skip
@@ -133,17 +138,3 @@ def _output(plan: DryRun) -> list[str]:
         already = f", {there} there already" if there else ""
         lines.append(f"  and {counted(len(plan.files) - _NAMED, 'more file')}{already}")
     return lines
-
-
-def _shown(value: Any) -> str:
-    """Write a setting for a person."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key} {_shown(each)}" for key, each in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        more = f" and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
-        return ", ".join(_shown(each) for each in value[:_NAMED]) + more or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "none" if value is None else plain_text(value)

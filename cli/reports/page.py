@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,7 +14,9 @@ from PIL import Image
 
 from cli.reports.tables import short
 from cli.running.invocation import current_command, current_date
+from cli.text import setting_in_words
 from latentlab.files import atomic_write
+from latentlab.version import __version__
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MISSING = "\u2013"  # an en dash
@@ -107,6 +109,13 @@ class Page:
         wide = len(head) >= _WIDE
         self._add("table", head=head, body=body, caption=caption, wide=wide)
 
+    def settings(self, title: str, settings: Mapping[str, Any]) -> None:
+        """Begin a section with a table of settings by their names."""
+        self.section(title)
+        rows = [(name.replace("_", " "), setting_in_words(value))
+                for name, value in settings.items()]  # fmt: skip
+        self.table(pd.DataFrame(rows, columns=["setting", "value"]))
+
     def picture(self, path: Path, caption: str, alt: str = "") -> None:
         """Add a PNG file, inside the page; small ones at their own size.
 
@@ -118,7 +127,7 @@ class Page:
         self._add("picture", src=_embedded(path.read_bytes()), caption=caption, alt=alt or caption,
                   width=round(width * scale), height=round(height * scale))  # fmt: skip
 
-    def write(self, path: Path, footer: str) -> None:
+    def write(self, path: Path, footer: str = f"Made by latentlab {__version__}.") -> None:
         """Write the page with the date and the command line at its end, whole or not at all."""
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

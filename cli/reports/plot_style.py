@@ -89,6 +89,12 @@ def legend_outside(
     figure.legend([*drawn.values()], labels, frameon=False, loc=place, ncols=columns)
 
 
+def drawn_in(axes: Axes) -> dict[str, Artist]:
+    """Return what axes hold, by its label."""
+    artists, labels = axes.get_legend_handles_labels()
+    return dict(zip(labels, artists, strict=True))
+
+
 def shades(count: int) -> list[tuple[float, float, float, float]]:
     """Return colours from dark to light for an ordered series such as resolutions."""
     scale = mpl.colormaps["viridis"]

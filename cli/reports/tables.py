@@ -16,10 +16,9 @@ from latentlab.files import atomic_write, sha256_of
 
 MANIFEST = "manifest.json"
 
-# Where four significant digits would leave out some before the point, and where they are too many.
 _ELSEWHERE = "give another `output`"
+# Where four significant digits would leave out some before the point, and where they are too many.
 _WHOLE_FROM, _EXPONENT_FROM = 1e4, 1e9
-
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-import torch
-
-from cli.text import counted, plain_text
-from latentlab import distributed
+from cli.running.announcement import place_in_words, time_of
+from cli.running.estimates import Task
+from cli.text import colours_in_words, counted, plain_text
+from latentlab.checkpoints.assemble import build_network
 from latentlab.datasets import Dataset
+from latentlab.networks.generator import ImageGenerator
 from latentlab.training.config import TrainingConfig
 from latentlab.training.trainer import Trainer
 
-_COLOURS = {1: "grey", 3: "colour"}
+# Of the generator with derivatives, that take as long as the discriminator's part as well: both
+# networks are about as large, and the discriminator sees real pictures, too.
+_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,26 @@ class TrainingRun:
         """Say what is trained on what, on which device, and where it begins."""
         config = config_in_words(self.config_name, trainer.config)
         origin = "" if self.origin is None else f", from {plain_text(self.origin)}"
+        guess = time_of([self.task(trainer)])
         return [
-            f"{plain_text(self.data)}: {data_in_words(trainer.dataset)}.",
+            f"{self.data_line(trainer)}.",
             f"Training {config}{origin}, batch {batch_in_words(trainer.config)}, on "
-            f"{place_in_words(self.place)}.",
+            f"{place_in_words(self.place)}{'' if guess is None else f': {guess}'}.",
             self.begins(trainer.images_seen),
         ]
+
+    def data_line(self, trainer: Trainer) -> str:
+        """Say what the data is: "photos.zip: 70,000 pictures, 256x256, colour, no labels"."""
+        return f"{plain_text(self.data)}: {data_in_words(trainer.dataset)}"
+
+    def task(self, trainer: Trainer) -> Task:
+        """Return what is left to do; how long it takes is judged by a grown generator alone."""
+        config = config_in_words(self.config_name, trainer.config)
+        left = max(self.total - trainer.images_seen, 0)
+        g = cast(ImageGenerator, build_network(trainer.config.generator)).to(trainer.device)
+        more = f" to be shown, batch {batch_in_words(trainer.config)}"
+        return Task(f"Training {config}:", left, "picture", g, _PASSES, more, gradients=True,
+                    batch=trainer.config.batch)  # fmt: skip
 
     def begins(self, images: int) -> str:
         """Say where the run begins."""
@@ -85,9 +103,8 @@ def data_in_words(dataset: Dataset) -> str:
     """Say what a training set is."""
     size = f"{dataset.resolution}x{dataset.resolution}"
     labels = f"labels of length {dataset.c_dim}" if dataset.c_dim else "no labels"
-    count = len(dataset)
-    pictures = f"{count:,} picture{'s' * (count != 1)}"
-    return f"{pictures}, {size}, {_COLOURS.get(dataset.channels, dataset.channels)}, {labels}"
+    pictures = counted(len(dataset), "picture")
+    return f"{pictures}, {size}, {colours_in_words(dataset.channels)}, {labels}"
 
 
 def config_in_words(name: str, config: TrainingConfig) -> str:
@@ -98,11 +115,3 @@ def config_in_words(name: str, config: TrainingConfig) -> str:
 def batch_in_words(config: TrainingConfig) -> str:
     """Say how many pictures a step takes; growing networks take fewer as they grow."""
     return " to ".join(map(str, sorted({min(config.batches()), max(config.batches())})))
-
-
-def place_in_words(place: str) -> str:
-    """Say where something is computed: "cpu with 2 threads"."""
-    if torch.device(place).type == "cpu":
-        place = f"{place} with {counted(torch.get_num_threads(), 'thread')}"
-    processes = distributed.size()
-    return place if processes == 1 else f"{processes} processes, each on {place}"

@@ -13,7 +13,7 @@ from PIL import Image
 from cli.reports.page import Page
 from cli.reports.plot_style import colour, new_figure, quieten, save_figure
 from cli.reports.training import TrainingRun, kimg
-from latentlab import ImageError, __version__
+from latentlab import ImageError
 from latentlab.images import read_picture
 from latentlab.training.log import LOG_FILE, read_log
 from latentlab.training.run import GRID_SIDE
@@ -21,6 +21,7 @@ from latentlab.training.trainer import Trainer
 
 PLOT = "contributions.png"  # of cli/measuring/contributions.py
 PAGE, CURVES, FAKES = "report.html", "losses.png", "fakes.png"
+FILES = (LOG_FILE, PAGE, CURVES, FAKES)  # that every run has from its first snapshot on
 
 _PANELS = {  # what is drawn together; anything else has axes of its own
     "losses": ("g_loss", "d_loss"),
@@ -61,10 +62,8 @@ def write_training_page(trainer: Trainer, run: TrainingRun) -> Path:
     if shares.exists():
         page.section("Share of each resolution")
         page.picture(shares, "Of the output of the averaged generator, as in contributions.csv.")
-    page.section("Settings")
-    facts = run.facts(trainer)
-    page.table(pd.DataFrame({"setting": list(facts), "value": list(facts.values())}))
-    page.write(folder / PAGE, f"Made by latentlab {__version__}.")
+    page.settings("Settings", run.facts(trainer))
+    page.write(folder / PAGE)
     return folder / PAGE
 
 

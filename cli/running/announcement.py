@@ -32,7 +32,8 @@ def announce(tasks: Sequence[Task], device: torch.device | str, text: str | None
     pictures = sum(task.pictures * task.count for task in tasks if task.g is not None)
     guess = time_of(tasks) if pictures >= _MANY else None
     what = text or "; ".join(dict.fromkeys(task.text for task in tasks))
-    say(f"{what}, on {place_in_words(device)}{'' if guess is None else f': {guess}'}.")
+    where = place_in_words(device, max(task.processes for task in tasks))
+    say(f"{what}, on {where}{'' if guess is None else f': {guess}'}.")
 
 
 def time_of(tasks: Sequence[Task]) -> str | None:
@@ -41,15 +42,20 @@ def time_of(tasks: Sequence[Task]) -> str | None:
     return duration(sum(guess.seconds for guess in guesses)) if guesses else None
 
 
-def place_in_words(device: torch.device | str) -> str:
-    """Say where something is computed: "cpu with 2 threads", "cuda:0 (NVIDIA H200)"."""
+def place_in_words(device: torch.device | str, started: int = 1) -> str:
+    """Say where something is computed: "cpu with 2 threads", "cuda:0 (NVIDIA H200)".
+
+    Args:
+        device: Where.
+        started: Processes that this one starts for it, unless torchrun has started them.
+    """
     place = torch.device(device)
     text = str(device)
     if place.type == "cpu":
         text += f" with {counted(torch.get_num_threads(), 'thread')}"
     elif place.type == "cuda":
         text += f" ({torch.cuda.get_device_name(place)})"
-    processes = distributed.size()
+    processes = max(distributed.size(), started)
     return f"{processes} processes, each on {text}" if processes > 1 else text
 
 

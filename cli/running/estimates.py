@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cli.text import counted
 from latentlab import distributed
 from latentlab.networks.generator import ImageGenerator
 from latentlab.numerics import full_precision
@@ -34,6 +35,7 @@ class Task:
         distance: Looks at all of them; None where nothing does.
         gradients: Whether derivatives are taken.
         batch: Pictures at once.
+        processes: That this one starts to share the work; 1 for none.
     """
 
     verb: str
@@ -45,11 +47,12 @@ class Task:
     distance: PerceptualDistance | None = None
     gradients: bool = False
     batch: int = 1
+    processes: int = 1
 
     @property
     def text(self) -> str:
         """The work in words: "Projecting 40 pictures into W, 1,000 steps each"."""
-        return f"{self.verb} {self.count:,} {self.noun}{'s' * (self.count != 1)}{self.more}"
+        return f"{self.verb} {counted(self.count, self.noun)}{self.more}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Estimate:
 def estimate(task: Task) -> Estimate | None:
     """Judge a task by one of its pictures, and by a batch where that is quick.
 
-    Processes that torchrun started share the work.
+    Processes that torchrun or the task starts share the work.
 
     Returns:
         What to expect, right to a factor of a few; None where no pictures are made.
@@ -77,8 +80,10 @@ def estimate(task: Task) -> Estimate | None:
         share = _timed(lambda: run(batch))[0] / batch
         if share * batch < _QUICK:
             share = min(share, _timed(lambda: run(batch))[0] / batch)
-    seconds = share * task.pictures * task.count / distributed.size()
-    return Estimate(seconds, _used(task.g.device) + held * max(task.batch - batch, 0))
+    seconds = share * task.pictures * task.count / (distributed.size() * task.processes)
+    memory = _used(task.g.device) + held * max(task.batch - batch, 0)
+    # One that starts others has opened the networks as well.
+    return Estimate(seconds, memory * (task.processes + (task.processes > 1)))
 
 
 def duration(seconds: float) -> str:

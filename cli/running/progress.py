@@ -4,7 +4,9 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
+
+from cli.text import say
 
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
 _LINE = "{desc}: {percentage:.0f}% ({n_fmt} of {total_fmt}; {elapsed} gone, {remaining} left)"
@@ -16,11 +18,10 @@ class ProgressBar:
     def __init__(self, total: int, label: str, unit: str, hidden: bool = False) -> None:
         from tqdm import tqdm
 
-        moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         look: dict[str, Any] = (
-            {"file": sys.stderr, "mininterval": 0.2, "dynamic_ncols": True} if moving else
+            {"file": sys.stderr, "mininterval": 0.2, "dynamic_ncols": True} if can_move() else
             # In a file or pipe, a line every half minute is enough.
-            {"file": _Lines(sys.stderr), "mininterval": 30.0,  "position": 0,
+            {"file": Lines(), "mininterval": 30.0, "position": 0,
              "bar_format": f"{_LINE}{{postfix}}"}
         )  # fmt: skip
         self._at = 0
@@ -28,7 +29,7 @@ class ProgressBar:
 
     def rename(self, label: str) -> None:
         """Say from now on what is being done."""
-        self._bar.set_description(label, refresh=False)
+        self._bar.set_description_str(label, refresh=False)
 
     def advance(self, count: int = 1, **numbers: float) -> None:
         """Move on by ``count`` and show the numbers."""
@@ -62,18 +63,25 @@ class DistantBar(ProgressBar):
             self._tell(numbers)
 
 
-class _Lines:
-    """A stream that gets a whole line for each state of a bar, without what steers a terminal."""
+def can_move() -> bool:
+    """Whether stderr is a terminal on which a bar can move."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
+
+class Lines:
+    """A file for tqdm: stderr gets each state of a bar once, as a whole line of plain text."""
+
+    encoding = "ascii"  # in which tqdm draws
+
+    def __init__(self) -> None:
         self._last = ""
 
     def write(self, text: str) -> None:
+        """Write what a line is replaced with as a line, without what steers a terminal."""
         line = _STEERING.sub("", text).strip()
         if line and line != self._last:
-            self._stream.write(f"{line}\n")
+            say(line)
             self._last = line
 
     def flush(self) -> None:
-        self._stream.flush()
+        """Nothing is kept back."""

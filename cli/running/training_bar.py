@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cli.text import say
+from cli.running.progress import Lines, can_move
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -31,10 +31,10 @@ class TrainingBar:
 
     def begin(self, images: int) -> None:
         """Show the bar at its beginning; the time left counts from there."""
-        terminal = sys.stderr.isatty()
+        terminal = can_move()
         self._bar = _kimg_bar()(
             total=self._total, initial=images, disable=self._hidden, dynamic_ncols=terminal,
-            file=sys.stderr if terminal else _Lines(),
+            file=sys.stderr if terminal else Lines(),
             mininterval=_PAUSE if terminal else _QUIET_PAUSE,
             maxinterval=_LONGEST if terminal else _QUIET_PAUSE,
             bar_format=_TEXT.replace("{gauge}", "|{bar}|" if terminal else ""),
@@ -61,25 +61,6 @@ def in_kimg(images: int, total: int) -> str:
     """Write a place in a run: "640.3/25000.0 kimg"; of short runs all digits."""
     digits = 1 if total >= 1000 else 3
     return f"{images / 1000:.{digits}f}/{total / 1000:.{digits}f} kimg"
-
-
-class _Lines:
-    """A file to write a bar to that has no way back: whole lines on stderr, each once."""
-
-    encoding = "ascii"
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def write(self, text: str) -> None:
-        """Write what a line is replaced with as a line."""
-        line = text.replace("\r", "").strip()
-        if line and line != self._last:
-            say(line)
-            self._last = line
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
 
 
 def _kimg_bar() -> "type[tqdm[Any]]":

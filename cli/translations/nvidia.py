@@ -62,7 +62,7 @@ OPTIONS: Mapping[str, Mapping[str, Rule]] = {
     "ppl": {"--metrics": to("--protocol")},
     "train": {
         "--data-dir": to("--data"), "--cfg": rules.config, "--config": rules.config,
-        "--cond": flag("--labels"), "--mirror": flag("--mirror"),
+        "--cond": flag("--conditional"), "--mirror": flag("--mirror"),
         "--mirror-augment": flag("--mirror"), "--total-kimg": to("--kimg"),
         "--snap": rules.snapshots, "--tick": rules.tick, "--resume": rules.resume,
         "--glr": to("--learning-rate"), "--gpus": rules.processes, "--num-gpus": rules.processes,

@@ -106,7 +106,7 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> "pd.DataFrame":
-    """Read a log.
+    """Read a log, or another table of a run with one row for a number of images.
 
     Raises:
         OutputError: If it is no table with a column ``images``.

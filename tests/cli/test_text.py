@@ -4,7 +4,18 @@ import sys
 import click
 import pytest
 
-from cli.text import distinct_names, number_ranges, one_line, say_held, say_soon, tell
+from cli.text import (
+    colours_in_words,
+    counted,
+    distinct_names,
+    listed,
+    number_ranges,
+    one_line,
+    say_held,
+    say_soon,
+    setting_in_words,
+    tell,
+)
 
 
 @pytest.mark.parametrize(("numbers", "text"), [
@@ -61,3 +72,26 @@ def test_a_log_is_told_once_the_work_begins(capsys):
 ])  # fmt: skip
 def test_names_have_as_few_folders_as_tell_them_apart(paths, names):
     assert distinct_names(paths) == names
+
+
+def test_things_are_counted_and_named():
+    assert [counted(n, "picture") for n in (0, 1, 2000)] == [
+        "0 pictures", "1 picture", "2,000 pictures",
+    ]  # fmt: skip
+    assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+    assert [colours_in_words(n) for n in (1, 3, 4)] == ["grey", "colour", "4 channels"]
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (None, "none"), (True, "yes"), (False, "no"), (1e-5, "1e-05"), (3, "3"), ("a_b", "a_b"),
+    ([], "none"), ({}, "none"), ([1, 2.5], "1, 2.5"), ({"ppl": 8, "ls": None}, "ppl 8, ls none"),
+    ({"coarse": (0, 1), "fine": [8]}, "coarse 0, 1; fine 8"),
+    ([{"name": "a", "kind": "b"}, {"name": "c"}], "name a, kind b; name c"),
+])  # fmt: skip
+def test_settings_are_written_for_people(value, text):
+    assert setting_in_words(value) == text
+
+
+def test_of_long_lists_the_first_are_named():
+    assert setting_in_words(list(range(2000)), 2) == "0, 1 and 1,998 more"
+    assert setting_in_words({"seeds": [1, 2, 3]}, 2) == "seeds 1, 2 and 1 more"

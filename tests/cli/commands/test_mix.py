@@ -75,12 +75,12 @@ def place_of(sheet, picture):
     """Return (top, left) of the one place where a picture stands in a sheet."""
     height, width = picture.shape[:2]
     places = sheet.shape[0] - height + 1, sheet.shape[1] - width + 1
-    fits = np.ones(places, bool)
+    found = np.argwhere(np.ones(places, bool))
     for y in range(0, height, 8):
         for x in range(0, width, 8):
-            part = sheet[y : y + places[0], x : x + places[1]]
-            fits &= (part == picture[y, x]).reshape(*places, -1).all(axis=2)
-    ((top, left),) = np.argwhere(fits).tolist()
+            part = sheet[found[:, 0] + y, found[:, 1] + x]
+            found = found[(part == picture[y, x]).reshape(len(found), -1).all(axis=1)]
+    ((top, left),) = found.tolist()
     assert np.array_equal(sheet[top : top + height, left : left + width], picture)
     return top, left
 

@@ -45,7 +45,7 @@ def test_the_first_lines_say_what_is_trained_and_where_it_begins(tmp_path):
     assert begun[:4] == [
         "Opening builtin:digits ...",
         "builtin:digits: 1,498 pictures, 32x32, grey, no labels.",
-        "Training stylegan2-small, batch 8, on cpu with 1 thread.",
+        "Training stylegan2-small, batch 8, on cpu with 1 thread: a few seconds.",
         f"Beginning at picture 0 of 0.016 kimg, in {tmp_path}.",
     ]
     assert begun[-1] == f"Open {tmp_path / 'report.html'}"
@@ -80,6 +80,20 @@ def test_dry_run_prints_the_settings_and_writes_nothing(tmp_path):
     assert (settings["r1_gamma"], settings["learning_rate"]) == (3.0, 0.001)
     assert settings["pictures"] == 1498
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_goes_on_where_the_run_is_and_refuses_what_the_run_would(tmp_path):
+    config = ["--config", "progan-small"]
+    assert train(tmp_path, *config, "--kimg", "0.008").exit_code == 0
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    plan = train(tmp_path, *config, "--kimg", "0.024", "--dry-run").stdout
+    assert "Training progan-small (growing): 16 pictures to be shown" in plan
+    assert "Continuing from snapshot 0.008 (0.008 kimg of 0.024)." in plan
+    assert "  report.html, there already\n" in plan
+    assert "contributions" not in plan  # no generator of this kind has shares
+    refused = train(tmp_path, *config, "--kimg", "0.024", "--dry-run", "--seed", "1")
+    assert (refused.exit_code, "seed: 0 there, 1 here" in refused.stderr) == (2, True)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_a_folder_of_pictures_is_cropped_to_the_resolution(tmp_path):

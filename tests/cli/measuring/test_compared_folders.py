@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import latentlab
+from cli.commands.compare import SAMPLES
 from cli.main import main
+from cli.measuring.measured_folders import METRICS
 from metrics import sampling
 
 A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"
@@ -44,6 +46,16 @@ def nothing_is_computed(monkeypatch):
     monkeypatch.setattr(sampling, "_computed", lambda *_: pytest.fail("a sample was computed"))
 
 
+@pytest.fixture(scope="module")
+def compared(folders):
+    """What compare has made of all these folders, without computing a sample."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "_computed", lambda *_: pytest.fail("a sample was computed"))
+        done = run("compare", *both(folders, "ppl", "ls", "drops"), "-o", folders / "compared")
+    assert done.exit_code == 0, done.stderr
+    return folders / "compared"
+
+
 def names_in(folder):
     return {path.name for path in folder.iterdir()}
 
@@ -52,12 +64,11 @@ def both(folders, *metrics):
     return [folders / f"{metric}-{name}" for metric in metrics for name in "ab"]
 
 
-def test_folders_give_the_page_of_the_checkpoints_without_measuring(
-    folders, tmp_path, nothing_is_computed, monkeypatch
-):
-    done = run("compare", *both(folders, "ppl", "ls", "drops"), "-o", tmp_path / "out")
-    assert done.exit_code == 0, done.stderr
-    monkeypatch.undo()
+def test_each_metric_that_is_measured_is_known_in_folders():
+    assert {*METRICS.values()} == {*SAMPLES}
+
+
+def test_folders_give_the_page_of_the_checkpoints_without_measuring(folders, compared, tmp_path):
     options = ("--samples", "ppl=40,separability=80,droplets=8", "--metric", "ppl",
                "--metric", "separability", "--metric", "droplets")  # fmt: skip
     fresh = run("compare", folders / "a.safetensors", folders / "b.safetensors", *DISTANCE,
@@ -65,24 +76,22 @@ def test_folders_give_the_page_of_the_checkpoints_without_measuring(
     assert fresh.exit_code == 0, fresh.stderr
     for name in ("differences.csv", "models.csv", "path_lengths.csv", "attributes.csv",
                  "detections.csv", "samples.png", "path_lengths.png"):  # fmt: skip
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
-    a, b = (pd.read_csv(tmp_path / each / "report.csv") for each in ("out", "fresh"))
+        assert (compared / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    a, b = (pd.read_csv(each / "report.csv") for each in (compared, tmp_path / "fresh"))
     assert a["value"].tolist() == b["value"].tolist()
-    assert names_in(tmp_path / "out") == names_in(tmp_path / "fresh")
+    assert names_in(compared) == names_in(tmp_path / "fresh")
 
 
-def test_the_tables_behind_the_plots_are_listed(folders, tmp_path):
-    out = tmp_path / "out"
-    assert run("compare", *both(folders, "ppl", "ls", "drops"), "-o", out).exit_code == 0
-    listed = json.loads((out / "manifest.json").read_text())["files"]
+def test_the_tables_behind_the_plots_are_listed(folders, compared):
+    listed = json.loads((compared / "manifest.json").read_text())["files"]
     assert {"path_lengths.csv", "attributes.csv", "detections.csv"} <= set(listed)
-    lengths = pd.read_csv(out / "path_lengths.csv")
+    lengths = pd.read_csv(compared / "path_lengths.csv")
     for name in "ab":
         mine = lengths[lengths["model"] == f"{name}.safetensors"]
         alone = pd.read_csv(folders / f"ppl-{name}" / "path_lengths.csv")
         assert mine["path_length"].tolist() == alone["path_length"].tolist()
         assert (mine["protocol"] == "ppl2_wend").all()
-    attributes = pd.read_csv(out / "attributes.csv")
+    attributes = pd.read_csv(compared / "attributes.csv")
     assert attributes.groupby("model")["attribute"].nunique().tolist() == [10, 10]
 
 
@@ -131,9 +140,7 @@ def test_without_the_checkpoint_the_numbers_are_compared_and_the_rest_is_said(fo
 @pytest.mark.parametrize(("change", "words"), [
     (("--seed", "3"), "seed 0 (not 3)"), (("--noise", "const"), "noise random (not const)"),
 ])  # fmt: skip
-def test_what_was_measured_otherwise_is_refused_by_name(
-    folders, tmp_path, change, words, monkeypatch
-):
+def test_what_was_measured_otherwise_is_refused_by_name(folders, tmp_path, change, words):
     other = measured(tmp_path / "o", folders / "b.safetensors", "ppl", *DISTANCE,
                      "--samples", 8, *change)  # fmt: skip
     done = run("compare", folders / "ppl-a", other, "-o", tmp_path / "out")
@@ -151,9 +158,10 @@ def test_a_checkpoint_that_would_be_measured_otherwise_is_refused_first(
     done = run("compare", folders / "ppl-a", model, *DISTANCE, "--seed", 3, "-o", out)
     assert done.exit_code == 4
     assert "seed 3 (not 0)" in done.stderr
-    done = run("compare", folders / "ls-a", model, "--metric", "separability", "-o", out)
-    assert done.exit_code in (2, 4)
-    assert "classifier" in done.stderr
+    for more in ([], ["--metric", "separability"]):
+        done = run("compare", folders / "ls-a", model, *more, "-o", out)
+        assert done.exit_code == 2
+        assert "To measure separability as in the folders, give --classifier." in done.stderr
 
 
 @pytest.mark.parametrize(("names", "words"), [

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import latentlab
 from cli.main import main
+from cli.measuring import directions
 from metrics import sampling
 
 MODEL = "builtin:digits-stylegan2"
@@ -100,7 +101,8 @@ def shared(request, tmp_path_factory):
 
 
 @pytest.fixture
-def command(shared, pooled):
+def command(shared, pooled, monkeypatch):
+    monkeypatch.setattr(directions, "_UNIT_SAMPLES", 2000)  # 100,000 take seconds each time
     shared.made(shared.few)  # before a test counts what is computed
     return shared
 

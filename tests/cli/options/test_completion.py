@@ -7,6 +7,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 import latentlab
+from cli.commands.compare import SAMPLES
 from cli.main import main
 from cli.options import completion
 from cli.options.measuring import METRIC_NAMES, PROTOCOL_NAMES
@@ -145,6 +146,7 @@ def test_the_lists_are_those_of_the_library():
         assert named_config(name, ImageFormat(32, 3, 0)).name == name
     with pytest.raises(Exception, match=", ".join(completion.DISTANCES)):
         perceptual_distance("unknown")
+    assert offered("compare a b --samples ") == [f"{name}=" for name in SAMPLES]
     assert {f"{completion.PREFIX}digits"} == {each for each in completion.DISTANCES if ":" in each}
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from cli.projecting.overview import Shown, write_overview
 from cli.projecting.report import ProjectionReport
 from cli.projecting.run import in_hand
 from cli.running.progress import ProgressBar
+from latentlab.files import sha256_of
 from tests.cli.commands.test_project import check_refused, project, projected, rows
 from tests.cli.projecting.test_project_folders import counted_calls, draw  # noqa: F401
 from tests.conftest import make_generator
@@ -98,10 +100,23 @@ def test_an_older_page_grows_with_its_folder_and_is_not_touched_otherwise(model,
     out = tmp_path / "out"
     projected(model, photos, "--html", "-o", out)
     files = {path: path.read_bytes() for path in out.rglob("*.*") if path.is_file()}
-    projected(model, photos, "-o", out)
-    assert {path: path.read_bytes() for path in out.rglob("*.*") if path.is_file()} == files
+    for options in ([], ["--html"]):
+        said = projected(model, photos, *options, "-o", out).stderr
+        assert {path: path.read_bytes() for path in out.rglob("*.*") if path.is_file()} == files
+        assert said.splitlines()[-1] == f"Open {out / 'report.html'}"
     projected(model, draw(photos, "new"), "-o", out)
     assert len(Reader(out / "report.html").groups) == 5, "it must not show less than there is"
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda page: page.write_text("mine")])
+def test_a_page_that_has_gone_or_changed_is_drawn_again(model, photos, tmp_path, spoil):
+    out = tmp_path / "out"
+    projected(model, photos, "--html", "-o", out)
+    spoil(out / "report.html")
+    projected(model, photos, "--html", "-o", out)
+    assert len(Reader(out / "report.html").groups) == 4
+    listed = json.loads((out / "manifest.json").read_text())["files"]["report.html"]
+    assert listed == sha256_of(out / "report.html")
 
 
 def test_a_single_picture_and_a_mask(model, photos, tmp_path):
@@ -143,7 +158,7 @@ def shown(folder, count, masked=False, side=32):
 
 
 def test_thousands_of_pictures_make_a_page_of_the_worst(tmp_path):
-    pictures = shown(tmp_path / "x", 3000, side=512)
+    pictures = shown(tmp_path / "x", 3000, side=160)
     refused = [{"picture": f"bad{i}.png", "status": "refused", "note": "why"} for i in range(500)]
     every = [*(picture.row for picture in pictures), *refused]
     files = write_overview(tmp_path, pictures, every, {"checkpoint": "/a/b/model.pkl"})
@@ -152,9 +167,9 @@ def test_thousands_of_pictures_make_a_page_of_the_worst(tmp_path):
     page = Reader(files[0])
     text = " ".join("".join(page.text).split())
     assert [group["text"][0] for group in page.groups] == [str(i) for i in range(2999, 2799, -1)]
-    assert "200 worst of 3000; the 2800 closer ones are left out" in text
+    assert "200 worst of 3,000; the 2,800 closer ones are left out" in text
     assert "300 more are in report.csv" in text
-    assert "3000 of 3500 pictures projected; 500 refused" in text
+    assert "3,000 of 3,500 pictures projected; 500 refused" in text
     assert "Projections with model.pkl" in text
     assert "/a/b" not in text.split("How it was projected")[0]
 
@@ -211,6 +226,14 @@ def test_the_bar_says_which_pictures_are_in_hand(tmp_path, numbers, words):
 def test_the_bar_over_several_processes(tmp_path, monkeypatch):
     photos = draw(tmp_path / "photos", *"abcd")
     labels = []
+
+    def at_once(begin, arguments, pieces, count, on_step):
+        """Compute here what processes would."""
+        compute = begin(*arguments, on_step)
+        for piece in pieces:
+            yield from compute(piece)
+
+    monkeypatch.setattr("cli.projecting.spread.spread", at_once)
     monkeypatch.setattr("cli.projecting.spread.processes_for", lambda *_: 2)
     monkeypatch.setattr(ProgressBar, "rename", lambda _, label: labels.append(label))
     projected("builtin:digits-stylegan2", photos, "--device", "cpu", "-o", tmp_path / "out")
@@ -222,4 +245,5 @@ def test_the_bar_over_several_processes(tmp_path, monkeypatch):
 def test_the_bar_of_a_run_names_its_pictures(model, photos, tmp_path):
     result = project(model, photos, "--batch", 3, "-o", tmp_path / "out")
     assert "picture 4 of 4: 100%" in result.stderr
-    assert re.search(r"picture 4 of 4.*\d+:\d+<\d+:\d+", result.stderr), "time left"
+    assert ": :" not in result.stderr
+    assert re.search(r"picture 4 of 4.* \d+:\d+ left\)", result.stderr), "time left"

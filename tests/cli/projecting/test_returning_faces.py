@@ -177,7 +177,7 @@ def test_what_lacks_an_alignment_is_named_with_what_helps(work, tmp_path):
     shutil.copytree(work / "edit", tmp_path / "edit")
     for file in (tmp_path / "edit").glob("*/alignment.json"):
         file.unlink()
-    helps = "project the photo with --crop face"
+    helps = "project the photo with `latentlab project --crop face`"
     for place in (
         "edit",
         "edit/anna",

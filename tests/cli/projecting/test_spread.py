@@ -71,6 +71,10 @@ def test_two_processes_write_the_files_of_one(photos, tmp_path, monkeypatch, two
     statuses = [row["status"] for row in rows(two / "report.csv")]
     assert statuses == ["ok"] * 3 + ["refused"] + ["ok"] * 2
     assert [text.count("5 of 6 pictures projected") for text in said] == [1, 1]
+    what = "Projecting 6 pictures into W, 4 steps each, on"
+    places = ["cpu with 1 thread.", "2 processes, each on cpu with 1 thread."]
+    for text, place in zip(said, places, strict=True):
+        assert text.splitlines()[1] == f"{what} {place}"
     assert not list(two.glob(".*"))
     again = project(MODEL, photos, "-o", two, steps=4)
     assert (again.exit_code, contents(two)) == (4, contents(one))
@@ -105,6 +109,12 @@ def children_of(process):
     tasks = f"/proc/{process}/task/{process}/children"
     with open(tasks) as file:
         return [int(number) for number in file.read().split()]
+
+
+def test_a_dry_run_says_over_how_many_processes(photos, tmp_path, two_cpus):
+    done = project(MODEL, photos, "--dry-run", "-o", tmp_path / "out", steps=4)
+    assert "device      2 processes, each on cpu with 1 thread\n" in done.stdout
+    assert not (tmp_path / "out").exists()
 
 
 def wanting(g, pictures, steps):

@@ -35,7 +35,7 @@ RUNS = {
              ["Rendering 10 frames", "seed0001.png"]),
     "fidelity": ([DIGITS, "--data", "builtin:digits", "--metric", "fid"],
                  ["Comparing 50,000 pictures with 1,498 real ones", "pictures.png"]),
-    "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 19 more files"]),
+    "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 20 more files"]),
     "interpolate": ([DIGITS, "--seeds", "0-1", "--video", "w.gif"], ["61 frames", "w.gif"]),
     "mix": ([DIGITS, "--rows", "0-1", "--cols", "2"], ["Rendering 5 pictures", "grid.png"]),
     "noise": ([DIGITS], ["Varying the noise of 16 latents, 100 draws each", "versions.png"]),
@@ -44,7 +44,9 @@ RUNS = {
                 ["Projecting 1 picture into W, 30 steps each", "face/projected_w.npz"]),
     "separability": ([DIGITS, *CLASSIFIER], ["Classifying 200,000 pictures", "attributes.csv"]),
     "train": (["--data", "builtin:digits", "--config", "stylegan2-small", "--kimg", "1"],
-              ["Training on 1,000 shown pictures", "1498 pictures in builtin:digits"]),
+              ["Training stylegan2-small: 1,000 pictures to be shown, batch 32", "report.html",
+               "builtin:digits: 1,498 pictures, 32x32, colour, no labels", "fakes.png",
+               "Beginning at picture 0 of 1 kimg", "losses.png", "contributions.png"]),
     "tune": (["{model}", "{projections}", *NEAR],
              ["Tuning to 2 pictures, 350 steps", "tuning.safetensors", "anna/tuned.png"]),
 }  # fmt: skip
@@ -179,4 +181,5 @@ def test_a_path_is_never_broken_into_lines(capsys):
 def test_the_model_of_a_dry_run_is_told(things, tmp_path):
     done = run("ppl", things, "-o", tmp_path / "out")
     assert f"{DIGITS}: StyleGAN2" in done.stdout
-    assert latentlab.load(DIGITS).sha256 in done.stdout
+    facts = json.loads(run("ppl", things, "--json", "-o", tmp_path / "out").stdout)
+    assert facts["models"][0]["sha256"] == latentlab.load(DIGITS).sha256

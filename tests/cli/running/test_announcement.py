@@ -60,6 +60,7 @@ def test_the_file_to_open_is_named(capsys, tmp_path):
 
 def test_a_place_is_told_with_its_threads_and_processes(monkeypatch):
     assert place_in_words("cpu") == "cpu with 2 threads"
+    assert place_in_words("cpu", 3) == "3 processes, each on cpu with 2 threads"
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
     assert place_in_words("cuda:1") == "cuda:1 (NVIDIA H200)"
     monkeypatch.setattr("latentlab.distributed.size", lambda: 2)

@@ -56,6 +56,14 @@ def test_a_task_costs_its_pictures_one_by_one(monkeypatch):
     assert found.memory == 1000 + (20 - estimates._MOST_AT_ONCE) * 100
 
 
+def test_processes_share_the_time_and_add_to_the_memory(monkeypatch):
+    monkeypatch.setattr(estimates, "_timed", lambda _: (2.0, 100))
+    monkeypatch.setattr(estimates, "_used", lambda _: 1000)
+    found = estimate(Task("Projecting", 10, "picture", make_generator(), 2, processes=4))
+    assert found.seconds == 2 * 10 * 2 / 4
+    assert found.memory == 1000 * 5, "one more for the process that starts them"
+
+
 def test_quick_networks_are_timed_in_batches(monkeypatch):
     times = iter([0.1, 0.16, 0.08])
     monkeypatch.setattr(estimates, "_timed", lambda _: (next(times), 0))

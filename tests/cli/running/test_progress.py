@@ -34,6 +34,15 @@ def test_a_file_gets_whole_lines(monkeypatch):
     assert "loss=0.5" in last
 
 
+def test_a_new_label_stands_as_the_first(monkeypatch):
+    for stream in (io.StringIO(), Terminal()):
+        monkeypatch.setattr("sys.stderr", stream)
+        with ProgressBar(2, "making", "picture") as bar:
+            bar.rename("picture 2 of 2")
+            bar.advance(2)
+        assert "picture 2 of 2: 100%" in stream.getvalue()
+
+
 def test_a_dumb_terminal_is_taken_as_a_file(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     text = shown(Terminal(), monkeypatch)

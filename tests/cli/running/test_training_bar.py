@@ -28,9 +28,10 @@ LINE = re.compile(
 )
 
 
-def said(columns=None):
+def said(columns=None, terminal="xterm"):
     """Run the script in a terminal of so many columns, or in a pipe."""
-    command = {"args": [sys.executable, "-c", SCRIPT], "cwd": ROOT}
+    env = os.environ | {"TERM": terminal}
+    command = {"args": [sys.executable, "-c", SCRIPT], "cwd": ROOT, "env": env}
     if columns is None:
         return subprocess.run(**command, stderr=subprocess.PIPE, text=True, check=True).stderr
     fcntl, pty, struct, termios = map(pytest.importorskip, ("fcntl", "pty", "struct", "termios"))
@@ -61,7 +62,14 @@ def test_the_bar_fits_the_terminal(columns):
 
 
 def test_a_file_gets_whole_lines_without_escape_codes():
-    text = said()
+    plain_lines(said())
+
+
+def test_a_dumb_terminal_is_taken_as_a_file():
+    plain_lines(said(80, "dumb").replace("\r\n", "\n"))  # a terminal's own ends of lines
+
+
+def plain_lines(text):
     assert text.isprintable() or set(text) - {"\n"} <= set(map(chr, range(32, 127)))
     lines = text.splitlines()
     assert len(lines) > 1

@@ -43,7 +43,7 @@ LINES = [
      "train --data '~/mydataset.zip' --dry-run -o '~/training-runs'", ""),
     ("train.py --outdir=runs --data=afhqcat.zip --gpus=8 --cond=1 --mirror=1 --cfg=paper512 "
      "--kimg=3000 --snap=10 --gamma=10 --batch=32 --resume=net.pkl",
-     "train --data afhqcat.zip --labels --mirror --config stylegan2-f --kimg 3000 --gamma 10 "
+     "train --data afhqcat.zip --conditional --mirror --config stylegan2-f --kimg 3000 --gamma 10 "
      "--batch 32 --from net.pkl --snapshot-kimg 40 -o runs",
      "for 8 GPUs, start it with torchrun; a tick is 4 kimg"),
     ("train.py --outdir=runs --data=set.zip --resume=ffhq256 --freezed=10 --aug=ada --workers=4",
@@ -174,6 +174,13 @@ def test_every_script_and_each_of_its_options_has_an_answer():
             answer = translated(words, main.commands)
             assert answer is not None, option
             assert "\n" not in answer
+
+
+def test_answers_have_the_names_that_help_shows():
+    for line in (part for _, meant, _ in LINES for part in meant.split("&&") if part):
+        name, *words = shlex.split(line.strip().removeprefix("latentlab "))
+        shown = {option for each in main.commands[name].params for option in each.opts}
+        assert {word for word in words if word.startswith("--")} <= shown, line
 
 
 @pytest.mark.parametrize("config", sorted(set(CONFIGS.values())))
