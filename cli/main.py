@@ -31,13 +31,13 @@ from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
 from cli.options.option import in_words
 from cli.options.shells import serve_shells
-from cli.running.interrupt import told_interruption
+from cli.running.interrupt import Terminated, say_interrupted
 from cli.running.invocation import PROGRAM, remember_command
 from cli.running.wording import told
 from cli.text import say
 from cli.translations.translation import translated
 
-_INTERRUPTED, _BROKEN_PIPE = 130, 141
+_INTERRUPTED, _BROKEN_PIPE, _TERMINATED = 130, 141, 143
 _WORDS = "latentlab.words"  # where a context keeps the line after the program's name
 
 
@@ -51,6 +51,8 @@ class _Group(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
+        if args[:1] == ["help"]:  # as git and cargo have it
+            args = [*args[1:2], "--help"]
         arguments = list(args)  # parsing takes them out
         ctx = super().make_context(info_name, args, parent, **extra)
         remember_command(ctx, arguments)
@@ -76,9 +78,9 @@ class _Group(click.Group):
             raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt as error:
-            say(told_interruption(error, self.commands.get(ctx.invoked_subcommand or "")))
-            ctx.exit(_INTERRUPTED)
+        except (KeyboardInterrupt, Terminated) as error:
+            say_interrupted(error, self.commands.get(ctx.invoked_subcommand or ""))
+            ctx.exit(_TERMINATED if isinstance(error, Terminated) else _INTERRUPTED)
         except BrokenPipeError:
             # The reader has gone: nobody is left to tell, and flushing would fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

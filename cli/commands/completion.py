@@ -18,11 +18,12 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     \b
     Where it goes:
-      bash    eval "$(latentlab completion bash)"            in ~/.bashrc
-      zsh     eval "$(latentlab completion zsh)"             in ~/.zshrc,
-              after compinit
-      fish    latentlab completion fish | source             in
-              ~/.config/fish/config.fish
+      bash    eval "$(latentlab completion bash)"
+              in ~/.bashrc
+      zsh     eval "$(latentlab completion zsh)"
+              in ~/.zshrc, after compinit
+      fish    latentlab completion fish | source
+              in ~/.config/fish/config.fish
 
     \b
     Example:

@@ -6,7 +6,7 @@ import click
 
 from cli.options.common import overwrite_file_option, seed_option, threads_option
 from cli.running.progress import ProgressBar
-from cli.text import say
+from cli.text import counted, say
 
 
 # fmt: off
@@ -28,6 +28,7 @@ def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None
       latentlab train-classifier digits-classifier.safetensors
     """
     from cli.reports.tables import refuse_existing
+    from cli.running.announcement import place_in_words
     from cli.threads import settle_threads
     from latentlab.checkpoints.native import write_native
     from latentlab.training.digit_classifier import ClassifierSettings, accuracy
@@ -36,6 +37,8 @@ def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None
     refuse_existing([out], overwrite)
     settle_threads(small=True)
     settings = ClassifierSettings(epochs=epochs, seed=seed)
+    place = place_in_words("cpu")
+    say(f"Training a classifier of the bundled digits, {counted(epochs, 'epoch')}, on {place}.")
     with ProgressBar(epochs, "training", unit="epoch") as bar:
         model = run(settings, lambda _, loss: bar.advance(loss=loss))
     held_out = accuracy(model)

@@ -20,7 +20,7 @@ from cli.running.announcement import announce
 from cli.running.estimates import Task
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
-from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
+from cli.running.interrupt import Terminated, sigterm_waits, unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import counted, say, say_held
 from latentlab import LatentlabError, OutputError, distributed
@@ -196,7 +196,7 @@ def work_on(
             with unwind_on_sigterm():
                 yield {"batch": request.batch, "finished": finished,
                        "progress": lambda done, _: bar.move_to(done)}  # fmt: skip
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, Terminated) as error:
             error.add_note(f"The same command continues; what is finished is in {request.output}.")
             raise
         finally:

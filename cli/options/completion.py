@@ -145,15 +145,34 @@ def _direction_names(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 
 def _classes(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The classes of the checkpoint on the line, where its header says how many there are."""
+    """The classes of the checkpoint on the line; of options that take several, a list's last."""
+    count, names = _classes_there(ctx)
+    numbers = [str(n) for n in range(count)]
+    if not any(each.name == "classes" for each in ctx.command.params):
+        return words(*numbers)(ctx, incomplete)
+    before, comma, last = incomplete.rpartition(",")
+    first, dash, _ = last.partition("-")
+    if any(name.isdecimal() for name in names):
+        numbers = []  # a number is a name there
+    every = ["all"] if count and not comma else []
+    offers = [*names, *numbers, *every]
+    if dash and first in numbers:
+        offers = [f"{first}-{n}" for n in range(int(first) + 1, count)]
+    return [f"{before}{comma}{each}" for each in offers if each.startswith(last)]
+
+
+def _classes_there(ctx: click.Context) -> tuple[int, list[str]]:
+    """The number and names of the classes of the checkpoint on the line, if its header says so."""
     # An option whose value is missing leaves click's parser with arguments in no parameter.
     given = _value_of(ctx, "CKPT") or next(iter(ctx.args), None)
     if given is None:
-        return []
-    networks = json.loads(_header(_model_file(given)).get("networks", "{}"))
-    counts = [entry.get("config", {}).get("c_dim", 0) for entry in networks.values()]
-    numbers = range(min(max(counts, default=0), _MOST_CLASSES))
-    return [text for text in map(str, numbers) if text.startswith(incomplete)]
+        return 0, []
+    header = _header(_model_file(given))
+    networks = json.loads(header.get("networks", "{}"))
+    count = max((each.get("config", {}).get("c_dim", 0) for each in networks.values()), default=0)
+    names = json.loads(header.get("metadata", "{}")).get("class_names")
+    fits = isinstance(names, list) and len(names) == count <= _MOST_CLASSES
+    return min(count, _MOST_CLASSES), [str(name) for name in names] if fits else []
 
 
 def _model_file(name: str) -> Path:

@@ -18,6 +18,10 @@ _CONTINUING: Mapping[str, str] = {  # whose work is on disk whenever it is stopp
 _SIGNAL_EXIT = 128  # shells report 128 + the signal's number
 
 
+class Terminated(SystemExit):
+    """SIGTERM, unwinding the stack as Ctrl-C does; notes say what is kept, as on Ctrl-C."""
+
+
 class StopRequest:
     """Whether a signal has asked the work to end, and the exit code that says so."""
 
@@ -51,11 +55,17 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(sign, handler)
 
 
-def told_interruption(error: KeyboardInterrupt, command: click.Command | None) -> str:
-    """Return what to say of Ctrl-C: whether the command continues, and where the results are.
+def say_interrupted(error: BaseException, command: click.Command | None) -> None:
+    """Say on Ctrl-C or SIGTERM whether the command continues, and where the results are.
 
-    Whoever keeps what is finished says so in a note on the error.
+    Whoever keeps what is finished says so in a note on the error. Where one of torchrun's
+    processes fails, all get SIGTERM, and that one has said why.
     """
+    if not (isinstance(error, Terminated) and "WORLD_SIZE" in os.environ):
+        say(_interruption(error, command))
+
+
+def _interruption(error: BaseException, command: click.Command | None) -> str:
     notes: Sequence[str] = getattr(error, "__notes__", ())
     if command is None:
         return "Interrupted."
@@ -74,7 +84,7 @@ def unwind_on_sigterm() -> Iterator[None]:
     """Let SIGTERM unwind the stack as Ctrl-C does, so that work in hand is saved."""
 
     def unwind(number: int, _: FrameType | None) -> None:
-        raise SystemExit(_SIGNAL_EXIT + number)
+        raise Terminated(_SIGNAL_EXIT + number)
 
     before = signal.signal(signal.SIGTERM, unwind)
     try:

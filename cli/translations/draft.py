@@ -51,7 +51,14 @@ class Draft:
         words = ["latentlab", self.command, *self.operands]
         for name, value in self.options.items():
             words += [name] if value is None else [name, value]
-        return shlex.join(words if output is None else [*words, "-o", self.output or output])
+        words += [] if output is None else ["-o", self.output or output]
+        return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, but for a ~ at its beginning, which stands for the home folder."""
+    home, slash, rest = word.partition("/")
+    return f"~/{shlex.quote(rest)}" if (home, slash) == ("~", "/") and rest else shlex.quote(word)
 
 
 Rule = Callable[[Draft, str], None]

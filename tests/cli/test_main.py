@@ -1,5 +1,6 @@
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 import latentlab
 from cli.main import main
 from cli.options.values import float_list, layer_list, number_list
+from cli.running.interrupt import unwind_on_sigterm
 from latentlab.latents import STYLE_RANGES
 
 COMMANDS = sorted(main.commands)
@@ -286,6 +288,12 @@ def test_each_error_has_its_exit_code(error, code, monkeypatch, tmp_path):
     assert (result.stdout, result.stderr) == ("", f"Error: {error}\n")
 
 
+@pytest.mark.parametrize("words", [["help"], ["help", "ppl"], ["help", "nothing"]])
+def test_help_is_a_word_too(words):
+    meant, asked = (CliRunner().invoke(main, line) for line in ([*words[1:], "--help"], words))
+    assert (asked.exit_code, asked.output) == (meant.exit_code, meant.output)
+
+
 def test_an_interruption_is_told_by_the_exit_code(monkeypatch, tmp_path):
     def interrupt(_):
         raise KeyboardInterrupt
@@ -299,34 +307,37 @@ def test_an_interruption_is_told_by_the_exit_code(monkeypatch, tmp_path):
     )
 
 
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize(("line", "words"), [
     ("project m p.png -o out", "The same command does what is left; what is finished is in the"),
     ("align p.png --landmarks l.csv -o out", "The same command does what is left"),
     ("train --data d -o out", "The same command continues from the last snapshot."),
     ("info m", "This command cannot continue: begin it again."),
 ])  # fmt: skip
-def test_an_interruption_says_whether_the_command_continues(line, words, monkeypatch):
+def test_an_interruption_says_whether_the_command_continues(line, words, sign, code, monkeypatch):
     name, *arguments = line.split()
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
+    @unwind_on_sigterm()
+    def interrupted(**_):
+        signal.raise_signal(sign)
 
-    monkeypatch.setattr(main.commands[name], "callback", lambda **_: interrupt())
+    monkeypatch.setattr(main.commands[name], "callback", interrupted)
     result = CliRunner().invoke(main, [name, *arguments])
-    assert result.exit_code == 130
+    assert result.exit_code == code
     assert words in result.stderr
 
 
-def test_an_interrupted_measurement_continues_and_says_so(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_measurement_continues_and_says_so(sign, code, monkeypatch, tmp_path):
     def interrupt(*_, **__):
-        raise KeyboardInterrupt
+        signal.raise_signal(sign)
 
     line = ["ppl", "builtin:digits-stylegan2", "--distance", "builtin:digits", "--samples", "8",
             "-o", str(tmp_path / "out")]  # fmt: skip
     with monkeypatch.context() as patched:  # after the first batch
         patched.setattr("cli.measuring.work.ProgressBar.move_to", interrupt)
         result = CliRunner().invoke(main, line)
-    assert result.exit_code == 130
+    assert result.exit_code == code
     assert result.stderr.endswith(
         f"Interrupted. The same command continues; what is finished is in {tmp_path / 'out'}.\n"
     )

@@ -4,6 +4,7 @@ import contextlib
 import os
 
 import click
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -60,6 +61,17 @@ def test_a_large_network_has_all_cpus_that_the_process_may_use(free, monkeypatch
     monkeypatch.setattr(threads, "_quotas", lambda *_: [2.5])
     assert threads.settle_threads(small=False) == 2
     assert threads.settle_threads(small=True) == 1
+
+
+def test_numbers_have_the_bits_of_their_threads(tmp_path, free):
+    """The same number of threads, the same bits; another may round the last ones otherwise."""
+    values = {}
+    for name, count in (("one", 1), ("two", 2), ("again", 2)):
+        command = ["contributions", SMALL, "--samples", 32, "--threads", count]
+        assert seen_by([*command, "-o", tmp_path / name]) == count
+        values[name] = pd.read_csv(tmp_path / name / "report.csv")["value"]
+    assert values["two"].tolist() == values["again"].tolist()
+    assert values["one"].tolist() == pytest.approx(values["two"].tolist(), rel=1e-4)
 
 
 def test_what_one_command_line_asks_for_is_not_for_the_next(free):

@@ -12,6 +12,7 @@ from cli.main import main
 from cli.options import completion
 from cli.options.measuring import METRIC_NAMES, PROTOCOL_NAMES
 from cli.options.shells import Bash
+from latentlab.checkpoints.native import write_native
 from latentlab.editing.directions import HEADER
 from latentlab.images import SUFFIXES
 from latentlab.models import builtin_names
@@ -121,9 +122,28 @@ def test_directions_are_offered_by_name_from_the_file_or_its_folder(saved):
 
 def test_classes_are_offered_where_the_header_counts_them(folder):
     latentlab.save(make_generator(c_dim=12), folder / "own.safetensors")
-    assert offered("generate own.safetensors --class ") == [str(i) for i in range(12)]
+    numbers = [str(i) for i in range(12)]
+    assert offered("generate own.safetensors --class ") == [*numbers, "all"]
     assert offered("generate own.safetensors --class 1") == ["1", "10", "11"]
+    assert offered("mix own.safetensors --class 3,1") == ["3,1", "3,10", "3,11"]
+    assert offered("edit own.safetensors --class 2,9-") == ["2,9-10", "2,9-11"]
+    assert offered("generate own.safetensors --class=a") == ["all"]
+    assert offered("project own.safetensors --class ") == numbers  # which takes one
+    assert offered("project own.safetensors --class a") == []
     assert offered(f"generate {MODELS[0]} --class ") == []
+
+
+def test_classes_are_offered_by_name(folder):
+    g = make_generator(c_dim=3)
+    path = folder / "own.safetensors"
+    write_native({"G_ema": g}, path, {"class_names": ["cat", "cow", "two words"]})
+    assert offered("generate own.safetensors --class c") == ["cat", "cow"]
+    assert offered("generate own.safetensors --class cat,t") == ["cat,two words"]
+    assert "1-2" in offered("generate own.safetensors --class 1-")
+    write_native({"G_ema": g}, path, {"class_names": [7, 8, 9]})  # a number is a name there
+    assert offered("generate own.safetensors --class ") == ["7", "8", "9", "all"]
+    write_native({"G_ema": g}, path, {"class_names": ["too", "few"]})
+    assert offered("generate own.safetensors --class t") == []
 
 
 def test_a_failure_offers_nothing(monkeypatch, capsys):

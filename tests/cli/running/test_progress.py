@@ -1,12 +1,17 @@
 """Progress on terminals, in files, and in dumb terminals."""
 
 import io
+import shutil
+from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from cli.main import main
 from cli.running.progress import ProgressBar
+from latentlab.images import save_image
 
 
 class Terminal(io.StringIO):
@@ -50,9 +55,11 @@ def test_a_dumb_terminal_is_taken_as_a_file(monkeypatch):
     assert "\x1b" not in text
 
 
-def test_a_terminal_has_a_bar_that_moves(monkeypatch):
+def test_a_terminal_has_a_bar_that_moves_and_has_no_colours(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    assert "\r" in shown(Terminal(), monkeypatch)
+    text = shown(Terminal(), monkeypatch)
+    assert "\r" in text
+    assert "\x1b" not in text  # whatever NO_COLOR says
 
 
 MODEL = "builtin:digits-stylegan2"
@@ -78,7 +85,33 @@ def test_a_redirected_log_holds_lines_only(line, tmp_path):
     main(["generate", MODEL, "--seeds", "0-1", "-o", str(tmp_path / "set")], standalone_mode=False)
     (tmp_path / "set" / "grid.png").unlink(missing_ok=True)
     words = line.format(folder=tmp_path / "set").split()
-    done = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "out")])
+    plain_log([*words, "-o", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize("line", [
+    "align {picture} --landmarks {points} --size 8 --max-upscale 99 -o {out}",
+    "edit {model} --seeds 0 --directions {saved}/directions.safetensors --direction smile -o {out}",
+    "tune {model} {projection} --steps 1 --distance builtin:digits -o {out}",
+    "train-classifier {out}.safetensors --epochs 1",
+    "convert {model} {out}.safetensors",
+], ids=lambda line: line.split()[0])  # fmt: skip
+def test_so_do_those_of_other_work(line, saved, small, tmp_path):
+    points = tmp_path / "points.csv"
+    points.write_text(
+        "picture,left_eye_x,left_eye_y,right_eye_x,right_eye_y,left_mouth_x,left_mouth_y,"
+        "right_mouth_x,right_mouth_y\nface.png,10,12,22,12,11,22,21,22\n"
+    )
+    Image.new("RGB", (32, 32), "gray").save(tmp_path / "face.png")
+    projection = Path(shutil.copytree(saved / "projections" / "anna", tmp_path / "anna"))
+    save_image(projection / "target.png", torch.zeros(small.channels, 32, 32))
+    plain_log(line.format(
+        projection=projection, picture=tmp_path / "face.png", points=points, saved=saved,
+        model=saved / "model.safetensors", out=tmp_path / "out",
+    ).split())  # fmt: skip
+
+
+def plain_log(arguments):
+    done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert done.stderr.strip()
     assert "\r" not in done.stderr

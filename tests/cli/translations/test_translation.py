@@ -33,14 +33,14 @@ LINES = [
     ("style_mixing.py --outdir=out --rows=1 --cols=2 --styles=0-3 --trunc=0.5 --network=a.pkl",
      "mix a.pkl --rows 1 --cols 2 --layers 0-3 --truncation-psi 0.5 -o out", ""),
     ("projector.py --outdir=out --target=~/mytargetimg.png --network=ffhq.pkl",
-     "project ffhq.pkl '~/mytargetimg.png' -o out", ""),
+     "project ffhq.pkl ~/mytargetimg.png -o out", ""),
     ("projector.py --outdir=out --target=me.png --num-steps=500 --save-video=True --seed=303 "
      "--network_pkl=ffhq.pkl",
      "project ffhq.pkl me.png --steps 500 --video projection.mp4 --seed 303 -o out", ""),
     ("projector.py --outdir=out --target=me.png --save-video 0 --network=ffhq.pkl",
      "project ffhq.pkl me.png -o out", ""),
     ("train.py --outdir=~/training-runs --data=~/mydataset.zip --gpus=1 --dry-run",
-     "train --data '~/mydataset.zip' --dry-run -o '~/training-runs'", ""),
+     "train --data ~/mydataset.zip --dry-run -o ~/training-runs", ""),
     ("train.py --outdir=runs --data=afhqcat.zip --gpus=8 --cond=1 --mirror=1 --cfg=paper512 "
      "--kimg=3000 --snap=10 --gamma=10 --batch=32 --resume=net.pkl",
      "train --data afhqcat.zip --conditional --mirror --config stylegan2-f --kimg 3000 --gamma 10 "
@@ -99,16 +99,16 @@ LINES = [
      "'generated/seed*.png' -o out", ""),
     ("run_projector.py project-real-images --network=car.pkl --dataset=car "
      "--data-dir=~/datasets --num-images=3 --num-snapshots=1",
-     "project car.pkl '~/datasets' --limit 3 -o out",
+     "project car.pkl ~/datasets --limit 3 -o out",
      "TFRecords are not read: give a folder of pictures; --num-snapshots has no counterpart"),
     ("run_metrics.py --data-dir=~/datasets --network=ffhq.pkl --metrics=fid50k,ppl_wend,ls "
      "--dataset=ffhq --mirror-augment=true",
-     "fidelity ffhq.pkl --metric fid --data '~/datasets' --mirror -o metrics/fidelity && "
+     "fidelity ffhq.pkl --metric fid --data ~/datasets --mirror -o metrics/fidelity && "
      "latentlab ppl ffhq.pkl --protocol ppl_wend -o metrics/ppl && latentlab separability "
      "ffhq.pkl --classifier FILE -o metrics/separability", ""),
     ("run_training.py --num-gpus=8 --data-dir=~/datasets --config=config-f --dataset=ffhq "
      "--mirror-augment=true --total-kimg=25000",
-     "train --data '~/datasets' --config stylegan2-f --mirror --kimg 25000 -o out",
+     "train --data ~/datasets --config stylegan2-f --mirror --kimg 25000 -o out",
      "for 8 GPUs"),
     # stylegan.
     ("pretrained_example.py", "generate CKPT --seeds 5 --truncation-psi 0.7 -o out", ""),
