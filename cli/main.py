@@ -110,7 +110,7 @@ def main() -> None:
       latentlab project model.safetensors photo.jpg -o out
       latentlab project model.safetensors photos --space w+ -o projections
       latentlab edit model.safetensors --projected-w projections \\
-          --directions directions/directions.safetensors --direction pca0 -o edit
+          --directions directions --direction pca0 -o edit
       latentlab ppl model.safetensors --html -o ppl
       latentlab compare stylegan1.pkl stylegan2.pkl -o versus
       latentlab train --data photos.zip --config stylegan2-f -o runs/photos

@@ -99,8 +99,8 @@ def test_one_hot_marks_the_class() -> None:
 @pytest.mark.parametrize(
     ("label", "c_dim", "message"),
     [
-        (-1, 4, r"`class` must be 0\.\.3 for this generator, but got -1"),
-        (4, 4, r"`class` must be 0\.\.3 for this generator, but got 4"),
+        (-1, 4, r"`class` must be 0 to 3 for this generator, but got -1"),
+        (4, 4, r"`class` must be 0 to 3 for this generator, but got 4"),
         (0, 0, "this generator has no labels"),
     ],
 )
@@ -209,7 +209,7 @@ def test_mixing_takes_the_chosen_layers_from_the_other(layers: list[int]) -> Non
 @pytest.mark.parametrize("layers", [[-1], [6], [0, 99]])
 def test_mixing_refuses_layers_that_do_not_exist(layers: list[int]) -> None:
     ws = torch.zeros(1, NUM_WS, W_DIM)
-    with pytest.raises(LatentError, match=r"`layers` must be within 0\.\.5"):
+    with pytest.raises(LatentError, match=r"`layers` must be within 0 to 5"):
         latents.mix_styles(ws, ws, layers)
 
 
@@ -240,10 +240,10 @@ def test_style_layers_are_those_of_the_paper(
 @pytest.mark.parametrize(
     ("layers", "num_ws", "message"),
     [
-        ("fine", 8, r"layers 0\.\.7; fine styles begin with layer 8, at 64x64"),
-        ("middle", 4, r"layers 0\.\.3; middle styles begin with layer 4, at 16x16"),
+        ("fine", 8, r"layers 0 to 7; fine styles begin with layer 8, at 64x64"),
+        ("middle", 4, r"layers 0 to 3; middle styles begin with layer 4, at 16x16"),
         ("pose", 18, "coarse, middle, fine or numbers, but got 'pose'"),
-        ([8], 8, r"layers 0\.\.7, but `layers` is 8"),
+        ([8], 8, r"layers 0 to 7, but `layers` is 8"),
         ([-1], 8, "is -1"),
         ([], 8, "is empty"),
         (range(1000), 8, "0, 1, 2, 3, 4, 5, 6, 7, ...$"),

@@ -8,6 +8,7 @@ from cli.options.common import checkpoint_argument, distance_option, steps_optio
 from cli.options.measuring import MeasuringRequest, measuring_options
 from cli.options.pictures import crop_option, max_upscale_option
 from cli.options.values import Count, finite_float
+from cli.text import counted
 
 if TYPE_CHECKING:
     from latentlab.images import Crop
@@ -81,7 +82,7 @@ def attribution(
                 "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
-    tasks = [Task("Projecting", total, "picture", model.g, steps, f", {steps:,} steps each",
+    tasks = [Task("Projecting", total, "picture", model.g, steps, f", {counted(steps, 'step')} each",
                   compare, gradients=True)]
 
     def project() -> Projections:

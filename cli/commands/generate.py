@@ -57,8 +57,7 @@ def generate(
     of an .npz file), and grid.png with the first 64. Of several classes it receives
     seed0005-class3.png and so on, and in grid.png one row for each seed and one column for each
     class. Several values of --truncation-psi give seed0005-truncation.png instead, with one
-    picture for each value, and for several seeds truncation.png with all of them. manifest.json
-    says how they were made.
+    picture for each value, and for several seeds truncation.png with all of them.
 
     \b
     Examples:
@@ -70,38 +69,40 @@ def generate(
       latentlab generate classes.pkl --seeds 0-7 --class all -o classes
     """
     given = _refuse_conflicts(click.get_current_context())
-    from cli.projecting.origin import told
-    from cli.projecting.saved_latents import origins_of, read_saved
     from cli.rendering.generated import (
         draw,
         drawings_of_latents,
         drawings_of_seeds,
         planned_files,
     )
-    from cli.rendering.results import draw_or_tell
+    from cli.rendering.results import tell_rendering
+    from cli.reports.tables import refuse_existing
+    from cli.running.announcement import announce, open_first
     from cli.running.estimates import Task
+    from latentlab.files import make_directory
 
     model = request.open()
     if lod is not None:
         model.g.synthesis.set_lod(lod)
-    saved, mode = [], noise_mode if seeds or "noise_mode" in given else None
-    if projected_w is not None and mode != "seed":
-        saved = read_saved([projected_w], model, noise_file, request.any_checkpoint)
-        pictures = drawings_of_latents(model, projected_w, saved, noise_file, mode)
+    if projected_w is not None and noise_mode != "seed":
+        mode = noise_mode if "noise_mode" in given else None
+        pictures = drawings_of_latents(model, projected_w, noise_file, mode, request.any_checkpoint)
     else:
         pictures = drawings_of_seeds(model, seeds or [], psis, noise_mode)
     files = planned_files(request.output, list(pictures), psis)
+    refuse_existing(files, request.overwrite)
     task = Task("Rendering", len(pictures) * len(psis), "picture", model.g)
-    settings = {
-        "pictures": len(pictures), "first": plain_text(files[0]), "seeds": seeds,
-        "latents": told(origins_of(saved), model), "truncation_psi": psis,
-        "truncation_cutoff": model.truncation[1],
-        "noise": noise_file and plain_text(noise_file),
-        "noise_mode": mode,  # None: the maps that were saved
-        "lod": lod, **model.settings(),
-    }
-    draw_or_tell(request, files, settings, lambda: draw(pictures, psis, files), task=task,
-                 first=files[-1])
+    if request.dry_run:
+        tell_rendering(request, files, {
+            "pictures": len(pictures), "first": plain_text(files[0]),
+            "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
+            "noise_mode": noise_mode, "lod": lod, **model.settings(),
+        }, task)
+    else:
+        make_directory(request.output)
+        announce([task], model.place)
+        draw(pictures, psis, files)
+        open_first(files[-1])
 # fmt: on
 
 

@@ -19,6 +19,7 @@ from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_
 from cli.running.announcement import announce
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
+from cli.text import counted
 from latentlab import Generator, LatentError
 from latentlab.files import make_directory
 from latentlab.images import load_image, save_image, save_picture
@@ -70,7 +71,7 @@ class PivotalTuning:
     def task(self) -> Task:
         """What is to be done, for those who ask how long it takes."""
         steps, batch = self.settings.steps, self.facts["batch"]
-        return Task("Tuning to", len(self.pivots), "picture", self.g, steps, f", {steps:,} steps",
+        return Task("Tuning to", len(self.pivots), "picture", self.g, steps, f", {counted(steps, 'step')}",
                     self.distance, gradients=True, batch=batch)  # fmt: skip
 
     def tell(self, output: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
-from cli.projecting.saved_latents import SavedLatent, has_names
+from cli.projecting.saved_latents import has_names, read_saved
 from cli.rendering.render import render_ws, render_z
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.running.progress import ProgressBar
@@ -83,16 +83,16 @@ def _render_seed(
 def drawings_of_latents(
     model: RenderingModel,
     path: Path,
-    saved: Sequence[SavedLatent],
     noise_file: Path | None,
     noise_mode: NoiseMode | None,
+    any_checkpoint: bool = False,
 ) -> dict[str, Drawing]:
-    """Return by name what to draw for each latent saved at a path: "proj00" of an .npz file.
+    """Return by name what to draw for each saved latent: "proj00" for the first of an .npz file.
 
     Each is rendered with noise maps of its own where there are any and ``noise_mode`` is None,
     else with the generator's.
     """
-    g = model.g
+    g, saved = model.g, read_saved([path], model, noise_file, any_checkpoint)
     maps = None if noise_file is None else load_noise(noise_file, g)
     if maps and len(maps[0]) != len(saved):
         raise LatentError(f"{noise_file}: maps for {len(maps[0])} images, but {len(saved)} latents")

@@ -182,7 +182,7 @@ def test_the_version_is_the_packages(tmp_path):
         ("droplets m --batch 0 -o out", "--batch"),
         ("contributions -o out", "CKPT"),
         ("contributions m --samples many -o out", "many"),
-        ("compare a -o out", "two checkpoints"),
+        ("compare a -o out", "two models or more"),
         ("compare a b --samples ppl -o out", "ppl"),
         ("compare a b --metric charm -o out", "charm"),
         ("compare a b --metric separability -o out", "--classifier"),

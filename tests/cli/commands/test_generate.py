@@ -11,7 +11,6 @@ from PIL import Image
 
 import latentlab
 from cli.main import main
-from latentlab.files import sha256_of
 from tests.conftest import (
     make_discriminator,
     make_generator,
@@ -95,7 +94,7 @@ def some_noise(n=3, seed=1):
 def test_each_seed_is_rendered_as_by_hand(g, model, tmp_path):
     result = rendered(model, "--seeds", "0,3,8-9", "-o", tmp_path)
     names = {f"seed{seed:04d}.png" for seed in (0, 3, 8, 9)}
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "grid.png", "manifest.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "grid.png"}
     for seed in (0, 3, 8, 9):
         picture = pixels(tmp_path / f"seed{seed:04d}.png")
         assert picture.std() > 20
@@ -227,8 +226,7 @@ def test_a_strip_holds_the_pictures_of_single_values(mode, model, tmp_path):
     psis = ["1", "0.7", "0", "-0.5"]
     options = ("--seeds", "4", "--noise-mode", mode)
     rendered(model, *options, "--truncation-psi", ",".join(psis), "-o", tmp_path / "s")
-    names = {"seed0004-truncation.png", "manifest.json"}
-    assert {path.name for path in (tmp_path / "s").iterdir()} == names
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["seed0004-truncation.png"]
     strip = pixels(tmp_path / "s" / "seed0004-truncation.png")
     for psi, tile in zip(psis, tiles_of(strip, 4, 96), strict=True):
         rendered(model, *options, "--truncation-psi", psi, "-o", tmp_path / psi)
@@ -239,7 +237,7 @@ def test_a_strip_holds_the_pictures_of_single_values(mode, model, tmp_path):
 def test_several_strips_have_a_sheet(model, tmp_path):
     rendered(model, "--seeds", "7,2", "--truncation-psi", " 1, -1 ", "-o", tmp_path)
     names = {"seed0007-truncation.png", "seed0002-truncation.png", "truncation.png"}
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "manifest.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
     sheet = pixels(tmp_path / "truncation.png")
     for i, seed in enumerate((7, 2)):
         strip = pixels(tmp_path / f"seed000{seed}-truncation.png")
@@ -338,49 +336,6 @@ def test_a_class_of_a_generator_without_labels_is_a_usage_error(model, tmp_path)
     assert not (tmp_path / "o").exists()
 
 
-# The manifest.
-
-
-def test_the_manifest_says_how_the_pictures_were_made(model, tmp_path):
-    rendered(model, "--seeds", "3,7", "--truncation-psi", "0.5", "-o", tmp_path)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert set(manifest["files"]) == {"seed0003.png", "seed0007.png", "grid.png"}
-    assert all(sha256_of(tmp_path / name) == sha for name, sha in manifest["files"].items())
-    settings = manifest["settings"]
-    assert (settings["seeds"], settings["truncation_psi"]) == ([3, 7], [0.5])
-    assert settings["sha256"] == latentlab.load(model).sha256
-    assert manifest["date"]
-    assert list(settings) == list(json.loads(generate_dry(model, "--seeds", "3", "--json")))[:-1]
-
-
-def generate_dry(*arguments):
-    options = [*map(str, arguments), "--dry-run", "-o", "nowhere"]
-    return CliRunner().invoke(main, ["generate", *options]).stdout
-
-
-def test_the_manifest_says_whose_latents_and_noise_they_were(g, model, tmp_path):
-    np.savez(tmp_path / "w.npz", w=some_ws(g, 1))
-    np.savez(tmp_path / "noise.npz", **some_noise(1))
-    options = ("--projected-w", tmp_path / "w.npz", "--noise", tmp_path / "noise.npz")
-    rendered(model, *options, "-o", tmp_path / "o")
-    settings = json.loads((tmp_path / "o" / "manifest.json").read_text())["settings"]
-    (latents,) = settings["latents"]
-    assert latents["file"] == str(tmp_path / "w.npz")
-    assert latents["taken_for"] == latentlab.load(model).sha256
-    assert (settings["noise"], settings["noise_mode"]) == (str(tmp_path / "noise.npz"), None)
-    assert settings["seeds"] is None
-
-
-def test_another_manifest_is_kept_without_overwrite(model, tmp_path):
-    (tmp_path / "manifest.json").write_text("mine")
-    options = ("--seeds", "1", "-o", tmp_path)
-    assert "manifest.json exists" in check_refused(6, model, *options)
-    assert (tmp_path / "manifest.json").read_text() == "mine"
-    assert len(list(tmp_path.iterdir())) == 1
-    rendered(model, *options, "--overwrite")
-    assert "date" in json.loads((tmp_path / "manifest.json").read_text())
-
-
 # From saved latents.
 
 
@@ -388,7 +343,7 @@ def test_saved_latents_are_rendered_row_by_row(g, model, tmp_path):
     ws = some_ws(g)
     np.savez(tmp_path / "w.npz", w=ws)
     rendered(model, "--projected-w", tmp_path / "w.npz", "-o", tmp_path / "o")
-    names = {path.name for path in (tmp_path / "o").iterdir()} - {"manifest.json"}
+    names = {path.name for path in (tmp_path / "o").iterdir()}
     assert names == {"proj00.png", "proj01.png", "proj02.png", "grid.png"}
     for i in range(3):
         by_hand = g.synthesis(torch.from_numpy(ws[i : i + 1]))
@@ -600,7 +555,7 @@ def test_each_seed_is_rendered_in_each_class_and_the_sheet_is_labelled(animals, 
     g = latentlab.load(animals).generator
     rendered(animals, "--seeds", "5,7", "--class", "all", "-o", tmp_path)
     names = {f"seed{seed:04d}-class{c}.png" for seed in (5, 7) for c in range(3)}
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "grid.png", "manifest.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "grid.png"}
     sheet = pixels(tmp_path / "grid.png")
     left = sheet.shape[1] - 8 - 3 * 96 - 2 * 4
     for row, seed in enumerate((5, 7)):
@@ -636,7 +591,7 @@ def test_a_sheet_of_many_classes_shows_the_first_and_says_so(tmp_path):
 def test_strips_of_several_classes_say_which(animals, tmp_path):
     rendered(animals, "--seeds", 1, "--class", "0-1", "--truncation-psi", "1,0.5", "-o", tmp_path)
     names = {f"seed0001-class{c}-truncation.png" for c in (0, 1)} | {"truncation.png"}
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "manifest.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def projected(model, photos, *options):
@@ -658,8 +613,7 @@ def projections(g, model, tmp_path):
 
 def test_folders_give_the_projected_pictures_with_their_noise(model, projections, tmp_path):
     rendered(model, "--projected-w", projections, "-o", tmp_path / "o")
-    names = {"anna.png", "ben.png", "grid.png", "manifest.json"}
-    assert {path.name for path in (tmp_path / "o").iterdir()} == names
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {"anna.png", "ben.png", "grid.png"}
     for name in ("anna", "ben"):
         again = (tmp_path / "o" / f"{name}.png").read_bytes()
         assert again == (projections / name / "projected.png").read_bytes()
@@ -675,8 +629,7 @@ def test_the_file_of_all_latents_gives_each_by_its_name(name, model, projections
         projections = tmp_path / "p2"
         projected(model, tmp_path / "photos", "--latents", name, "-o", projections)
     rendered(model, "--projected-w", projections / name, "-o", tmp_path / "o")
-    names = {"anna.png", "ben.png", "grid.png", "manifest.json"}
-    assert {path.name for path in (tmp_path / "o").iterdir()} == names
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {"anna.png", "ben.png", "grid.png"}
     for each in ("anna", "ben"):
         rendered(model, "--projected-w", projections / each / "projected_w.npz", "-o",
                  tmp_path / each)  # fmt: skip

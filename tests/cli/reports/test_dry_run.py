@@ -35,7 +35,7 @@ RUNS = {
              ["Rendering 10 frames", "seed0001.png"]),
     "fidelity": ([DIGITS, "--data", "builtin:digits", "--metric", "fid"],
                  ["Comparing 50,000 pictures with 1,498 real ones", "pictures.png"]),
-    "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 20 more files"]),
+    "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 19 more files"]),
     "interpolate": ([DIGITS, "--seeds", "0-1", "--video", "w.gif"], ["61 frames", "w.gif"]),
     "mix": ([DIGITS, "--rows", "0-1", "--cols", "2"], ["Rendering 5 pictures", "grid.png"]),
     "noise": ([DIGITS], ["Varying the noise of 16 latents, 100 draws each", "versions.png"]),
