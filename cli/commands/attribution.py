@@ -82,8 +82,8 @@ def attribution(
                 "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
-    tasks = [Task("Projecting", total, "picture", model.g, steps, f", {counted(steps, 'step')} each",
-                  compare, gradients=True)]
+    each = f", {counted(steps, 'step')} each"
+    tasks = [Task("Projecting", total, "picture", model.g, steps, each, compare, gradients=True)]
 
     def project() -> Projections:
         with work_on(request, model, "projecting", total, "picture", identity) as work:

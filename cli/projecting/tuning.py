@@ -71,8 +71,9 @@ class PivotalTuning:
     def task(self) -> Task:
         """What is to be done, for those who ask how long it takes."""
         steps, batch = self.settings.steps, self.facts["batch"]
-        return Task("Tuning to", len(self.pivots), "picture", self.g, steps, f", {counted(steps, 'step')}",
-                    self.distance, gradients=True, batch=batch)  # fmt: skip
+        return Task("Tuning to", len(self.pivots), "picture", self.g, steps,
+                    f", {counted(steps, 'step')}", self.distance, gradients=True,
+                    batch=batch)  # fmt: skip
 
     def tell(self, output: Path) -> None:
         """Print what a dry run has found."""
