@@ -67,19 +67,35 @@ def size_after(times: int) -> int:
     return int(4 * 2 ** min(times, 20))
 
 
-def only_one(tensor: Tensor) -> Tensor:
-    """Drop the leading dimension of a batch of one."""
-    return tensor.squeeze(0)
+@dataclass(frozen=True)
+class Change:
+    """A change of shape or gain, and the one back: from their weight to ours, from ours to it."""
+
+    here: Callable[[Tensor], Tensor]
+    back: Callable[[Tensor], Tensor]
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Return their weight as ours."""
+        return self.here(tensor)
 
 
-def scaled(gain: float) -> Callable[[Tensor], Tensor]:
+# Drops the leading dimension of a batch of one.
+only_one = Change(lambda tensor: tensor.squeeze(0), lambda tensor: tensor.unsqueeze(0))
+
+
+def scaled(gain: float) -> Change:
     """Make a change that multiplies by ``gain``."""
-    return lambda tensor: tensor * gain
+    return Change(lambda tensor: tensor * gain, lambda tensor: tensor / gain)
 
 
-def reshaped(*shape: int) -> Callable[[Tensor], Tensor]:
-    """Make a change to another shape of as many elements."""
-    return lambda tensor: tensor.reshape(shape)
+def reshaped(*shape: int, theirs: tuple[int, ...] | None = None) -> Callable[[Tensor], Tensor]:
+    """Make a change to another shape of as many elements; with the shape of ``theirs``, and back.
+
+    A shape of no sizes is that of a number.
+    """
+    if theirs is None:
+        return lambda tensor: tensor.reshape(shape)
+    return Change(lambda tensor: tensor.reshape(shape), lambda tensor: tensor.reshape(theirs))
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,18 @@ class Rule:
 
     source: str
     change: Callable[[Tensor], Tensor] | None = None
+
+    def back(self, tensor: Tensor) -> Tensor:
+        """Return a weight of ours as theirs.
+
+        Raises:
+            TypeError: If the rule has a change that is no ``Change``, which knows no way back.
+        """
+        if self.change is None:
+            return tensor
+        if not isinstance(self.change, Change):
+            raise TypeError(f"{self.source}: there is no way back from a change without one")
+        return self.change.back(tensor)
 
 
 class ForeignWeights:
@@ -175,6 +203,13 @@ class ForeignWeights:
         except (RuntimeError, IndexError) as error:
             shape = list(tensor.shape)
             raise CheckpointError(f"{place} has shape {shape}, which does not fit") from error
+
+
+def named_back(
+    rules: Mapping[str, Rule], tensors: Mapping[str, Tensor], filters: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return weights by their names: ours, by the same rules that read them, and fixed filters."""
+    return {rule.source: rule.back(tensors[ours]) for ours, rule in rules.items()} | dict(filters)
 
 
 def weights_by_network(
