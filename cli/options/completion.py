@@ -211,7 +211,7 @@ _SOURCES: dict[str, Source] = {
     "CKPT": _CHECKPOINTS, "[CKPT]": _CHECKPOINTS, "CKPT...": _CHECKPOINTS,
     "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
-    "OUT.safetensors": files(".safetensors"),
+    "OUT.safetensors": files(".safetensors"), "OUT": files(".safetensors", ".pt", ".pth", ".model"),
     "-o": _FOLDERS, "--photos": _FOLDERS, "PLACE...": _PICTURES, "PROJECTION_DIR...": _FOLDERS,
     "[LATENTS]...": _LATENTS, "--projected-w": _LATENTS, "--start": _LATENTS, "--latents": _LATENTS,
     "--row-w": _LATENTS, "--col-w": _LATENTS,

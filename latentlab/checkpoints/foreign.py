@@ -11,7 +11,7 @@ from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.pickles.reader import Record, read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch
-from latentlab.checkpoints.systems import rosinality1, rosinality2, yuuho
+from latentlab.checkpoints.systems import nvidia_state, rosinality1, rosinality2, yuuho
 from latentlab.checkpoints.systems.nvidia_torch import official_kind, read_snapshot
 from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
@@ -26,13 +26,14 @@ _SHOWN = 5  # keys in a message
 
 @dataclass(frozen=True)
 class _System:
-    kind: str  # of the checkpoint
+    kind: str  # of the checkpoint; "" where the networks tell
     mark: str  # a name that only its generator's state dict has
     places: tuple[str, ...]  # keys of a file that may hold one; it may also be the whole file
     read: Reader
 
 
 _SYSTEMS = (
+    _System("", nvidia_state.MARK, (), nvidia_state.read),
     _System("stylegan2-rosinality", rosinality2.MARK, ("g_ema", "g"), rosinality2.read),
     _System("stylegan1-rosinality", rosinality1.MARK, ("g_running", "generator"), rosinality1.read),
     _System("stylegan1-yuuho", yuuho.MARK1, (), yuuho.read),
@@ -50,7 +51,9 @@ def read_torch_file(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     for system in _SYSTEMS if type(found) is dict else ():
         parts = [found, *(found.get(place) for place in system.places)]
         if any(type(part) is dict and system.mark in part for part in parts):
-            return _checkpoint(path, system.kind, *system.read(found, str(path), allow_nonfinite))
+            networks, metadata = system.read(found, str(path), allow_nonfinite)
+            kind = system.kind or official_kind(networks)
+            return _checkpoint(path, kind, networks, metadata)
     raise UnsupportedCheckpoint(
         f"{path}: a file of torch.save with {outline(found)}; expected weights of rosinality/"
         "stylegan2-pytorch, rosinality/style-based-gan-pytorch or yuuho/stylegans-pytorch"

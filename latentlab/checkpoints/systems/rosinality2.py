@@ -111,8 +111,8 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         weights.check(name, kernel)
     noise, drawn = noise_rules(config), {}
     if not _has_noise(weights):
-        maps = {ours: 4 * 2 ** ((i + 1) // 2) for i, ours in enumerate(noise)}
-        drawn = {ours: noise_map(size, i) for i, (ours, size) in enumerate(maps.items())}
+        sizes = {ours: 4 * 2 ** ((i + 1) // 2) for i, ours in enumerate(noise)}
+        drawn = {ours: noise_map(size, i) for i, (ours, size) in enumerate(sizes.items())}
         noise = {}
     filters = resample_filters(blank(config, weights.where))
     return config, weights.translate(generator_rules(config) | noise) | drawn | filters

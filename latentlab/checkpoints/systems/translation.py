@@ -57,6 +57,22 @@ def translate_arguments(
     return translated
 
 
+def arguments_back(config: Any, top: Names, nested: Mapping[str, Names]) -> dict[str, Any]:
+    """Return the arguments, and groups of them, by which a foreign network is made as ours is.
+
+    Args:
+        config: The description of our network.
+        top: Our fields for their arguments, as ``translate_arguments`` has them.
+        nested: The same for groups of arguments.
+    """
+
+    def named(names: Names) -> dict[str, Any]:
+        values = {theirs: getattr(config, ours) for theirs, ours in names.items() if ours}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    return named(top) | {group: named(names) for group, names in nested.items()}
+
+
 def names_shortened(keys: Iterable[object]) -> list[str]:
     """Name what is left aside of a file, at no more length than a report can show."""
     return [str(key)[:100] for key in keys][:100]
