@@ -15,7 +15,7 @@ from latentlab.checkpoints.assemble import blank
 from latentlab.checkpoints.systems import rosinality1 as system
 from latentlab.checkpoints.systems.translation import named_back
 from latentlab.checkpoints.targets.fitting import Fitted, Form, Weights, table_of
-from latentlab.checkpoints.targets.written import Written, differences, fitted_networks
+from latentlab.checkpoints.targets.written import Written, differences, fitted_networks, opening
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
 from latentlab.numerics import Stream, keyed_generator
@@ -53,11 +53,8 @@ def write(networks: Mapping[str, nn.Module], where: str, approximate: bool) -> W
     generators = [one.config for name, one in fitted.items() if name != "D"]
     notes += [_NOISE] if generators else []
     notes += [text for config in generators[:1] for text in _sizes(config)]
-    opening = 'torch.load("{path}")'
-    if "G_ema" in fitted:
-        opening = f"python generate.py --size {fitted['G_ema'].config.resolution} {{path}}"
     names = {name: _NAMES[name] for name in fitted}
-    return Written(content, names, tuple(notes), opening, keeps_noise=False)
+    return Written(content, names, tuple(notes), opening(names), keeps_noise=False)
 
 
 def _form_of(config: Any) -> Form:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from latentlab.checkpoints.systems import rosinality2 as system
 from latentlab.checkpoints.systems.translation import named_back
 from latentlab.checkpoints.targets.fitting import Fitted, Form, table_of
-from latentlab.checkpoints.targets.written import Written, differences, fitted_networks
+from latentlab.checkpoints.targets.written import Written, differences, fitted_networks, opening
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 
@@ -48,7 +48,8 @@ def write(networks: Mapping[str, nn.Module], where: str, approximate: bool) -> W
     notes += [text for name, one in fitted.items() if name != "D" for text in _sizes(one.config)][
         :1
     ]
-    return Written(content, {name: _NAMES[name] for name in fitted}, tuple(notes), _opening(fitted))
+    names = {name: _NAMES[name] for name in fitted}
+    return Written(content, names, tuple(notes), opening(names))
 
 
 def _form_of(config: Any) -> Form:
@@ -106,22 +107,16 @@ def _multiplier(config: StyleGAN2Config) -> int | None:
     return None
 
 
-def _opening(fitted: Mapping[str, Fitted]) -> str:
-    if "G_ema" not in fitted:
-        return 'torch.load("{path}")'
-    config = fitted["G_ema"].config
-    number = _multiplier(config)
-    more = f" --channel_multiplier {number}" if number not in (None, _MULTIPLIERS[0]) else ""
-    return f"python generate.py --ckpt {{path}} --size {config.resolution}{more}"
-
-
 def _sizes(config: StyleGAN2Config) -> list[str]:
     """Say which sizes their scripts have as fixed numbers, and this network has others."""
     unusual = [f"style_dim {config.w_dim}"] if config.w_dim != 512 else []
     unusual += [f"n_mlp {config.mapping_layers}"] if config.mapping_layers != 8 else []
     unusual += [f"{config.channels} image channels"] if config.channels != 3 else []
-    if _multiplier(config) is None:
+    number = _multiplier(config)
+    if number is None:
         unusual.append(f"channels {', '.join(map(str, table_of(config)))} from 4x4 on")
+    elif number != _MULTIPLIERS[0]:
+        unusual.append(f"channel_multiplier {number}")
     if not unusual:
         return []
     return [f"Their code has other sizes written into it; give its networks {'; '.join(unusual)}."]

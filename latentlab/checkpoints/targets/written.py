@@ -68,6 +68,11 @@ def differences(fitted: Iterable[Fitted]) -> list[str]:
     return [f"Not the same over there: {'; '.join(found)}."] if found else []
 
 
+def opening(names: Mapping[str, str]) -> str:
+    """Return the Python by which code takes the first network out of a dict of state dicts."""
+    return f'generator.load_state_dict(torch.load("{{path}}")["{next(iter(names.values()))}"])'
+
+
 def generators_and_d(networks: Mapping[str, nn.Module], where: str) -> dict[str, nn.Module]:
     """Return the networks that a checkpoint of any code base has.
 
