@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.pickles.plain import plain_copy
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.plain import plain_facts
 from latentlab.checkpoints.systems.substitutes import (
     NO_NOISE_MAPS,
     noise_map,
@@ -80,9 +79,8 @@ def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
     rest = {key: value for key, value in found.items() if key not in known and value is not None}
     training: dict[Any, Any] = {}
     for key, value in rest.items():
-        is_record = type(value) is Record and value.origin == "argparse"
         with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
-            training[key] = plain_copy(value.state if is_record else value, where)
+            training[key] = plain_facts(value, where)
     return {
         "training": {str(key)[:100]: value for key, value in training.items()},
         "ignored": names_shortened(key for key in rest if key not in training),
