@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import checkpoint_argument, overwrite_file_option, tuning_option
+from cli.options.common import (
+    assume_option,
+    checkpoint_argument,
+    overwrite_file_option,
+    tuning_option,
+)
 from cli.text import listed, say, say_held, say_soon
 
 if TYPE_CHECKING:
@@ -28,17 +33,18 @@ FORMS = ("rosinality", "yuuho", "safetensors", "nvidia-state")
 @click.option("--approximate", is_flag=True,
               help="Write also what the other code computes a little differently, and say what.")
 @tuning_option
+@assume_option
 @overwrite_file_option
 def convert(
     checkpoint: str, out: Path, to: str | None, only: str | None, rgb: bool, approximate: bool,
-    tuning: Path | None, overwrite: bool,
+    tuning: Path | None, assume: dict[str, str] | None, overwrite: bool,
 ) -> None:
-    """Write a checkpoint in latentlab's own format, or in that of other code.
+    """Write a checkpoint in latentlab's own format or another.
 
     \b
     Forms:
-      safetensors   latentlab's own: plain weights; in its header the settings, the
-                    kind and SHA-256 of the old file, and a note on its licence
+      safetensors   latentlab's own: plain weights, and in its header the settings,
+                    the kind and SHA-256 of the old file, a note on its licence
       rosinality    stylegan2-pytorch; of a StyleGAN1, style-based-gan-pytorch
       yuuho         stylegans-pytorch, StyleGAN1 or StyleGAN2
       nvidia-state  state dicts and settings for NVIDIA's PyTorch releases
@@ -54,6 +60,7 @@ def convert(
       latentlab convert snapshot.safetensors generator.safetensors --only G_ema
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
+      latentlab convert state_dict.pt model.safetensors --assume mapping_lr_multiplier=0.01
     """
     from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
@@ -64,7 +71,7 @@ def convert(
     if approximate and to == NATIVE:
         raise click.UsageError("--approximate: latentlab's own format is exact; leave it out.")
     refuse_existing([out], overwrite)
-    opened = open_tuned(checkpoint, tuning)
+    opened = open_tuned(checkpoint, tuning, assume)
     opened = _one_network(opened, only, checkpoint) if only is not None else opened
     opened = _in_colour(opened, checkpoint) if rgb else opened
     if to != NATIVE:

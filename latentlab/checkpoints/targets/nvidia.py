@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from latentlab.checkpoints.systems.nvidia_state import MARK, VERSION
+from latentlab.checkpoints.systems.nvidia_exported import MARK, VERSION
 from latentlab.checkpoints.systems.nvidia_stylegan3 import stylegan3_arguments, stylegan3_config
 from latentlab.checkpoints.systems.nvidia_torch import (
     discriminator_arguments,
