@@ -43,8 +43,8 @@ def convert(
 
     \b
     Forms:
-      safetensors   latentlab's own: plain weights, and in its header the settings,
-                    the kind and SHA-256 of the old file, a note on its licence
+      safetensors   latentlab's own: plain weights; in its header settings,
+                    kind and SHA-256 of the old file, a note on its licence
       rosinality    stylegan2-pytorch; of a StyleGAN1, style-based-gan-pytorch
       yuuho         stylegans-pytorch, StyleGAN1 or StyleGAN2
       nvidia-state  state dicts and settings for NVIDIA's PyTorch releases
@@ -60,7 +60,8 @@ def convert(
       latentlab convert snapshot.safetensors generator.safetensors --only G_ema
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
-      latentlab convert state_dict.pt model.safetensors --assume mapping_lr_multiplier=0.01
+      latentlab convert state_dict.pt model.safetensors \\
+          --assume mapping_lr_multiplier=0.01
     """
     from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
@@ -70,7 +71,8 @@ def convert(
     to = target_of(out, to)
     if approximate and to == NATIVE:
         raise click.UsageError("--approximate: latentlab's own format is exact; leave it out.")
-    refuse_existing([out], overwrite)
+    inputs = [Path(checkpoint), *([tuning] if tuning is not None else [])]
+    refuse_existing([out], overwrite, keep=inputs)
     opened = open_tuned(checkpoint, tuning, assume)
     opened = _one_network(opened, only, checkpoint) if only is not None else opened
     opened = _in_colour(opened, checkpoint) if rgb else opened

@@ -200,9 +200,12 @@ def _first_layer(ours: str, theirs: str, size: int, fused: bool) -> dict[str, Ru
 
 
 def _epilogue(ours: str, block: str, number: int, maps: int) -> dict[str, Rule]:
-    one, gain = torch.cat([torch.ones(maps), torch.zeros(maps)]), math.sqrt(2 / maps)
+    one, gain = torch.cat([torch.ones(maps), torch.zeros(maps)]), scaled(math.sqrt(2 / maps))
     relative = Change(lambda bias: bias - one, lambda bias: bias + one)
-    noise = Change(lambda w: w.reshape(maps) * gain, lambda w: (w / gain).reshape(1, maps, 1, 1))
+    noise = Change(
+        lambda weight: gain(weight.reshape(maps)),
+        lambda strength: gain.back(strength).reshape(1, maps, 1, 1),
+    )
     style = f"{block}.adain{number}.style.linear"
     return {
         f"{ours}.noise_strength": Rule(f"{block}.noise{number}.weight_orig", noise),

@@ -100,8 +100,9 @@ only_one = Change(lambda tensor: tensor.squeeze(0), lambda tensor: tensor.unsque
 
 
 def scaled(gain: float) -> Change:
-    """Make a change that multiplies by ``gain``."""
-    return Change(lambda tensor: tensor * gain, lambda tensor: tensor / gain)
+    """Make a change that multiplies by ``gain``, in float32; back it rounds once, no more."""
+    single = float(torch.tensor(gain, dtype=torch.float32))
+    return Change(lambda tensor: tensor * gain, lambda tensor: (tensor.double() / single).float())
 
 
 def reshaped(*shape: int, theirs: tuple[int, ...] | None = None) -> Callable[[Tensor], Tensor]:

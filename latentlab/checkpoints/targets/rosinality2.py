@@ -77,7 +77,6 @@ def _wanted_d(config: StyleGAN2DiscriminatorConfig) -> StyleGAN2DiscriminatorCon
         config.resolution,
         config.channels,
         channel_table=table_of(config),
-        mbstd_num_channels=config.mbstd_num_channels,
         fc_features=config.fc_features,
         resample_filter=_TAPS,
     )
