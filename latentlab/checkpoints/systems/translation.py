@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latentlab.checkpoints.systems.forks import note_of, settle
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 
 # Their argument -> our field; None marks arguments that do not change a float32 computation.
@@ -30,15 +31,22 @@ def renamed(ours: str, theirs: str, *parts: str) -> "dict[str, Rule]":
 
 
 def translate_arguments(
-    kwargs: Mapping[str, Any], top: Names, nested: Mapping[str, Names], where: str
+    kwargs: Mapping[str, Any],
+    top: Names,
+    nested: Mapping[str, Names],
+    where: str,
+    notes: list[str] | None = None,
 ) -> dict[str, Any]:
     """Rename top-level and nested arguments to our fields, refusing those that have none.
+
+    What forks added passes where it changes nothing, see ``forks``.
 
     Args:
         kwargs: The arguments of a foreign network.
         top: Our fields for them.
         nested: The same for arguments that are groups of arguments themselves.
         where: File and network, for messages.
+        notes: Sentences for a person are appended here.
 
     Raises:
         UnsupportedCheckpoint: Naming ``where`` and the argument.
@@ -46,14 +54,21 @@ def translate_arguments(
     places = [(where, {k: v for k, v in kwargs.items() if k not in nested}, top)]
     places += [(f"{where}: {name}", kwargs.get(name, {}), nested[name]) for name in nested]
     translated: dict[str, Any] = {}
+    off: list[str] = []
     for place, values, names in places:
         if not isinstance(values, dict):
             raise UnsupportedCheckpoint(f"{place}: expected named settings, got {quoted(values)}")
         if values.get("activation", "lrelu") != "lrelu":
             raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
-        if unknown := sorted(set(values) - {*names, "activation"}):
-            raise UnsupportedCheckpoint(f"{place}: unknown setting {shown(unknown)}")
+        try:
+            off += settle(
+                set(values) - {*names, "activation"}, values, kwargs.get("img_resolution")
+            )
+        except UnsupportedCheckpoint as error:
+            raise error.at(place) from error
         translated |= {ours: values[key] for key, ours in names.items() if ours and key in values}
+    if notes is not None:
+        notes += note_of(off)
     return translated
 
 
