@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.pickles.plain import plain_copy
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.plain import plain_facts
 from latentlab.checkpoints.systems.substitutes import (
     NO_NOISE_MAPS,
     noise_map,
@@ -39,7 +38,9 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 
 MARK = "conv1.conv.modulation.weight"  # a name that only their generator has
 
-_NETWORKS = {"g_ema": "G_ema", "g": "G", "d": "D"}
+DISCRIMINATOR_MARK = "final_linear.0.weight"  # and one that only their discriminator has
+ROLES = {"g_ema": "G_ema", "g": "G", "d": "D"}
+
 # Settings of their train.py that shapes show as well.
 _SETTINGS = {"size": "resolution", "latent": "w_dim", "n_mlp": "mapping_layers"}
 _TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -51,12 +52,10 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
     Metadata are "training" settings, "notes", and what was "ignored".
     """
-    if MARK in found:
-        found = {"g_ema": found}
     networks: dict[str, nn.Module] = {}
     notes: set[str] = set()
     taken: set[int] = set()
-    for name, weights in weights_by_network(found, _NETWORKS, where).items():
+    for name, weights in weights_by_network(found, ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         if isinstance(config, StyleGAN2Config):
             tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
@@ -66,8 +65,9 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
             notes |= {set_w_mean(network, _MEAN_OF)} if found.get("latent_avg") is None else set()
         networks[name] = network
     check_agreement(networks, where)
-    _check_settings(found, networks, where)
-    return networks, {**_facts(found, where), "notes": sorted(notes)}
+    facts = _facts(found, where)
+    _check_settings(facts["training"].get("args"), networks, where)
+    return networks, {**facts, "notes": sorted(notes)}
 
 
 def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
@@ -79,19 +79,16 @@ def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
     return mean.reshape(-1)
 
 
-def _check_settings(
-    found: Mapping[Any, Any], networks: Mapping[str, nn.Module], where: str
-) -> None:
+def _check_settings(said: object, networks: Mapping[str, nn.Module], where: str) -> None:
     """Compare the generators with the settings of the training run, where the file has them.
 
     A network that lacks its last layers looks like a smaller one.
     """
-    args = found.get("args")
-    said = args.state if type(args) is Record and args.origin == "argparse" else None
+    settings = said if isinstance(said, dict) else {}
     for name, network in networks.items():
         config: Any = network.config
         for setting, field in _SETTINGS.items() if isinstance(network, Generator) else ():
-            value = (said or {}).get(setting)
+            value = settings.get(setting)
             if type(value) is int and value != getattr(config, field):
                 have = getattr(config, field)
                 raise CheckpointError(
@@ -102,13 +99,12 @@ def _check_settings(
 
 def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
     """Return the settings of the training run, and the names of what is left aside."""
-    known = (*_NETWORKS, "latent_avg")
+    known = (*ROLES, "latent_avg")
     rest = {key: value for key, value in found.items() if key not in known and value is not None}
     training: dict[Any, Any] = {}
     for key, value in rest.items():
-        is_record = type(value) is Record and value.origin == "argparse"
         with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
-            training[key] = plain_copy(value.state if is_record else value, where)
+            training[key] = plain_facts(value, where)
     return {
         "training": {str(key)[:100]: value for key, value in training.items()},
         "ignored": names_shortened(key for key in rest if key not in training),

@@ -15,7 +15,7 @@ import latentlab
 from latentlab import CheckpointError
 from latentlab.checkpoints import assemble
 from latentlab.checkpoints.pickles.reader import Record
-from latentlab.checkpoints.systems import rosinality1, rosinality2, yuuho
+from latentlab.checkpoints.systems import psp, rosinality1, rosinality2, yuuho
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official
 from latentlab.checkpoints.systems.tensorflow import arrays
 from tests.conftest import make_generator, make_stylegan3
@@ -264,3 +264,15 @@ def test_a_discriminator_has_one_map_of_minibatch_deviations():
     for extra, words in ((2, "takes 10 feature maps; expected the 8"), (0, "takes 8 feature maps")):
         d["final_conv.0.weight"] = torch.ones(8, 8 + extra, 3, 3)
         check_refused({**MEAN, "g_ema": foreign.rosinality_g(), "d": d}, words)
+
+
+@pytest.mark.parametrize("rows", [None, 1, 6, 5, 18])
+def test_the_mean_of_psp_has_a_row_for_each_layer(rows):
+    mean = torch.arange(5.0) if rows is None else torch.arange(5.0).repeat(rows, 1)
+    found = {"decoder": foreign.rosinality_g(), "latent_avg": mean}
+    if rows in (None, 1, 6):
+        networks, _ = psp.read(found, "file")
+        assert torch.equal(networks["G_ema"].w_mean, torch.arange(5.0))
+    else:
+        words = f"latent_avg has {rows} rows, and the generator takes 6: weights of the decoder"
+        check_refused(found, words, read=psp.read)

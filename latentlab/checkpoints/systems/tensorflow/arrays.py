@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.networks.stylegan1_config import StyleGAN1Config
 
 MARK = "G_synthesis/4x4/Const/const"
 
@@ -60,6 +62,18 @@ def read_arrays(
             f"The network is the part up to {size} px of one of {size * 2**above} px."
         )
     return kind, networks, facts
+
+
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the generator as ``read_arrays`` does, without its kind; see ``foreign.Reader``."""
+    _, networks, metadata = read_arrays(found, where, allow_nonfinite)
+    return networks, metadata
+
+
+def kind(networks: Mapping[str, nn.Module]) -> str:
+    """Name the kind of checkpoint that these networks make."""
+    config = networks["G_ema"].config
+    return "stylegan1-tf" if isinstance(config, StyleGAN1Config) else "stylegan2-tf"
 
 
 def _single(name: object, value: Any) -> Any:
