@@ -18,6 +18,7 @@ from latentlab.checkpoints.systems.translation import (
     Change,
     ForeignWeights,
     Rule,
+    check_agreement,
     names_shortened,
     only_one,
     renamed,
@@ -57,6 +58,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
         if isinstance(network, Generator):
             lacking |= {NO_NOISE_MAPS, set_w_mean(network, _MEAN_OF)}
         networks[name] = network
+    check_agreement(networks, where)
     notes = sorted(lacking)
     if trained < max(_stages(weights) for weights in parts.values()):
         size = size_after(trained - 1)
@@ -118,7 +120,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
         "resolution": size_after(count - 1),
         "channels": weights.shape("generator.to_rgb.0.conv.weight_orig", 4)[0],
         "channel_table": tuple(weights.shape(f"{b}.conv2.conv.weight_orig", 4)[0] for b in blocks),
-        "z_dim": weights.shape("style.1.linear.weight_orig", 2)[1] if layers else w_dim,
+        "z_dim": weights.z_dim("style.1.linear.weight_orig", w_dim),
         "w_dim": w_dim,
         "mapping_layers": layers,
         "mapping_lr_multiplier": 1.0,
@@ -201,16 +203,16 @@ def _first_layer(ours: str, theirs: str, size: int, fused: bool) -> dict[str, Ru
 
 def _epilogue(ours: str, block: str, number: int, maps: int) -> dict[str, Rule]:
     one, gain = torch.cat([torch.ones(maps), torch.zeros(maps)]), scaled(math.sqrt(2 / maps))
+    flat = reshaped(maps, theirs=(1, maps, 1, 1))
     relative = Change(lambda bias: bias - one, lambda bias: bias + one)
     noise = Change(
-        lambda weight: gain(weight.reshape(maps)),
-        lambda strength: gain.back(strength).reshape(1, maps, 1, 1),
+        lambda weight: gain(flat(weight)), lambda strength: gain.back(strength)[None, :, None, None]
     )
     style = f"{block}.adain{number}.style.linear"
     return {
         f"{ours}.noise_strength": Rule(f"{block}.noise{number}.weight_orig", noise),
         f"{ours}.affine.weight": Rule(f"{style}.weight_orig", scaled(SQRT2)),
-        f"{ours}.affine.bias": Rule(f"{style}.bias", relative),
+        f"{ours}.affine.bias": Rule(f"{style}.bias", relative, (2 * maps,)),
     }
 
 
@@ -254,15 +256,20 @@ def discriminator_rules(config: StyleGAN1DiscriminatorConfig, last: int) -> dict
             rules |= _equalized("b4.conv", f"{block}.conv1.0.conv")
             rules |= _equalized("b4.fc", f"{block}.conv2.0.conv")
             maps = config.feature_maps(4)
-            features = config.fc_features or maps
-            flat = reshaped(features, maps * 16, theirs=(features, maps, 4, 4))
-            rules["b4.fc.weight"] = Rule(rules["b4.fc.weight"].source, flat)
+            rules["b4.fc.weight"] = _flat(f"{block}.conv2.0.conv", config.fc_features or maps, maps)
             continue
         rules |= _equalized(f"{ours}.conv0", f"{block}.conv1.0.conv")
         rules |= _equalized(f"{ours}.conv1", f"{block}.conv2.1.conv")
         if _is_fused(config, size):
             rules |= renamed(f"{ours}.conv1", f"{block}.conv2.1", "weight", "bias")
     return rules | _equalized("b4.out", "linear.linear", SQRT2)
+
+
+def _flat(theirs: str, features: int, maps: int) -> Rule:
+    """The dense layer on 4x4, which they have as a convolution."""
+    kernel = (features, maps, 4, 4)
+    change = Change(lambda weight: weight.flatten(1), lambda weight: weight.reshape(kernel))
+    return Rule(f"{theirs}.weight_orig", change, kernel)
 
 
 def discriminator_filters(config: StyleGAN1DiscriminatorConfig, last: int) -> dict[str, Tensor]:

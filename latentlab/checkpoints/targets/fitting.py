@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import blank
 from latentlab.checkpoints.systems.substitutes import resample_filters
+from latentlab.checkpoints.systems.translation import Change, Rule
 from latentlab.errors import UnsupportedCheckpoint, quoted
 from latentlab.networks.config import ImageNetworkConfig, block_resolutions
 
@@ -128,6 +129,25 @@ def fit(network: nn.Module, form: Form, where: str, approximate: bool = False) -
     weights = form.adapt(config, _with_rate(weights, config, wanted))
     differences = tuple(form.close[name] for name in close)
     return Fitted(wanted, _completed(weights, wanted, where), differences)
+
+
+def named_back(
+    rules: Mapping[str, Rule], weights: Weights, filters: Mapping[str, Tensor]
+) -> Weights:
+    """Return weights by their names: ours, by the rules that read them, and fixed filters.
+
+    Raises:
+        TypeError: If a rule has a change that is no ``Change``, and so no way back.
+    """
+    return {rule.source: _back(rule, weights[ours]) for ours, rule in rules.items()} | dict(filters)
+
+
+def _back(rule: Rule, tensor: Tensor) -> Tensor:
+    if rule.change is None:
+        return tensor
+    if not isinstance(rule.change, Change):
+        raise TypeError(f"{rule.source}: its rule knows no way back")
+    return rule.change.back(tensor)
 
 
 def _apart(have: Any, wanted: Any, form: Form) -> dict[str, str]:

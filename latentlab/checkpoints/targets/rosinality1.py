@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import blank
 from latentlab.checkpoints.systems import rosinality1 as system
-from latentlab.checkpoints.systems.translation import named_back
-from latentlab.checkpoints.targets.fitting import Fitted, Form, Weights, table_of
+from latentlab.checkpoints.targets.fitting import Fitted, Form, Weights, named_back, table_of
 from latentlab.checkpoints.targets.written import Written, differences, fitted_networks, opening
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.systems import rosinality2 as system
-from latentlab.checkpoints.systems.translation import named_back
-from latentlab.checkpoints.targets.fitting import Fitted, Form, table_of
+from latentlab.checkpoints.targets.fitting import Fitted, Form, named_back, table_of
 from latentlab.checkpoints.targets.written import Written, differences, fitted_networks, opening
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig

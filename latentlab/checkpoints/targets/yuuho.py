@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from latentlab.checkpoints.systems import yuuho as system
-from latentlab.checkpoints.systems.translation import named_back
-from latentlab.checkpoints.targets.fitting import Form, fit, table_of
+from latentlab.checkpoints.targets.fitting import Form, fit, named_back, table_of
 from latentlab.checkpoints.targets.written import Written, differences
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.networks.stylegan1_config import StyleGAN1Config
