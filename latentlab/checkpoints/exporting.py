@@ -53,6 +53,7 @@ _FAMILIES: Mapping[type[Any], str] = {
     StyleGAN3Config: "StyleGAN3",
 }
 _SUFFIX = ".safetensors"
+_NO_PICKLE = "The file is one of torch.save and no pickle, in spite of its name."
 _SEEDS = (0, 1)  # of the images that are compared; of large ones, the first
 _LARGE = 512  # px
 _LIMIT = 1e-5  # of the largest value: float32 rounding through some twenty layers, told by no eye
@@ -153,6 +154,7 @@ def export_to(
         OutputError: If the file cannot be written.
     """
     written = written_for(networks, to, where, approximate)
+    known = () if path.suffix != ".pkl" else (_NO_PICKLE,)
     if to == "nvidia-state":
         written.content["metadata"] = json.dumps(dict(facts))
     write = write_state_safetensors if path.suffix == _SUFFIX else write_torch
@@ -166,7 +168,7 @@ def export_to(
         path,
         to,
         MappingProxyType(dict(written.networks)),
-        (*written.notes, *notes),
+        (*known, *written.notes, *notes),
         written.opening.replace("{path}", str(path)),
         difference,
     )

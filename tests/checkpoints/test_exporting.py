@@ -99,6 +99,20 @@ def test_nvidia_state_keeps_what_is_known_of_the_checkpoint(name, data, tmp_path
     assert torch.equal(opened.generator(z, c), source.generator(z, c))
 
 
+@pytest.mark.parametrize("name", ["x.pt", "x.safetensors"])
+def test_networks_may_share_their_memory(name, checkpoint, tmp_path):
+    g = checkpoint.generator
+    source = replace(checkpoint, networks={"G_ema": g, "G": g})
+    opened = latentlab.load(latentlab.export(source, tmp_path / name, "nvidia-state").path)
+    assert torch.equal(opened.raw_generator(torch.ones(1, 5)), g(torch.ones(1, 5)))
+
+
+def test_a_name_of_a_pickle_is_told_to_be_none(checkpoint, tmp_path):
+    exported = latentlab.export(checkpoint, tmp_path / "x.pkl", "nvidia-state")
+    assert any("no pickle" in note for note in exported.notes)
+    assert latentlab.load(exported.path).kind == "stylegan2-ada"
+
+
 def test_the_kind_of_a_stylegan3_is_known_again(tmp_path):
     exported = latentlab.export(make_stylegan3(), tmp_path / "x.pt", "nvidia-state")
     assert latentlab.load(exported.path).kind == "stylegan3-t-nvidia"

@@ -33,8 +33,12 @@ def write_state_safetensors(content: Mapping[str, Any], path: Path) -> None:
         OSError: If the file cannot be written.
     """
     config = content["config"]
-    tensors = {f"{name}.{key}": _alone(tensor) for name in config
-               for key, tensor in content[name].items()}  # fmt: skip
+    tensors: dict[str, Tensor] = {}
+    met: set[int] = set()  # memory that networks share, which the library refuses to write
+    for name, key, tensor in ((n, k, t) for n in config for k, t in content[n].items()):
+        alone = _alone(tensor)
+        tensors[f"{name}.{key}"] = alone.clone() if alone.data_ptr() in met else alone
+        met.add(alone.data_ptr())
     try:
         save_file(tensors, path, {"config": json.dumps(config), "metadata": content["metadata"]})
     except SafetensorError as error:

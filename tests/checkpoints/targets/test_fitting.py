@@ -7,7 +7,14 @@ import torch
 
 from latentlab import UnsupportedCheckpoint
 from latentlab.checkpoints.exporting import written_for
-from latentlab.checkpoints.targets.fitting import plain
+from latentlab.checkpoints.systems.translation import (
+    ForeignWeights,
+    Rule,
+    only_one,
+    reshaped,
+    scaled,
+)
+from latentlab.checkpoints.targets.fitting import named_back, plain
 from latentlab.checkpoints.targets.nvidia import base_of
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
@@ -124,6 +131,32 @@ def test_two_means_of_w_are_told():
     written = written_for({"G": other, "G_ema": g}, "rosinality", "x", approximate=False)
     assert torch.equal(written.content["latent_avg"], g.mapping.w_avg)
     assert any("one mean of w" in note for note in written.notes)
+
+
+# The rules that read a file write it, too.
+
+
+def test_rules_are_turned_round():
+    rules = {
+        "one": Rule("a", only_one),
+        "gain": Rule("b", scaled(3)),
+        "flat": Rule("c", reshaped(2, theirs=(1, 2, 1, 1))),
+        "same": Rule("d"),
+    }
+    found = {"a": torch.rand(1, 3), "b": torch.rand(4), "c": torch.rand(1, 2, 1, 1),
+             "d": torch.rand(2)}  # fmt: skip
+    ours = ForeignWeights({**found}, "x").translate(rules)
+    filters = {"e": torch.ones(1)}
+    again = named_back(rules, ours, filters)
+    assert again.keys() == {*found, "e"}
+    for name, tensor in found.items():
+        assert again[name].shape == tensor.shape
+        torch.testing.assert_close(again[name], tensor, atol=1e-7, rtol=0)
+
+
+def test_a_rule_without_a_way_back_is_an_error_of_ours():
+    with pytest.raises(TypeError, match="c: its rule knows no way back"):
+        named_back({"x": Rule("c", lambda tensor: tensor)}, {"x": torch.ones(1)}, {})
 
 
 # Configs of the same computation are equal.
