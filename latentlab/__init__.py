@@ -3,7 +3,8 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
-from latentlab.checkpoints import Checkpoint, load, load_classifier, save
+from latentlab.checkpoints import Checkpoint, from_pretrained, load, load_classifier, save
+from latentlab.downloads import fetch
 from latentlab.errors import (
     CheckpointError,
     DataError,
@@ -42,6 +43,6 @@ __all__ = [
     "LatentlabError", "NoFaceError", "NumericalError", "OutputError", "ProcessError", "Projection",
     "ProjectionStart", "ProjectorSettings", "SettingsError", "StartSearch", "TruncatedCheckpoint",
     "Tuning", "TuningSettings", "UnsafeCheckpoint", "UnsupportedCheckpoint", "__version__",
-    "apply_tuning", "images", "load", "load_classifier", "load_mask", "load_tuning",
-    "perceptual_distance", "project", "save", "save_tuning", "tune",
+    "apply_tuning", "fetch", "from_pretrained", "images", "load", "load_classifier", "load_mask",
+    "load_tuning", "perceptual_distance", "project", "save", "save_tuning", "tune",
 ]  # fmt: skip

@@ -30,10 +30,12 @@ def info(checkpoint: str, as_json: bool) -> None:
       latentlab info network-snapshot.pkl
       latentlab info builtin:digits-stylegan2 --json
     """
+    from cli.fetching import fetch_first
     from cli.models import say_opening
     from cli.reports.description import describe
     from latentlab import load
 
+    fetch_first(checkpoint)
     say_opening(checkpoint, _LARGE)
     say_held()
     opened = load(checkpoint)

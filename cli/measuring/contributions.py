@@ -22,8 +22,8 @@ from cli.reports.tables import write_table
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, distributed
+from latentlab.checkpoints import file_of
 from latentlab.files import is_file, sha256_of
-from latentlab.models import PREFIX, builtin_path
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.log import read_log
 from latentlab.training.trainer import Trainer
@@ -62,7 +62,7 @@ def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> 
 
 def _digest(name: str) -> str:
     """Return the SHA-256 of a checkpoint's file; of what is none, opening it will say so."""
-    path = builtin_path(name) if name.startswith(PREFIX) else Path(name)
+    path = file_of(name)
     return sha256_of(path) if is_file(path) else ""
 
 

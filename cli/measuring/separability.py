@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from cli.fetching import fetch_first
 from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
@@ -23,8 +24,8 @@ from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text
 from latentlab import distributed, load_classifier
+from latentlab.checkpoints import file_of
 from latentlab.files import sha256_of
-from latentlab.models import builtin_path
 from metrics import MetricResult, linear_separability
 from metrics.sampling import has_w
 from metrics.separability.planes import OK
@@ -136,7 +137,8 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
     """Open classifiers, each with a name of its own from its file's."""
     opened: list[OpenedClassifier] = []
     for path in paths:
-        file = builtin_path(path) if path.startswith("builtin:") else Path(path)
+        fetch_first(path)
+        file = file_of(path)
         network = load_classifier(path).to(device)
         stem = plain_text(file.stem)
         taken = {one.name for one in opened}

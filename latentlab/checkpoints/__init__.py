@@ -10,6 +10,7 @@ from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
 from latentlab.checkpoints.foreign import read_pickled, read_torch_file
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START
+from latentlab.downloads import fetch, is_address
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -23,14 +24,15 @@ from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 _ENOUGH = 9  # bytes, to tell the format
 _TAR = slice(257, 262)  # where a tar archive says what it is
 
-__all__ = ["Checkpoint", "load", "load_classifier", "save"]
+__all__ = ["Checkpoint", "from_pretrained", "load", "load_classifier", "save"]
 
 
 def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     """Open a checkpoint as plain data; nothing in the file is run.
 
     Args:
-        path: A file, or the name of a bundled model such as "builtin:digits-stylegan2".
+        path: A file, the name of a bundled model such as "builtin:digits-stylegan2", or an address
+            on the network, see ``latentlab.fetch``.
         allow_nonfinite: Accept NaN and infinite weights.
 
     Returns:
@@ -39,7 +41,7 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     Raises:
         CheckpointError: If the file is missing, damaged or of no supported kind.
     """
-    file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
+    file = file_of(path)
     start = _first_bytes(file)
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
@@ -59,6 +61,26 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
     )
 
 
+def from_pretrained(
+    repository: str, file_name: str = "model.safetensors", *, revision: str | None = None
+) -> Checkpoint:
+    """Open a checkpoint of the Hugging Face Hub; nothing in the file is run.
+
+    It is ``load("hf://owner/name@revision/model.safetensors")``.
+
+    Args:
+        repository: "owner/name".
+        file_name: The file in it; ``latentlab convert`` writes such a one.
+        revision: A branch, a tag or a commit; None: the main branch.
+
+    Raises:
+        SettingsError: If there can be no such place.
+        CheckpointError: If it cannot be fetched, or does not open.
+    """
+    place = repository if revision is None else f"{repository}@{revision}"
+    return load(f"hf://{place}/{file_name}")
+
+
 def load_classifier(path: Path | str) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
 
@@ -72,9 +94,8 @@ def load_classifier(path: Path | str) -> nn.Module:
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.
     """
-    if not str(path).startswith("builtin:") and is_torchscript(Path(path)):
-        return TorchScriptClassifier(Path(path))
-    return load(path).classifier
+    file = file_of(path)
+    return TorchScriptClassifier(file) if is_torchscript(file) else load(file).classifier
 
 
 def save(
@@ -100,6 +121,17 @@ def save(
     else:
         kind = type(source).__name__
         raise SettingsError(f"`source` must be a Checkpoint or a Generator, but got a {kind}")
+
+
+def file_of(name: Path | str) -> Path:
+    """Return the file that a checkpoint's name means, fetching one of the network.
+
+    Raises:
+        CheckpointError: If there is no such bundled model, or it cannot be fetched.
+    """
+    if str(name).startswith("builtin:"):
+        return builtin_path(name)
+    return fetch(str(name)) if is_address(name) else Path(name)
 
 
 def _is_pickle(start: bytes) -> bool:

@@ -126,6 +126,7 @@ def test_the_version_is_the_packages(tmp_path):
         ("mix m --rows 0 --cols 1 --truncation-psi inf -o out", "inf"),
         ("info", "CKPT"),
         ("convert m", "OUT"),
+        ("card m", "OUT"),
         ("project m -o out", "PICTURE"),
         ("project m p.png", "--output"),
         ("project m p.png --steps 0 -o out", "--steps"),
