@@ -13,7 +13,7 @@ from cli.measuring.results import Results
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
-from cli.reports.tables import MANIFEST
+from cli.reports.tables import MANIFEST, table_of
 from cli.reports.tiles import tiles
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
@@ -102,7 +102,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
     title = "Held-out digits projected; below each, its perceptual distance to the target"
     framed = "\nFramed: what the classifier reads as another digit" if misread else ""
     save_figure(figure, tiles(shown, title + framed, misread))
-    return pd.DataFrame(rows), [*files, figure]
+    return table_of(rows), [*files, figure]
 
 
 def summarise(frame: pd.DataFrame) -> list[str]:

@@ -23,6 +23,7 @@ from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast
 from cli.reports.numbers import with_interval
 from cli.reports.plot_style import colours_of
+from cli.reports.tables import joined
 from latentlab.images import grid, tensor_to_picture
 from latentlab.latents import draw_labels, z_from_seeds
 from metrics import MetricResult
@@ -86,7 +87,7 @@ def write_comparison(
         results.page.section("Published figures, for orientation", SOURCE)
         columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
         results.page.table(pd.DataFrame(_PUBLISHED, columns=columns))
-    rows = pd.concat([each.model.tidy(r) for each in measured for r in each.results])
+    rows = joined(each.model.tidy(r) for each in measured for r in each.results)
     rows = rows[in_order(rows.columns)]
     results.finish(rows, {"models": [each.model.facts() for each in measured], **settings})
     return [

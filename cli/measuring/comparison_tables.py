@@ -6,6 +6,7 @@ import pandas as pd
 
 from cli.measuring.comparison import Measured
 from cli.measuring.results import Results
+from cli.reports.tables import joined
 from metrics import MetricResult
 
 LENGTHS, ATTRIBUTES, SHARES, DROPLETS = (
@@ -21,10 +22,10 @@ def write_tables(results: Results, measured: Sequence[Measured]) -> None:
     for metric, name in _METRICS.items():
         parts = [_samples(each, result) for each, result in _of(measured, metric)]
         if parts:
-            results.table(name, pd.concat(parts, ignore_index=True))
+            results.table(name, joined(parts))
     shares = [each.model.tidy(result) for each, result in _of(measured, "contributions")]
     if shares:
-        results.table(SHARES, pd.concat(shares, ignore_index=True))
+        results.table(SHARES, joined(shares))
 
 
 def _of(measured: Sequence[Measured], metric: str) -> Iterable[tuple[Measured, MetricResult]]:

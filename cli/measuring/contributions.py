@@ -18,7 +18,7 @@ from cli.models import open_model, resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
-from cli.reports.tables import write_table
+from cli.reports.tables import joined, write_table
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import LatentError, distributed
@@ -110,7 +110,7 @@ def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int
     if not measured:
         raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
     parts = {model.name: _rows(model) for model in measured}
-    rows = pd.concat(parts.values(), ignore_index=True)
+    rows = joined(parts.values())
     images = rows["images"]
     along = images.notna().all() and images.nunique() > 1
     figure = over_training(rows) if along else bars(parts)
@@ -229,6 +229,6 @@ def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     path = snapshot.with_name(TABLE)
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
         before = read_log(path)
-        frame = pd.concat([before[before["images"] < images], frame])
+        frame = joined([before[before["images"] < images], frame])
     write_table(frame, path)
     save_figure(snapshot.with_name(PLOT), over_training(frame))
