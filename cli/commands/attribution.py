@@ -72,6 +72,7 @@ def attribution(
     from metrics.source_attribution import AttributionSettings, Projections, project_groups
 
     model = open_model(checkpoint, request.device, None, name)
+    _ = model.g.w_mean  # raises where there is no W
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
     compare = open_distance(distance, model.place)
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here

@@ -81,7 +81,7 @@ def directions(
     (name,) = request.titles([checkpoint])
     from cli.measuring import directions as ways
     from cli.measuring.labelled_latents import read_labelled
-    from cli.measuring.separability import open_classifiers
+    from cli.measuring.separability import check_sizes, open_classifiers
     from cli.measuring.work import claimed_results, sampling
     from cli.models import label_of, open_model
     from cli.projecting.origin import check_origins
@@ -98,6 +98,7 @@ def directions(
     check_origins(own.origins if own else {}, model, any_checkpoint)
     wanted = ways.DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
+    check_sizes(opened, model.g)
     settings = ways.identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.short_name}"
     tasks = [sampling(model, request, "Classifying", count, "picture") if opened else

@@ -56,6 +56,7 @@ def open_method(
     settings = search.settings()
     model = open_model(checkpoint, device)
     g = model.g
+    _ = g.w_mean  # raises where there is no W
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     reader = TargetReader(g, reading)
     starts = (
