@@ -134,7 +134,7 @@ def is_projected(folder: Path, facts: dict[str, Any]) -> bool:
 def comparison_request(folder: Path, device: str, overwrite: bool) -> MeasuringRequest:
     """Return where the comparison goes; files of something else are refused before the work."""
     request = MeasuringRequest(folder / PAGE.parent, overwrite, device)
-    Results(request, "", comparison_files(len(_MODELS)))
+    Results(request, "", comparison_files([True] * len(_MODELS), _COUNTS))
     return request
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from cli.measuring.comparison import (
     ComparisonSettings,
     Measured,
+    applicable,
     measure,
     open_settings,
-    refuse_nothing,
     tasks_of,
 )
 from cli.measuring.comparison_page import planned_files, write_comparison
@@ -58,10 +58,10 @@ def comparison_of(
         for name, label in zip(names, labels, strict=True)
     ]
     title = listed(labels)
-    files = planned_files(len(models))
+    files = planned_files([True] * len(models), counts)
     Results(request, title, files)  # results of another run are told before anything is fetched
     settings = open_settings(counts, needs, request, models)
-    refuse_nothing(models, settings)
+    files = planned_files([True] * len(models), applicable(models, settings))
     facts = {"metrics": [*counts], "samples": counts, "protocols": needs.protocols,
              **settings.identity()}  # fmt: skip
     asked = asked_for(settings, models, {"published": published})

@@ -166,13 +166,20 @@ def refused(metric: str, model: Model, settings: ComparisonSettings) -> LatentEr
     return None
 
 
-def refuse_nothing(models: Sequence[Model], settings: ComparisonSettings) -> None:
-    """Raise LatentError where no metric applies to any of the models."""
-    found = [
-        refused(metric, model, settings) for model, metric in product(models, settings.samples)
-    ]
-    if None not in found and found[0] is not None:
-        raise found[0]
+def applicable(models: Sequence[Model], settings: ComparisonSettings) -> list[str]:
+    """Return the metrics that apply to any of the models.
+
+    Raises:
+        LatentError: If there are none.
+    """
+    found, refusals = list[str](), list[LatentError]()
+    for metric in settings.samples:
+        mine = [refused(metric, model, settings) for model in models]
+        found += [metric] if None in mine else []
+        refusals += [each for each in mine if each is not None]
+    if not found and refusals:
+        raise refusals[0]
+    return found
 
 
 def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task]:
