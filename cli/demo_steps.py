@@ -118,6 +118,15 @@ def summarise(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def is_begun(folder: Path, facts: dict[str, Any]) -> bool:
+    """Whether an earlier run has begun to project the digits alike, and was stopped."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return bool(manifest["settings"] == facts and manifest["files"] == {})
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def is_projected(folder: Path, facts: dict[str, Any]) -> bool:
     """Whether an earlier run has projected the digits alike, and nobody has changed its files."""
     files = [file for file in planned_files(folder) if file != folder / MANIFEST]
