@@ -9,7 +9,7 @@ from cli.options.measuring import MeasuringRequest, measuring_options, samples_o
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT...")
 @samples_option(1024, "Number of latents.")
-@measuring_options()
+@measuring_options(several=True)
 def contributions(
     checkpoints: tuple[str, ...], samples: int, request: MeasuringRequest
 ) -> None:

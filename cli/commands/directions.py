@@ -15,7 +15,7 @@ from cli.options.measuring import (
     attributes_options,
     measuring_options,
 )
-from cli.options.values import Count, FiniteFloat, layer_list
+from cli.options.values import Count, FiniteFloat, Seed, layer_list
 
 _SAMPLES, _PICTURES = 100_000, 20_000  # defaults
 _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
@@ -36,7 +36,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
 @attributes_options(" for svm", ELSEWHERE, "w")
 @any_checkpoint_option
-@click.option("--picture", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+@click.option("--picture", type=Seed(), default=0, show_default=True,
               metavar="SEED", help="Seed of the picture that directions.png shows moved.")
 @click.option("--strength", type=FiniteFloat(min=0, min_open=True), default=3.0, show_default=True,
               metavar="S", help="How far it is moved there, either way.")
