@@ -156,9 +156,11 @@ def test_a_line_of_a_script_is_answered_with_the_command_that_does_it(line, mean
     ("ppl x --outdir o", "--outdir is an option of NVIDIA's scripts. Did you mean: latentlab ppl x "
      "-o o"),
     ("ppl --network_pkl=x --outdir o",
-     "--network_pkl and --outdir are options of NVIDIA's scripts. Did you mean: latentlab ppl x -o o"),
+     "--network_pkl and --outdir are options of NVIDIA's scripts. Did you mean: latentlab ppl x "
+     "-o o"),
     ("generate.py --network=x --seeds=1 --outdir=o",
-     "That is a command line of NVIDIA's scripts. Did you mean: latentlab generate x --seeds 1 -o o"),
+     "That is a command line of NVIDIA's scripts. Did you mean: latentlab generate x --seeds 1 "
+     "-o o"),
 ])  # fmt: skip
 def test_only_what_is_a_scripts_is_called_so(line, said):
     done = CliRunner().invoke(main, shlex.split(line))
