@@ -78,9 +78,8 @@ def attribution(
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here
     count = generated or len(pictures)
     total = count + len(pictures)
-    settings = {"distance": compare.name, "generated": count, "real": len(pictures),
-                "space": space, "steps": steps, "truncation_psi": truncation_psi,
-                "seed": request.seed}
+    settings = {"distance": compare.name, "generated": count, "real": len(pictures), "space": space,
+                "steps": steps, "truncation_psi": truncation_psi, "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
     each = f", {counted(steps, 'step')} each"
