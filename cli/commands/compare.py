@@ -30,7 +30,7 @@ SAMPLES = {
               "droplets, 50,000 for fidelity.")
 @comparison_options
 @click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such.")
-@measuring_options(always_page=True)
+@measuring_options(always_page=True, several=True)
 def compare(
     checkpoints: tuple[str, ...],
     metrics: tuple[str, ...],

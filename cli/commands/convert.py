@@ -34,6 +34,9 @@ def convert(
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
     """
+    if out.suffix.lower() != ".safetensors":
+        text = f"{out.name}: safetensors is what is written; give a name that ends in .safetensors"
+        raise click.BadParameter(text, param_hint="OUT.safetensors")
     from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
     from latentlab import Generator, SettingsError, save

@@ -173,5 +173,5 @@ class Results:
     def point(self) -> None:
         """Say which result to open first: the page, or the first picture."""
         pictures = [path for path in self._written if path.suffix == ".png"]
-        page = [self.folder / PAGE] if self.request.html else []
+        page = [path for path in self._written if path.name == PAGE]
         open_first([*page, *pictures, *self._written][0])

@@ -15,7 +15,7 @@ from cli.projecting.files import COMPARISON, MASK, PROJECTED, TARGET
 from cli.projecting.side_by_side import quality_lines
 from cli.reports.page import Group, Page
 from cli.reports.plot_style import colour, new_figure, quieten, save_figure
-from cli.reports.tables import short
+from cli.reports.tables import short, table_of
 from cli.text import counted
 from latentlab import ImageError
 from latentlab.images import read_picture
@@ -52,7 +52,7 @@ def write_overview(
         rows: Those of all pictures, in the report's order.
         facts: The settings.
     """
-    frame = pd.DataFrame([picture.row for picture in pictures])
+    frame = table_of(picture.row for picture in pictures)
     for name in ("distance", "psnr", "mask_distance", "mask_psnr"):
         values = frame[name] if name in frame else pd.Series(index=frame.index, dtype=float)
         frame[name] = pd.to_numeric(values, errors="coerce")

@@ -13,7 +13,7 @@ from latentlab.networks.growth import GrowingNetwork, enlarge
 
 NoiseMode = Literal["const", "random", "none"]
 
-_NO_SKIP = (
+NO_SKIP = (
     "only a skip generator adds up an RGB output of every resolution; this one makes its image "
     "from the last resolution alone"
 )
@@ -111,7 +111,7 @@ class SynthesisNetwork(GrowingNetwork):
             LatentError: If this is not a skip generator, which alone adds them up.
         """
         if not self.is_skip:
-            raise LatentError(_NO_SKIP)
+            raise LatentError(NO_SKIP)
         walk = self._features(ws, "const", None, None)
         return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
@@ -121,7 +121,7 @@ class SynthesisNetwork(GrowingNetwork):
         Raises:
             LatentError: If this is not a skip generator.
         """
-        raise LatentError(_NO_SKIP)
+        raise LatentError(NO_SKIP)
 
     def _features(
         self,

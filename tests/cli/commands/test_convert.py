@@ -50,6 +50,14 @@ def test_refusals_leave_the_file_alone(options, code, said, source, tmp_path):
     assert not out.exists() or out.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("name", ["out.pkl", "out.pt", "out.safetensors.zip", "out"])
+def test_a_name_of_another_format_is_refused(name, source, tmp_path):
+    done = convert(source, tmp_path / name)
+    assert done.exit_code == 2
+    assert "safetensors is what is written; give a name that ends in .safetensors" in done.stderr
+    assert not (tmp_path / name).exists()
+
+
 def test_overwriting_when_asked(source, tmp_path):
     out = tmp_path / "out.safetensors"
     out.write_bytes(b"mine")

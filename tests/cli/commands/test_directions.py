@@ -169,6 +169,9 @@ class TestBoundaries:
         assert table["status"].tolist() == ["ok", f"no plane: {read.missing['one']}"]
         assert table["index"].tolist()[:1] == [0]
         assert table.loc[1, ["index", "deviation", "accuracy"]].isna().all()
+        words = pd.read_csv(tmp_path / "out" / "directions.csv", dtype=str)
+        assert words.loc[0, "kept"].isdecimal()  # whole beside an empty cell
+        assert words.loc[0, "converged"] in ("0", "1")
         manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
         assert manifest["settings"]["missing"] == read.missing
 
