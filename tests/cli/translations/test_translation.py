@@ -50,6 +50,9 @@ LINES = [
      "train --data set.zip -o runs",
      "for --resume=ffhq256, give the file itself as --from; --freezed has no counterpart; --aug "
      "has no counterpart"),
+    ("train.py --outdir=runs --gpus=1 --data=set --res=256 --mirrory=1 --metricdata=all --dcap=0.5",
+     "train --data set --resolution 256 -o runs",
+     "--mirrory has no counterpart; --metricdata has no counterpart; --dcap has no counterpart"),
     ("train.py --outdir runs --data set.zip --mirror 0 -n",
      "train --data set.zip --dry-run -o runs", ""),
     ("calc_metrics.py --metrics=fid50k_full,kid50k_full,pr50k3_full --data=ffhq.zip --mirror=1 "
