@@ -161,7 +161,7 @@ def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
     several = isinstance(value, list) and len(value) > 1 and isinstance(value[0], Mapping)
     if not several:
         return [(name, value)]
-    return [(f"{name.removesuffix('s')} {i}", each) for i, each in enumerate(value, 1)]
+    return [(f"{name.removesuffix('s')}\u00a0{i}", each) for i, each in enumerate(value, 1)]
 
 
 def _embedded(content: bytes) -> str:
