@@ -21,20 +21,6 @@ from cli.text import listed, say
 from latentlab import distributed
 
 
-def compare_checkpoints(
-    names: Sequence[str],
-    labels: Sequence[str],
-    counts: dict[str, int],
-    needs: ComparisonRequest,
-    request: MeasuringRequest,
-    published: bool,
-) -> None:
-    """Compare models as ``comparison_of`` does, and say where the results are."""
-    results = comparison_of(names, labels, counts, needs, request, published)
-    if distributed.is_main():
-        results.point()
-
-
 def comparison_of(
     names: Sequence[str],
     labels: Sequence[str],

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -183,9 +184,10 @@ def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
     colours = colours_of([each.label for each in measured])
     if found := _results_by_model(measured, "path_length"):
         first = next(iter(found.values())).settings
+        distance = PurePath(first["distance"]).name
         results.page.section("Path lengths")
         results.figure(PATHS, histogram(found, colours), f"How often each path length occurs "
-                       f"({first['protocol']}, distance {first['distance']}).")  # fmt: skip
+                       f"({first['protocol']}, distance {distance}).")  # fmt: skip
     if found := _results_by_model(measured, "separability"):
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}

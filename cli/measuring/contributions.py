@@ -177,7 +177,7 @@ def _largest(rows: pd.DataFrame) -> str:
     size = f"{row['resolution']}x{row['resolution']}"
     known = interval(row)
     within = f" (95 % interval {known})" if known else ""
-    return f"{row['model']}: {size} adds most, {number_of(row)} percent{within} when upsampled."
+    return f"{row['model']}: {size} adds most, {number_of(row)} %{within} when upsampled."
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:

@@ -113,9 +113,10 @@ def find(
     if wanted.method == "pca":
         found = principal_directions(moments, *how)
         share = sum(found.facts["explained_variance"])
-        return found, [f"They explain {share:.1%} of the variance of w."]
+        return found, [f"They explain {100 * share:.1f} % of the variance of w."]
     found = sefa_directions(model.g, moments, *how)
-    return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
+    share = sum(found.facts["share"])
+    return found, [f"They have {100 * share:.1f} % of the sum of eigenvalues."]
 
 
 def write(

@@ -61,7 +61,7 @@ class TestWithoutLabels:
         assert table["direction"].tolist() == ["pca0", "pca1", "pca2", "pca3"]
         np.testing.assert_allclose(table["deviation"], read.deviations)
         share = sum(read.facts["explained_variance"])
-        assert f"explain {share:.1%} of the variance" in done.stderr
+        assert f"explain {100 * share:.1f} % of the variance" in done.stderr
         settings = json.loads((tmp_path / "manifest.json").read_text())["settings"]
         assert (settings["samples"], settings["seed"], settings["layers"]) == (3000, 2, "all")
 
