@@ -9,16 +9,17 @@ that a file cannot make the search long.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.checkpoints.systems.torch_modules import has_module, has_weight, state_dict_of
 
 _DEPTH = 3  # of dicts in dicts
-_MOST = 500  # dicts that are looked into
-_MOST_NAMES = 20_000  # of one dict; the largest state dict has some 2,000
+_MOST = 200  # dicts that are looked into, and dicts in one of them that may be networks
+_MOST_NAMES = 50_000  # of weights, in all dicts together; the largest state dict has some 2,000
 # What DataParallel and torch.compile put before all names, and call the network that they hold.
 _WRAPPERS = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")
 _WRAPPED = ("module", "_orig_mod")
@@ -62,17 +63,20 @@ class Places:
             return part.origin == "torch"
         if type(part) is Record:
             return bool(self.marks) and all(has_weight(part, name) for name in self.marks)
-        return (
-            type(part) is dict
-            and bool(self.marks)
-            and all(f"{prefix}{name}" in part for name in self.marks)
-        )
+        if type(part) is not dict or not self.marks:
+            return False
+        return all(f"{prefix}{name}" in part for name in self.marks)
 
     def fits(self, part: object) -> bool:
         """Whether this is a generator, or a wrapper around one."""
         if type(part) is Record:
             return self.has_marks(_unwrapped(part))
-        return any(self.has_marks(part, prefix) for prefix in ("", *_WRAPPERS))
+        return type(part) is dict and any(all(m in part for m in ms) for ms in self._wrapped_marks)
+
+    @cached_property
+    def _wrapped_marks(self) -> list[list[str]]:
+        wrappers = ("", *_WRAPPERS) if self.marks else ()
+        return [[f"{wrapper}{mark}" for mark in self.marks] for wrapper in wrappers]
 
 
 @dataclass(frozen=True)
@@ -82,26 +86,29 @@ class Level:
     Attributes:
         found: The whole file, or the dict.
         around: The dicts that it is in, the outermost first, each with its key there.
+        searched: Whether its names are looked through for prefixes.
     """
 
     found: Any
     around: tuple[tuple[dict[Any, Any], str], ...] = ()
+    searched: bool = True
 
     @cached_property
     def parts(self) -> dict[str, Any]:
         """What may be a network, or hold one, by its name."""
         if type(self.found) is not dict:
             return {}
-        return {
-            key: value
+        named = (
+            (key, value)
             for key, value in self.found.items()
             if type(key) is str and type(value) in (dict, Record)
-        }
+        )
+        return dict(islice(named, _MOST))
 
     @cached_property
     def names(self) -> list[str]:
-        """Names of weights with a dot in them, as far as there are no more than any network has."""
-        if type(self.found) is not dict or len(self.found) > _MOST_NAMES:
+        """Names of weights with a dot in them, if they are to be looked through."""
+        if type(self.found) is not dict or not self.searched:
             return []
         return [key for key in self.found if type(key) is str and "." in key]
 
@@ -117,9 +124,11 @@ def levels(found: object) -> Iterator[Level]:
     """Yield the whole file, then the dicts and pickled modules in it, the outer ones first."""
     todo = deque([Level(found)])
     met = {id(found)}
+    names = 0
     while todo:
         level = todo.popleft()
-        yield level
+        names += len(level.found) if type(level.found) is dict else 0
+        yield replace(level, searched=names <= _MOST_NAMES)
         if len(level.around) == _DEPTH:
             continue
         whole = {"": level.found} if type(level.found) is Record else {}

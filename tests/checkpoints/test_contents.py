@@ -169,7 +169,7 @@ def combinations():
                     yield kind, wrapping, container
 
 
-@pytest.mark.parametrize(("kind", "wrapping", "container"), combinations())
+@pytest.mark.parametrize(("kind", "wrapping", "container"), list(combinations()))
 def test_state_dicts_of_known_systems(kind, wrapping, container, tmp_path):
     wrap, beside = OTHERS[wrapping]
     weights = SYSTEMS[kind]()
@@ -216,7 +216,8 @@ def test_averages_come_before_what_was_last_trained(tmp_path):
 
 @pytest.mark.parametrize("found", [
     {f"key{i}": {"a": {"b": {"c": i}}} for i in range(3000)},
-    {f"k{i}.conv1.conv.modulation.weight": i for i in range(30_000)},
+    {f"k{i}.conv1.conv.modulation.weight": i for i in range(60_000)},
+    {f"a{i}": {f"b{k}": {} for k in range(200)} for i in range(200)},
     {"module." * 2000: 1}, {"module.module.module.module.x": {"y": 1}},
     {"module": {"module": {"module": {"module": {"module": foreign.rosinality_g()}}}}},
 ])  # fmt: skip
