@@ -24,13 +24,10 @@ HOSTILE = {
     "a call by a name on the stack": lambda marker: attacks.touch(
         marker, attacks.stack_name("posix", "system")
     ),
-    "a module": lambda marker: name("torch.nn.modules.linear", "Linear") + b")\x81",
     "torch itself": lambda marker: call(name("torch", "load"), str(marker)),
     "another rebuilder": lambda marker: call(name("torch._utils", "_rebuild_tensor"), 1),
     "a wrapper": lambda marker: call(name("torch._tensor", "_rebuild_from_type_v2"), 1),
     "a nested stream": lambda marker: call(attacks.LOAD, attacks.octets(b"")),
-    "a module of ADA": lambda marker: attacks.module(),
-    "an array": lambda marker: attacks.array(),
     "a namespace called": lambda marker: call(attacks.NAMESPACE, {"a": 1}),
     "a dict's attributes": lambda marker: call(attacks.ORDERED) + plain({"update": 1}) + b"b",
     "attributes of a name": lambda marker: attacks.NAMESPACE + plain({"a": 1}) + b"b",
@@ -53,6 +50,24 @@ def test_d13_pickles_that_ask_for_more_than_weights(payload, check_torch_refused
     body = plain({"x": payload(tmp_path / "marker")})
     check_torch_refused(archive(body), UnsafeCheckpoint, "byte ")
     check_torch_refused(streamed(body), UnsafeCheckpoint, "byte ")
+
+
+A_CLASS = name("mine", "Part")
+CLASSES = {
+    "its source a number": identity("module", A_CLASS, "part.py", 3),
+    "another word": identity("class", A_CLASS, "part.py", "raise SystemExit"),
+    "a storage's class": identity("module", FLOATS, "part.py", "raise SystemExit"),
+    "a class of ours": identity("module", attacks.ORDERED, "part.py", "raise SystemExit"),
+    "an object": identity("module", call(A_CLASS), "part.py", "raise SystemExit"),
+    "the system": identity("module", name("os", "system"), "part.py", ""),
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_classes_that_come_with_their_source(kind, check_torch_refused):
+    check_torch_refused(streamed(plain({"x": kind})), UnsafeCheckpoint, "byte ")
+    source = identity("module", A_CLASS, "part.py", "raise SystemExit")
+    check_torch_refused(archive(plain({"x": source})), UnsafeCheckpoint, "byte ")
 
 
 @pytest.mark.parametrize("protocol", [0, 1])
