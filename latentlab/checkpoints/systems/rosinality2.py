@@ -38,7 +38,9 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 
 MARK = "conv1.conv.modulation.weight"  # a name that only their generator has
 
-_NETWORKS = {"g_ema": "G_ema", "g": "G", "d": "D"}
+DISCRIMINATOR_MARK = "final_linear.0.weight"  # and one that only their discriminator has
+ROLES = {"g_ema": "G_ema", "g": "G", "d": "D"}
+
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
@@ -48,12 +50,10 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
     Metadata are "training" settings, "notes", and what was "ignored".
     """
-    if MARK in found:
-        found = {"g_ema": found}
     networks: dict[str, nn.Module] = {}
     notes: set[str] = set()
     taken: set[int] = set()
-    for name, weights in weights_by_network(found, _NETWORKS, where).items():
+    for name, weights in weights_by_network(found, ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         if isinstance(config, StyleGAN2Config):
             tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
@@ -76,7 +76,7 @@ def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
 
 def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
     """Return the settings of the training run, and the names of what is left aside."""
-    known = (*_NETWORKS, "latent_avg")
+    known = (*ROLES, "latent_avg")
     rest = {key: value for key, value in found.items() if key not in known and value is not None}
     training: dict[Any, Any] = {}
     for key, value in rest.items():
