@@ -17,7 +17,14 @@ from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.reader import Record
-from latentlab.checkpoints.systems import nvidia_torch, psp, rosinality1, rosinality2, yuuho
+from latentlab.checkpoints.systems import (
+    lucidrains,
+    nvidia_torch,
+    psp,
+    rosinality1,
+    rosinality2,
+    yuuho,
+)
 from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
@@ -62,6 +69,12 @@ _SYSTEMS = (
         Places((rosinality1.MARK,), rosinality1.ROLES),
         rosinality1.read,
         discriminator_mark=rosinality1.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        "stylegan2-lucidrains",
+        Places(lucidrains.MARKS, lucidrains.ROLES, lucidrains.PREFIXES),
+        lucidrains.read,
+        questions=lucidrains.QUESTIONS,
     ),
     _System("stylegan1-yuuho", Places((yuuho.MARK1,)), yuuho.read),
     _System("stylegan2-yuuho", Places((yuuho.MARK2,)), yuuho.read),
