@@ -181,7 +181,10 @@ class TestNames:
         assert "d" in checkpoint.metadata["ignored"]
 
     def test_stylegan_nada_s_training_file(self, torch_saved):
-        optim = {"state": {}, "param_groups": [{"lr": 0.002, "betas": (0.0, 0.99)}]}
+        optim = {
+            "state": {0: {"exp_avg": torch.ones(2)}},
+            "param_groups": [{"lr": 0.002, "betas": (0.0, 0.99)}],
+        }
         checkpoint = latentlab.load(torch_saved(g_ema=foreign.rosinality_g(), g_optim=optim))
         assert list(checkpoint.networks) == ["G_ema"]
         assert checkpoint.metadata["ignored"] == ["g_optim"]
