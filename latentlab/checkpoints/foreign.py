@@ -18,6 +18,7 @@ from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.checkpoints.systems import (
+    lucidrains,
     nvidia_state,
     nvidia_torch,
     psp,
@@ -93,6 +94,12 @@ _SYSTEMS = (
         Places((rosinality1.MARK,), rosinality1.ROLES),
         rosinality1.read,
         discriminator_mark=rosinality1.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        "stylegan2-lucidrains",
+        Places(lucidrains.MARKS, lucidrains.ROLES, lucidrains.PREFIXES),
+        lucidrains.read,
+        questions=lucidrains.QUESTIONS,
     ),
     _System("stylegan1-yuuho", Places((yuuho.MARK1,)), yuuho.read),
     _System("stylegan2-yuuho", Places((yuuho.MARK2,)), yuuho.read),
