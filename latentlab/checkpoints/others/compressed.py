@@ -96,7 +96,7 @@ def unpacked(file: Path, kind: str) -> Iterator[Path]:
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be unpacked ({error.strerror or error})") from error
     with folder as place:
-        inside = Path(place) / "unpacked"
+        inside = Path(place) / file.name  # messages repeat it in commands
         try:
             with file.open("rb") as source, inside.open("wb") as target:
                 for chunk in _chunks(source, mark, make):

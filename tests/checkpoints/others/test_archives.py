@@ -1,5 +1,6 @@
 """Archives around a checkpoint, and folders: what is inside, and how to get at it."""
 
+import gzip
 import io
 import os
 import tarfile
@@ -71,6 +72,12 @@ class TestMembers:
     def test_pictures(self, kind, told):
         found = {"a.png": b"x", "b.JPG": b"x", "dataset.json": b"{}"}
         assert "archive of pictures" in told(KINDS[kind][0](found), f"x.{kind}")
+
+
+def test_a_compressed_tar_is_unpacked_in_one_command(told):
+    message = told(gzip.compress(tarred({"run/g.pkl": b"x"})), "x.tar.gz")
+    assert "(gzip, unpacked): a tar archive with 'run/g.pkl' inside" in message
+    assert "`tar -xf x.tar.gz run/g.pkl`" in message
 
 
 def test_arrays_and_keras(told):
