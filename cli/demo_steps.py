@@ -13,7 +13,7 @@ from cli.measuring.results import Results
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.projecting.files import FILES, measured, write_files
 from cli.reports.plot_style import save_figure
-from cli.reports.tables import MANIFEST
+from cli.reports.tables import MANIFEST, table_of
 from cli.reports.tiles import tiles
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
@@ -102,7 +102,7 @@ def project_digits(g: Generator, steps: int, folder: Path) -> tuple[pd.DataFrame
     title = "Held-out digits projected; below each, its perceptual distance to the target"
     framed = "\nFramed: what the classifier reads as another digit" if misread else ""
     save_figure(figure, tiles(shown, title + framed, misread))
-    return pd.DataFrame(rows), [*files, figure]
+    return table_of(rows), [*files, figure]
 
 
 def summarise(frame: pd.DataFrame) -> list[str]:
@@ -116,6 +116,15 @@ def summarise(frame: pd.DataFrame) -> list[str]:
             f"{right} of {len(part)} read as the true digit"
         )
     return lines
+
+
+def is_begun(folder: Path, facts: dict[str, Any]) -> bool:
+    """Whether an earlier run has begun to project the digits alike, and was stopped."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return bool(manifest["settings"] == facts and manifest["files"] == {})
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def is_projected(folder: Path, facts: dict[str, Any]) -> bool:
@@ -134,7 +143,7 @@ def is_projected(folder: Path, facts: dict[str, Any]) -> bool:
 def comparison_request(folder: Path, device: str, overwrite: bool) -> MeasuringRequest:
     """Return where the comparison goes; files of something else are refused before the work."""
     request = MeasuringRequest(folder / PAGE.parent, overwrite, device)
-    Results(request, "", comparison_files(len(_MODELS)))
+    Results(request, "", comparison_files([True] * len(_MODELS), _COUNTS))
     return request
 
 

@@ -8,6 +8,7 @@ import click
 
 from cli.commands.align import align
 from cli.commands.attribution import attribution
+from cli.commands.card import card
 from cli.commands.compare import compare
 from cli.commands.completion import completion
 from cli.commands.contributions import contributions
@@ -118,9 +119,9 @@ def main() -> None:
 
 
 for _command in (
-    align, attribution, compare, completion, contributions, convert, demo, directions, droplets,
-    edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project, separability,
-    train, train_classifier, tune,
+    align, attribution, card, compare, completion, contributions, convert, demo, directions,
+    droplets, edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project,
+    separability, train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(in_words(_command))
 serve_shells()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import latentlab
+from cli.fetching import fetch_first
 from cli.text import distinct_names, plain_text, say_soon
 from cli.threads import is_small, settle_threads
 from latentlab import (
@@ -48,6 +49,7 @@ def open_tuned(
     Raises:
         CheckpointError: If the tuning is of another checkpoint, or damaged.
     """
+    fetch_first(checkpoint)
     say_opening(checkpoint)
     opened = latentlab.load(checkpoint, assume=assume)
     if distributed.is_main():

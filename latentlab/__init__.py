@@ -3,7 +3,16 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
-from latentlab.checkpoints import Checkpoint, Exported, export, load, load_classifier, save
+from latentlab.checkpoints import (
+    Checkpoint,
+    Exported,
+    export,
+    from_pretrained,
+    load,
+    load_classifier,
+    save,
+)
+from latentlab.downloads import fetch
 from latentlab.errors import (
     CheckpointError,
     DataError,
@@ -42,7 +51,7 @@ __all__ = [
     "LatentError", "LatentlabError", "NoFaceError", "NumericalError", "OutputError",
     "ProcessError", "Projection", "ProjectionStart", "ProjectorSettings", "SettingsError",
     "StartSearch", "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint",
-    "UnsupportedCheckpoint", "__version__", "apply_tuning", "export", "images", "load",
-    "load_classifier", "load_mask", "load_tuning", "perceptual_distance", "project", "save",
-    "save_tuning", "tune",
+    "UnsupportedCheckpoint", "__version__", "apply_tuning", "export", "fetch",
+    "from_pretrained", "images", "load", "load_classifier", "load_mask", "load_tuning",
+    "perceptual_distance", "project", "save", "save_tuning", "tune",
 ]  # fmt: skip

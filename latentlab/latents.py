@@ -53,7 +53,8 @@ def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0)
     rows = [rng.standard_normal(sum(sizes), dtype=np.float32) for rng in rngs]
     values = np.array(rows, np.float32).reshape(len(rows), sum(sizes))
     levels = torch.from_numpy(values).split(sizes, dim=1)
-    return [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]
+    maps = [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]
+    return [g.synthesis.as_noise(level) for level in maps]
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -92,7 +93,7 @@ def noise_from_seed(seed: int, g: Generator) -> list[Tensor]:
     rng = np.random.RandomState(seed)
     rng.randn(1, g.z_dim)
     maps = [rng.randn(*shape).astype(np.float32) for shape in g.synthesis.noise_shapes]
-    return [torch.from_numpy(level) for level in maps]
+    return [g.synthesis.as_noise(torch.from_numpy(level)) for level in maps]
 
 
 def w_statistics(

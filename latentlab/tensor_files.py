@@ -32,14 +32,26 @@ _MAX_ARRAY_HEADER = 2**16  # bytes; numpy refuses more than 10,000 characters
 def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
     """Write tensors and header strings as one safetensors file, whole or not at all.
 
+    Tensors that share memory, as those of networks with common layers do, are written each.
+
     Raises:
         OutputError: If it cannot be written.
     """
     with atomic_write(path) as temporary:
         try:
-            save_file(tensors, temporary, header)
+            save_file(_apart(tensors), temporary, header)
         except SafetensorError as error:  # a full disk arrives under this name
             raise OSError(str(error)) from error
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy the tensors whose memory is that of another: safetensors refuses them."""
+    taken, found = set[int](), dict[str, Tensor]()
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if memory in taken else tensor
+        taken.add(memory)
+    return found
 
 
 def read_safetensors(

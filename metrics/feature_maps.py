@@ -65,7 +65,8 @@ def _of_block(name: str, block: Block) -> dict[str, nn.Module]:
         return {} if block.geometry.is_rgb else {name: block}
     parts = block.named_children()
     layers = {f"{name}.{part}": module for part, module in parts if isinstance(module, NoiseLayer)}
-    whole = name if getattr(block, "skip", None) is not None else list(layers)[-1]
+    alone = not layers or getattr(block, "skip", None) is not None
+    whole = name if alone else list(layers)[-1]
     return {**layers, whole: block}
 
 

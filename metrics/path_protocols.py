@@ -80,16 +80,21 @@ def paths(g: Generator, protocol: PathProtocol, samples: Sequence[int], seed: in
     return Paths((z0, z1), torch.tensor(places, dtype=torch.float64), c, noise)
 
 
+def check_space(g: Generator, space: str) -> None:
+    """Raise LatentError where paths are to be in W, and the generator has none."""
+    if space == "w" and not has_w(g):
+        raise LatentError(
+            "this generator has no W", advice=["measure the path length in Z: `space` z"]
+        )
+
+
 def latents_along(
     g: Generator, z0: Tensor, z1: Tensor, places: Sequence[Tensor], space: str, c: Tensor | None
 ) -> Tensor:
     """Return z [K*N,z_dim] or ws [K*N,num_ws,w_dim] at K places [N] along N paths."""
     if space == "z":
         return torch.cat([slerp(z0, z1, place) for place in places]).to(z0)
-    if not has_w(g):
-        raise LatentError(
-            "this generator has no W", advice=["measure the path length in Z: `space` z"]
-        )
+    check_space(g, space)
     labels = None if c is None else torch.cat([c, c])
     w0, w1 = g.mapping(torch.cat([z0, z1]), labels).chunk(2)
     return torch.cat([w0 + (w1 - w0) * place.to(w0)[:, None, None] for place in places])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, LatentError
+from latentlab.networks.synthesis import NO_SKIP
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.result import MetricResult
@@ -52,12 +53,8 @@ def contributions(
         SettingsError: If a count is below 1.
     """
     sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
+    check_skip(g)
     images = sampling.batch_size(g, batch)
-    if not sampling.has_w(g):
-        raise LatentError(
-            "only a skip generator of StyleGAN2 adds up an RGB output of every resolution; this "
-            "one, a Progressive GAN, makes its image from the last resolution alone"
-        )
 
     def compute(samples: range) -> sampling.Arrays:
         z, c = sampling.draw_samples(g, sampling.whole_groups(samples), seed, Stream.CONTRIBUTIONS)
@@ -67,6 +64,17 @@ def contributions(
     seconds = float(arrays.pop("seconds").sum())
     settings = {"n": num_samples, "seed": seed}
     return MetricResult("contributions", _shares(arrays, seed), settings, seconds=seconds)
+
+
+def check_skip(g: Generator) -> None:
+    """Raise LatentError unless a generator is of the skip architecture; nothing is rendered."""
+    if not sampling.has_w(g):
+        raise LatentError(
+            "only a skip generator of StyleGAN2 adds up an RGB output of every resolution; this "
+            "one, a Progressive GAN, makes its image from the last resolution alone"
+        )
+    if not getattr(g.synthesis, "is_skip", True):
+        raise LatentError(NO_SKIP)
 
 
 @torch.no_grad()

@@ -72,14 +72,14 @@ def attribution(
     from metrics.source_attribution import AttributionSettings, Projections, project_groups
 
     model = open_model(checkpoint, request.device, None, name)
+    _ = model.g.w_mean  # raises where there is no W
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
     compare = open_distance(distance, model.place)
     compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here
     count = generated or len(pictures)
     total = count + len(pictures)
-    settings = {"distance": compare.name, "generated": count, "real": len(pictures),
-                "space": space, "steps": steps, "truncation_psi": truncation_psi,
-                "seed": request.seed}
+    settings = {"distance": compare.name, "generated": count, "real": len(pictures), "space": space,
+                "steps": steps, "truncation_psi": truncation_psi, "seed": request.seed}
     asked = AttributionSettings(space, steps, request.seed, truncation_psi=truncation_psi)
     identity = {"metric": "attribution", **settings, "pictures": pictures.digest}
     each = f", {counted(steps, 'step')} each"

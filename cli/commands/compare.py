@@ -30,7 +30,7 @@ SAMPLES = {
               "droplets, 50,000 for fidelity.")
 @comparison_options
 @click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such.")
-@measuring_options(always_page=True)
+@measuring_options(always_page=True, several=True)
 def compare(
     checkpoints: tuple[str, ...],
     metrics: tuple[str, ...],
@@ -74,10 +74,13 @@ def compare(
         return
     chosen = _chosen_metrics(metrics, needs.lacking())
     labels = request.titles(checkpoints)
-    from cli.measuring.compared import compare_checkpoints
+    from cli.measuring.compared import comparison_of
+    from latentlab import distributed
 
     counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}
-    compare_checkpoints(checkpoints, labels, counts, needs, request, published)
+    results = comparison_of(checkpoints, labels, counts, needs, request, published)
+    if distributed.is_main():
+        results.point()
 # fmt: on
 
 

@@ -9,7 +9,7 @@ from cli.options.measuring import MeasuringRequest, measuring_options, samples_o
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT...")
 @samples_option(1024, "Number of latents.")
-@measuring_options()
+@measuring_options(several=True)
 def contributions(
     checkpoints: tuple[str, ...], samples: int, request: MeasuringRequest
 ) -> None:
@@ -29,10 +29,16 @@ def contributions(
       latentlab contributions network-snapshot-005000.pkl \\
           network-snapshot-025000.pkl -o shares
     """
-    from cli.measuring.contributions import PLOT, asked_for, expanded, measured_or_saved, write
+    from cli.measuring.contributions import (
+        PLOT,
+        OneByOne,
+        asked_for,
+        expanded,
+        measured_or_saved,
+        write,
+    )
     from cli.measuring.work import claimed_results, sampling
     from cli.models import open_model
-    from cli.running.estimates import Task
     from latentlab import distributed
 
     names = list(expanded(checkpoints))
@@ -43,12 +49,12 @@ def contributions(
         for name, label in zip(names if request.dry_run else [], labels, strict=False)
     ]
     title = "Contribution of each resolution"
-    tasks = [sampling(model, request, "Measuring", samples, "latent") for model in told] or [
-        Task("Measuring", len(names), "model", more=f", {samples:,} latents each")]
+    tasks = [sampling(model, request, "Measuring", samples, "latent") for model in told]
+    models = OneByOne(names, samples, request)
     asked = asked_for(names, samples, request)
-    with claimed_results(request, title, [PLOT], told, settings, tasks=tasks,
+    with claimed_results(request, title, [PLOT], told, settings, tasks=tasks or models.tasks,
                          asked=asked) as results:
-        found = measured_or_saved(results, names, samples, request)
+        found = measured_or_saved(results, models)
         if distributed.is_main():
             write(results, found, settings)
 # fmt: on

@@ -38,7 +38,7 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     model = open_model(_MODEL, device)
     facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
     projected = not overwrite and demo_steps.is_projected(output, facts)
-    if not projected:
+    if not (projected or demo_steps.is_begun(output, facts)):
         refuse_existing(demo_steps.planned_files(output), overwrite)
     comparison = demo_steps.comparison_request(output, model.place, overwrite)
     folder = make_directory(output)
@@ -47,6 +47,7 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
         say(f"The digits are projected already; see {folder / demo_steps.FIGURE}")
     else:
         announce(demo_steps.tasks(model.g, steps), model.place, "Projecting and comparing digits")
+        write_manifest(folder, facts, [])  # says that the files are this command's, if stopped
         samples = demo_steps.draw_samples(model.g, folder)
         frame, files = demo_steps.project_digits(model.g, steps, folder)
         write_table(frame.assign(**facts), table)

@@ -15,7 +15,7 @@ from cli.options.measuring import (
     attributes_options,
     measuring_options,
 )
-from cli.options.values import Count, FiniteFloat, layer_list
+from cli.options.values import Count, FiniteFloat, Seed, layer_list
 
 _SAMPLES, _PICTURES = 100_000, 20_000  # defaults
 _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
@@ -36,7 +36,7 @@ _SVM_ONLY = ("classifiers", "outputs", "keep", "latents", "labels", "layer")
               "numbers such as 0-3,5; sefa takes these layers' weights. Default: all.")
 @attributes_options(" for svm", ELSEWHERE, "w")
 @any_checkpoint_option
-@click.option("--picture", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+@click.option("--picture", type=Seed(), default=0, show_default=True,
               metavar="SEED", help="Seed of the picture that directions.png shows moved.")
 @click.option("--strength", type=FiniteFloat(min=0, min_open=True), default=3.0, show_default=True,
               metavar="S", help="How far it is moved there, either way.")
@@ -81,7 +81,7 @@ def directions(
     (name,) = request.titles([checkpoint])
     from cli.measuring import directions as ways
     from cli.measuring.labelled_latents import read_labelled
-    from cli.measuring.separability import open_classifiers
+    from cli.measuring.separability import check_sizes, open_classifiers
     from cli.measuring.work import claimed_results, sampling
     from cli.models import label_of, open_model
     from cli.projecting.origin import check_origins
@@ -98,6 +98,7 @@ def directions(
     check_origins(own.origins if own else {}, model, any_checkpoint)
     wanted = ways.DirectionSettings(method, count, components, numbers, attributes, own)
     opened = open_classifiers(attributes.classifiers, model.place)
+    check_sizes(opened, model.g)
     settings = ways.identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.short_name}"
     tasks = [sampling(model, request, "Classifying", count, "picture") if opened else

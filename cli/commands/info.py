@@ -32,10 +32,12 @@ def info(checkpoint: str, as_json: bool, assume: dict[str, str] | None) -> None:
       latentlab info builtin:digits-stylegan2 --json
       latentlab info state_dict.pt --assume mapping_lr_multiplier=0.01
     """
+    from cli.fetching import fetch_first
     from cli.models import say_opening
     from cli.reports.description import describe
     from latentlab import load
 
+    fetch_first(checkpoint)
     say_opening(checkpoint, _LARGE)
     say_held()
     opened = load(checkpoint, assume=assume)

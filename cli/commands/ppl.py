@@ -61,12 +61,13 @@ def ppl(
     from cli.models import open_distance, open_model
     from latentlab import distributed
     from metrics import MetricResult, perceptual_path_length
-    from metrics.path_protocols import PROTOCOLS
+    from metrics.path_protocols import PROTOCOLS, check_space
 
     paths = PROTOCOLS[protocol]
     model = open_model(checkpoint, request.device, None, name)
     compare = open_distance(distance, model.place)
     check_fit(compare, model.g, paths.crop)
+    check_space(model.g, paths.space)
     settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
                 "seed": request.seed}
     facts = {**settings, "samples": samples, "relative_width": relative_width}

@@ -149,6 +149,7 @@ def _config_for(
     request: TrainingRequest, dataset: "Dataset"
 ) -> "tuple[TrainingConfig, Origin | None]":
     """Return the config for the pictures, and what training starts from."""
+    from cli.fetching import fetch_first
     from latentlab.checkpoints import load
     from latentlab.training.origin import config_from, origin_of
     from latentlab.training.presets import ImageFormat, named_config
@@ -159,6 +160,7 @@ def _config_for(
     )
     if request.origin_path is None:
         return config, None
+    fetch_first(request.origin_path)
     origin = origin_of(load(request.origin_path))
     return config_from(origin, config, images), origin
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import PurePath
 from typing import Any, cast
 
 import numpy as np
@@ -108,7 +109,8 @@ def histogram(result: MetricResult) -> Figure:
     threshold = rows["threshold"]["value"]
     axes.axvline(max(threshold, edges[0]), color=QUIET, linestyle="--", linewidth=1,
                  label=f"threshold {number_of(rows['threshold'])}")  # fmt: skip
-    axes.set_xlabel(f"distance to the projection ({result.settings['distance']}), logarithmic")
+    distance = PurePath(result.settings["distance"]).name
+    axes.set_xlabel(f"distance to the projection ({distance}), logarithmic")
     axes.set_ylabel("share of the group, %")
     legend_outside(figure, drawn_in(axes))
     quieten(axes)
@@ -151,7 +153,8 @@ def examples(found: Projections, names: Sequence[str]) -> Figure:
 def _pair(found: Projections, index: int, name: str) -> list[Captioned]:
     pictures = (from_uint8(torch.from_numpy(x[index])) for x in (found.targets, found.projected))
     distance = short(float(f"{found.samples['distance'][index]:.3g}"))
-    return list(zip(pictures, (shortened([name], _NAME)[0], distance), strict=True))
+    (below,) = shortened([PurePath(name).name], _NAME)
+    return list(zip(pictures, (below, distance), strict=True))
 
 
 def _values(result: MetricResult) -> "pd.Series[float]":

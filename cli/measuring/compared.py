@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cli.measuring.comparison import ComparisonSettings, Measured, measure, open_settings, tasks_of
+from cli.measuring.comparison import (
+    ComparisonSettings,
+    Measured,
+    applicable,
+    measure,
+    open_settings,
+    tasks_of,
+)
 from cli.measuring.comparison_page import planned_files, write_comparison
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
@@ -12,20 +19,6 @@ from cli.models import Model, open_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.text import listed, say
 from latentlab import distributed
-
-
-def compare_checkpoints(
-    names: Sequence[str],
-    labels: Sequence[str],
-    counts: dict[str, int],
-    needs: ComparisonRequest,
-    request: MeasuringRequest,
-    published: bool,
-) -> None:
-    """Compare models as ``comparison_of`` does, and say where the results are."""
-    results = comparison_of(names, labels, counts, needs, request, published)
-    if distributed.is_main():
-        results.point()
 
 
 def comparison_of(
@@ -51,9 +44,10 @@ def comparison_of(
         for name, label in zip(names, labels, strict=True)
     ]
     title = listed(labels)
-    files = planned_files(len(models))
+    files = planned_files([True] * len(models), counts)
     Results(request, title, files)  # results of another run are told before anything is fetched
     settings = open_settings(counts, needs, request, models)
+    files = planned_files([True] * len(models), applicable(models, settings))
     facts = {"metrics": [*counts], "samples": counts, "protocols": needs.protocols,
              **settings.identity()}  # fmt: skip
     asked = asked_for(settings, models, {"published": published})

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from cli.measuring.comparison import ComparisonSettings, Measured, measure, open_settings, tasks_of
+from cli.measuring.comparison import (
+    ComparisonSettings,
+    Measured,
+    applicable,
+    measure,
+    open_settings,
+    tasks_of,
+)
 from cli.measuring.comparison_page import planned_files, write_comparison
 from cli.measuring.measured_folders import (
     METRICS,
@@ -75,7 +82,9 @@ def compare_folders(
         {"names": titles, "published": chosen.published},
     )  # fmt: skip
     here = [model for model in [*opened, *new] if isinstance(model, Model)]
-    files = planned_files(len(titles))
+    metrics = {METRICS[result.metric] for model in found for result in model.results}
+    metrics |= {*(applicable(new, settings) if settings else ())}
+    files = planned_files([isinstance(model, Model) for model in [*opened, *new]], metrics)
     tasks = tasks_of(new, settings) if settings else []
     with claimed_results(request, title, files, here, facts, tasks=tasks, asked=asked) as results:
         before = [Measured(model, each.results, each.refused)

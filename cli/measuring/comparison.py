@@ -9,7 +9,7 @@ from typing import Any, cast
 import pandas as pd
 
 from cli.measuring.path_length import check_fit
-from cli.measuring.separability import OpenedClassifier, open_classifiers
+from cli.measuring.separability import OpenedClassifier, check_sizes, open_classifiers
 from cli.measuring.work import sampling, work_on
 from cli.models import Model, open_distance, with_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
@@ -26,8 +26,9 @@ from metrics import (
     linear_separability,
     perceptual_path_length,
 )
-from metrics.path_protocols import PROTOCOLS
+from metrics.path_protocols import PROTOCOLS, check_space
 from metrics.picture_fidelity import fidelity
+from metrics.resolution_shares import check_skip
 from metrics.sampling import has_w
 
 Run = Callable[..., MetricResult]
@@ -136,6 +137,9 @@ def measure(model: Model, settings: ComparisonSettings) -> Measured:
     for metric, count in settings.samples.items():
         # As when the model is measured alone; the network that fidelity looks with is large.
         settle_threads(metric != "fidelity" and is_small(model.g))
+        if (refusal := refused(metric, model, settings)) is not None:
+            done.refused[metric] = told(refusal)
+            continue
         for name, run in _runs(metric, model, settings):
             identity = {"metric": name, **settings.identity()}
             title = f"{name} of {model.short_name}"
@@ -147,10 +151,43 @@ def measure(model: Model, settings: ComparisonSettings) -> Measured:
     return done
 
 
+def refused(metric: str, model: Model, settings: ComparisonSettings) -> LatentError | None:
+    """Return why a metric does not apply to a model, as far as that is known beforehand."""
+    try:
+        if metric == "ppl":
+            for name in settings.needs.protocols:
+                check_space(model.g, PROTOCOLS[name].space)
+        elif metric == "separability":
+            check_sizes(settings.classifiers.values(), model.g)
+        elif metric == "contributions":
+            check_skip(model.g)
+    except LatentError as error:
+        return error
+    return None
+
+
+def applicable(models: Sequence[Model], settings: ComparisonSettings) -> list[str]:
+    """Return the metrics that apply to any of the models.
+
+    Raises:
+        LatentError: If there are none.
+    """
+    found, refusals = list[str](), list[LatentError]()
+    for metric in settings.samples:
+        mine = [refused(metric, model, settings) for model in models]
+        found += [metric] if None in mine else []
+        refusals += [each for each in mine if each is not None]
+    if not found and refusals:
+        raise refusals[0]
+    return found
+
+
 def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task]:
     """Return what is measured of the models, for those who ask how long it takes."""
     needs, request, tasks = settings.needs, settings.request, []
     for model, (metric, count) in product(models, settings.samples.items()):
+        if refused(metric, model, settings) is not None:
+            continue
         more: dict[str, Any] = {"more": " of each model"}
         if metric == "ppl":
             paths = {**more, "pictures": 2, "distance": settings.distance}

@@ -1,8 +1,9 @@
 """The page of a comparison: which model is better on what, and what each one's images look like."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast
 from cli.reports.numbers import with_interval
 from cli.reports.plot_style import colours_of
+from cli.reports.tables import joined
 from latentlab.images import grid, tensor_to_picture
 from latentlab.latents import draw_labels, z_from_seeds
 from metrics import MetricResult
@@ -33,6 +35,10 @@ from metrics.scheme import in_order
 DIFFERENCES, MODELS, SAMPLES = "differences.csv", "models.csv", "samples.png"
 PATHS, SHARES, ATTRIBUTES = "path_lengths.png", "contributions.png", "separability.png"
 
+_OF_METRICS = {
+    "ppl": (PATHS, TABLES["path_length"]), "separability": (ATTRIBUTES, TABLES["separability"]),
+    "contributions": (SHARES, TABLES["contributions"]), "droplets": (TABLES["droplets"],),
+}  # fmt: skip
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
 _HEATED = 3  # pictures of each model with their heat
@@ -49,10 +55,18 @@ _PUBLISHED = (
 )  # fmt: skip
 
 
-def planned_files(models: int) -> list[str]:
-    """Return the names of all files that a comparison of that many models may have."""
-    heats = [heat_file(i) for i in range(models)]
-    return [DIFFERENCES, MODELS, SAMPLES, PATHS, SHARES, ATTRIBUTES, *TABLES, *heats]
+def planned_files(here: Sequence[bool], metrics: Collection[str]) -> list[str]:
+    """Return the names of the files that a comparison will have.
+
+    Args:
+        here: Of each model, whether it is at hand, so that pictures of it can be made.
+        metrics: What is measured of any of them, by the names of the command line.
+    """
+    of_models = [MODELS, SAMPLES] if any(here) else []
+    of_metrics = [name for metric, names in _OF_METRICS.items() if metric in metrics
+                  for name in names]  # fmt: skip
+    heats = [heat_file(i) for i, at_hand in enumerate(here) if at_hand and "droplets" in metrics]
+    return [DIFFERENCES, *of_models, *of_metrics, *heats]
 
 
 def heat_file(model: int) -> str:
@@ -86,7 +100,7 @@ def write_comparison(
         results.page.section("Published figures, for orientation", SOURCE)
         columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
         results.page.table(pd.DataFrame(_PUBLISHED, columns=columns))
-    rows = pd.concat([each.model.tidy(r) for each in measured for r in each.results])
+    rows = joined(each.model.tidy(r) for each in measured for r in each.results)
     rows = rows[in_order(rows.columns)]
     results.finish(rows, {"models": [each.model.facts() for each in measured], **settings})
     return [
@@ -170,9 +184,10 @@ def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
     colours = colours_of([each.label for each in measured])
     if found := _results_by_model(measured, "path_length"):
         first = next(iter(found.values())).settings
+        distance = PurePath(first["distance"]).name
         results.page.section("Path lengths")
         results.figure(PATHS, histogram(found, colours), f"How often each path length occurs "
-                       f"({first['protocol']}, distance {first['distance']}).")  # fmt: skip
+                       f"({first['protocol']}, distance {distance}).")  # fmt: skip
     if found := _results_by_model(measured, "separability"):
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}

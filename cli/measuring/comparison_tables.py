@@ -6,25 +6,25 @@ import pandas as pd
 
 from cli.measuring.comparison import Measured
 from cli.measuring.results import Results
+from cli.reports.tables import joined
 from metrics import MetricResult
 
-LENGTHS, ATTRIBUTES, SHARES, DROPLETS = (
-    "path_lengths.csv", "attributes.csv", "contributions.csv", "detections.csv"
-)  # fmt: skip
-TABLES = (LENGTHS, ATTRIBUTES, SHARES, DROPLETS)
-
-_METRICS = {"path_length": LENGTHS, "separability": ATTRIBUTES, "droplets": DROPLETS}
+_SHARES = "contributions"  # the metric whose tidy rows are what its plot is drawn from
+TABLES = {
+    "path_length": "path_lengths.csv", "separability": "attributes.csv",
+    _SHARES: "contributions.csv", "droplets": "detections.csv",
+}  # fmt: skip
 
 
 def write_tables(results: Results, measured: Sequence[Measured]) -> None:
     """Write what the plots are drawn from, of the metrics that were measured."""
-    for metric, name in _METRICS.items():
-        parts = [_samples(each, result) for each, result in _of(measured, metric)]
+    for metric, name in TABLES.items():
+        parts = [
+            each.model.tidy(result) if metric == _SHARES else _samples(each, result)
+            for each, result in _of(measured, metric)
+        ]
         if parts:
-            results.table(name, pd.concat(parts, ignore_index=True))
-    shares = [each.model.tidy(result) for each, result in _of(measured, "contributions")]
-    if shares:
-        results.table(SHARES, pd.concat(shares, ignore_index=True))
+            results.table(name, joined(parts))
 
 
 def _of(measured: Sequence[Measured], metric: str) -> Iterable[tuple[Measured, MetricResult]]:

@@ -11,23 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from cli.fetching import fetch_first
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.work import Asked, end, work_on
-from cli.models import open_model, resolve_device, with_model
+from cli.measuring.work import Asked, end, sampling, work_on
+from cli.models import Model, open_model, resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
-from cli.reports.tables import write_table
+from cli.reports.tables import joined, write_table
+from cli.running.estimates import Task
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
-from latentlab import LatentError, distributed
+from latentlab import LatentError, distributed, load
+from latentlab.checkpoints import file_of
 from latentlab.files import is_file, sha256_of
-from latentlab.models import PREFIX, builtin_path
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.log import read_log
 from latentlab.training.trainer import Trainer
 from metrics import contributions
+from metrics.resolution_shares import check_skip
 
 _MEASURES = {"native": "as each ToRGB gives it", "upsampled": "upsampled to full size"}
 _LEAST_LABELLED = 4.0  # percent: narrower bars have no room for a number
@@ -61,35 +64,68 @@ def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> 
 
 
 def _digest(name: str) -> str:
-    """Return the SHA-256 of a checkpoint's file; of what is none, opening it will say so."""
-    path = builtin_path(name) if name.startswith(PREFIX) else Path(name)
-    return sha256_of(path) if is_file(path) else ""
+    """Return the SHA-256 of a checkpoint's file; of what is none, opening it says so."""
+    fetch_first(name)
+    path = file_of(name)
+    return sha256_of(path) if is_file(path) else load(name).sha256
 
 
-def measured_or_saved(
-    results: Results, names: Sequence[str], samples: int, request: MeasuringRequest
-) -> list[SavedModel]:
+class OneByOne:
+    """Models that are opened one after the other: of many, all at once may be too large."""
+
+    def __init__(self, names: Sequence[str], samples: int, request: MeasuringRequest) -> None:
+        self.names, self.samples, self.request = names, samples, request
+        self._labels = request.titles(names)
+        self._first: Model | None = None
+
+    def tasks(self) -> list[Task]:
+        """Open the first, so that what is wrong with it is said before the work is announced.
+
+        Raises:
+            LatentlabError: If it cannot be opened; or is the only one, and has no skip.
+        """
+        self._first = self._open(0)
+        if len(self.names) == 1:
+            check_skip(self._first.g)
+            return [sampling(self._first, self.request, "Measuring", self.samples, "latent")]
+        more = f", {self.samples:,} latents each"
+        return [Task("Measuring", len(self.names), "model", more=more)]
+
+    def __iter__(self) -> Iterator[Model]:
+        """Yield them; the first is not opened again."""
+        for i in range(len(self.names)):
+            model, self._first = self._first or self._open(i), None
+            yield model
+
+    def _open(self, i: int) -> Model:
+        return open_model(self.names[i], self.request.device, None, self._labels[i])
+
+
+def measured_or_saved(results: Results, models: OneByOne) -> list[SavedModel]:
     """Return what an earlier run has measured of the models, or measure and save it."""
+    titles = models.request.titles(models.names)
     found = [
         replace(model, facts={**model.facts, "name": title})
-        for model, title in zip(results.saved_models, request.titles(names), strict=False)
+        for model, title in zip(results.saved_models, titles, strict=False)
     ]
-    found = found or _measure(names, samples, request)
+    found = found or _measure(models)
     results.save(found)
     return found
 
 
-def _measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> list[SavedModel]:
+def _measure(models: OneByOne) -> list[SavedModel]:
     """Open and measure one model after the other; of several, those without a skip are left out."""
     found: list[SavedModel] = []
+    samples, request = models.samples, models.request
     identity = {"metric": "contributions", "seed": request.seed}
-    for name, label in zip(names, request.titles(names), strict=True):
-        model = open_model(name, request.device, None, label)
+    for model in models:
+        label = model.short_name
         try:
+            check_skip(model.g)
             with work_on(request, model, label, samples, "image", identity) as work:
                 result = contributions(model.g, samples, request.seed, **work)
         except LatentError as error:
-            if len(names) == 1:
+            if len(models.names) == 1:
                 raise
             found.append(SavedModel(model.facts(), refused={"contributions": told(error)}))
             continue
@@ -110,7 +146,7 @@ def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int
     if not measured:
         raise LatentError(f"none of {len(refused)} has the skip architecture; {refused[0]}")
     parts = {model.name: _rows(model) for model in measured}
-    rows = pd.concat(parts.values(), ignore_index=True)
+    rows = joined(parts.values())
     images = rows["images"]
     along = images.notna().all() and images.nunique() > 1
     figure = over_training(rows) if along else bars(parts)
@@ -141,7 +177,7 @@ def _largest(rows: pd.DataFrame) -> str:
     size = f"{row['resolution']}x{row['resolution']}"
     known = interval(row)
     within = f" (95 % interval {known})" if known else ""
-    return f"{row['model']}: {size} adds most, {number_of(row)} percent{within} when upsampled."
+    return f"{row['model']}: {size} adds most, {number_of(row)} %{within} when upsampled."
 
 
 def bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
@@ -229,6 +265,6 @@ def log_contributions(trainer: Trainer, snapshot: Path) -> None:
     path = snapshot.with_name(TABLE)
     if path.exists():  # a run continued from an earlier snapshot writes its rows anew
         before = read_log(path)
-        frame = pd.concat([before[before["images"] < images], frame])
+        frame = joined([before[before["images"] < images], frame])
     write_table(frame, path)
     save_figure(snapshot.with_name(PLOT), over_training(frame))

@@ -19,7 +19,7 @@ from cli.options.measuring import AttributesRequest, MeasuringRequest
 from cli.projecting.saved_latents import latents_of_seeds
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
-from cli.reports.tables import short
+from cli.reports.tables import joined, short, table_of
 from cli.running.progress import ProgressBar
 from cli.text import counted, number_ranges, plain_text
 from latentlab import LatentError, distributed
@@ -38,6 +38,7 @@ FILES = [NUMBERS, SHEET]
 _UNIT_SAMPLES = 100_000  # of w, for the unit of boundaries
 _COLUMNS = 7  # of the sheet, the unmoved picture in the middle
 _ROWS = 20
+_COUNTS = ("kept", "converged")  # what was measured of a direction, if whole
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ def find(
     if wanted.method == "pca":
         found = principal_directions(moments, *how)
         share = sum(found.facts["explained_variance"])
-        return found, [f"They explain {share:.1%} of the variance of w."]
+        return found, [f"They explain {100 * share:.1f} % of the variance of w."]
     found = sefa_directions(model.g, moments, *how)
-    return found, [f"They have {sum(found.facts['share']):.1%} of the sum of eigenvalues."]
+    share = sum(found.facts["share"])
+    return found, [f"They have {100 * share:.1f} % of the sum of eigenvalues."]
 
 
 def write(
@@ -145,10 +147,12 @@ def write(
 
 def table(model: Model, found: Directions) -> pd.DataFrame:
     """Return one row for each direction, and then one for each that there is not, with the why."""
+    facts = {name: [*map(int, values)] if name in _COUNTS else values
+             for name, values in found.facts.items()}  # fmt: skip
     rows = pd.DataFrame({
         "model": model.short_name, "index": pd.array(range(len(found)), dtype="Int64"),
         "direction": found.names, "method": found.method, "status": "ok",
-        "deviation": found.deviations.numpy(), "origin": found.origins.numpy(), **found.facts,
+        "deviation": found.deviations.numpy(), "origin": found.origins.numpy(), **facts,
         "sha256": model.sha256,
     })  # fmt: skip
     lost = [
@@ -156,7 +160,7 @@ def table(model: Model, found: Directions) -> pd.DataFrame:
          "status": f"no plane: {why}", "sha256": model.sha256}
         for name, why in found.missing.items()
     ]  # fmt: skip
-    return pd.concat([rows, pd.DataFrame(lost)], ignore_index=True) if lost else rows
+    return joined([rows, table_of(lost)]) if lost else rows
 
 
 def _moments(model: Model, samples: int, seed: int) -> WMoments:

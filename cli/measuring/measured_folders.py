@@ -12,6 +12,7 @@ from cli.measuring.standing import differences
 from cli.models import Model, open_model
 from cli.text import plain_text
 from latentlab import DataError, LatentlabError
+from latentlab.downloads import fetched, is_address
 from latentlab.errors import shown
 from latentlab.files import is_file
 from latentlab.models import PREFIX
@@ -165,11 +166,15 @@ def _settings(result: MetricResult) -> dict[str, Any]:
     return {name: result.settings.get(name) for name in (*names, "seed")}
 
 
+def _is_fetched(path: str) -> bool:
+    return is_address(path) and fetched(path) is not None
+
+
 def reopened(found: FoundModel, label: str, device: str) -> Model | AbsentModel:
     """Open the checkpoint of a model, for its pictures; where it is gone, numbers must do."""
     path, sha256 = found.facts["checkpoint"], found.facts["sha256"]
     reason = f"its checkpoint {plain_text(path)} is not there"
-    if path.startswith(PREFIX) or is_file(Path(path)):
+    if path.startswith(PREFIX) or is_file(Path(path)) or _is_fetched(path):
         try:
             model = open_model(path, device, None, label)
             if model.sha256 == sha256:

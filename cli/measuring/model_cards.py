@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cli.models import Model
+from cli.reports.tables import table_of
 from cli.text import colours_in_words, listed, one_line
 from latentlab.checkpoints.checkpoint import kind_in_words
 
@@ -33,7 +34,7 @@ def facts(model: Model) -> dict[str, Any]:
 
 def table(models: Sequence[Model]) -> pd.DataFrame:
     """Return models.csv, one row for each model; whole numbers may be missing."""
-    return pd.DataFrame([facts(model) for model in models]).convert_dtypes()
+    return table_of(facts(model) for model in models)
 
 
 def card(model: Model) -> tuple[str, list[tuple[str, str]]]:

@@ -162,7 +162,10 @@ class Results:
             caption = str(metric).replace("_", " ") if metrics.nunique() > 1 else ""
             shown = part.drop(columns=hidden, errors="ignore").replace("", None)
             shown = rounded_rows(shown.dropna(axis=1, how="all"))
+            shown, notes = _notes_below(shown)
             self.page.table(shown, f"{caption[:1].upper()}{caption[1:]}", numeric=ROUNDED)
+            for note in notes:
+                self.page.text(note)
 
     def finish_one(self, model: Model, result: MetricResult, **more: Any) -> None:
         """Finish with what one model was measured by, and say where to look."""
@@ -173,5 +176,14 @@ class Results:
     def point(self) -> None:
         """Say which result to open first: the page, or the first picture."""
         pictures = [path for path in self._written if path.suffix == ".png"]
-        page = [self.folder / PAGE] if self.request.html else []
+        page = [path for path in self._written if path.name == PAGE]
         open_first([*page, *pictures, *self._written][0])
+
+
+def _notes_below(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Number the notes, which are long and the same in many rows, and return them as lines."""
+    if "note" not in shown:
+        return shown, []
+    numbers = {note: str(i) for i, note in enumerate(shown["note"].dropna().unique(), 1)}
+    lines = [f"Note {number}: {note}" for note, number in numbers.items()]
+    return shown.assign(note=shown["note"].map(numbers)), lines

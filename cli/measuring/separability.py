@@ -1,7 +1,7 @@
 """What `latentlab separability` measures, and the files that it writes."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from cli.fetching import fetch_first
 from cli.measuring.labelled_latents import read_labelled
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
@@ -22,13 +23,14 @@ from cli.reports.numbers import in_words, number_of, rows_of, share_of
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text
-from latentlab import distributed, load_classifier
+from latentlab import Generator, distributed, load_classifier
+from latentlab.checkpoints import file_of
 from latentlab.files import sha256_of
-from latentlab.models import builtin_path
 from metrics import MetricResult, linear_separability
 from metrics.sampling import has_w
+from metrics.separability.classifiers import check_size
 from metrics.separability.planes import OK
-from metrics.separability.score import separability_from_labels
+from metrics.separability.score import check_spaces, separability_from_labels
 
 ATTRIBUTES, PLOT = "attributes.csv", "attributes.png"
 FILES = [ATTRIBUTES, PLOT]
@@ -54,7 +56,9 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
     (name,) = request.titles([checkpoint])
     model = open_model(checkpoint, request.device, None, name)
     opened = open_classifiers(attributes.classifiers, model.place)
+    check_sizes(opened, model.g)
     spaces = (wanted.space or ("z,w" if has_w(model.g) else "z")).split(",")
+    check_spaces(spaces, model.g)
     settings = {
         "protocol": "ls", "n": samples, "num_keep": attributes.keep or max(samples // 2, 1),
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
@@ -136,7 +140,8 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
     """Open classifiers, each with a name of its own from its file's."""
     opened: list[OpenedClassifier] = []
     for path in paths:
-        file = builtin_path(path) if path.startswith("builtin:") else Path(path)
+        fetch_first(path)
+        file = file_of(path)
         network = load_classifier(path).to(device)
         stem = plain_text(file.stem)
         taken = {one.name for one in opened}
@@ -144,6 +149,12 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
         name = next(name for name in names if name not in taken)
         opened.append(OpenedClassifier(name, network, sha256_of(file)))
     return opened
+
+
+def check_sizes(classifiers: Iterable[OpenedClassifier], g: Generator) -> None:
+    """Let a classifier that does not take the generator's pictures say so before any is made."""
+    for one in classifiers:
+        check_size(one.network, one.name, g.resolution)
 
 
 def sha256_of_latents(path: Path) -> str:

@@ -77,7 +77,8 @@ def standing(
         return Standing(None, frozenset(), files, afresh=False, told=told)
     alike = saved.shown == asked.shown
     if whole and alike and intact.issuperset([*listed, *names]):
-        told = f"{folder} is finished; see {folder / (PAGE if html else report)}"
+        shown_first = PAGE if html or PAGE in saved.files else report
+        told = f"{folder} is finished; see {folder / shown_first}"
         return Standing(saved, frozenset(intact), files, True, False, told)
     told = f"{folder} is measured already: its files are written from what is saved."
     return Standing(saved, frozenset(intact if alike else ()), files, False, False, told)
@@ -94,7 +95,11 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
 
 
 def _refuse_another(folder: Path, saved: SavedMeasurement, asked: SavedMeasurement) -> None:
-    differs = differences(asked.identity, saved.identity)
+    fewer = [name for name in saved.extent if name not in asked.extent]
+    # What only the metrics that are not asked for need is not given either.
+    needed = {name: saved.identity.get(name) if fewer and not value else value
+              for name, value in asked.identity.items()}  # fmt: skip
+    differs = differences(needed, saved.identity)
     models = [[str(model.facts["sha256"]) for model in one.models] for one in (asked, saved)]
     if models[0] != models[1]:
         called = [[Path(m.facts["checkpoint"]).name for m in one.models] for one in (asked, saved)]
@@ -104,10 +109,9 @@ def _refuse_another(folder: Path, saved: SavedMeasurement, asked: SavedMeasureme
     if differs:
         raise OutputError(f"{folder} holds another measurement: {shown(differs)}; {_REMEDY}")
     if not _holds(asked.extent, saved.extent):
-        raise OutputError(
-            f"{folder} holds more than is asked for: {_amounts(saved.extent)} "
-            f"(not {_amounts(asked.extent)}); {_REMEDY}"
-        )
+        more = f"{_amounts(saved.extent)} (not {_amounts(asked.extent)})"
+        keep = "ask for all of it to have it drawn, " if fewer else ""
+        raise OutputError(f"{folder} holds more than is asked for: {more}; {keep}{_REMEDY}")
     if saved.extent != asked.extent and (by := differences(asked.made_by, saved.made_by)):
         raise OutputError(
             f"{folder} cannot be extended here, as it was measured by {shown(by)}; {_REMEDY}"

@@ -1,6 +1,6 @@
 """What all measuring commands do: plan their results, and work that can be continued."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,7 @@ def claimed_results(
     models: Sequence[Model],
     settings: dict[str, Any],
     left_out: Sequence[str] = (),
-    tasks: Sequence[Task] = (),
+    tasks: Sequence[Task] | Callable[[], Sequence[Task]] = (),
     fetched: Sequence[Path] = (),
     asked: Asked | None = None,
 ) -> Iterator[Results]:
@@ -91,7 +91,8 @@ def claimed_results(
         models: What is measured.
         settings: What else a dry run prints.
         left_out: What could not be read, with the reason.
-        tasks: The work, which is announced.
+        tasks: The work, which is announced; or what opens something for it, if there is any work,
+            and returns it. A dry run needs it as it is.
         fetched: Files that are fetched before it.
         asked: What decides the numbers, and how many there are; default: ``samples`` of the
             settings is how many, and all others decide.
@@ -100,14 +101,15 @@ def claimed_results(
         OutputError: If a result exists already and must not be replaced.
     """
     results = Results(request, title, files)
-    place = models[0].place if models else "cpu"
+    place = models[0].place if models else asked.place if asked else "cpu"
     wanted = (asked or Asked.of(settings, models)).measurement(title)
     if request.dry_run:
         if distributed.is_main():
             here = results.standing if request.overwrite else _standing(results, wanted)
             told = [in_a_line(model.opened, model.name) for model in models]
             planned = [results.folder / name for name in results.names]
-            left = (tasks, fetched) if here.saved is None else ((), ())
+            known = () if callable(tasks) else tasks
+            left = (known, fetched) if here.saved is None else ((), ())
             plan = DryRun(left[0], results.folder, planned, place, told, refused=left_out,
                           fetched=left[1], standing=here.told)  # fmt: skip
             facts = {"models": [model.facts() for model in models], **settings}
@@ -126,7 +128,7 @@ def claimed_results(
             end(left_out)
             raise click.exceptions.Exit(0)
         if results.saved is None:
-            announce(tasks, place)
+            announce(tasks() if callable(tasks) else tasks, place)
         with _damage_told(results):
             yield results
 

@@ -201,6 +201,18 @@ def refuse_without_video(given: set[str], *names: str) -> None:
             raise click.UsageError(f"--{name} goes with --video.")
 
 
+def check_asked_video(name: str | None, fps: float) -> None:
+    """Raise SettingsError if no such video can be written; a dry run names a missing ffmpeg itself.
+
+    None is for no video.
+    """
+    from latentlab.video.writer import check_format, check_video
+
+    ctx = click.get_current_context(silent=True)
+    if name is not None:
+        (check_format if ctx and ctx.params.get("dry_run") else check_video)(name, fps)
+
+
 def grouped_options(
     name: str, kind: Callable[..., Any], options: Sequence[Callable[[Any], Any]]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -6,6 +6,7 @@ but the header of a safetensors file, and nothing is imported that takes time.
 
 import json
 import os
+import tomllib
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,6 +115,17 @@ def _models(ctx: click.Context, incomplete: str) -> Iterable[str]:
     )
 
 
+def _public_names(_: click.Context, incomplete: str) -> Iterable[str]:
+    """Names of public checkpoints, once a family is typed; the families before that."""
+    file = _bundled_folder().parent / "downloads" / "public_names.toml"
+    families = tomllib.loads(file.read_text(encoding="utf-8"))
+    family, colon, name = incomplete.partition(":")
+    if not colon:
+        return [f"{each}:" for each in families if family and each.startswith(family)]
+    names = [each for row in families.get(family, []) for each in row["names"]]
+    return [f"{family}:{each}" for each in names if each.startswith(name)]
+
+
 def _tables(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The names that a report may have, after what is typed of it."""
     return _names_with(incomplete, "report", TABLE_SUFFIXES)
@@ -201,7 +213,7 @@ def _header(file: Path) -> dict[str, Any]:
 
 
 _FOLDERS = files()
-_CHECKPOINTS = either(_models, files(*CHECKPOINT_SUFFIXES))
+_CHECKPOINTS = either(_models, files(*CHECKPOINT_SUFFIXES), _public_names)
 _PICTURES = files(*PICTURE_SUFFIXES)
 _LATENTS = files(".npz", ".safetensors", ".parquet")
 _REAL = either(words("builtin:digits"), _PICTURES)
@@ -212,6 +224,7 @@ _SOURCES: dict[str, Source] = {
     "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
     "OUT.safetensors": files(".safetensors"), "OUT": files(".safetensors", ".pt", ".pth", ".model"),
+    "OUT.md": files(".md"), "[DIR]...": _FOLDERS,
     "-o": _FOLDERS, "--photos": _FOLDERS, "PLACE...": _PICTURES, "PROJECTION_DIR...": _FOLDERS,
     "[LATENTS]...": _LATENTS, "--projected-w": _LATENTS, "--start": _LATENTS, "--latents": _LATENTS,
     "--row-w": _LATENTS, "--col-w": _LATENTS,

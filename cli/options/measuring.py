@@ -53,6 +53,8 @@ class MeasuringRequest:
         Raises:
             UsageError: If there are names, yet not one for each model, or two are alike.
         """
+        if len(self.names) > 1 == len(paths):
+            raise click.UsageError("Give --name once: there is one model.")
         if self.names and len(self.names) != len(paths):
             raise click.UsageError(
                 f"Give --name once for each model, in their order: {len(paths)} times, "
@@ -134,20 +136,26 @@ class ComparisonRequest:
         return {metric: option for metric, (option, given) in options.items() if not given}
 
 
-def measuring_options(report: str = "report.csv", always_page: bool = False) -> Decorator:
+def measuring_options(
+    report: str = "report.csv", always_page: bool = False, several: bool = False
+) -> Decorator:
     """Return the options of a MeasuringRequest, passed to the command as ``request``.
 
     Args:
         report: Default name of the table.
         always_page: Whether the page is written without being asked for.
+        several: Whether the command measures several models.
     """
+    name = (
+        "What titles, tables and plots call the models: once for each, in their order. Default: "
+        "the names of their files." if several else
+        "What titles, tables and plots call the model. Default: the name of its file."
+    )  # fmt: skip
     html = click.option("--html", is_flag=True, help="Also write DIR/report.html: tables, plots "
                         "and pictures in one file.")  # fmt: skip
     options = (
         *([] if always_page else [html]),
-        click.option("--name", "names", type=_model_name, multiple=True, metavar="TEXT",
-                     help="What titles, tables and plots call the model; of several, once for "
-                     "each, in their order. Default: the name of its file."),
+        click.option("--name", "names", type=_model_name, multiple=True, metavar="TEXT", help=name),
         seed_option("Seed of latents, noise and resampling."),
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Samples at once on a GPU; default: by the size of the images."),

@@ -31,10 +31,8 @@ class RenderingRequest:
     def open(self) -> "RenderingModel":
         """Open the model; raises SettingsError before if there can be no such video."""
         from cli.models import RenderingModel, classes_of, open_model
-        from latentlab.video.writer import check_video
 
-        if self.video is not None:
-            check_video(self.video, self.fps)
+        common.check_asked_video(self.video, self.fps)
         model = open_model(self.checkpoint, self.device, self.tuning)
         asked = self.truncation_cutoff
         cutoff = model.opened.truncation_cutoff if asked is None else asked

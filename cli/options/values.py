@@ -18,6 +18,7 @@ STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES,
 _MOST_NUMBERS = 1_000_000
 _MOST_FLOATS = 100
 _MOST_SAMPLES = 10_000_000
+_SEEDS = 2**32  # numpy's, which make z
 _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 _DIGITS = re.compile("[0-9]{1,10}")
 _SHORT = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?([kKM])")
@@ -30,6 +31,20 @@ class Count(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse the text, and refuse what is not a whole number within the bounds."""
         return int(super().convert(_written_out(value), param, ctx))
+
+
+class Seed(click.IntRange):
+    """The seed of one picture; unlike a range with an end, the help says nothing of bounds."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the text, and refuse what is not a whole number of 32 bits."""
+        seed = int(super().convert(value, param, ctx))
+        if seed >= _SEEDS:
+            self.fail(f"{value!r} is no seed; they are whole numbers below {_SEEDS:,}", param, ctx)
+        return seed
 
 
 class FiniteFloat(click.FloatRange):
@@ -85,7 +100,7 @@ def number_list(text: str) -> list[int]:
         low, high = int(first), int(last if dash else first)
         if high < low:
             raise click.BadParameter(f"the range {part.strip()} runs backwards")
-        if len(numbers) + high - low >= _MOST_NUMBERS or high >= 2**32:
+        if len(numbers) + high - low >= _MOST_NUMBERS or high >= _SEEDS:
             raise click.BadParameter(f"{text[:80]!r} asks for too many or too large numbers")
         numbers.extend(range(low, high + 1))
     return numbers

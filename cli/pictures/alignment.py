@@ -15,7 +15,7 @@ from cli.pictures.faces import CutFace, FaceSource, cut_face
 from cli.pictures.plan import Job, Layout, PicturePlan, make_plan
 from cli.pictures.records import Record, Source, without_landmarks
 from cli.pictures.report import Outcome, PictureReport, finished, refused, row_of
-from cli.reports.tables import MANIFEST
+from cli.reports.tables import MANIFEST, table_of
 from cli.running.announcement import announce
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
@@ -37,8 +37,7 @@ class AlignmentReport(PictureReport):
 
     def table(self) -> pd.DataFrame:
         """Tabulate the rows: the same columns whatever there is in them."""
-        frame = pd.DataFrame(self.rows, columns=COLUMNS)
-        return frame.astype(dict.fromkeys(("width", "height"), "Int64"))
+        return table_of(self.rows, COLUMNS)
 
 
 class Cutting:

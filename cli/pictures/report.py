@@ -12,7 +12,7 @@ import pandas as pd
 
 from cli.pictures.plan import PicturePlan
 from cli.pictures.records import Record
-from cli.reports.tables import MANIFEST, write_manifest, write_table
+from cli.reports.tables import MANIFEST, table_of, write_manifest, write_table
 from cli.running.announcement import open_first
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
 from cli.running.folder_lock import claimed
@@ -114,7 +114,7 @@ class PictureReport:
 
     def table(self) -> pd.DataFrame:
         """Tabulate the rows."""
-        return pd.DataFrame(self.rows)
+        return table_of(self.rows)
 
     def finish(self) -> None:
         """Write the table, other files about all pictures, and last the manifest."""

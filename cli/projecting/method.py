@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from cli.models import open_distance, open_model
+from cli.options.common import check_asked_video
 from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
 from cli.projecting.starts import SavedStarts
@@ -16,7 +17,6 @@ from latentlab import Generator, ProjectorSettings, __version__
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
-from latentlab.video.writer import check_video
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def open_method(
     Raises:
         LatentlabError: If something of it cannot be used.
     """
-    if request.video is not None:
-        check_video(request.video, request.fps)
+    check_asked_video(request.video, request.fps)
     search, reading = request.search, request.reading
     settings = search.settings()
     model = open_model(checkpoint, device)
     g = model.g
+    _ = g.w_mean  # raises where there is no W
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     reader = TargetReader(g, reading)
     starts = (

@@ -15,7 +15,7 @@ from cli.projecting.files import COMPARISON, MASK, PROJECTED, TARGET
 from cli.projecting.side_by_side import quality_lines
 from cli.reports.page import Group, Page
 from cli.reports.plot_style import colour, new_figure, quieten, save_figure
-from cli.reports.tables import short
+from cli.reports.tables import short, table_of
 from cli.text import counted
 from latentlab import ImageError
 from latentlab.images import read_picture
@@ -52,7 +52,7 @@ def write_overview(
         rows: Those of all pictures, in the report's order.
         facts: The settings.
     """
-    frame = pd.DataFrame([picture.row for picture in pictures])
+    frame = table_of(picture.row for picture in pictures)
     for name in ("distance", "psnr", "mask_distance", "mask_psnr"):
         values = frame[name] if name in frame else pd.Series(index=frame.index, dtype=float)
         frame[name] = pd.to_numeric(values, errors="coerce")
@@ -125,7 +125,10 @@ def _add_pictures(page: Page, output: Path, pictures: Sequence[Shown], key: str)
         return
     where = " within the mask" if key == "mask_distance" else ""
     shots = "Target, projection and mask" if where else "Target and projection"
-    page.section("Pictures, the worst first", f"{shots}, ordered by distance{where}.")
+    if len(pictures) > 1:
+        page.section("Pictures, the worst first", f"{shots}, ordered by distance{where}.")
+    else:
+        page.section("The picture", f"{shots}.")
     if len(pictures) > _MOST:
         left_out = f"{len(pictures) - _MOST:,} closer ones are left out, and are in report.csv"
         page.text(f"These are the {_MOST} worst of {len(pictures):,}; the {left_out}.")
@@ -165,7 +168,12 @@ def _add_failures(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     if not failed:
         return
     page.section("Left out, or not as it should be")
-    frame = pd.DataFrame(failed[:_MOST], columns=["picture", "status", "note"])
-    page.table(frame.rename(columns={"note": "reason"}))
+    told = [(row["picture"], row["status"], _reason(row)) for row in failed[:_MOST]]
+    page.table(pd.DataFrame(told, columns=["picture", "status", "reason"]))
     if len(failed) > _MOST:
         page.text(f"{len(failed) - _MOST:,} more are in report.csv.")
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    """Return the note without the name of the picture, which stands beside it."""
+    return str(row["note"]).removeprefix(f"{row['picture']}: ")

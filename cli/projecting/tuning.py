@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from cli.projecting.files import ALIGNMENT, COMPARISON, MASK, TARGET, TUNED, car
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.dry_run import DryRun, tell_dry_run
-from cli.reports.tables import MANIFEST, refuse_existing, write_manifest, write_table
+from cli.reports.tables import MANIFEST, refuse_existing, table_of, write_manifest, write_table
 from cli.running.announcement import announce
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
@@ -173,7 +172,7 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
         old = {f"{name}_before": value for name, value in old.items()}
         rows.append({"picture": pivot.latent.name, **old, **new, **facts})
     save_tuning(tuning, output / TUNING)
-    write_table(pd.DataFrame(rows), output / REPORT)
+    write_table(table_of(rows), output / REPORT)
     write_manifest(output, facts, _results(output, work.pivots))
 
 

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,7 +20,7 @@ from cli.projecting.origin import Origin, check_origins
 from cli.projecting.saved_latents import SavedLatent
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
-from cli.reports.tables import write_table
+from cli.reports.tables import table_of, write_table
 from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import counted, number_ranges, say
@@ -132,7 +131,7 @@ def draw(g: Generator, edits: Edits) -> None:
             beside = [direction.name for direction in edits.directions]
             save_picture(_strip(edits, picture), sheet(lines, above, beside))
             carry_alignment(picture.alignment, edits.request.output / picture.name)
-    write_table(pd.DataFrame(rows), edits.request.output / TABLE)
+    write_table(table_of(rows), edits.request.output / TABLE)
     say(f"{counted(len(edits.pictures), 'filmstrip')} in {edits.request.output}")
 
 

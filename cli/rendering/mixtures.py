@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
@@ -14,7 +13,7 @@ from cli.models import RenderingModel
 from cli.projecting.saved_latents import SavedLatent, has_names, latents_of_seeds, read_saved
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
-from cli.reports.tables import write_table
+from cli.reports.tables import table_of, write_table
 from cli.running.progress import ProgressBar
 from cli.text import counted, say
 from latentlab import Generator
@@ -146,7 +145,7 @@ def draw(g: Generator, grids: Sequence[Grid], settings: dict[str, Any], folder: 
         for grid in grids:
             report += _draw_grid(g, grid, settings["noise_mode"], bar.advance)
     alike = {name: value for name, value in settings.items() if name != "class"}
-    write_table(pd.DataFrame(report).assign(**alike), folder / TABLE)
+    write_table(table_of(report).assign(**alike), folder / TABLE)
     say(f"{counted(len(report), 'mixture')}; see {', '.join(str(grid.sheet) for grid in grids)}")
 
 

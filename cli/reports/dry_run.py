@@ -14,7 +14,9 @@ from cli.options.common import AS_JSON
 from cli.running.announcement import place_in_words
 from cli.running.estimates import Estimate, Task, duration, estimate, size
 from cli.text import counted, plain_text, setting_in_words, tell
+from latentlab.errors import SettingsError
 from latentlab.perceptual import fetched_for
+from latentlab.video.writer import MP4, check_video
 
 _WIDTH, _INDENT = 100, 12  # of lines, and of what stands in their first column
 _NAMED = 12  # files, or pictures; more are counted
@@ -60,10 +62,11 @@ class DryRun:
         return max((task.processes for task in self.tasks), default=1)
 
     def missing(self) -> list[str]:
-        """Return what is not on this machine yet and would be fetched."""
+        """Return what is not on this machine yet: what would be fetched, and a missing ffmpeg."""
         distances = [task.distance.name for task in self.tasks if task.distance is not None]
         files = [*self.fetched, *(fetched_for(name) for name in dict.fromkeys(distances))]
-        return [f"{file.name}, which would be fetched to {file.parent}" for file in files if file]
+        told = [f"{file.name}, which would be fetched to {file.parent}" for file in files if file]
+        return [*told, *_without_ffmpeg(self.files)]
 
 
 def tell_dry_run(plan: DryRun, settings: Mapping[str, Any]) -> None:
@@ -118,6 +121,16 @@ def _wrapped(value: str, first: str) -> list[str]:
     after = " " * (_INDENT + 2)
     return wrap(value, _WIDTH, initial_indent=first, subsequent_indent=after,
                 break_long_words=False, break_on_hyphens=False)  # fmt: skip
+
+
+def _without_ffmpeg(files: Sequence[Path]) -> list[str]:
+    """Say that videos cannot be written, where that is so."""
+    try:
+        for video in (file for file in files if file.suffix.lower() == MP4):
+            check_video(video)
+    except SettingsError as error:
+        return [str(error)]
+    return []
 
 
 def _without(plan: DryRun) -> str:

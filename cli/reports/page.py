@@ -110,10 +110,10 @@ class Page:
         self._add("table", head=head, body=body, caption=caption, wide=wide)
 
     def settings(self, title: str, settings: Mapping[str, Any]) -> None:
-        """Begin a section with a table of settings by their names."""
+        """Begin a section with a table of settings by their names; of models, a row for each."""
         self.section(title)
-        rows = [(name.replace("_", " "), setting_in_words(value))
-                for name, value in settings.items()]  # fmt: skip
+        parts = [part for name, value in settings.items() for part in _parts(name, value)]
+        rows = [(name.replace("_", " "), setting_in_words(value)) for name, value in parts]
         self.table(pd.DataFrame(rows, columns=["setting", "value"]))
 
     def picture(self, path: Path, caption: str, alt: str = "") -> None:
@@ -154,6 +154,14 @@ def _address(path: PurePath) -> str:
     if path.is_absolute():
         raise ValueError(f"{path}: a page links to what lies beside it")
     return quote(os.fsencode(path.as_posix()))  # a colon makes no scheme
+
+
+def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
+    """Return a setting; of several with settings of their own, each with its number."""
+    several = isinstance(value, list) and len(value) > 1 and isinstance(value[0], Mapping)
+    if not several:
+        return [(name, value)]
+    return [(f"{name.removesuffix('s')}\u00a0{i}", each) for i, each in enumerate(value, 1)]
 
 
 def _embedded(content: bytes) -> str:

@@ -3,9 +3,9 @@
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -19,6 +19,10 @@ MANIFEST = "manifest.json"
 _ELSEWHERE = "give another `output`"
 # Where four significant digits would leave out some before the point, and where they are too many.
 _WHOLE_FROM, _EXPONENT_FROM = 1e4, 1e9
+_MAY_MISS: dict[str, Literal["Int64", "boolean"]] = {
+    "integer": "Int64",
+    "boolean": "boolean",
+}  # types by what values are
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -35,6 +39,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix not in TABLE_SUFFIXES:
         raise SettingsError(f"{path}: a table's suffix must be one of {', '.join(TABLE_SUFFIXES)}")
     _refuse_infinite(frame, path)
+    frame = frame.assign(**{str(name): whole_or_missing(column) for name, column in frame.items()
+                            if column.dtype == object})  # fmt: skip
     with atomic_write(path) as temporary:
         if path.suffix == ".csv":
             # Rows end in \r\n (RFC 4180), so that a cell with either of them is quoted.
@@ -45,6 +51,47 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
             frame.to_parquet(temporary, index=False)
         else:
             temporary.write_text(to_markdown(frame), encoding="utf-8")
+
+
+def table_of(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Tabulate rows, some of which may lack values; whole numbers and truths stay what they are.
+
+    Args:
+        rows: Values by column.
+        columns: Those of the table; None takes all that are in a row, in the order of the first.
+    """
+    rows = [*rows]
+    frame = pd.DataFrame(rows, columns=None if columns is None else [*columns])
+    given = {name: pd.Series([row.get(str(name)) for row in rows], dtype=object) for name in frame}
+    return frame.assign(**{
+        str(name): whole_or_missing(given[name], column) for name, column in frame.items()
+    })  # fmt: skip
+
+
+def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables below each other; what a column of whole numbers or truths lacks is missing."""
+    kinds = {"i": "integer", "u": "integer", "b": "boolean"}
+    parts = [
+        frame.astype({name: _MAY_MISS[kinds[column.dtype.kind]] for name, column in frame.items()
+                      if column.dtype.kind in kinds})
+        for frame in frames
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def whole_or_missing(
+    values: "pd.Series[Any]", otherwise: "pd.Series[Any] | None" = None
+) -> "pd.Series[Any]":
+    """Give values that are whole numbers or truths, and missing ones, a type that has both.
+
+    pandas makes floats of whole numbers beside which one is missing.
+    """
+    dtype = _MAY_MISS.get(pd.api.types.infer_dtype(values, skipna=True))
+    if dtype is None:
+        return values if otherwise is None else otherwise
+    return values.where(values.notna(), pd.NA).astype(dtype)
 
 
 def to_json(frame: pd.DataFrame) -> str:

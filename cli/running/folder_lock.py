@@ -16,12 +16,15 @@ LOCK = ".lock"
 def claimed(folder: Path) -> Iterator[None]:
     """Make a folder and hold it; of processes that work together, the main one holds it for all.
 
+    One that was made for nothing, as the block failed before it wrote a file, goes again.
+
     The lock ends with the process, however that ends; a file that a kill leaves behind holds
     nobody up.
 
     Raises:
         OutputError: If the folder cannot be written, or another process holds it.
     """
+    made = distributed.is_main() and not folder.exists()
     make_directory(folder)
     if not distributed.is_main():
         yield
@@ -44,3 +47,6 @@ def claimed(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # Windows keeps open files
             (folder / LOCK).unlink()
         lock.release()
+        if made:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()

@@ -12,6 +12,7 @@ from cli.text import say
 
 _CONTINUING: Mapping[str, str] = {  # whose work is on disk whenever it is stopped
     "align": "The same command does what is left; what is finished is in the folder.",
+    "demo": "The same command does what is left; projections begin again unless all are there.",
     "project": "The same command does what is left; what is finished is in the folder.",
     "train": "The same command continues from the last snapshot.",
 }

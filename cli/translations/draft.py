@@ -26,6 +26,7 @@ class Draft:
         checkpoint: What --network names.
         operands: Arguments after it.
         options: Options by their names; None for a flag.
+        repeated: Options that may be given several times, each with its value.
         output: Where results go.
         notes: What has no counterpart, and what is to be known.
         metrics: The metrics that are asked for.
@@ -37,6 +38,7 @@ class Draft:
     checkpoint: str | None = None
     operands: list[str] = field(default_factory=list)
     options: dict[str, str | None] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
     output: str | None = None
     notes: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
@@ -48,7 +50,7 @@ class Draft:
 
         None is for a command that writes no folder.
         """
-        words = ["latentlab", self.command, *self.operands]
+        words = ["latentlab", self.command, *self.operands, *self.repeated]
         for name, value in self.options.items():
             words += [name] if value is None else [name, value]
         words += [] if output is None else ["-o", self.output or output]
@@ -88,7 +90,10 @@ def network(draft: Draft, value: str) -> None:
     if "://" in value or value.startswith("gdrive:"):
         draft.notes.append("fetch the network's file first: URLs are not opened")
         value = PurePosixPath(value.split("?", maxsplit=1)[0]).name
-    draft.checkpoint = value
+    if draft.checkpoint is None:
+        draft.checkpoint = value
+    else:  # of a command that takes several
+        draft.operands.append(value)
 
 
 def output(draft: Draft, value: str) -> None:

@@ -65,12 +65,14 @@ OPTIONS: Mapping[str, Mapping[str, Rule]] = {
         "--cond": flag("--conditional"), "--mirror": flag("--mirror"),
         "--mirror-augment": flag("--mirror"), "--total-kimg": to("--kimg"),
         "--snap": rules.snapshots, "--tick": rules.tick, "--resume": rules.resume,
-        "--glr": to("--learning-rate"), "--gpus": rules.processes, "--num-gpus": rules.processes,
+        "--res": to("--resolution"), "--glr": to("--learning-rate"), "--gpus": rules.processes,
+        "--num-gpus": rules.processes,
         **dict.fromkeys(("--workers", "--desc", "--dataset", "--nobench", "--nhwc"), ignored),
         **{name: nothing(name) for name in (
             "--aug", "--p", "--target", "--augpipe", "--freezed", "--subset", "--fp32",
             "--allow-tf32", "--batch-gpu", "--cbase", "--cmax", "--dlr", "--map-depth",
-            "--mbstd-group", "--metrics",
+            "--mbstd-group", "--metrics", "--mirrory", "--metricdata", "--initstrength",
+            "--cmethod", "--dcap",
         )},
     },
     "convert": {

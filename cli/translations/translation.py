@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 import click
 
 from cli.options.measuring import PROTOCOL_NAMES
+from cli.text import listed
 from cli.translations.draft import CONFIGS, FALSE, TRUE, VIDEOS, Draft
 from cli.translations.nvidia import (
     BARE,
@@ -22,6 +23,10 @@ from cli.translations.nvidia import (
     WITH_SUBCOMMANDS,
 )
 
+_NO_TOOL = (
+    "There is nothing to prepare: `latentlab train --data` takes a folder or a zip, and its "
+    "--resolution crops and resizes the pictures."
+)
 _FIDELITY = re.compile(r"(fid|kid|pr)[0-9]+k[0-9]*(_full)?")
 
 
@@ -38,19 +43,25 @@ def translated(words: Sequence[str], commands: Mapping[str, click.Command]) -> s
     script, rest = _script_of(words)
     called_by_script = words[0] not in commands
     if called_by_script and script == "dataset_tool":
-        return "There is nothing to prepare: `latentlab train --data` takes a folder or a zip."
+        return _NO_TOOL
     kind = SCRIPTS.get(script) if called_by_script else script
     if kind is None:
         return None
     draft, own = Draft(kind), commands.get(kind)
-    if not _read(rest, draft, own) and not called_by_script:
+    foreign = _read(rest, draft, own)
+    if not foreign and not called_by_script:
         return None
     if called_by_script:
         _add_defaults(draft, script)
     lines = _lines(draft, script, own)
     meant = f" Did you mean: {' && '.join(lines)}" if lines else ""
     notes = "; ".join(dict.fromkeys(draft.notes))
-    return f"That is a command line of NVIDIA's scripts.{meant}{notes and f' ({notes})'}"
+    if called_by_script:
+        what = "That is a command line of NVIDIA's scripts."
+    else:
+        verb = "is an option" if len(foreign) == 1 else "are options"
+        what = f"{listed(foreign)} {verb} of NVIDIA's scripts."
+    return f"{what}{meant}{notes and f' ({notes})'}"
 
 
 def _script_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -60,29 +71,29 @@ def _script_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
         name, words[1:])  # fmt: skip
 
 
-def _read(words: Sequence[str], draft: Draft, own: click.Command | None) -> bool:
-    """Write a line's words into a draft; returns whether any of them is a script's alone."""
+def _read(words: Sequence[str], draft: Draft, own: click.Command | None) -> list[str]:
+    """Write a line's words into a draft; returns the options that are a script's alone."""
     rules = {**EVERYWHERE, **OPTIONS.get(draft.command, {}), **BARE}
-    waiting, operands, foreign = list(words), list[str](), False
+    waiting, operands, foreign = list(words), list[str](), dict[str, None]()
     while waiting:
         word = waiting.pop(0)
         if not word.startswith("-"):
             operands.append(word)
             continue
-        name, equals, value = word.partition("=")
-        name = name.replace("_", "-")
+        given, equals, value = word.partition("=")
+        name = given.replace("_", "-")
         option = _option(own, name)
         if not equals and waiting and _takes(name, option, waiting[0]):
             value = waiting.pop(0)
         if name in rules and _is_theirs(name, value, option):
             rules[name](draft, value or TRUE[0])
-            foreign = True
+            foreign[given] = None
         else:
             _take_ours(draft, name, value, option)
     if operands and draft.checkpoint is None and draft.command != "train":
         draft.checkpoint = operands.pop(0)
     draft.operands += operands
-    return foreign
+    return [*foreign]
 
 
 def _option(own: click.Command | None, name: str) -> click.Option | None:
@@ -112,6 +123,8 @@ def _take_ours(draft: Draft, name: str, value: str, option: click.Option | None)
         draft.notes.append(f"{name} has no counterpart")
     elif option.name == "output":
         draft.output = value
+    elif option.multiple:
+        draft.repeated += [max(option.opts, key=len), value]
     else:
         draft.options[max(option.opts, key=len)] = None if option.is_flag else value
 
@@ -136,6 +149,8 @@ def _lines(draft: Draft, script: str, own: click.Command | None) -> list[str]:
         return _generated_first(draft)
     if draft.command == "project" and len(draft.operands) == 1:
         draft.operands.append("PICTURE")
+    if draft.command == "compare" and len(draft.operands) == 1:
+        draft.operands.append("CKPT")
     if draft.command == "convert":
         name = (draft.operands[1:] or ["model"])[0]
         draft.operands[1:] = [str(PurePosixPath(name).with_suffix(".safetensors"))]

@@ -11,8 +11,10 @@ from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
 from latentlab.checkpoints.exporting import NATIVE, Exported, export_to, target_of
 from latentlab.checkpoints.foreign import read_foreign
 from latentlab.checkpoints.native import is_described, read_described, write_native
+from latentlab.checkpoints.others.recognised import open_recognised
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
+from latentlab.downloads import fetch, is_address
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -25,9 +27,8 @@ from latentlab.tensor_files import read_safetensors
 from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 
 _ENOUGH = 9  # bytes, to tell the format
-_TAR = slice(257, 262)  # where a tar archive says what it is
 
-__all__ = ["Checkpoint", "Exported", "export", "load", "load_classifier", "save"]
+__all__ = ["Checkpoint", "Exported", "export", "from_pretrained", "load", "load_classifier", "save"]
 
 
 def load(
@@ -36,7 +37,8 @@ def load(
     """Open a checkpoint as plain data; nothing in the file is run.
 
     Args:
-        path: A file, or the name of a bundled model such as "builtin:digits-stylegan2".
+        path: A file, the name of a bundled model such as "builtin:digits-stylegan2", or an address
+            on the network, see ``latentlab.fetch``.
         allow_nonfinite: Accept NaN and infinite weights.
         assume: What a bare state dict does not say of its network, by name, such as
             ``{"mapping_lr_multiplier": 0.01}``. Files that need it are refused without, and the
@@ -49,7 +51,11 @@ def load(
         CheckpointError: If the file is missing, damaged or of no supported kind.
         SettingsError: If something is assumed that the file says, or that no network has.
     """
-    file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
+    return open_recognised(file_of(path), lambda found: _read(found, allow_nonfinite, assume))
+
+
+def _read(file: Path, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
+    """Open a checkpoint whose first bytes decide its format."""
     start = _first_bytes(file)
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
@@ -58,15 +64,30 @@ def load(
         return read_foreign(file, "a file of torch.save", read_torch(file), allow_nonfinite, assume)
     if _is_pickle(start):
         return read_foreign(file, "a pickle", read_pickle(file), allow_nonfinite, assume)
-    if start[_TAR] == b"ustar":
-        raise UnsupportedCheckpoint(
-            f"{file}: a tar archive; if torch.save wrote it before 2017, save it again with a "
-            "newer PyTorch"
-        )
     raise UnsupportedCheckpoint(
         f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); expected "
         "a safetensors file, a pickle of a published StyleGAN, or weights saved by torch.save"
     )
+
+
+def from_pretrained(
+    repository: str, file_name: str = "model.safetensors", *, revision: str | None = None
+) -> Checkpoint:
+    """Open a checkpoint of the Hugging Face Hub; nothing in the file is run.
+
+    It is ``load("hf://owner/name@revision/model.safetensors")``.
+
+    Args:
+        repository: "owner/name".
+        file_name: The file in it; ``latentlab convert`` writes such a one.
+        revision: A branch, a tag or a commit; None: the main branch.
+
+    Raises:
+        SettingsError: If there can be no such place.
+        CheckpointError: If it cannot be fetched, or does not open.
+    """
+    place = repository if revision is None else f"{repository}@{revision}"
+    return load(f"hf://{place}/{file_name}")
 
 
 def _read_safetensors(file: Path, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
@@ -91,9 +112,8 @@ def load_classifier(path: Path | str) -> nn.Module:
     Raises:
         CheckpointError: If the file is unreadable or holds no classifier.
     """
-    if not str(path).startswith("builtin:") and is_torchscript(Path(path)):
-        return TorchScriptClassifier(Path(path))
-    return load(path).classifier
+    file = file_of(path)
+    return TorchScriptClassifier(file) if is_torchscript(file) else load(file).classifier
 
 
 def save(
@@ -167,6 +187,17 @@ def _held(source: Checkpoint | Generator) -> tuple[Mapping[str, nn.Module], dict
     return source.networks, {"source": origin, **licence, **source.metadata}
 
 
+def file_of(name: Path | str) -> Path:
+    """Return the file that a checkpoint's name means, fetching one of the network.
+
+    Raises:
+        CheckpointError: If there is no such bundled model, or it cannot be fetched.
+    """
+    if str(name).startswith("builtin:"):
+        return builtin_path(name)
+    return fetch(str(name)) if is_address(name) else Path(name)
+
+
 def _is_pickle(start: bytes) -> bool:
     """Whether a file starts as pickles of protocols 2 to 5 do."""
     return len(start) > 1 and start[0] == 0x80 and 2 <= start[1] <= 5
@@ -180,7 +211,7 @@ def _first_bytes(file: Path) -> bytes:
                 f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
             )
         with file.open("rb") as stream:
-            start = stream.read(_TAR.stop)
+            start = stream.read(_ENOUGH)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
     if len(start) < _ENOUGH and not _is_pickle(start):

@@ -19,6 +19,7 @@ from latentlab.networks.classifier import Classifier, ClassifierConfig
 from latentlab.networks.config import MAX_PARAMETERS
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.generator import Generator
+from latentlab.networks.lucidrains import LucidrainsConfig
 from latentlab.networks.progan import ProGAN
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
@@ -35,6 +36,7 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "stylegan3-generator": (StyleGAN3Config, Generator),
     "stylegan1-generator": (StyleGAN1Config, Generator),
     "stylegan1-discriminator": (StyleGAN1DiscriminatorConfig, StyleGAN1Discriminator),
+    "lucidrains-generator": (LucidrainsConfig, Generator),
     "progan-generator": (ProGANConfig, ProGAN),
     "classifier": (ClassifierConfig, Classifier),
 }

@@ -30,6 +30,7 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "classifier-tf": ("attribute classifier of NVIDIA's StyleGAN1 release", _NVIDIA),
         "stylegan2-rosinality": ("StyleGAN2 of rosinality/stylegan2-pytorch", _CONVERTED),
         "stylegan1-rosinality": ("StyleGAN1 of rosinality/style-based-gan-pytorch", _CONVERTED),
+        "stylegan2-lucidrains": ("StyleGAN2 of lucidrains/stylegan2-pytorch", ""),
         "stylegan2-yuuho": ("StyleGAN2 of yuuho/stylegans-pytorch", _CONVERTED),
         "stylegan1-yuuho": ("StyleGAN1 of yuuho/stylegans-pytorch", _CONVERTED),
         "stylegan3-t-nvidia": ("StyleGAN3-T of NVIDIA's release", _NVIDIA),
@@ -37,6 +38,7 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "stylegan3-native": ("StyleGAN3 in latentlab's own format", ""),
         "stylegan2-native": ("StyleGAN2 in latentlab's own format", ""),
         "stylegan1-native": ("StyleGAN1 in latentlab's own format", ""),
+        "lucidrains-native": ("lucidrains' StyleGAN2 in latentlab's own format", ""),
         "progan-native": ("Progressive GAN in latentlab's own format", ""),
         "classifier": ("classifier in latentlab's own format", ""),
     }

@@ -87,7 +87,7 @@ def target_of(path: Path, to: str | None) -> str:
     Raises:
         SettingsError: If the name says nothing, or says otherwise.
     """
-    is_native = path.suffix == _SUFFIX
+    is_native = path.suffix.lower() == _SUFFIX
     if to is None and is_native:
         return NATIVE
     if to is None:
@@ -154,10 +154,10 @@ def export_to(
         OutputError: If the file cannot be written.
     """
     written = written_for(networks, to, where, approximate)
-    known = () if path.suffix != ".pkl" else (_NO_PICKLE,)
+    known = () if path.suffix.lower() != ".pkl" else (_NO_PICKLE,)
     if to == "nvidia-state":
         written.content["metadata"] = json.dumps(dict(facts))
-    write = write_state_safetensors if path.suffix == _SUFFIX else write_torch
+    write = write_state_safetensors if path.suffix.lower() == _SUFFIX else write_torch
     with torch.inference_mode(), atomic_write(path) as temporary:
         write(written.content, temporary)
         opened = open_file(temporary)

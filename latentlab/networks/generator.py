@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from latentlab.networks.lucidrains import LucidrainsConfig, LucidrainsSynthesis
 from latentlab.networks.mapping import MappingNetwork
 from latentlab.networks.ops import LEAKY_SLOPE
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
@@ -16,7 +17,7 @@ from latentlab.networks.stylegan3 import StyleGAN3Synthesis
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.synthesis import NoiseMode, SynthesisNetwork
 
-StyleConfig = StyleGAN1Config | StyleGAN2Config | StyleGAN3Config
+StyleConfig = StyleGAN1Config | StyleGAN2Config | StyleGAN3Config | LucidrainsConfig
 
 
 class ImageGenerator(nn.Module, ABC):
@@ -92,6 +93,8 @@ class Generator(ImageGenerator):
             self.synthesis = StyleGAN1Synthesis(config)
         elif isinstance(config, StyleGAN3Config):
             self.synthesis = StyleGAN3Synthesis(config)
+        elif isinstance(config, LucidrainsConfig):
+            self.synthesis = LucidrainsSynthesis(config)
         else:
             self.synthesis = StyleGAN2Synthesis(config)
 

@@ -13,7 +13,7 @@ from latentlab.networks.growth import GrowingNetwork, enlarge
 
 NoiseMode = Literal["const", "random", "none"]
 
-_NO_SKIP = (
+NO_SKIP = (
     "only a skip generator adds up an RGB output of every resolution; this one makes its image "
     "from the last resolution alone"
 )
@@ -59,6 +59,7 @@ class SynthesisNetwork(GrowingNetwork):
     num_ws: int
     w_dim: int
     is_skip = False  # whether the image is the sum of an RGB output of every resolution
+    normal_noise = True  # whether noise maps are standard normal, as where they are optimised
 
     @property
     def noise_layers(self) -> Sequence[NoiseLayer]:
@@ -76,6 +77,10 @@ class SynthesisNetwork(GrowingNetwork):
     def noise_shapes(self) -> list[tuple[int, int, int, int]]:
         """Shape of each noise map for one sample, in layer order."""
         return [(1, 1, layer.resolution, layer.resolution) for layer in self.noise_layers]
+
+    def as_noise(self, normal: Tensor) -> Tensor:
+        """Bring standard normal numbers to the distribution of the network's noise maps."""
+        return normal
 
     def forward(
         self,
@@ -111,7 +116,7 @@ class SynthesisNetwork(GrowingNetwork):
             LatentError: If this is not a skip generator, which alone adds them up.
         """
         if not self.is_skip:
-            raise LatentError(_NO_SKIP)
+            raise LatentError(NO_SKIP)
         walk = self._features(ws, "const", None, None)
         return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
@@ -121,7 +126,7 @@ class SynthesisNetwork(GrowingNetwork):
         Raises:
             LatentError: If this is not a skip generator.
         """
-        raise LatentError(_NO_SKIP)
+        raise LatentError(NO_SKIP)
 
     def _features(
         self,
@@ -142,7 +147,7 @@ class SynthesisNetwork(GrowingNetwork):
             return self._walk(ws, [layer.noise_const for layer in self.noise_layers])
         options: dict[str, Any] = {"generator": rng, "device": ws.device, "dtype": ws.dtype}
         shapes = [[len(ws), *shape[1:]] for shape in self.noise_shapes]
-        return self._walk(ws, [torch.randn(shape, **options) for shape in shapes])
+        return self._walk(ws, [self.as_noise(torch.randn(shape, **options)) for shape in shapes])
 
     def _image(self, walk: Walk) -> Tensor:
         """Return the RGB of the resolution grown to, blended with the one below, at full size."""

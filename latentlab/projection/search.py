@@ -50,8 +50,11 @@ class Optimisation:
             first, given = start.ws[:, :rows], start.noise
         maps = given or [level.expand(count, -1, -1, -1) for level in setup.search.noise]
         self._w = first.clone().requires_grad_(True)
-        self._noise = [level.clone().requires_grad_(True) for level in maps]
-        self._adam = torch.optim.Adam([self._w, *self._noise], betas=(0.9, 0.999))
+        # The regulariser and the renormalisation are for white noise: other maps stay as they are.
+        moves = g.synthesis.normal_noise
+        self._noise = [level.clone().requires_grad_(moves) for level in maps]
+        self._moving = self._noise if moves else []
+        self._adam = torch.optim.Adam([self._w, *self._moving], betas=(0.9, 0.999))
         self._trace: list[Tensor] = []
         with torch.no_grad():
             self._start = wanted.both(g.synthesis(self._all_rows(self._w), noise=given))
@@ -69,7 +72,8 @@ class Optimisation:
         jittered = w + setup.draws.w(step, (1, *w.shape[1:])).to(w) * spread
         rendered = setup.g.synthesis(self._all_rows(jittered), noise=noise)
         distances = self._compare(rendered)
-        penalty = noise_penalty(noise) if noise else torch.zeros_like(distances)
+        moving = self._moving
+        penalty = noise_penalty(moving) if moving else torch.zeros_like(distances)
         loss = distances + settings.noise_weight * penalty
         if settings.w_plus_pull:
             loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
@@ -82,9 +86,9 @@ class Optimisation:
             setup.observer(step, rendered.detach())
         self._adam.param_groups[0]["lr"] = settings.learning_rate_at(step)
         self._adam.zero_grad(set_to_none=True)
-        loss.sum().backward(inputs=[w, *noise])
+        loss.sum().backward(inputs=[w, *moving])
         self._adam.step()
-        normalise_noise(noise)
+        normalise_noise(moving)
         if self._best is not None:
             self._best.restore(w, noise, self._best.diverged)
         self._trace.append(numbers.cpu())

@@ -101,9 +101,7 @@ class StartSearch:
         self._kept: dict[int, list[Tensor]] = {}
         draws = draws or SeededDraws(settings.seed)
         self.mean, self.deviation = w_statistics(g, settings.w_samples, c)
-        self.noise = [
-            draws.noise(i, shape).to(self.mean) for i, shape in enumerate(g.synthesis.noise_shapes)
-        ]
+        self.noise = [level.to(self.mean) for level in _starting_noise(g, draws)]
         with full_precision():
             self._candidates = torch.cat([self.mean[None], self._samples()])  # [1+samples,w_dim]
 
@@ -172,3 +170,10 @@ class StartSearch:
             z = draw_z(indices, g.z_dim, self._settings.seed, Stream.PROJECTION_START)
             parts.append(g.mapping(z.to(self.mean), labels_in_turn(g, indices, self._c))[:, 0])
         return torch.cat(parts)
+
+
+def _starting_noise(g: Generator, draws: Draws) -> list[Tensor]:
+    """Return white noise; the network's own maps where they are of another kind."""
+    if not g.synthesis.normal_noise:
+        return [layer.noise_const[None, None] for layer in g.synthesis.noise_layers]
+    return [draws.noise(i, shape) for i, shape in enumerate(g.synthesis.noise_shapes)]

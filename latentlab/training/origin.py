@@ -6,6 +6,7 @@ from latentlab.checkpoints import Checkpoint
 from latentlab.errors import CheckpointError, SettingsError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
+from latentlab.networks.lucidrains import LucidrainsConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat
@@ -39,7 +40,7 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
             f"{checkpoint.path}: no discriminator (D) inside, only "
             f"{', '.join(checkpoint.networks)}; training continues from generator and discriminator"
         )
-    if isinstance(generator.config, StyleGAN3Config):
+    if isinstance(generator.config, StyleGAN3Config | LucidrainsConfig):
         raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
     return Origin(str(checkpoint.path), checkpoint.sha256, generator, averaged, discriminator)
 
@@ -67,7 +68,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
                 advice=["change `resolution`, `channels` or `labels`"],
             )
     generator = origin.generator.config
-    if isinstance(generator, StyleGAN3Config):
+    if isinstance(generator, StyleGAN3Config | LucidrainsConfig):
         raise AssertionError("origin_of refuses what is not trained here")
     networks = replace(
         config, generator=generator, discriminator=origin.discriminator.config, growth=None

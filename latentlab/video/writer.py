@@ -21,7 +21,8 @@ from latentlab.video.ffmpeg import ffmpeg_program, ffmpeg_writer
 from latentlab.video.gif import gif_writer
 
 FPS = 30.0
-SUFFIXES = (".mp4", ".gif")
+MP4 = ".mp4"
+SUFFIXES = (MP4, ".gif")
 
 _MAX_FPS = {".mp4": 240.0, ".gif": 50.0}  # browsers slow down a GIF's delays under 2/100 s
 _SMALLEST = 256  # pixels; a picture with a shorter side is enlarged to this or more
@@ -34,12 +35,17 @@ def check_video(path: Path | str, fps: float = FPS) -> None:
 
     That is for a suffix other than .mp4 and .gif, a rate that the format lacks, or no ffmpeg.
     """
+    check_format(path, fps)
+    if Path(path).suffix.lower() == MP4:
+        ffmpeg_program()
+
+
+def check_format(path: Path | str, fps: float = FPS) -> None:
+    """Raise SettingsError for a suffix other than .mp4 and .gif, or a rate that it lacks."""
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise SettingsError(f"{path}: a video's suffix must be one of {', '.join(SUFFIXES)}")
     check(1 <= fps <= _MAX_FPS[suffix], "fps", f"1 to {_MAX_FPS[suffix]:g} for {suffix}", fps)
-    if suffix == ".mp4":
-        ffmpeg_program()
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
     """
     check_video(path, fps)
     first: torch.Size | None = None
-    mp4 = Path(path).suffix.lower() == ".mp4"
+    mp4 = Path(path).suffix.lower() == MP4
     with (
         atomic_write(path) as temporary,
         ffmpeg_writer(temporary, fps, str(path)) if mp4 else gif_writer(temporary, fps) as append,

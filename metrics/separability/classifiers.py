@@ -67,15 +67,20 @@ def _expected(classifier: Classifier, what: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _fitted(classifier: Classifier, name: str, images: Tensor) -> Tensor:
-    """Bring images [N,C,R,R] to a classifier's size, channels and device."""
-    size, channels = _expected(classifier, "resolution"), _expected(classifier, "channels") or 3
-    side = images.shape[-1]
+def check_size(classifier: Classifier, name: str, side: int) -> None:
+    """Raise LatentError for a classifier of larger images than those of the generator."""
+    size = _expected(classifier, "resolution")
     if size is not None and side < size:
         raise LatentError(
             f"{name} takes images of {size}x{size}, but the generator's are {side}x{side}; use a "
             "classifier for images of that size or smaller"
         )
+
+
+def _fitted(classifier: Classifier, name: str, images: Tensor) -> Tensor:
+    """Bring images [N,C,R,R] to a classifier's size, channels and device."""
+    check_size(classifier, name, images.shape[-1])
+    size, channels = _expected(classifier, "resolution"), _expected(classifier, "channels") or 3
     images = shrink(images, size or MAX_RESOLUTION)
     if channels == 1 and images.shape[1] == 3:
         images = images.mean(dim=1, keepdim=True)

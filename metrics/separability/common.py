@@ -47,7 +47,7 @@ def _valid(attributes: pd.DataFrame) -> set[str]:
 def _left_out(every: list[str], common: list[str], valid: Mapping[str, set[str]]) -> str:
     """Say which attributes do not count, and because of which models."""
     lacking = "; ".join(
-        f"{listed([name for name in every if name not in mine])} of {model}"
+        f"{_called([name for name in every if name not in mine])} in {model}"
         for model, mine in valid.items()
         if not mine.issuperset(every)
     )
@@ -60,6 +60,11 @@ def _left_out(every: list[str], common: list[str], valid: Mapping[str, set[str]]
         f"Counts {len(common)} of {len(every)} attributes, those valid in all models. Only one "
         f"class is among the samples kept for: {lacking}."
     )
+
+
+def _called(names: list[str]) -> str:
+    """Name attributes, whose own names may be numbers: "attribute 1", "attributes 1, 3"."""
+    return f"attribute{'s' * (len(names) > 1)} {listed(names)}"
 
 
 def _restricted(result: MetricResult, common: list[str], text: str) -> MetricResult:

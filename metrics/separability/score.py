@@ -85,7 +85,7 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
     """
     check_counts(num_samples=num_samples, seed=seed, batch=batch)
     keep = _checked_keep(num_keep, num_samples)
-    _check_spaces(spaces, g)
+    check_spaces(spaces, g)
     found = classify_samples(
         g, classifiers, num_samples, seed,
         names=names, outputs=outputs, batch=batch, finished=finished, progress=progress,
@@ -218,7 +218,8 @@ def _checked_keep(num_keep: int | None, num_samples: int) -> int:
     return keep
 
 
-def _check_spaces(spaces: Sequence[str], g: Generator) -> None:
+def check_spaces(spaces: Sequence[str], g: Generator) -> None:
+    """Raise an error unless latents of the generator can be divided in these spaces."""
     known = isinstance(spaces, tuple | list) and set(spaces) <= set(SPACES)
     fits = known and len(spaces) > 0 and len(set(spaces)) == len(spaces)
     check(fits, "spaces", f"some of {', '.join(SPACES)}", spaces)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import latentlab
 from latentlab import (
+    Checkpoint,
     CheckpointError,
     OutputError,
     TruncatedCheckpoint,
@@ -498,3 +499,16 @@ def test_the_config_is_the_generators_or_the_only_networks(tmp_path):
     assert latentlab.load(tmp_path / "d.safetensors").config == d.config
     classifier = latentlab.load("builtin:digits-classifier")
     assert classifier.config == classifier.classifier.config
+
+
+def test_networks_that_share_tensors_are_written_each(tmp_path):
+    g, other = make_generator(), make_generator(seed=1)
+    other.mapping = g.mapping  # one module in two networks
+    tied = torch.zeros(2, *g.w_mean.shape)
+    g.w_mean.data, other.w_mean.data = tied[0], tied[1]  # two parts of one array
+    opened = Checkpoint("stylegan2-native", "0" * 64, tmp_path, {"G_ema": g, "G": other})
+    latentlab.save(opened, tmp_path / "m.safetensors")
+    again = latentlab.load(tmp_path / "m.safetensors")
+    for name, network in opened.networks.items():
+        weights = again.networks[name].state_dict()
+        assert all(torch.equal(weights[key], x) for key, x in network.state_dict().items())

@@ -65,6 +65,12 @@ def saved(
     return folder
 
 
+@pytest.fixture(scope="session")
+def model(saved: Path) -> Path:
+    """The file of the small generator."""
+    return saved / "model.safetensors"
+
+
 def pixels(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as picture:
         return np.array(picture)

@@ -126,6 +126,7 @@ def test_the_version_is_the_packages(tmp_path):
         ("mix m --rows 0 --cols 1 --truncation-psi inf -o out", "inf"),
         ("info", "CKPT"),
         ("convert m", "OUT"),
+        ("card m", "OUT"),
         ("project m -o out", "PICTURE"),
         ("project m p.png", "--output"),
         ("project m p.png --steps 0 -o out", "--steps"),
@@ -373,3 +374,31 @@ def test_a_usage_error_of_one_process_is_said_by_it(monkeypatch):
     monkeypatch.setattr("cli.models.open_model", lambda *_: refuse(_))
     done = CliRunner().invoke(main, ["ppl", "x.pkl", "-o", "out"])
     assert (done.exit_code, "no such device" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", sorted(
+    name for name, each in main.commands.items() if any("--name" in p.opts for p in each.params)
+))  # fmt: skip
+def test_names_are_of_one_model_or_of_several(command):
+    """As many as the command takes checkpoints."""
+    params = main.commands[command].params
+    many = any(isinstance(each, click.Argument) and each.name == "checkpoints" for each in params)
+    (help_text,) = (each.help for each in params if "--name" in each.opts)
+    assert ("models" in help_text, "each" in help_text) == (many, many)
+    words = [command, "m.pkl", "n.pkl", *(["o.pkl"] * many)][: 2 + 2 * many]
+    needed = {"attribution": ["x.png"], "fidelity": ["--data", "d"],
+              "separability": ["--classifier", "c"]}  # fmt: skip
+    done = CliRunner().invoke(main, [*words, *needed.get(command, []), "--name", "a", "--name", "b",
+                                     "-o", "o"])  # fmt: skip
+    said = "3 times, not 2" if many else "Give --name once: there is one model."
+    assert (done.exit_code, said in done.stderr) == (2, True)
+
+
+def test_a_seed_of_a_picture_is_called_a_seed():
+    shown = " ".join(CliRunner().invoke(main, ["directions", "--help"]).stdout.split())
+    assert "--picture SEED" in shown
+    assert "4,294,967,295" not in shown
+    for seed, said in (("4294967296", "is no seed; they are whole numbers below 4,294,967,296"),
+                       ("-1", "'--picture': -1 is not in the range 0 or more")):  # fmt: skip
+        done = CliRunner().invoke(main, ["directions", "m", "--picture", seed, "-o", "o"])
+        assert (done.exit_code, said in " ".join(done.stderr.split())) == (2, True), done.stderr

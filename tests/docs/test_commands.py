@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from latentlab.downloads import is_address
 from tests.cli.conftest import AS_IN_GROUP
 from tests.support.documentation import (
     PAGES,
@@ -26,7 +27,7 @@ LARGE = {"fine", "8-17"}
 # no discriminator, which --from needs.
 STAND_INS = {"train": {"ffhq.pkl": "trained.pkl"}}
 # Without a dry run of their own; the tests of these commands, and of the tutorial, run them.
-NOT_DRY = ("info", "convert", "paste-back", "demo", "train-classifier", "completion")
+NOT_DRY = ("info", "card", "convert", "paste-back", "demo", "train-classifier", "completion")
 OPTIONS = {name for command in main.commands.values() for param in command.params
            for name in (*param.opts, *param.secondary_opts)}  # fmt: skip
 
@@ -40,6 +41,8 @@ def test_a_documented_command_is_accepted(words, desk, tmp_path, monkeypatch):
         return
     command = main.commands[name]
     arguments = [STAND_INS.get(name, {}).get(word, word) for word in arguments]
+    # Nor can what is on the network.
+    arguments = ["ffhq.pkl" if is_address(word) else word for word in arguments]
     # LPIPS's backbone cannot be fetched.
     if any("--distance" in param.opts for param in command.params) and "--distance" not in words:
         arguments += ["--distance", "vgg16.pt"]

@@ -200,6 +200,10 @@ def _discriminator(
     weights: ForeignWeights,
 ) -> tuple[StyleGAN2DiscriminatorConfig, dict[str, Tensor]]:
     """Return the config and the weights by our names."""
+    if "blocks.0.conv1.0.weight" in weights:
+        raise UnsupportedCheckpoint(
+            f"{weights.where}: a discriminator of several resolutions, as Anycost GAN trains it"
+        )
     halved = weights.count("convs.{}.conv1.0.weight", start=1)
     resolution = size_after(halved)
     downwards = [weights.shape("convs.0.0.weight", 4)[0]]

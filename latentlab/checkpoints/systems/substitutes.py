@@ -38,6 +38,12 @@ def noise_map(resolution: int, layer: int) -> Tensor:
     return torch.randn(resolution, resolution, generator=rng)
 
 
+def uniform_noise_map(resolution: int) -> Tensor:
+    """Draw the noise [resolution,resolution], uniform in [0,1], of a network that has one map."""
+    rng = keyed_generator("cpu", _SEED, Stream.FILE_NOISE, 0)
+    return torch.rand(resolution, resolution, generator=rng)
+
+
 def set_w_mean(g: Generator, count: int) -> str:
     """Give a generator the mean of ``count`` random w, and return a sentence that says so."""
     with torch.inference_mode():

@@ -167,6 +167,28 @@ class TestNames:
         assert checkpoint.metadata["training"] == {"args": vars(args), "ada_aug_p": 0.25}
         assert "4096 random w" in checkpoint.metadata["notes"][0]
 
+    def test_anycost_s_discriminator_of_several_resolutions_is_left_aside(self, torch_saved):
+        d = foreign.rosinality_d()
+        several = {name: value for name, value in d.items() if name.startswith("final_")}
+        several |= {f"convs.{i}.0.weight": torch.ones(8, 3, 1, 1) for i in range(2)}
+        several |= {
+            f"blocks.{int(name.split('.')[1]) - 1}.{name.split('.', 2)[2]}": value
+            for name, value in d.items()
+            if name.startswith("convs.") and not name.startswith("convs.0.")
+        }
+        checkpoint = latentlab.load(torch_saved(g_ema=foreign.rosinality_g(), d=several))
+        assert list(checkpoint.networks) == ["G_ema"]
+        assert "d" in checkpoint.metadata["ignored"]
+
+    def test_stylegan_nada_s_training_file(self, torch_saved):
+        optim = {
+            "state": {0: {"exp_avg": torch.ones(2)}},
+            "param_groups": [{"lr": 0.002, "betas": (0.0, 0.99)}],
+        }
+        checkpoint = latentlab.load(torch_saved(g_ema=foreign.rosinality_g(), g_optim=optim))
+        assert list(checkpoint.networks) == ["G_ema"]
+        assert checkpoint.metadata["ignored"] == ["g_optim"]
+
     def test_a_missing_mean_of_w_is_the_mean_of_the_mapping(self, torch_saved):
         g = latentlab.load(torch_saved(g_ema=foreign.rosinality_g())).generator
         w = g.mapping(torch.randn(100_000, 5, generator=torch.Generator().manual_seed(9)))[:, 0]

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
+from cli.commands.compare import SAMPLES
 from cli.main import main
 from cli.measuring.comparison_page import planned_files
 from cli.measuring.verdicts import verdicts
@@ -88,7 +89,7 @@ def test_one_page_holds_everything(compared):
     assert "not measured here" in page
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     others = {"report.csv", "report.html", "saved/results.json"}
-    assert {*planned_files(2), *others} == set(listed)
+    assert {*planned_files([True, True], SAMPLES), *others} == set(listed)
 
 
 def test_a_model_better_than_several_is_said_once_for_each_measure():
@@ -120,7 +121,7 @@ def test_an_attribute_of_one_class_in_one_model_counts_in_none(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text in page
     assert f"Caution: Separability in Z, separability in W: {text}" in done.stderr
-    assert f"for: 1 of {B}." in done.stderr
+    assert f"for: attribute 1 in {B}." in done.stderr
 
 
 def test_models_of_other_resolutions_are_not_ranked(tmp_path):
@@ -225,3 +226,31 @@ def test_a_finished_comparison_is_said_drawn_again_and_extended(tmp_path, monkey
     assert "holds a part of this measurement (samples of ppl 8)" in more.stderr
     assert (tmp_path / "path_lengths.csv").read_bytes() == lengths
     assert {"path_length", "droplets"} == set(pd.read_csv(tmp_path / "report.csv")["metric"])
+
+
+def test_fewer_metrics_than_the_folder_holds_are_told(tmp_path):
+    few = ("--metric", "ppl", "--metric", "droplets", "--samples", "ppl=4,droplets=2")
+    assert compare(tmp_path, A, B, *few).exit_code == 0
+    again = compare(tmp_path, A, B, "--metric", "droplets", "--samples", "droplets=2")
+    assert again.exit_code == 6
+    assert "holds more than is asked for: samples of droplets 2, samples of ppl 4" in again.stderr
+    assert "ask for all of it to have it drawn, use --overwrite" in again.stderr
+    other = compare(tmp_path, A, B, "--metric", "droplets", "--seed", "1")
+    assert "holds another measurement: seed 0 (not 1)" in other.stderr
+    assert compare(tmp_path, A, B, *few).exit_code == 0
+
+
+@pytest.mark.parametrize(("options", "files"), [
+    (("--metric", "droplets"), {"detections.csv", "droplets-1.png", "droplets-2.png"}),
+    (("--metric", "ppl", "--metric", "contributions"),
+     {"path_lengths.csv", "path_lengths.png", "contributions.csv", "contributions.png"}),
+])  # fmt: skip
+def test_a_dry_run_names_the_files_that_come_to_be(options, files, tmp_path):
+    few = ("--samples", "ppl=4,droplets=2,contributions=2")
+    told = compare(tmp_path, A, B, *options, *few, "--dry-run", "--json")
+    planned = json.loads(told.stdout)["plan"]["files"]
+    always = {"report.csv", "differences.csv", "models.csv", "samples.png", "report.html",
+              "manifest.json"}  # fmt: skip
+    assert {name.rsplit("/", 1)[-1] for name in planned} == always | files
+    assert compare(tmp_path, A, B, *options, *few).exit_code == 0
+    assert {file.name for file in tmp_path.iterdir() if file.is_file()} == always | files

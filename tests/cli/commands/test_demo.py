@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import latentlab
+from cli import demo_steps
 from cli.demo_steps import project_digits
 from cli.main import main
 
@@ -114,3 +115,28 @@ def test_digits_that_are_misread_are_framed(tmp_path, monkeypatch):
     captions = [caption for _, caption in rows["W"]]
     assert all(("read as 3" in caption) == (i != 3) for i, caption in enumerate(captions))
     assert set(table["read_as"]) == {3}
+
+
+def test_one_that_was_stopped_while_projecting_goes_on(made, few, tmp_path, monkeypatch):
+    folder, real = tmp_path / "demo", demo_steps.project
+
+    def stopped(*arguments, settings, **more):
+        if settings.space == "w+":
+            raise KeyboardInterrupt
+        return real(*arguments, settings=settings, **more)
+
+    monkeypatch.setattr(demo_steps, "compare_models", lambda _: None)
+    monkeypatch.setattr(demo_steps, "project", stopped)
+    done = demo(folder)
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == (
+        "Interrupted. The same command does what is left; projections begin again unless all are "
+        "there."
+    )
+    monkeypatch.setattr(demo_steps, "project", real)
+    other = demo(folder, "--steps", "21")
+    assert (other.exit_code, "--overwrite" in other.stderr) == (6, True)
+    again = demo(folder)
+    assert again.exit_code == 0, again.stderr
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    assert set(listed) == set(json.loads((made[0] / "manifest.json").read_text())["files"])

@@ -61,7 +61,7 @@ class TestWithoutLabels:
         assert table["direction"].tolist() == ["pca0", "pca1", "pca2", "pca3"]
         np.testing.assert_allclose(table["deviation"], read.deviations)
         share = sum(read.facts["explained_variance"])
-        assert f"explain {share:.1%} of the variance" in done.stderr
+        assert f"explain {100 * share:.1f} % of the variance" in done.stderr
         settings = json.loads((tmp_path / "manifest.json").read_text())["settings"]
         assert (settings["samples"], settings["seed"], settings["layers"]) == (3000, 2, "all")
 
@@ -169,6 +169,9 @@ class TestBoundaries:
         assert table["status"].tolist() == ["ok", f"no plane: {read.missing['one']}"]
         assert table["index"].tolist()[:1] == [0]
         assert table.loc[1, ["index", "deviation", "accuracy"]].isna().all()
+        words = pd.read_csv(tmp_path / "out" / "directions.csv", dtype=str)
+        assert words.loc[0, "kept"].isdecimal()  # whole beside an empty cell
+        assert words.loc[0, "converged"] in ("0", "1")
         manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
         assert manifest["settings"]["missing"] == read.missing
 

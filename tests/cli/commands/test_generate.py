@@ -18,21 +18,15 @@ from tests.conftest import (
     make_stylegan1,
     make_stylegan3,
 )
+from tests.support.commands import run, succeeded
 
 SETTINGS = {"resolution": 32, "z_dim": 16, "w_dim": 12}
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def g():
-    return make_generator(**SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def model(g, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    latentlab.save(g, path)
-    return path
+def g(small):
+    return small
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +37,13 @@ def conditional(tmp_path_factory):
 
 
 def generate(*arguments):
-    result = CliRunner().invoke(main, ["generate", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    result = run("generate", *arguments)
     assert result.stdout == ""
     return result
 
 
 def rendered(*arguments):
-    result = generate(*arguments)
-    assert result.exit_code == 0, result.stderr
-    return result
+    return succeeded(generate(*arguments))
 
 
 def check_refused(code, *arguments):

@@ -14,32 +14,22 @@ from latentlab.images import to_uint8
 from latentlab.latents import mix_styles
 from latentlab.numerics import Stream, keyed_generator
 from tests.conftest import make_generator, make_progan, make_stylegan1
+from tests.support.commands import run, succeeded
 
 SETTINGS = {"resolution": 32, "z_dim": 16, "w_dim": 12}
 
 
 @pytest.fixture(scope="module")
-def g():
-    return make_generator(**SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def model(g, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    latentlab.save(g, path)
-    return path
+def g(small):
+    return small
 
 
 def mix(*arguments):
-    result = CliRunner().invoke(main, ["mix", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+    return run("mix", *arguments)
 
 
 def mixed(*arguments):
-    result = mix(*arguments)
-    assert result.exit_code == 0, result.stderr
-    return result
+    return succeeded(mix(*arguments))
 
 
 def check_refused(code, folder, *arguments):

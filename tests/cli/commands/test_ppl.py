@@ -125,21 +125,36 @@ def test_a_name_cannot_stand_for_two_results(tmp_path):
     assert "--report" in done.stderr
 
 
-def start(folder):
-    code = "from cli.main import main; main(prog_name='latentlab')"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *command(folder, "--samples", "6000", "--batch", "8")],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+# Leaves a file once three batches are done.
+MARKED = """
+import pathlib, sys
+from cli.main import main
+from cli.running.progress import ProgressBar
+
+mark, move_to = pathlib.Path(sys.argv.pop(1)), ProgressBar.move_to
+
+def marked(bar, position, **numbers):
+    move_to(bar, position, **numbers)
+    if position >= 24:
+        mark.touch()
+
+ProgressBar.move_to = marked
+main(prog_name="latentlab")
+"""
+
+
+def start(folder, mark):
+    words = command(folder, "--samples", "6000", "--batch", "8")
+    return subprocess.Popen([sys.executable, "-c", MARKED, str(mark), *words],
+                            stderr=subprocess.PIPE, text=True)  # fmt: skip
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, sign, code):
-    folder = tmp_path / "out"
-    process = start(folder)
-    while not (folder / ".lock").exists() and process.poll() is None:
+    folder, mark = tmp_path / "out", tmp_path / "mark"
+    process = start(folder, mark)
+    while not mark.exists() and process.poll() is None:
         time.sleep(0.05)
-    time.sleep(3)  # a batch or more
     process.send_signal(sign)
     _, talk = process.communicate(timeout=60)
     assert process.returncode == code, talk
@@ -147,7 +162,7 @@ def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, sign, code):
     (kept,) = folder.glob(".partial-*/*.npz")
     with np.load(kept, allow_pickle=False) as packed:
         count = sum(len(samples) for samples in unpack(dict(packed)))
-    assert count >= 8
+    assert count >= 24
     done = ppl(folder, "--samples", str(count), "--batch", "8")
     assert done.exit_code == 0, done.stderr
     assert "continuing" in done.stderr

@@ -329,7 +329,8 @@ def test_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_p
     assert len(report) == 3
     assert report[str(path)]["status"] == "refused"
     assert str(path) in report[str(path)]["note"]
-    assert report[str(path)]["distance"] == ""
+    assert report[str(path)]["distance"] == report[str(path)]["width"] == ""
+    assert report[str(tmp_path / "a.png")]["width"].isdecimal()  # whole beside an empty cell
     assert float(report[str(tmp_path / "a.png")]["distance"]) > 0
 
 

@@ -146,6 +146,14 @@ def test_a_growing_run_goes_on_where_it_stopped(name, tmp_path):
     assert not (tmp_path / "contributions.csv").exists()
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """The folder of a run of one step."""
+    folder = tmp_path_factory.mktemp("begun")
+    assert train(folder, "--kimg", "0.008").exit_code == 0
+    return folder
+
+
 @pytest.mark.parametrize(("options", "code", "said"), [
     (["--config", "progan-small", "--gamma", "1"], 2, "leave --gamma out"),
     (["--data", "nowhere"], 4, "no such folder or zip"),
@@ -156,14 +164,13 @@ def test_a_growing_run_goes_on_where_it_stopped(name, tmp_path):
     (["--seed", "1"], 2, "seed: 0 there, 1 here"),
     (["--device", "cuda:77"], 2, "--device"),
 ])  # fmt: skip
-def test_bad_options_end_in_one_line(options, code, said, tmp_path):
-    assert train(tmp_path, "--kimg", "0.008").exit_code == 0
-    before = sorted(file.name for file in tmp_path.iterdir())
-    done = train(tmp_path, "--kimg", "0.016", *options)
+def test_bad_options_end_in_one_line(options, code, said, begun):
+    before = sorted(file.name for file in begun.iterdir())
+    done = train(begun, "--kimg", "0.016", *options)
     assert done.exit_code == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert sorted(file.name for file in tmp_path.iterdir()) == before
+    assert sorted(file.name for file in begun.iterdir()) == before
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -217,13 +217,14 @@ class TestRefused:
     def test_a_tuning_of_another_checkpoint(self, tuned, tmp_path):
         other = tmp_path / "other.safetensors"
         latentlab.save(make_generator(1, resolution=32), other)
-        file = tuned / "tuning.safetensors"
+        file, out = tuned / "tuning.safetensors", tmp_path / "o.safetensors"
         for command, last in (
-            ("generate", ("--seeds", 1, "-o", tmp_path / "o")), ("convert", (tmp_path / "o",)),
+            ("generate", ("--seeds", 1, "-o", tmp_path / "o")), ("convert", (out,)),
         ):  # fmt: skip
             refused(3, "the tuning was made for", command, other,
                     "--tuning", file, *last)  # fmt: skip
         assert not (tmp_path / "o").exists()
+        assert not out.exists()
 
     def test_a_projection_with_another_checkpoint(self, model, projections, tmp_path):
         folder = tmp_path / "anna"

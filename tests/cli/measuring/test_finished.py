@@ -251,6 +251,15 @@ def test_every_report_is_written_again_with_more_samples(measured):
     assert {"report.csv", "b.md", "c.json", "report.html"} <= set(listed)
 
 
+def test_a_page_that_is_written_again_is_the_first_to_open(measured):
+    page = measured / "report.html"
+    assert run(PPL, measured, "--samples", 70, "--html").exit_code == 0
+    finished = run(PPL, measured, "--samples", 70)
+    assert f"is finished; see {page}" in finished.stderr
+    more = run(PPL, measured, "--samples", 140)
+    assert more.stderr.splitlines()[-1] == f"Open {page}"
+
+
 def test_a_lost_picture_is_drawn_again(measured, nothing_is_computed):
     before = content(measured)
     (measured / "extremes.png").unlink()

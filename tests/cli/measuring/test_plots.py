@@ -23,6 +23,9 @@ LONG = [f"a-checkpoint-whose-name-has-sixty-characters-or-a-few-more-{i}" for i 
 NAMES = [*LONG, "StyleGAN2 (FFHQ)"]
 
 
+FOLDERS = "/home/somebody/weights/of/networks"
+
+
 def paths(values):
     samples = pd.DataFrame({"path_length": np.asarray(values, dtype=float)})
     settings = {"protocol": "ppl2_wend", "distance": "builtin:digits"}
@@ -189,3 +192,26 @@ def test_what_a_plane_leaves_nothing_of_is_seen_and_one_class_is_not_a_zero():
     colours = {name: shade.lower() for name, shade in colours_of(list(tables)).items()}
     assert markers == {("o", colours["a"]): 10, ("x", colours["b"]): 1}
     assert "one class only" in {text.get_text() for text in seen_texts(figure)}
+
+
+def test_plots_name_files_and_not_folders():
+    result = distances(many(0), many(1))
+    result.settings["distance"] = f"{FOLDERS}/vgg16.pt"
+    label = attribution.histogram(result).axes[0].get_xlabel()
+    assert label == "distance to the projection (vgg16.pt), logarithmic"
+    pixels = np.zeros((2, 3, 8, 8), np.uint8)
+    samples = pd.DataFrame({"group": ["generated", "real"], "distance": 0.2, "status": "ok"})
+    found = SimpleNamespace(samples=samples, targets=pixels, projected=pixels)
+    drawn = attribution.examples(found, ["generated 0", f"{FOLDERS}/one.png"])
+    shown = {text.get_text() for text in seen_texts(drawn)}
+    assert {"generated 0", "one.png", "0.2"} <= shown
+    assert not any("somebody" in text for text in shown)
+    captions = {}
+    results = SimpleNamespace(
+        page=SimpleNamespace(section=lambda *_: None),
+        figure=lambda name, _, caption: captions.setdefault(name, caption),
+    )
+    lengths = paths([1.0])
+    lengths.settings["distance"] = result.settings["distance"]
+    _add_plots(results, [Measured(SimpleNamespace(short_name="m"), [lengths], {})])
+    assert captions["path_lengths.png"].endswith("(ppl2_wend, distance vgg16.pt).")

@@ -139,6 +139,15 @@ def test_cautions_stand_beside_numbers_and_on_page_and_terminal(run):
     assert len(noted) or run.rows["metric"][0] == "contributions"
 
 
+def test_the_page_writes_a_note_once_below_its_table(run):
+    numbers = run.page[run.page.index('<section id="numbers">') :]
+    numbers = numbers[: numbers.index("</section>")]
+    for _, rows in run.text.groupby("metric"):
+        for i, note in enumerate(filter(None, rows["note"].unique()), 1):
+            assert numbers.count(f"<p>Note {i}: {note}</p>") == 1
+            assert f">{note}</td>" not in numbers
+
+
 def test_the_page_is_called_after_the_models(run):
     if "contributions" not in run.rows["metric"].iloc[0]:
         assert all(name in run.title for name in run.models)

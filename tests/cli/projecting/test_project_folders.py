@@ -1,7 +1,6 @@
 """Whole folders: resuming, names that stay, order, latents in one file."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,20 +17,13 @@ from safetensors import safe_open
 import latentlab
 from latentlab.datasets.digits import digits
 from tests.cli.commands.test_project import check_refused, names, project, projected, rows
-from tests.conftest import make_generator
+from tests.support.commands import run, succeeded
 
 ROOT = Path(__file__).parents[3]
 SETS = {
     "projected_w.npz", "projected_noise.npz", "target.png", "projected.png", "comparison.png",
     "history.csv", "projection.json",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    latentlab.save(make_generator(resolution=32, z_dim=16, w_dim=12), path)
-    return path
 
 
 def draw(folder, *stems):
@@ -264,13 +256,11 @@ def test_a_folder_of_40_digits_killed_in_the_middle_equals_an_uninterrupted_run(
     photos.mkdir()
     for i, pixels in enumerate(digits("held-out")[0][:40]):
         Image.fromarray(pixels).save(photos / f"{i:02d}.png")
-    command = [
-        sys.executable, "-c", COMMAND, "project", "builtin:digits-stylegan2", str(photos),
-        "--distance", "builtin:digits", "--steps", "3", "-o",
-    ]  # fmt: skip
-    options = {"cwd": ROOT, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    words = ["project", "builtin:digits-stylegan2", str(photos), "--distance", "builtin:digits",
+             "--steps", "3", "--threads", "1", "-o"]  # fmt: skip
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen([*command, str(killed)], stderr=subprocess.DEVNULL, **options)
+    process = subprocess.Popen([sys.executable, "-c", COMMAND, *words, str(killed)], cwd=ROOT,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
     while len(list(killed.glob("*/projection.json"))) < 12:
         assert process.poll() is None, "it was done before it could be killed"
         time.sleep(0.01)
@@ -280,7 +270,7 @@ def test_a_folder_of_40_digits_killed_in_the_middle_equals_an_uninterrupted_run(
     assert 12 <= done < 40
     assert not (killed / "manifest.json").exists()
     for folder in (killed, whole):
-        subprocess.run([*command, str(folder)], check=True, capture_output=True, **options)
+        succeeded(run(*words, folder))
     assert len(list(whole.glob("*/projected_w.npz"))) == 40
     assert contents(killed) == contents(whole)
     assert not list(killed.glob(".*"))

@@ -16,17 +16,9 @@ from latentlab.perceptual import ClassifierDistance
 from latentlab.projection.masks import load_mask
 from tests.cli.commands.test_project import check_refused, names, pixels, project, projected, rows
 from tests.cli.projecting.test_project_folders import draw, saved_w
-from tests.conftest import make_generator
 
 LEFT_OUT = {"status": "skipped", "distance": ""}
 POINTS = ((30.0, 40.0), (60.0, 44.0), (32.0, 70.0), (55.0, 73.0))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    latentlab.save(make_generator(resolution=32, z_dim=16, w_dim=12), path)
-    return path
 
 
 @pytest.fixture

@@ -7,30 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
-from cli.main import main
 from latentlab.editing.directions import Directions, save_directions
 from latentlab.faces import face_points, face_quad, load_alignment, paste_back
 from tests.conftest import make_generator
+from tests.support.commands import run, succeeded
 from tests.support.faces import DrawnFace, draw
 
 FACES = {"anna": DrawnFace(90, 70, 12, 20), "ben": DrawnFace(80, 80, 9, -50)}
 SIZE = (180, 150)
 
 
-def run(*arguments):
-    result = CliRunner().invoke(main, list(map(str, arguments)))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
 def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.stderr
-    return result
+    return succeeded(run(*arguments))
 
 
 def refused(words, *arguments):

@@ -1,5 +1,6 @@
 """A folder of small pictures over processes of one thread each: the files of one process."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -92,11 +93,15 @@ def test_a_signal_ends_all_and_leaves_nothing_half_done(sign, photos, tmp_path):
         list(map(str, command)), cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    wait_for(lambda: len(list(out.glob(".tmp-*"))) == 2)
-    workers = children_of(process.pid)
-    send = os.killpg if sign == signal.SIGINT else os.kill
-    send(process.pid, sign)
-    _, said = process.communicate(timeout=60)
+    try:
+        wait_for(lambda: len(list(out.glob(".tmp-*"))) == 2)
+        workers = children_of(process.pid)
+        send = os.killpg if sign == signal.SIGINT else os.kill
+        send(process.pid, sign)
+        _, said = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # none is left, unless the test fails
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[sign], said
     assert "Traceback" not in said
     assert said.count("Interrupted. The same command does what is left;") == 1

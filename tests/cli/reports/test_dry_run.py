@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -150,6 +151,32 @@ def test_missing_weights_are_named_and_not_fetched(command, things, tmp_path, mo
     assert "alexnet-" in line
     assert str(tmp_path / "cache") in line
     assert ", and more for lpips-alex" in done.stdout
+
+
+VIDEOS = {
+    "interpolate": ["--video", "w.mp4"], "edit": ["--video", "w.mp4"],
+    "project": ["--video", "w.mp4"],
+}  # fmt: skip
+
+
+def test_every_command_with_a_video_is_listed_here():
+    having = {name for name, command in main.commands.items()
+              if any("--video" in option.opts for option in command.params)}  # fmt: skip
+    assert set(VIDEOS) == having
+
+
+@pytest.mark.parametrize("command", VIDEOS)
+def test_a_missing_ffmpeg_is_named(command, things, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    done = run(command, things, *VIDEOS[command], "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("missing"))
+    assert ".mp4 needs ffmpeg, which cannot be found" in line
+    refused = CliRunner().invoke(main, [
+        command, *(each.format(**things) for each in RUNS[command][0]), *VIDEOS[command],
+        "-o", str(tmp_path / "out"),
+    ])  # fmt: skip
+    assert (refused.exit_code, ".mp4 needs ffmpeg" in refused.stderr) == (2, True)
 
 
 def test_missing_weights_of_fidelity_are_named(things, tmp_path, monkeypatch):

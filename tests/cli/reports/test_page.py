@@ -122,6 +122,16 @@ def test_the_markup_says_what_is_what(tmp_path):
     )
 
 
+def test_each_of_several_models_has_a_row_among_the_settings(tmp_path):
+    page = Page("t")
+    models = [{"name": name, "sha256": name * 64} for name in "ab"]
+    page.settings("How it was measured", {"models": models, "one": models[:1], "seed": 0})
+    cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", written(page, tmp_path))
+    assert cells[2::2] == ["model\u00a01", "model\u00a02", "one", "seed"]
+    assert cells[3] == f"name a, sha256 {'a' * 64}"
+    assert cells[5] == f"name b, sha256 {'b' * 64}"
+
+
 def test_tables_and_pictures_move_in_a_box_and_captions_do_not(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "p.png")
     page = Page("t")
@@ -134,7 +144,13 @@ def test_tables_and_pictures_move_in_a_box_and_captions_do_not(tmp_path):
         assert ">caption<" not in box
     assert html.count(">caption<") == html.count('class="scroll"') == 2
     style = html[html.index("<style>") : html.index("</style>")]
-    for rule in ("prefers-color-scheme: dark", "position: sticky", "overflow-x: auto", "print"):
+    for rule in (
+        "prefers-color-scheme: dark",
+        "position: sticky",
+        "overflow-x: auto",
+        "print",
+        "animation-timeline",
+    ):
         assert rule in style
 
 

@@ -12,7 +12,15 @@ import torch
 
 import latentlab
 from cli.options.values import TABLE_SUFFIXES
-from cli.reports.tables import refuse_existing, to_markdown, write_manifest, write_table
+from cli.reports.page import Page
+from cli.reports.tables import (
+    joined,
+    refuse_existing,
+    table_of,
+    to_markdown,
+    write_manifest,
+    write_table,
+)
 from latentlab import OutputError, SettingsError
 
 FLOATS = [0.1 + 0.2, 1 / 3, 1e-300, 5e-324, 1.7976931348623157e308, 1e22, -0.0, 2**53 + 2.0, np.pi]
@@ -74,6 +82,43 @@ def test_whole_numbers_stay_whole(tmp_path):
     ]
     rows = strict_json(table(tmp_path / "t.json", **columns))
     assert rows == [{"n": 2**53 + 1, "m": 1}, {"n": -5, "m": 2}]
+
+
+# What is missing in one row changes nothing in the others.
+LACKING = {
+    "rows": lambda: table_of([{"n": 32, "b": True, "x": 0.5}, {"x": 2.0, "n": None}]),
+    "tables": lambda: joined([table_of([{"n": 32, "b": True, "x": 0.5}]), table_of([{"x": 2.0}])]),
+    "objects": lambda: pd.DataFrame(
+        {"n": [32, None], "b": [True, np.nan], "x": [0.5, 2.0]}, dtype=object
+    ),
+}
+
+
+@pytest.mark.parametrize("made", LACKING)
+def test_whole_numbers_stay_whole_where_a_row_is_empty(made, tmp_path):
+    frame = LACKING[made]()
+    paths = [tmp_path / f"t{suffix}" for suffix in (".csv", ".json", ".parquet", ".md")]
+    for path in paths:
+        write_table(frame, path)
+    assert cells(paths[0]) == [["n", "b", "x"], ["32", "True", "0.5"], ["", "", "2.0"]]
+    rows = strict_json(paths[1])
+    assert json.dumps(rows) == (
+        '[{"n": 32, "b": true, "x": 0.5}, {"n": null, "b": null, "x": 2.0}]'
+    )
+    back = pd.read_parquet(paths[2])
+    assert [*map(str, back.dtypes)] == ["Int64", "boolean", "float64"]
+    assert paths[3].read_text().splitlines()[2:] == ["| 32 | True | 0.5 |", "|  |  | 2 |"]
+    page = Page("t")
+    page.table(frame)
+    page.write(tmp_path / "t.html")
+    text = (tmp_path / "t.html").read_text(encoding="utf-8")
+    assert ">32<" in text
+    assert "32.0" not in text
+
+
+def test_numbers_with_a_point_keep_it():
+    frame = table_of([{"x": 2.0, "y": 1}, {"x": None, "y": 0.5}, {}])
+    assert [*map(str, frame.dtypes)] == ["float64", "float64"]
 
 
 # Missing and infinite numbers.

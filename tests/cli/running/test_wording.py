@@ -67,10 +67,12 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.measuring.standing", "--overwrite"): {"train"},  # logs contributions alone
     ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
-        "attribution", "compare", "contributions", "convert", "demo", "droplets", "fidelity",
-        "info", "noise", "ppl", "separability", "train",
+        "attribution", "card", "compare", "contributions", "convert", "demo", "droplets",
+        "fidelity", "info", "noise", "ppl", "separability", "train",
     },
-    ("cli.models", "--device"): {"convert", "info"},
+    ("cli.models", "--device"): {"card", "convert", "info"},
+    ("cli.measuring.shared_card", "--class"): {"card"},  # shows what generate has
+    ("cli.measuring.shared_card", "--seeds"): {"card"},
     ("cli.projecting.origin", "--any-checkpoint"): {"compare", "demo", "separability"},
     ("cli.projecting.saved_latents", "--noise"): {
         "compare", "demo", "directions", "interpolate", "mix", "project", "separability", "tune",

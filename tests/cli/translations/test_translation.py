@@ -50,6 +50,9 @@ LINES = [
      "train --data set.zip -o runs",
      "for --resume=ffhq256, give the file itself as --from; --freezed has no counterpart; --aug "
      "has no counterpart"),
+    ("train.py --outdir=runs --gpus=1 --data=set --res=256 --mirrory=1 --metricdata=all --dcap=0.5",
+     "train --data set --resolution 256 -o runs",
+     "--mirrory has no counterpart; --metricdata has no counterpart; --dcap has no counterpart"),
     ("train.py --outdir runs --data set.zip --mirror 0 -n",
      "train --data set.zip --dry-run -o runs", ""),
     ("calc_metrics.py --metrics=fid50k_full,kid50k_full,pr50k3_full --data=ffhq.zip --mirror=1 "
@@ -66,6 +69,8 @@ LINES = [
      "--dest=stylegan2-cat-config-f.pkl",
      "convert stylegan2-cat-config-f.pkl stylegan2-cat-config-f.safetensors", FETCH),
     ("dataset_tool.py --source=lsun --dest=lsun.zip", "", "`latentlab train --data`"),
+    ("dataset_tool.py --source=lsun --dest=lsun.zip --width=256 --height=256", "",
+     "its --resolution crops and resizes the pictures"),
     # stylegan3.
     ("gen_images.py --outdir=out --trunc=1 --seeds=2 --network=afhqv2.pkl",
      "generate afhqv2.pkl --truncation-psi 1 --seeds 2 -o out", ""),
@@ -130,6 +135,10 @@ LINES = [
     ("ppl --network=ffhq.pkl --metrics=ppl_wend --distance lpips-alex --outdir=out",
      "ppl ffhq.pkl --protocol ppl_wend --distance lpips-alex -o out", ""),
     ("info --network=ffhq.pkl", "info ffhq.pkl", ""),
+    ("compare --network=a.pkl", "compare a.pkl CKPT -o out", ""),
+    ("compare --network=a.pkl --network=b.pkl --metric ppl --metric droplets --outdir versus",
+     "compare a.pkl b.pkl --metric ppl --metric droplets -o versus", ""),
+    ("contributions --network a.pkl --network b.pkl -o o", "contributions a.pkl b.pkl -o o", ""),
 ]  # fmt: skip
 
 
@@ -144,6 +153,21 @@ def test_a_line_of_a_script_is_answered_with_the_command_that_does_it(line, mean
     if not note and meant:
         assert answer.endswith(f" Did you mean: latentlab {meant}")
     assert parses(meant)
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("ppl x --outdir o", "--outdir is an option of NVIDIA's scripts. Did you mean: latentlab ppl x "
+     "-o o"),
+    ("ppl --network_pkl=x --outdir o",
+     "--network_pkl and --outdir are options of NVIDIA's scripts. Did you mean: latentlab ppl x "
+     "-o o"),
+    ("generate.py --network=x --seeds=1 --outdir=o",
+     "That is a command line of NVIDIA's scripts. Did you mean: latentlab generate x --seeds 1 "
+     "-o o"),
+])  # fmt: skip
+def test_only_what_is_a_scripts_is_called_so(line, said):
+    done = CliRunner().invoke(main, shlex.split(line))
+    assert done.stderr.splitlines()[-1] == f"Error: {said}"
 
 
 def parses(meant):

@@ -36,7 +36,7 @@ def test_an_attribute_of_one_class_counts_in_no_model():
     text = "Counts 1 of 2 attributes"
     for each in (restricted, same):
         assert each.frame()["note"][0].startswith(text)
-        assert "for: b of part." in each.frame()["note"][0]
+        assert "for: attribute b in part." in each.frame()["note"][0]
         assert each.frame()["attributes"].tolist() == [1]
         assert len(each.samples) == 2
     rows = compare({"whole": [whole], "part": [part]})
