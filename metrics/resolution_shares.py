@@ -56,7 +56,8 @@ def contributions(
     if not sampling.has_w(g):
         raise LatentError(
             "only a skip generator of StyleGAN2 adds up an RGB output of every resolution; this "
-            "one, a Progressive GAN, makes its image from the last resolution alone"
+            f"one, {getattr(g, 'called', 'without W')}, makes its image from the last resolution "
+            "alone"
         )
 
     def compute(samples: range) -> sampling.Arrays:
