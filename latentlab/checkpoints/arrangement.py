@@ -32,6 +32,7 @@ class Places:
         prefixes: What stands before the names of a network's weights in a larger state dict -> the
             system's name of the network.
         as_records: Whether it reads pickled modules with their settings; others get state dicts.
+        absent: Names of weights that its generator has none of, where others have them.
         any_module: Whether any module of NVIDIA's releases will do for a generator.
     """
 
@@ -40,6 +41,7 @@ class Places:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     as_records: bool = False
     any_module: bool = False
+    absent: tuple[str, ...] = ()
 
     @property
     def generators(self) -> list[str]:
@@ -56,11 +58,17 @@ class Places:
         if type(part) is Record:
             if self.any_module:
                 return part.origin == "torch"
-            return bool(self.marks) and all(has_weight(part, name) for name in self.marks)
+            strange = any(has_weight(part, name) for name in self.absent)
+            return (
+                bool(self.marks)
+                and not strange
+                and all(has_weight(part, name) for name in self.marks)
+            )
         return (
             type(part) is dict
             and bool(self.marks)
             and all(f"{prefix}{name}" in part for name in self.marks)
+            and not any(f"{prefix}{name}" in part for name in self.absent)
         )
 
 

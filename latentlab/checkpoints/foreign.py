@@ -18,11 +18,13 @@ from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems import (
+    fastgan,
     nvidia_state,
     nvidia_torch,
     psp,
     rosinality1,
     rosinality2,
+    stylegan_xl,
     yuuho,
 )
 from latentlab.checkpoints.systems.tensorflow import arrays
@@ -55,6 +57,16 @@ class _System:
 
 
 _SYSTEMS = (
+    _System(
+        "stylegan-xl",
+        Places(stylegan_xl.MARKS, stylegan_xl.ROLES, as_records=True, absent=stylegan_xl.ABSENT),
+        stylegan_xl.read,
+    ),
+    _System(
+        "fastgan-projected-gan",
+        Places(fastgan.MARKS, fastgan.ROLES, as_records=True),
+        fastgan.read,
+    ),
     _System(
         nvidia_torch.official_kind,
         Places((), nvidia_torch.ROLES, as_records=True, any_module=True),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from tests.support.reference import Weights, conv
 
@@ -22,13 +23,9 @@ def normed(t: Weights, name: str, swapped: bool = False) -> Array:
     return weight / (t[f"{name}.weight_u"] @ matrix @ t[f"{name}.weight_v"])
 
 
-def sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
-
-
 def gated(x: Array) -> Array:
     half = len(x) // 2
-    return x[:half] * sigmoid(x[half:])
+    return x[:half] * expit(x[half:])
 
 
 def standardised(x: Array, mean: Array, var: Array) -> Array:
@@ -53,7 +50,7 @@ def excitation(t: Weights, name: str, x: Array) -> Array:
     side = x.shape[1] // 4
     pooled = x.reshape(len(x), 4, side, 4, side).mean(axis=(2, 4))
     x = conv(pooled, normed(t, f"{name}.main.1"), 0)
-    return sigmoid(conv(x * sigmoid(x), normed(t, f"{name}.main.3"), 0))
+    return expit(conv(x * expit(x), normed(t, f"{name}.main.3"), 0))
 
 
 def layer(

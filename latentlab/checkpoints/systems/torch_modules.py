@@ -94,6 +94,11 @@ def _field(state: Mapping[Any, Any], name: str, where: str) -> dict[str, Any]:
     if type(found) is not dict:
         raise CheckpointError(f"{where}{name} is missing")
     for key in found:
-        if type(key) is not str or not key.isidentifier() or len(key) > 100:
+        if type(key) is not str or len(key) > 100 or not _is_name(key):
             raise CheckpointError(f"{where}{name} holds the name {quoted(key)}")
     return found
+
+
+def _is_name(key: str) -> bool:
+    """Whether it names an attribute, or the place in a sequence of modules."""
+    return key.isidentifier() or (key.isascii() and key.isdigit())
