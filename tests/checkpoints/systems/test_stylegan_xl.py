@@ -131,6 +131,14 @@ def test_a_discriminator_of_other_peoples_networks_is_left_aside(tmp_path, monke
     assert not torch.equal(opened.generator(*draw(g)), opened.raw_generator(*draw(g)))
 
 
+def test_a_generator_alone(write, tmp_path, monkeypatch):
+    """As shared files are, reduced to what makes pictures."""
+    g = make_stylegan_xl()
+    for name, found in (("a", files.described(g)), ("b", {"G_ema": files.described(g)})):
+        opened = latentlab.load(files.write(tmp_path / name, found, monkeypatch))
+        assert (opened.kind, opened.config) == ("stylegan-xl", g.config)
+
+
 def test_stylegan3_with_labels_is_not_taken_for_it(write):
     """A dense layer maps its labels: its weight has the same name, and a bias beside it."""
     g = make_stylegan3(c_dim=3)
