@@ -38,6 +38,7 @@ class Places:
         prefixes: What stands before the names of a network's weights in a larger state dict -> the
             system's name of the network.
         as_records: Whether it reads pickled modules with their settings; others get state dicts.
+        absent: Names of weights that its generator has none of, where others have them.
         any_module: Whether any module of NVIDIA's releases will do for a generator.
     """
 
@@ -46,6 +47,7 @@ class Places:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     as_records: bool = False
     any_module: bool = False
+    absent: tuple[str, ...] = ()
 
     @property
     def generators(self) -> list[str]:
@@ -62,10 +64,12 @@ class Places:
         if type(part) is Record and self.any_module:
             return part.origin == "torch"
         if type(part) is Record:
-            return bool(self.marks) and all(has_weight(part, name) for name in self.marks)
+            here = [has_weight(part, name) for name in self.marks]
+            return bool(here) and all(here) and not any(has_weight(part, x) for x in self.absent)
         if type(part) is not dict or not self.marks:
             return False
-        return all(f"{prefix}{name}" in part for name in self.marks)
+        strange = any(f"{prefix}{name}" in part for name in self.absent)
+        return all(f"{prefix}{name}" in part for name in self.marks) and not strange
 
     def fits(self, part: object) -> bool:
         """Whether this is a generator, or a wrapper around one."""

@@ -18,12 +18,14 @@ from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.checkpoints.systems import (
+    fastgan,
     lucidrains,
     nvidia_state,
     nvidia_torch,
     psp,
     rosinality1,
     rosinality2,
+    stylegan_xl,
     yuuho,
 )
 from latentlab.checkpoints.systems.tensorflow import arrays
@@ -56,6 +58,16 @@ class _System:
 
 
 _SYSTEMS = (
+    _System(
+        "stylegan-xl",
+        Places(stylegan_xl.MARKS, stylegan_xl.ROLES, as_records=True, absent=stylegan_xl.ABSENT),
+        stylegan_xl.read,
+    ),
+    _System(
+        "fastgan-projected-gan",
+        Places(fastgan.MARKS, fastgan.ROLES, as_records=True),
+        fastgan.read,
+    ),
     _System(
         nvidia_torch.official_kind,
         Places((), nvidia_torch.ROLES, as_records=True, any_module=True),

@@ -33,7 +33,7 @@ def test_images_come_from_z_and_labels():
     ],
 )
 def test_what_belongs_to_w_is_refused(use):
-    with pytest.raises(LatentError, match="has no W"):
+    with pytest.raises(LatentError, match=r"^a Progressive GAN has no W"):
         use(make_progan())
 
 

@@ -39,7 +39,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/latents.py": {"other"},
     "latentlab/networks/discriminators.py": {"image"},
     "latentlab/networks/mapping.py": {"w_dim"},
-    "latentlab/networks/progan.py": {"z"},
+    "latentlab/networks/generator.py": {"z"},
     "latentlab/networks/stylegan3.py": {"transform"},
     "latentlab/networks/synthesis.py": {"noise[i]", "ws"},
     "latentlab/projection/projector.py": {"on_divergence", "settings"},
