@@ -11,7 +11,17 @@ from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.pickles.reader import Record, read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch
-from latentlab.checkpoints.systems import rosinality1, rosinality2, yuuho
+from latentlab.checkpoints.systems import (
+    genforce,
+    genforce1,
+    genforce2,
+    genforce_pggan,
+    huangzh13,
+    mmgeneration,
+    rosinality1,
+    rosinality2,
+    yuuho,
+)
 from latentlab.checkpoints.systems.nvidia_torch import official_kind, read_snapshot
 from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
@@ -30,13 +40,33 @@ class _System:
     mark: str  # a name that only its generator's state dict has
     places: tuple[str, ...]  # keys of a file that may hold one; it may also be the whole file
     read: Reader
+    prefixes: tuple[str, ...] = ("",)  # that may stand before the name
+
+    def is_in(self, found: Mapping[Any, Any]) -> bool:
+        """Whether the file holds a generator, or discriminator, of this system."""
+        tops = [found, *(found.get(nest) for nest in _NESTS)]
+        parts: list[Any] = [top for top in tops if type(top) is dict]
+        parts += [top.get(place) for top in parts for place in self.places]
+        names = [f"{prefix}{self.mark}" for prefix in self.prefixes]
+        return any(type(part) is dict and name in part for part in parts for name in names)
 
 
+_NESTS = ("models", "state_dict")  # where some files hold what others have on top
+_DISTRIBUTED = ("", "module.")
+_GENFORCE = tuple(genforce.NETWORKS)
 _SYSTEMS = (
     _System("stylegan2-rosinality", rosinality2.MARK, ("g_ema", "g"), rosinality2.read),
     _System("stylegan1-rosinality", rosinality1.MARK, ("g_running", "generator"), rosinality1.read),
     _System("stylegan1-yuuho", yuuho.MARK1, (), yuuho.read),
     _System("stylegan2-yuuho", yuuho.MARK2, (), yuuho.read),
+    _System("stylegan2-genforce", genforce2.MARK, _GENFORCE, genforce2.read, _DISTRIBUTED),
+    _System("stylegan1-genforce", genforce1.MARK, _GENFORCE, genforce1.read, _DISTRIBUTED),
+    _System("progan-genforce", genforce_pggan.MARK, _GENFORCE, genforce_pggan.read, _DISTRIBUTED),
+    _System("stylegan1-huangzh13", huangzh13.MARK, (), huangzh13.read),
+    _System("stylegan1-huangzh13", huangzh13.MARK_D, (), huangzh13.read),
+    _System(
+        "stylegan2-mmgeneration", mmgeneration.MARK, (), mmgeneration.read, mmgeneration.PREFIXES
+    ),
 )
 
 
@@ -48,8 +78,7 @@ def read_torch_file(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     """
     found = read_torch(path)
     for system in _SYSTEMS if type(found) is dict else ():
-        parts = [found, *(found.get(place) for place in system.places)]
-        if any(type(part) is dict and system.mark in part for part in parts):
+        if system.is_in(found):
             return _checkpoint(path, system.kind, *system.read(found, str(path), allow_nonfinite))
     raise UnsupportedCheckpoint(
         f"{path}: a file of torch.save with {outline(found)}; expected weights of rosinality/"

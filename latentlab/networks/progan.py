@@ -42,6 +42,8 @@ class ProGAN(ImageGenerator):
             raise LatentError(_NO_W)
         check_shape(z, [None, self.z_dim], "z")
         x = z.to(next(self.parameters()).dtype)
+        if self.config.normalizes_z_first:
+            x = ops.normalize_2nd_moment(x, self.config.pixel_norm_epsilon)
         if self.c_dim > 0:
             x = torch.cat([x, needed(c, [len(z), self.c_dim], "c").to(x.dtype)], dim=1)
         if self.config.normalize_latents:
@@ -51,8 +53,9 @@ class ProGAN(ImageGenerator):
 
 def _as_traditional(config: ProGANConfig) -> StyleGAN1Config:
     """Describe the layers as StyleGAN1's without styles; w stands for z and the label."""
+    layers = {key: value for key, value in asdict(config).items() if key != "normalizes_z_first"}
     return StyleGAN1Config(
-        **asdict(config),
+        **layers,
         w_dim=config.z_dim + config.c_dim,
         styles=False,
         use_noise=False,

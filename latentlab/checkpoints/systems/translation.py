@@ -1,5 +1,6 @@
 """Translation: arguments and weights under foreign names to our own, with none left over."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +131,16 @@ class ForeignWeights:
         while pattern.format(start + number * step) in self.tensors:
             number += 1
         return number
+
+    def last(self, pattern: str) -> int:
+        """Return the highest number that ``pattern`` has in a name, or -1 if it is in none.
+
+        Unlike ``count`` it goes past a gap, so that what is missing there can be named.
+        """
+        start, end = pattern.split("{}")
+        found = re.compile(f"{re.escape(start)}([0-9]{{1,3}}){re.escape(end)}")
+        numbers = [int(match[1]) for match in map(found.match, self.tensors) if match]
+        return max(numbers, default=-1)
 
     def check(self, name: str, expected: Tensor) -> None:
         """Require a weight that our networks give no choice of to be ``expected``.

@@ -1,0 +1,165 @@
+"""Progressive GAN of genforce/genforce, which computes as the official networks do.
+
+Theirs normalises the features before a convolution and not after it, which is the same chain. A
+file does not say whether upsampling is fused with convolution (``fused_scale``): the weights are
+stored the other way round then, which can be seen wherever the number of feature maps changes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
+from latentlab.checkpoints.systems import genforce
+from latentlab.checkpoints.systems.assumed import NOTHING, Assumed, one_of, whole
+from latentlab.checkpoints.systems.translation import (
+    ForeignWeights,
+    Rule,
+    renamed,
+    reshaped,
+    size_after,
+)
+from latentlab.errors import CheckpointError
+from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1DiscriminatorConfig
+
+MARK = "output0.weight"  # a name that only their generator has
+
+_ALL_EQUAL = (
+    "Whether upsampling is fused with convolution (fused_scale) cannot be seen in the file, since "
+    "its layers have the same number of feature maps; it is taken as {}."
+)
+_NO_LABEL = (
+    "The file does not say how many of the {} inputs of the first layer are a label (c_dim); none "
+    "is taken to be."
+)
+_LABEL_SCORES = "The discriminator's {} outputs for labels beside its score are left out."
+
+
+def read(
+    found: Mapping[Any, Any],
+    where: str,
+    allow_nonfinite: bool = False,
+    assume: Assumed = NOTHING,
+) -> Contents:
+    """Build the networks of a Progressive GAN of genforce/genforce, see ``foreign.Reader``.
+
+    ``assume`` may say ``fused_scale`` (False, the usual one, or True) and ``c_dim``, the length of
+    the label. Metadata are "notes", "training" settings, and what was "ignored".
+    """
+    parts = genforce.weights_in(found, MARK, where)
+    notes: list[str] = []
+    generators = [weights for name, weights in parts.items() if name != "D"]
+    fused = _fused(generators, assume, notes)
+    c_dim = _label_size(parts, assume, notes)
+    networks: dict[str, nn.Module] = {}
+    taken: set[int] = set()
+    for name, weights in parts.items():
+        described: tuple[Any, dict[str, Tensor]] = (
+            _discriminator(weights, fused) if name == "D" else _generator(weights, fused, c_dim)
+        )
+        config, tensors = described
+        networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
+    return networks, {"notes": notes, **genforce.facts_in(found, MARK, where)}
+
+
+def _maps(weights: ForeignWeights) -> list[int]:
+    """Return the feature maps at 4x4, 8x8, ..."""
+    count = weights.last("output{}.weight") + 1
+    return [weights.shape(f"output{k}.weight", 4)[1] for k in range(count)]
+
+
+def _fused(generators: list[ForeignWeights], assume: Assumed, notes: list[str]) -> bool:
+    """Return whether upsampling is fused, as shapes show it, or else as is assumed.
+
+    Raises:
+        CheckpointError: If shapes show what ``assume`` contradicts.
+    """
+    seen: bool | None = None
+    for weights in generators:
+        maps = _maps(weights)
+        for k in range(1, len(maps)):
+            if maps[k] != maps[k - 1] and seen is None:
+                seen = weights.shape(f"layer{2 * k}.weight", 4)[:2] == (maps[k - 1], maps[k])
+    fused: bool = one_of(assume, "fused_scale", (False, True), bool(seen))
+    if seen is None and "fused_scale" not in assume:
+        notes.append(_ALL_EQUAL.format(fused))
+    if seen is not None and fused != seen:
+        raise CheckpointError(
+            f"{generators[0].where}: fused_scale is assumed to be {fused}, but the shapes of the "
+            f"weights show that it is {seen}"
+        )
+    return fused
+
+
+def _label_size(parts: Mapping[str, ForeignWeights], assume: Assumed, notes: list[str]) -> int:
+    """Return the length of the label, from the discriminator's outputs or as assumed.
+
+    Raises:
+        CheckpointError: If the discriminator shows what ``assume`` contradicts.
+    """
+    given = whole(assume, "c_dim", 0, 100_000)
+    if "D" in parts:
+        shown = genforce.outputs(parts["D"]) - 1
+        if given not in (None, shown):
+            raise CheckpointError(
+                f"{parts['D'].where}: c_dim is assumed to be {given}, but its outputs are for "
+                f"labels of length {shown}"
+            )
+        if shown > 0:
+            notes.append(_LABEL_SCORES.format(shown))
+        return shown
+    inputs = max(weights.shape("layer0.weight", 4)[1] for weights in parts.values())
+    if given is None and inputs & (inputs - 1):
+        notes.append(_NO_LABEL.format(inputs))
+    return given or 0
+
+
+def _generator(
+    weights: ForeignWeights, fused: bool, c_dim: int
+) -> tuple[ProGANConfig, dict[str, Tensor]]:
+    """Return the config and the weights by our names."""
+    maps = _maps(weights)
+    described = {
+        "resolution": size_after(len(maps) - 1),
+        "channels": weights.shape("output0.weight", 4)[0],
+        "channel_table": tuple(maps),
+        "c_dim": c_dim,
+        "z_dim": weights.shape("layer0.weight", 4)[1] - c_dim,
+        "normalizes_z_first": c_dim > 0,
+        "fused_from": 8 if fused else None,
+    }
+    config = config_from_dict(ProGANConfig, described, weights.where)
+    rules = {"synthesis.lod": Rule("lod", reshaped())}
+    for number in range(2 * len(maps)):
+        ours = f"synthesis.b{size_after(number // 2)}.layer{number % 2}"
+        rules |= renamed(ours, f"layer{number}", "weight", "bias")
+        if fused and number and number % 2 == 0:
+            rules[f"{ours}.weight"] = Rule(f"layer{number}.weight", lambda w: w.transpose(0, 1))
+    rules["synthesis.b4.layer0.weight"] = Rule("layer0.weight", _as_dense)
+    for k in range(len(maps)):
+        rules |= renamed(f"synthesis.b{size_after(k)}.torgb", f"output{k}", "weight", "bias")
+    return config, weights.translate(rules)
+
+
+def _as_dense(weight: Tensor) -> Tensor:
+    """Return the convolution [C,z,4,4] of a padded pixel as a dense layer [16 C,z]."""
+    return weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _discriminator(
+    weights: ForeignWeights, fused: bool
+) -> tuple[StyleGAN1DiscriminatorConfig, dict[str, Tensor]]:
+    """Return the config and the weights by our names."""
+    described, rules = genforce.discriminator(weights)
+    described |= {
+        "blur_filter": None,
+        "fused_from": 8 if fused else None,
+        "halves_last": not fused,
+        "mbstd_group_size": 16,
+    }
+    config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
+    rules["lod"] = Rule("lod", reshaped())
+    for part in ("weight", "bias"):
+        rules[f"b4.out.{part}"] = Rule(rules[f"b4.out.{part}"].source, lambda rows: rows[:1])
+    return config, weights.translate(rules)

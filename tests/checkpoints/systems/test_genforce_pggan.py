@@ -1,0 +1,216 @@
+"""Progressive GANs of genforce/genforce against that code's own outputs."""
+
+import numpy as np
+import pytest
+import torch
+
+import latentlab
+from latentlab import CheckpointError, SettingsError
+from latentlab.checkpoints.systems import genforce_pggan
+from tests.conftest import make_progan, make_stylegan1_discriminator
+from tests.support import renamed
+from tests.support.second_set import assert_images, assert_same_after_saving, opened
+from tests.support.tolerances import IMAGE, SCORE
+
+WIDTHS = (8, 8, 6)  # with another number of feature maps at the end, which shows what is fused
+EQUAL = (8, 8, 8)
+
+
+def make_g(fused=False, **changes):
+    settings = {"fused_from": 8 if fused else None, "channel_table": WIDTHS, "z_dim": 8}
+    return make_progan(**{**settings, **changes})
+
+
+def make_d(fused=False, **changes):
+    settings = {"blur_filter": None, "mbstd_group_size": 16, "fused_from": 8 if fused else None}
+    return make_stylegan1_discriminator(**settings, halves_last=not fused, **changes)
+
+
+@pytest.fixture(scope="module")
+def genuine(shared):
+    return opened(shared, "genforce_pggan_32.pth")
+
+
+class TestParity:
+    def test_the_file_is_whole(self, genuine):
+        checkpoint, _ = genuine
+        assert checkpoint.kind == "progan-genforce"
+        assert list(checkpoint.networks) == ["G_ema", "G", "D"]
+        assert checkpoint.metadata == {}
+        g = checkpoint.generator
+        assert (g.resolution, g.channels, g.z_dim, g.c_dim, g.has_w) == (32, 3, 16, 0, False)
+        assert g.config.fused_from is checkpoint.discriminator.config.fused_from is None
+
+    def test_images_and_scores(self, genuine):
+        checkpoint, ref = genuine
+        assert_images(checkpoint.generator(ref["z"]), ref, "img")
+        assert_images(checkpoint.raw_generator(ref["z"]), ref, "img_generator_not_smooth")
+        score = checkpoint.discriminator(ref["img"])
+        torch.testing.assert_close(score, ref["d_n4"], atol=SCORE, rtol=0)
+
+    @pytest.mark.parametrize("lod", ["1", "1.5", "3"])
+    def test_images_of_a_network_that_grows(self, lod, genuine):
+        checkpoint, ref = genuine
+        synthesis = checkpoint.generator.synthesis
+        synthesis.set_lod(float(lod))
+        try:
+            assert_images(checkpoint.generator(ref["z"][:2]), ref, f"img_lod{lod}")
+        finally:
+            synthesis.set_lod(0)
+
+    def test_a_native_copy_computes_the_same_bits(self, genuine, tmp_path):
+        checkpoint, ref = genuine
+        assert_same_after_saving(
+            checkpoint,
+            tmp_path / "copy.safetensors",
+            lambda c: c.generator(ref["z"]),
+            lambda c: c.discriminator(ref["img"]),
+        )
+
+    def test_a_file_of_fused_layers(self, shared):
+        checkpoint, ref = opened(shared, "genforce_pggan_fused_32.pth")
+        assert checkpoint.config.fused_from == 8
+        assert_images(checkpoint.generator(ref["z"]), ref, "img")
+        assert_images(checkpoint.raw_generator(ref["z"]), ref, "img_generator_not_smooth")
+        score = checkpoint.discriminator(ref["img"])
+        torch.testing.assert_close(score, ref["d_n4"], atol=SCORE, rtol=0)
+        for lod in ("1", "1.5", "3"):
+            checkpoint.generator.synthesis.set_lod(float(lod))
+            assert_images(checkpoint.generator(ref["z"][:2]), ref, f"img_lod{lod}")
+
+    def test_official_weights_under_their_names(self, shared):
+        """The original network fuses everywhere; its own outputs, not those of theirs."""
+        official = latentlab.load(shared / "pgan_32.pkl")
+        found = {"generator_smooth": renamed.genforce_pggan_g(official.generator)}
+        networks, _ = genforce_pggan.read(found, "x.pth", assume={"fused_scale": True})
+        with np.load(shared / "pgan_32_ref.npz") as file:
+            ref = {name: torch.from_numpy(file[name]) for name in file.files}
+        image = networks["G_ema"](ref["z"])
+        torch.testing.assert_close(image, ref["images_psi07"], atol=IMAGE, rtol=0)
+
+
+class TestFusedScale:
+    @pytest.mark.parametrize("fused", [True, False])
+    @pytest.mark.parametrize("assume", [{}, {"fused_scale": None}])
+    def test_it_is_seen_where_the_number_of_feature_maps_changes(self, fused, assume):
+        g, d = make_g(fused), make_d(fused)
+        assume = {key: fused for key in assume}  # noqa: C420 - says the same as the shapes
+        found = {"generator": renamed.genforce_pggan_g(g)}
+        found["discriminator"] = renamed.genforce_pggan_d(d)
+        networks, metadata = genforce_pggan.read(found, "x.pth", assume=assume)
+        z, images = torch.randn(2, g.z_dim), torch.randn(16, 3, 16, 16)
+        assert torch.equal(networks["G"](z), g(z))
+        assert torch.equal(networks["D"](images), d(images))
+        assert metadata["notes"] == []
+
+    @pytest.mark.parametrize("fused", [True, False])
+    def test_it_is_assumed_where_it_cannot_be_seen(self, fused):
+        g = make_g(fused, channel_table=EQUAL)
+        found = {"generator": renamed.genforce_pggan_g(g)}
+        networks, metadata = genforce_pggan.read(found, "x.pth", assume={"fused_scale": fused})
+        z = torch.randn(2, g.z_dim)
+        assert torch.equal(networks["G"](z), g(z))
+        assert metadata["notes"] == []
+        networks, metadata = genforce_pggan.read(found, "x.pth")
+        assert torch.equal(networks["G"](z), g(z)) != fused
+        [note] = metadata["notes"]
+        assert "fused_scale" in note
+        assert "taken as False" in note
+
+    @pytest.mark.parametrize("fused", [True, False])
+    def test_what_the_shapes_contradict(self, fused):
+        found = {"generator": renamed.genforce_pggan_g(make_g(fused))}
+        with pytest.raises(CheckpointError, match=f"shapes of the weights show that it is {fused}"):
+            genforce_pggan.read(found, "x.pth", assume={"fused_scale": not fused})
+
+    def test_other_values(self):
+        found = {"generator": renamed.genforce_pggan_g(make_g())}
+        with pytest.raises(SettingsError, match="`fused_scale` must be one of False, True"):
+            genforce_pggan.read(found, "x.pth", assume={"fused_scale": "auto"})
+
+
+class TestLabels:
+    """They are part of the first layer's inputs, and only a discriminator shows how many."""
+
+    def check(self, g, networks):
+        assert (networks["G"].z_dim, networks["G"].c_dim) == (6, 3)
+        z, c = torch.randn(2, 6), torch.eye(3)[:2]
+        first = networks["G"].synthesis.b4.layer0.weight
+        assert torch.equal(first, g.synthesis.b4.layer0.weight)
+        assert torch.equal(networks["G"](z, c), g(z, c))
+
+    def test_from_the_discriminator(self):
+        g, d = make_g(z_dim=6, c_dim=3, normalizes_z_first=True), make_d()
+        found = {"generator": renamed.genforce_pggan_g(g)}
+        found["discriminator"] = renamed.genforce_pggan_d(d, labels=3)
+        networks, metadata = genforce_pggan.read(found, "x.pth")
+        self.check(g, networks)
+        images = torch.randn(4, 3, 16, 16)
+        assert torch.equal(networks["D"](images), d(images))
+        assert metadata["notes"] == [
+            "The discriminator's 3 outputs for labels beside its score are left out."
+        ]
+        with pytest.raises(CheckpointError, match="labels of length 3"):
+            genforce_pggan.read(found, "x.pth", assume={"c_dim": 2})
+
+    @pytest.mark.parametrize("given", [3, "3"])
+    def test_assumed(self, given):
+        g = make_g(z_dim=6, c_dim=3, normalizes_z_first=True)
+        found = {"generator": renamed.genforce_pggan_g(g)}
+        networks, metadata = genforce_pggan.read(found, "x.pth", assume={"c_dim": given})
+        self.check(g, networks)
+        assert metadata["notes"] == []
+
+    def test_an_unusual_number_of_inputs_is_noted(self):
+        found = {"generator": renamed.genforce_pggan_g(make_g(z_dim=9))}
+        networks, metadata = genforce_pggan.read(found, "x.pth")
+        assert networks["G"].z_dim == 9
+        [note] = metadata["notes"]
+        assert "9 inputs" in note
+        assert "c_dim" in note
+
+    @pytest.mark.parametrize("given", [-1, 1.5, "three", None, True])
+    def test_other_values(self, given):
+        found = {"generator": renamed.genforce_pggan_g(make_g())}
+        with pytest.raises(SettingsError, match="`c_dim` must be a whole number"):
+            genforce_pggan.read(found, "x.pth", assume={"c_dim": given})
+
+    def test_more_than_there_are_inputs(self):
+        found = {"generator": renamed.genforce_pggan_g(make_g())}
+        with pytest.raises(CheckpointError, match="z_dim"):
+            genforce_pggan.read(found, "x.pth", assume={"c_dim": 8})
+
+
+class TestRefusals:
+    def check(self, path, *words):
+        with pytest.raises(CheckpointError) as caught:
+            latentlab.load(path)
+        message = str(caught.value)
+        assert [word for word in (str(path), *words) if word not in message] == [], message
+
+    @pytest.mark.parametrize("name", ["lod", "layer0.weight", "layer3.bias", "output1.weight"])
+    def test_missing_weights(self, name, torch_saved):
+        found = renamed.genforce_pggan_g(make_g())
+        del found[name]
+        self.check(torch_saved(generator_smooth=found), "generator_smooth", name)
+
+    def test_unknown_weights(self, torch_saved):
+        g = renamed.genforce_pggan_g(make_g()) | {"layer9.weight": torch.ones(1)}
+        self.check(torch_saved(generator=g), "layer9.weight")
+
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [
+            ("layer0.weight", (8, 8)),
+            ("layer0.weight", (8, 8, 3, 3)),
+            ("layer0.weight", (7, 8, 4, 4)),
+            ("layer2.weight", (8, 7, 3, 3)),
+            ("layer4.weight", (7, 7, 3, 3)),
+            ("output0.weight", (3, 8)),
+            ("output2.weight", (3, 10**4, 1, 1)),
+            ("lod", (2,)),
+        ],
+    )
+    def test_weights_of_other_shapes(self, name, shape, torch_saved):
+        g = renamed.genforce_pggan_g(make_g()) | {name: torch.zeros(shape)}
+        self.check(torch_saved(generator_smooth=g), "generator_smooth")
