@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from latentlab.checkpoints.pickles.records import Record
 from latentlab.errors import UnsupportedCheckpoint
 
 _MAX_DEPTH = 6
@@ -38,7 +39,7 @@ def plain_copy(value: object, where: str) -> Any:
         fits = fits or (type(item) is float and math.isfinite(item))
         fits = fits or (type(item) is str and len(item) <= _MAX_TEXT)
         if not fits:
-            kind = type(item).__name__
+            kind = item.called if type(item) is Record else type(item).__name__
             raise UnsupportedCheckpoint(f"{where}: a setting that is not a plain value ({kind})")
         return item
 

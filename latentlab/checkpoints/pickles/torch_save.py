@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from latentlab.checkpoints.pickles import tensors
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
 from latentlab.checkpoints.pickles.machine import Language, Names, PickleMachine
-from latentlab.checkpoints.pickles.reader import COMMON_NAMES, Record, empty
+from latentlab.checkpoints.pickles.reader import ATTRIBUTES, COMMON_NAMES
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
+from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
 from latentlab.torchscript import is_program
@@ -27,16 +28,9 @@ ZIP_START = b"PK\x03\x04"
 STREAM_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9"  # torch.save's magic number as a pickle
 
 _MAX_PICKLE = 2**26  # bytes; a training run at 1024 px has less than 2**20
-_ATTRIBUTES = frozenset({"_metadata"})  # of state dicts: version numbers of modules
 
-# What torch.save writes for state dicts and the settings beside them.
-_NAMES: Names = MappingProxyType(
-    {
-        **COMMON_NAMES,
-        **tensors.STORAGE_NAMES,
-        ("argparse", "Namespace"): empty(lambda: Record("argparse", "Namespace")),
-    }
-)
+# A pickle whose tensors lie beside it.
+_NAMES: Names = MappingProxyType({**COMMON_NAMES, **tensors.STORAGE_NAMES})
 
 
 def _nothing(_: tuple[Any, ...], __: Budget) -> None:
@@ -45,7 +39,10 @@ def _nothing(_: tuple[Any, ...], __: Budget) -> None:
 
 # The same for a first look at a stream, whose tensors come after its pickle.
 _NAMES_ALONE: Names = MappingProxyType(
-    {key: _nothing if key[0] == "torch._utils" else value for key, value in _NAMES.items()}
+    {
+        **{key: _nothing if key[0] == "torch._utils" else value for key, value in _NAMES.items()},
+        ("torch._tensor", "_rebuild_from_type_v2"): tensors.check_attributed,
+    }
 )
 
 
@@ -53,7 +50,7 @@ def read_torch(path: Path) -> Any:
     """Read a whole file of torch.save as data; nothing in it is run.
 
     Returns:
-        Dicts, lists, tuples, sets of text, text, numbers, tensors and Records.
+        What ``read_pickle`` does.
 
     Raises:
         CheckpointError: Naming the file and the byte: UnsafeCheckpoint where it asks for code,
@@ -90,7 +87,9 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
         return _storage(file, named, section.start)
 
     view = _pickle_of(file, sections[f"{root}/data.pkl"])
-    found = PickleMachine(view, Language(_NAMES, resolve, _ATTRIBUTES), Budget(2 * size)).run()
+    found = PickleMachine(
+        view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
+    ).run()
     if view.left:
         raise CheckpointError(f"byte {view.position}: {view.left} bytes follow the pickle")
     return found
@@ -117,7 +116,7 @@ def _root(names: list[str]) -> str:
 
 def _read_stream(file: BufferedReader, size: int) -> Any:
     view = BoundedFile(file, size)
-    first_look = Budget(0)
+    first_look = Budget(2 * size)
     tensors.check_stream(view, first_look)
     named: dict[str, StorageId] = {}
 
@@ -128,7 +127,7 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
         return found
 
     start = view.position
-    PickleMachine(view, Language(_NAMES_ALONE, note, _ATTRIBUTES), first_look).run()
+    PickleMachine(view, Language(_NAMES_ALONE, note, ATTRIBUTES, stranger), first_look).run()
     source = Section(start, view.position - start)
     keys = PickleMachine(view, PLAIN, first_look).run()
     if type(keys) is not list or any(type(key) is not str for key in keys):
@@ -144,7 +143,9 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
         return _storage(file, found, starts[found.key])
 
     view = _pickle_of(file, source)
-    return PickleMachine(view, Language(_NAMES, resolve, _ATTRIBUTES), Budget(2 * size)).run()
+    return PickleMachine(
+        view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
+    ).run()
 
 
 def _pickle_of(file: BufferedReader, source: Section) -> BoundedFile:

@@ -14,51 +14,17 @@ from latentlab.checkpoints.systems.translation import (
     Rule,
     renamed,
     reshaped,
-    weights_by_network,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 
 TRUNCATION = {"psi": 0.7, "cutoff": 8}  # of their script that samples images
-NETWORKS = {"generator_smooth": "G_ema", "generator": "G", "discriminator": "D"}
-
-_PREFIX = "module."  # of torch's DistributedDataParallel
-
-
-def weights_in(found: Mapping[Any, Any], mark: str, where: str) -> dict[str, ForeignWeights]:
-    """Return the weights of each network by our name of it.
-
-    Args:
-        found: The file.
-        mark: A name that only the generator has.
-        where: File, for messages.
-
-    Raises:
-        CheckpointError: If something under one of the names is not a state dict.
-    """
-    nested = found.get("models")
-    parts = nested if type(nested) is dict else found
-    if mark in parts or f"{_PREFIX}{mark}" in parts:
-        parts = {"generator_smooth": parts}
-    bare = {key: _without_prefix(part) for key, part in parts.items() if key in NETWORKS}
-    return weights_by_network(bare, NETWORKS, where)
+ROLES = {"generator_smooth": "G_ema", "generator": "G", "discriminator": "D"}
+DISCRIMINATOR_MARK = "input0.weight"  # a name that only their discriminators have
 
 
-def _without_prefix(part: Any) -> Any:
-    names = part if type(part) is dict else {}
-    if names and all(type(name) is str and name.startswith(_PREFIX) for name in names):
-        return {name.removeprefix(_PREFIX): tensor for name, tensor in names.items()}
-    return part
-
-
-def facts_in(found: Mapping[Any, Any], mark: str, where: str) -> dict[str, Any]:
-    """Return what else a file says, as metadata; nothing of a bare state dict."""
-    if mark in found or f"{_PREFIX}{mark}" in found:
-        return {}
-    nested = found.get("models")
-    inner = nested if type(nested) is dict else {}
-    # Beside the three networks, a run may have others, of no generator here.
-    others = {key: value for key, value in inner.items() if key not in NETWORKS}
-    return facts_of({**found, **others}, (*NETWORKS, "models"), where)
+def facts_in(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    """Return what a file says beside its networks, as metadata."""
+    return facts_of(found, ROLES, where)
 
 
 def mapping(weights: ForeignWeights) -> tuple[dict[str, Any], dict[str, Rule]]:

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
+from latentlab.checkpoints.assumptions import Answer, Question
 from latentlab.checkpoints.systems import genforce
-from latentlab.checkpoints.systems.assumed import NOTHING, Assumed, one_of
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
@@ -15,6 +15,7 @@ from latentlab.checkpoints.systems.translation import (
     renamed,
     reshaped,
     size_after,
+    weights_by_network,
 )
 from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
@@ -22,27 +23,33 @@ from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1Discri
 MARK = "synthesis.layer0.const"  # a name that only their generator has
 
 _BLUR = (1.0, 2.0, 1.0)
-_FUSED_FROM = {"auto": 128, True: 8, False: None}  # their fused_scale -> resolution of outputs
+# Their fused_scale -> resolution of outputs.
+_FUSED_FROM: dict[Answer, int | None] = {"auto": 128, True: 8, False: None}
+QUESTIONS = (
+    Question(
+        "fused_scale",
+        "auto",
+        "whether upsampling is fused with convolution: from 128 px on, everywhere or nowhere",
+        needed=False,
+        choices=tuple(_FUSED_FROM),
+    ),
+)
 
 
 def read(
-    found: Mapping[Any, Any],
-    where: str,
-    allow_nonfinite: bool = False,
-    assume: Assumed = NOTHING,
+    found: Mapping[Any, Any], where: str, allow_nonfinite: bool, answers: Mapping[str, Answer]
 ) -> Contents:
     """Build the networks of a StyleGAN1 of genforce/genforce, see ``foreign.Reader``.
 
-    ``assume`` may say ``fused_scale`` ("auto", the usual one, True or False), which no file does.
     Metadata are "truncation", "training" settings, and what was "ignored".
     """
-    fused_from = _FUSED_FROM[one_of(assume, "fused_scale", tuple(_FUSED_FROM), "auto")]
+    fused_from = _FUSED_FROM[answers["fused_scale"]]
     networks: dict[str, nn.Module] = {}
     taken: set[int] = set()
-    for name, weights in genforce.weights_in(found, MARK, where).items():
+    for name, weights in weights_by_network(found, genforce.ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights, fused_from)
         networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-    facts = genforce.facts_in(found, MARK, where)
+    facts = genforce.facts_in(found, where)
     return networks, {"truncation": genforce.TRUNCATION, **facts}
 
 

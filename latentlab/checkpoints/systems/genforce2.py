@@ -19,6 +19,7 @@ from latentlab.checkpoints.systems.translation import (
     renamed,
     reshaped,
     size_after,
+    weights_by_network,
 )
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.networks.ops import fir_kernel
@@ -37,10 +38,10 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
     """
     networks: dict[str, nn.Module] = {}
     taken: set[int] = set()
-    for name, weights in genforce.weights_in(found, MARK, where).items():
+    for name, weights in weights_by_network(found, genforce.ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-    facts = genforce.facts_in(found, MARK, where)
+    facts = genforce.facts_in(found, where)
     return networks, {"truncation": genforce.TRUNCATION, **facts}
 
 

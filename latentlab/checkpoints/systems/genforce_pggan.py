@@ -11,23 +11,34 @@ from typing import Any
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
+from latentlab.checkpoints.assumptions import Answer, Question, written
 from latentlab.checkpoints.systems import genforce
-from latentlab.checkpoints.systems.assumed import NOTHING, Assumed, one_of, whole
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
     renamed,
     reshaped,
     size_after,
+    weights_by_network,
 )
 from latentlab.errors import CheckpointError
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1DiscriminatorConfig
 
-MARK = "output0.weight"  # a name that only their generator has
+MARKS = ("output0.weight", "layer0.weight")  # names that only their generator has
+QUESTIONS = (
+    Question(
+        "fused_scale",
+        "auto",
+        "whether upsampling is fused with convolution: as shapes show it, or true or false",
+        needed=False,
+        choices=("auto", True, False),
+    ),
+    Question("c_dim", 0, "how many of the first layer's inputs are a label", needed=False),
+)
 
 _ALL_EQUAL = (
     "Whether upsampling is fused with convolution (fused_scale) cannot be seen in the file, since "
-    "its layers have the same number of feature maps; it is taken as {}."
+    "its layers have the same number of feature maps; it is taken not to be."
 )
 _NO_LABEL = (
     "The file does not say how many of the {} inputs of the first layer are a label (c_dim); none "
@@ -37,21 +48,17 @@ _LABEL_SCORES = "The discriminator's {} outputs for labels beside its score are 
 
 
 def read(
-    found: Mapping[Any, Any],
-    where: str,
-    allow_nonfinite: bool = False,
-    assume: Assumed = NOTHING,
+    found: Mapping[Any, Any], where: str, allow_nonfinite: bool, answers: Mapping[str, Answer]
 ) -> Contents:
     """Build the networks of a Progressive GAN of genforce/genforce, see ``foreign.Reader``.
 
-    ``assume`` may say ``fused_scale`` (False, the usual one, or True) and ``c_dim``, the length of
-    the label. Metadata are "notes", "training" settings, and what was "ignored".
+    Metadata are "notes", "training" settings, and what was "ignored".
     """
-    parts = genforce.weights_in(found, MARK, where)
+    parts = weights_by_network(found, genforce.ROLES, where)
     notes: list[str] = []
     generators = [weights for name, weights in parts.items() if name != "D"]
-    fused = _fused(generators, assume, notes)
-    c_dim = _label_size(parts, assume, notes)
+    fused = _fused(generators, answers["fused_scale"], notes)
+    c_dim = _label_size(parts, answers["c_dim"], notes)
     networks: dict[str, nn.Module] = {}
     taken: set[int] = set()
     for name, weights in parts.items():
@@ -60,7 +67,7 @@ def read(
         )
         config, tensors = described
         networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-    return networks, {"notes": notes, **genforce.facts_in(found, MARK, where)}
+    return networks, {"notes": notes, **genforce.facts_in(found, where)}
 
 
 def _maps(weights: ForeignWeights) -> list[int]:
@@ -69,11 +76,11 @@ def _maps(weights: ForeignWeights) -> list[int]:
     return [weights.shape(f"output{k}.weight", 4)[1] for k in range(count)]
 
 
-def _fused(generators: list[ForeignWeights], assume: Assumed, notes: list[str]) -> bool:
-    """Return whether upsampling is fused, as shapes show it, or else as is assumed.
+def _fused(generators: list[ForeignWeights], answer: Answer, notes: list[str]) -> bool:
+    """Return whether upsampling is fused, as shapes show it, or else as is said.
 
     Raises:
-        CheckpointError: If shapes show what ``assume`` contradicts.
+        CheckpointError: If shapes show what the answer contradicts.
     """
     seen: bool | None = None
     for weights in generators:
@@ -81,38 +88,37 @@ def _fused(generators: list[ForeignWeights], assume: Assumed, notes: list[str]) 
         for k in range(1, len(maps)):
             if maps[k] != maps[k - 1] and seen is None:
                 seen = weights.shape(f"layer{2 * k}.weight", 4)[:2] == (maps[k - 1], maps[k])
-    fused: bool = one_of(assume, "fused_scale", (False, True), bool(seen))
-    if seen is None and "fused_scale" not in assume:
-        notes.append(_ALL_EQUAL.format(fused))
-    if seen is not None and fused != seen:
+    if seen is not None and answer not in ("auto", seen):
         raise CheckpointError(
-            f"{generators[0].where}: fused_scale is assumed to be {fused}, but the shapes of the "
-            f"weights show that it is {seen}"
+            f"{generators[0].where}: fused_scale is assumed to be {written(answer)}, but the "
+            f"shapes of the weights show that it is {written(seen)}"
         )
-    return fused
+    if seen is None and answer == "auto":
+        notes.append(_ALL_EQUAL)
+    return bool(seen) or answer is True
 
 
-def _label_size(parts: Mapping[str, ForeignWeights], assume: Assumed, notes: list[str]) -> int:
-    """Return the length of the label, from the discriminator's outputs or as assumed.
+def _label_size(parts: Mapping[str, ForeignWeights], answer: Answer, notes: list[str]) -> int:
+    """Return the length of the label, from the discriminator's outputs or as is said.
 
     Raises:
-        CheckpointError: If the discriminator shows what ``assume`` contradicts.
+        CheckpointError: If the discriminator shows what the answer contradicts.
     """
-    given = whole(assume, "c_dim", 0, 100_000)
+    said = answer if type(answer) is int else 0
     if "D" in parts:
         shown = genforce.outputs(parts["D"]) - 1
-        if given not in (None, shown):
+        if said not in (0, shown):
             raise CheckpointError(
-                f"{parts['D'].where}: c_dim is assumed to be {given}, but its outputs are for "
+                f"{parts['D'].where}: c_dim is assumed to be {said}, but its outputs are for "
                 f"labels of length {shown}"
             )
         if shown > 0:
             notes.append(_LABEL_SCORES.format(shown))
         return shown
     inputs = max(weights.shape("layer0.weight", 4)[1] for weights in parts.values())
-    if given is None and inputs & (inputs - 1):
+    if said == 0 and inputs & (inputs - 1):
         notes.append(_NO_LABEL.format(inputs))
-    return given or 0
+    return said
 
 
 def _generator(

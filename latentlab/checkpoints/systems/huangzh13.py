@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
-from latentlab.checkpoints.systems.assumed import NOTHING, Assumed, whole
+from latentlab.checkpoints.assumptions import Answer, Question
 from latentlab.checkpoints.systems.substitutes import NO_NOISE_MAPS, noise_map, set_w_mean
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
@@ -28,7 +28,17 @@ from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
 
 MARK = "g_synthesis.init_block.const"  # names that only their generator and discriminator have
-MARK_D = "final_block.conv.weight"
+DISCRIMINATOR_MARK = "final_block.conv.weight"
+
+QUESTIONS = (
+    Question(
+        "depth",
+        None,
+        "how often 4x4 was doubled in training: as the weights show it, or a number",
+        needed=False,
+        choices=(None, *range(9)),
+    ),
+)
 
 _INPUT_BIAS = "g_synthesis.init_block.bias"  # which starts at one
 _BLUR_KERNEL = "g_synthesis.blocks.{}.conv0_up.intermediate.kernel"
@@ -41,21 +51,22 @@ _LAST_TRAINED = re.compile(r"GAN_GEN_[0-9]+_[0-9]+\.pth$")  # the average is a "
 
 
 def read(
-    found: Mapping[Any, Any],
-    where: str,
-    allow_nonfinite: bool = False,
-    assume: Assumed = NOTHING,
+    found: Mapping[Any, Any], where: str, allow_nonfinite: bool, answers: Mapping[str, Answer]
 ) -> Contents:
     """Build the network of a state dict of huangzh13/StyleGAN.pytorch, see ``foreign.Reader``.
 
-    ``assume`` may say ``depth``, the number of times that 4x4 was doubled in training so far; what
-    is above is left out. Metadata are "truncation" and "notes".
+    What is above the depth that it was trained to is left out. Metadata are "truncation" and
+    "notes".
     """
     weights = ForeignWeights(found, where)
     is_generator = MARK in weights
     stages = _stages(weights)
-    depth = whole(assume, "depth", 0, stages - 1)
-    trained = _trained_stages(weights, stages) if depth is None else depth + 1
+    depth = answers["depth"]
+    trained = depth + 1 if type(depth) is int else _trained_stages(weights, stages)
+    if trained > stages:
+        raise CheckpointError(
+            f"{where}: depth is assumed to be {depth}, but its layers are of {stages - 1} at most"
+        )
     config, tensors = (_generator if is_generator else _discriminator)(weights, trained, stages)
     network = assemble(config, tensors, where, allow_nonfinite, set())
     notes = _notes_on_stages(where, trained, stages, depth is not None)
@@ -221,7 +232,7 @@ def _discriminator(
         "resolution": size_after(trained - 1),
         "channels": weights.shape(f"{rgb[0]}.weight", 4)[1],
         "channel_table": tuple(maps),
-        "mbstd_num_channels": weights.shape(MARK_D, 4)[1] - maps[0],
+        "mbstd_num_channels": weights.shape(DISCRIMINATOR_MARK, 4)[1] - maps[0],
         "fc_features": features if features != maps[0] else None,
         "from_rgb_activation": False,
         "blur_filter": _BLUR if "blocks.0.blur.kernel" in weights or stages == 1 else None,

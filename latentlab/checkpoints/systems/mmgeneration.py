@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.systems.assumed import NOTHING, Assumed, one_of
+from latentlab.checkpoints.assumptions import Answer, Question
 from latentlab.checkpoints.systems.facts import facts_of
 from latentlab.checkpoints.systems.substitutes import resample_filters, set_w_mean
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
-    names_shortened,
     only_one,
     renamed,
     reshaped,
@@ -31,8 +30,19 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 
 MARK = "constant_input.input"  # a name that only their generator has, without a prefix
 
-_NETWORKS = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
-PREFIXES = ("", *(f"{name}." for name in _NETWORKS))
+DISCRIMINATOR_MARK = "convs.0.0.conv.weight_orig"  # and one that only their discriminator has
+ROLES = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
+PREFIXES = {f"{name}.": name for name in ROLES}
+QUESTIONS = (
+    Question(
+        "channel_order",
+        "rgb",
+        "the order of the image's channels",
+        needed=False,
+        choices=("rgb", "bgr"),
+    ),
+)
+
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generator takes
 _AUGMENTATION = "ada_aug."  # of the discriminator; it has no part in a score
@@ -44,22 +54,18 @@ _ORDER = (
 
 
 def read(
-    found: Mapping[Any, Any],
-    where: str,
-    allow_nonfinite: bool = False,
-    assume: Assumed = NOTHING,
+    found: Mapping[Any, Any], where: str, allow_nonfinite: bool, answers: Mapping[str, Answer]
 ) -> Contents:
     """Build the networks of a StyleGAN2 of MMGeneration or MMagic, see ``foreign.Reader``.
 
-    ``assume`` may say ``channel_order``: with "bgr", channels are reversed to red, green, blue.
-    Metadata are "training" settings, "notes", and what was "ignored".
+    Channels of networks that make blue-green-red images are reversed. Metadata are "training"
+    settings, "notes", and what was "ignored".
     """
-    is_reversed = one_of(assume, "channel_order", ("rgb", "bgr"), "rgb") == "bgr"
-    parts, others = _parts(found, where)
+    is_reversed = answers["channel_order"] == "bgr"
     networks: dict[str, nn.Module] = {}
-    notes = set() if "channel_order" in assume else {_ORDER}
+    notes = set() if is_reversed else {_ORDER}
     taken: set[int] = set()
-    for name, weights in parts.items():
+    for name, weights in weights_by_network(found, ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         if is_reversed:
             tensors = {key: _reversed(key, tensor) for key, tensor in tensors.items()}
@@ -67,28 +73,7 @@ def read(
         if isinstance(network, Generator) and "w_avg" not in weights:
             notes.add(set_w_mean(network, _MEAN_OF))
         networks[name] = network
-    facts: dict[str, Any] = {"ignored": []}
-    if type(found.get("state_dict")) is dict:
-        facts = facts_of(found, ("state_dict",), where)
-    ignored = [*facts["ignored"], *names_shortened(others)]
-    return networks, {**facts, "ignored": ignored, "notes": sorted(notes)}
-
-
-def _parts(found: Mapping[Any, Any], where: str) -> tuple[dict[str, ForeignWeights], list[str]]:
-    """Return the weights of each network, and the prefixes of what belongs to none."""
-    nested = found.get("state_dict")
-    named = nested if type(nested) is dict else found
-    if MARK in named:  # a generator alone
-        return {"G_ema": ForeignWeights(named, where)}, []
-    parts: dict[str, dict[str, Any]] = {}
-    others: dict[str, None] = {}
-    for name, tensor in named.items():
-        prefix, _, rest = str(name).partition(".")
-        if prefix in _NETWORKS and rest:
-            parts.setdefault(prefix, {})[rest] = tensor
-        else:
-            others[prefix] = None
-    return weights_by_network(parts, _NETWORKS, where), list(others)
+    return networks, {**facts_of(found, ROLES, where), "notes": sorted(notes)}
 
 
 def _reversed(name: str, tensor: Tensor) -> Tensor:

@@ -35,7 +35,9 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 
 MARK = "conv1.conv.modulation.weight"  # a name that only their generator has
 
-_NETWORKS = {"g_ema": "G_ema", "g": "G", "d": "D"}
+DISCRIMINATOR_MARK = "final_linear.0.weight"  # and one that only their discriminator has
+ROLES = {"g_ema": "G_ema", "g": "G", "d": "D"}
+
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
@@ -45,12 +47,10 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
     Metadata are "training" settings, "notes", and what was "ignored".
     """
-    if MARK in found:
-        found = {"g_ema": found}
     networks: dict[str, nn.Module] = {}
     notes: set[str] = set()
     taken: set[int] = set()
-    for name, weights in weights_by_network(found, _NETWORKS, where).items():
+    for name, weights in weights_by_network(found, ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         if isinstance(config, StyleGAN2Config):
             tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
@@ -59,7 +59,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
             notes |= set() if _has_noise(weights) else {NO_NOISE_MAPS}
             notes |= {set_w_mean(network, _MEAN_OF)} if found.get("latent_avg") is None else set()
         networks[name] = network
-    return networks, {**facts_of(found, (*_NETWORKS, "latent_avg"), where), "notes": sorted(notes)}
+    return networks, {**facts_of(found, (*ROLES, "latent_avg"), where), "notes": sorted(notes)}
 
 
 def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.errors import CheckpointError, quoted
 
+_MODULES = ("torch", "class")  # origins: NVIDIA's own classes, and any others
 _MAX_DEPTH = 16  # of modules within modules; the official networks have 4
 
 
@@ -28,8 +29,9 @@ def state_dict_of(network: Record, where: str) -> dict[str, Tensor]:
         prefix, module, depth = todo.pop()
         if module is None:
             continue
-        if type(module) is not Record or module.origin != "torch" or module.state is None:
-            raise CheckpointError(f"{where}: {prefix[:-1]} is not a module")
+        if type(module) is not Record or module.origin not in _MODULES or module.state is None:
+            name = prefix[:-1] or "it"
+            raise CheckpointError(f"{where}: {name} is not a module, but {_called(module)}")
         if id(module) in met or depth > _MAX_DEPTH:
             raise CheckpointError(f"{where}: {prefix[:-1]} is within itself, or met twice")
         met.add(id(module))
@@ -37,6 +39,36 @@ def state_dict_of(network: Record, where: str) -> dict[str, Tensor]:
         children = _field(module.state, "_modules", f"{where}: {prefix}")
         todo += [(f"{prefix}{name}.", child, depth + 1) for name, child in children.items()]
     return tensors
+
+
+def has_weight(network: Record, name: str, *, partial: bool = False) -> bool:
+    """Whether a module has a weight, or a module of this name, without looking at any other.
+
+    Args:
+        network: The outermost module.
+        name: As in a state dict: "mapping.fc0.weight".
+        partial: Take what stands before the last dot to be a module's name, and look for that.
+    """
+    *path, last = name.split(".")
+    module: Any = network
+    for part in path:
+        children = _dict_of(module, "_modules")
+        module = children.get(part)
+    if partial:
+        return type(module) is Record
+    return any(last in _dict_of(module, kind) for kind in ("_parameters", "_buffers"))
+
+
+def _dict_of(module: Any, kind: str) -> dict[Any, Any]:
+    state = module.state if type(module) is Record else None
+    found = state.get(kind) if state is not None else None
+    return found if type(found) is dict else {}
+
+
+def _called(value: object) -> str:
+    """Name what was found in place of something else."""
+    name = value.called if type(value) is Record else type(value).__name__
+    return f"an object of {quoted(name)}"
 
 
 def _own_tensors(state: Mapping[Any, Any], prefix: str, where: str) -> Iterator[tuple[str, Tensor]]:
@@ -48,8 +80,10 @@ def _own_tensors(state: Mapping[Any, Any], prefix: str, where: str) -> Iterator[
         for name, tensor in _field(state, kind, place).items():
             if tensor is None or (kind == "_buffers" and name in temporary):
                 continue
-            if type(tensor) is not Tensor or name in seen:
-                raise CheckpointError(f"{place}{name} is not a tensor, or there twice")
+            if type(tensor) is not Tensor:
+                raise CheckpointError(f"{place}{name} is not a tensor, but {_called(tensor)}")
+            if name in seen:
+                raise CheckpointError(f"{place}{name} is there twice")
             seen.add(name)
             yield prefix + name, tensor
 

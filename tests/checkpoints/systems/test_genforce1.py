@@ -6,9 +6,9 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, SettingsError, UnsupportedCheckpoint
-from latentlab.checkpoints.systems import genforce1
 from tests.conftest import make_stylegan1, make_stylegan1_discriminator
 from tests.support import renamed
+from tests.support.refusals import assert_refused
 from tests.support.second_set import assert_images, assert_same_after_saving, opened
 from tests.support.tolerances import IMAGE, SCORE, W
 
@@ -142,29 +142,23 @@ class TestAssumptions:
         ("given", "fused_from"),
         [("auto", 128), (True, 8), ("True", 8), (False, None), ("false", None)],
     )
-    def test_fused_scale(self, given, fused_from):
+    def test_fused_scale(self, given, fused_from, torch_saved):
         g = make_stylegan1(fused_from=fused_from)
         d = make_stylegan1_discriminator(fused_from=fused_from)
         parts = {"generator": renamed.genforce1_g(g), "discriminator": renamed.genforce1_d(d)}
-        networks, _ = genforce1.read(parts, "x.pth", assume={"fused_scale": given})
+        checkpoint = latentlab.load(torch_saved(**parts), assume={"fused_scale": given})
         z, images = torch.randn(2, g.z_dim), torch.randn(4, 3, 16, 16)
-        assert torch.equal(networks["G"](z), g(z))
-        assert torch.equal(networks["D"](images), d(images))
+        assert torch.equal(checkpoint.generator(z), g(z))
+        assert torch.equal(checkpoint.discriminator(images), d(images))
 
     @pytest.mark.parametrize("given", ["maybe", 1, None, 128, "", [True]])
-    def test_other_values(self, given):
-        parts = {"generator": renamed.genforce1_g(make_stylegan1())}
-        with pytest.raises(SettingsError, match="`fused_scale` must be one of auto, True, False"):
-            genforce1.read(parts, "x.pth", assume={"fused_scale": given})
+    def test_other_values(self, given, torch_saved):
+        path = torch_saved(generator=renamed.genforce1_g(make_stylegan1()))
+        with pytest.raises(SettingsError, match="fused_scale must be one of auto, true, false"):
+            latentlab.load(path, assume={"fused_scale": given})
 
 
 class TestRefusals:
-    def check(self, path, kind, *words):
-        with pytest.raises(kind) as caught:
-            latentlab.load(path)
-        message = str(caught.value)
-        assert [word for word in (str(path), *words) if word not in message] == [], message
-
     @pytest.mark.parametrize(
         "name",
         [
@@ -182,18 +176,20 @@ class TestRefusals:
     def test_missing_weights(self, name, torch_saved):
         found = renamed.genforce1_g(make_stylegan1())
         del found[name]
-        self.check(torch_saved(generator_smooth=found), CheckpointError, "generator_smooth", name)
+        assert_refused(
+            torch_saved(generator_smooth=found), CheckpointError, "generator_smooth", name
+        )
 
     @pytest.mark.parametrize("name", ["lod", "layer1.weight", "input1.bias", "layer3.blur.kernel"])
     def test_missing_weights_of_a_discriminator(self, name, torch_saved):
         d = renamed.genforce1_d(make_stylegan1_discriminator())
         del d[name]
         path = torch_saved(generator=renamed.genforce1_g(make_stylegan1()), discriminator=d)
-        self.check(path, CheckpointError, "discriminator", name)
+        assert_refused(path, CheckpointError, "discriminator", name)
 
     def test_unknown_weights(self, torch_saved):
         g = renamed.genforce1_g(make_stylegan1()) | {"synthesis.layer1.gain": torch.ones(1)}
-        self.check(torch_saved(generator=g), CheckpointError, "synthesis.layer1.gain")
+        assert_refused(torch_saved(generator=g), CheckpointError, "synthesis.layer1.gain")
 
     @pytest.mark.parametrize(
         ("name", "shape"),
@@ -212,21 +208,23 @@ class TestRefusals:
     )
     def test_weights_of_other_shapes(self, name, shape, torch_saved):
         g = renamed.genforce1_g(make_stylegan1()) | {name: torch.zeros(shape)}
-        self.check(torch_saved(generator_smooth=g), CheckpointError, "generator_smooth")
+        assert_refused(torch_saved(generator_smooth=g), CheckpointError, "generator_smooth")
 
     def test_noise_by_channel(self, torch_saved):
         g = renamed.genforce1_g(make_stylegan1(channel_table=(16, 8, 8)))
         g["synthesis.layer0.apply_noise.noise"] = torch.ones(1, 16, 1, 1)
-        self.check(torch_saved(generator=g), UnsupportedCheckpoint, "apply_noise.noise", "channel")
+        assert_refused(
+            torch_saved(generator=g), UnsupportedCheckpoint, "apply_noise.noise", "channel"
+        )
 
     def test_other_blurs(self, torch_saved):
         g = renamed.genforce1_g(make_stylegan1())
         g["synthesis.layer2.blur.kernel"][3] += 0.1
-        self.check(torch_saved(generator=g), UnsupportedCheckpoint, "not the usual filter")
+        assert_refused(torch_saved(generator=g), UnsupportedCheckpoint, "not the usual filter")
 
     def test_a_lod_that_is_no_number(self, torch_saved):
         g = renamed.genforce1_g(make_stylegan1()) | {"synthesis.lod": torch.tensor(float("nan"))}
         path = torch_saved(generator=g)
-        self.check(path, CheckpointError, "lod")
+        assert_refused(path, CheckpointError, "lod")
         with pytest.raises(CheckpointError, match="lod"):
             latentlab.load(path, allow_nonfinite=True)
