@@ -59,7 +59,7 @@ def _labels(weights: ForeignWeights, inputs: int) -> tuple[dict[str, Any], dict[
         described = {"label_input": "concat"}
         rules = renamed("mapping", "mapping", "label_weight")
     else:
-        return {"label_input": "concat"}, {}
+        return {}, {}
     return {**described, "c_dim": c_dim, "z_dim": inputs - width}, rules
 
 

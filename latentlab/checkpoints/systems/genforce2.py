@@ -134,7 +134,7 @@ def _label(weights: ForeignWeights) -> dict[str, Any]:
     if "LabelEmbed.weight" in weights:
         width, c_dim = weights.shape("LabelEmbed.weight", 2)
         return {"c_dim": c_dim, "cmap_dim": width, "mapping_layers": 0}
-    return {"c_dim": scores if scores > 1 else 0, "label_output": "sum"}
+    return {"c_dim": scores, "label_output": "sum"} if scores > 1 else {}
 
 
 _RESNET = (

@@ -32,7 +32,8 @@ MARK = "constant_input.input"  # a name that only their generator has, without a
 
 DISCRIMINATOR_MARK = "convs.0.0.conv.weight_orig"  # and one that only their discriminator has
 ROLES = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
-PREFIXES = {f"{name}.": name for name in ROLES}
+# MMagic puts the average into a module that counts its steps.
+PREFIXES = {"generator_ema.module.": "generator_ema", **{f"{name}.": name for name in ROLES}}
 QUESTIONS = (
     Question(
         "channel_order",
@@ -45,6 +46,7 @@ QUESTIONS = (
 
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generator takes
+_STEPS = "steps"  # of the average, in files of MMagic
 _AUGMENTATION = "ada_aug."  # of the discriminator; it has no part in a score
 _ORDER = (
     "Networks that MMGeneration and MMagic trained make blue-green-red images unless told "
@@ -109,6 +111,7 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         weights.check(f"convs.{2 * i}.conv.blur.kernel", kernel)
         weights.check(f"to_rgbs.{i}.upsample.kernel", kernel)
     unwritten = {} if "w_avg" in weights else {"mapping.w_avg": torch.zeros(config.w_dim)}
+    weights.ignore(_STEPS)
     filters = resample_filters(blank(config, weights.where))
     return config, weights.translate(rules) | filters | unwritten
 

@@ -160,6 +160,19 @@ class TestFiles:
         checkpoint = self.check(torch_saved(**found), g, ["G_ema", "G", "D"])
         assert checkpoint.metadata["ignored"] == ["optimizer", "iteration"]
 
+    def test_a_training_run_of_mmagic(self, torch_saved):
+        """Its average is a module in a module, which counts its steps."""
+        g = make_g()
+        theirs = renamed.mmgeneration_g(g)
+        wrapped = {f"module.{name}": tensor for name, tensor in theirs.items()}
+        wrapped["steps"] = torch.tensor(800)
+        found = file_of(generator=renamed.mmgeneration_g(make_g(seed=1)), generator_ema=wrapped)
+        found["state_dict"]["data_preprocessor.mean"] = torch.full((3, 1, 1), 127.5)
+        found["message_hub"] = {"runtime_info": {"iter": 10}}
+        checkpoint = self.check(torch_saved(**found), g, ["G_ema", "G"])
+        [ignored] = checkpoint.metadata["ignored"]
+        assert ignored.startswith("data_preprocessor")
+
     def test_the_last_trained_alone(self, torch_saved):
         g = make_g()
         path = torch_saved(**file_of(generator=renamed.mmgeneration_g(g)))
