@@ -12,6 +12,7 @@ from latentlab.checkpoints.systems.facts import facts_of
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
+    check_for_lost_label,
     renamed,
     reshaped,
 )
@@ -44,11 +45,13 @@ def mapping(weights: ForeignWeights) -> tuple[dict[str, Any], dict[str, Rule]]:
     rules = {"mapping.w_avg": Rule("truncation.w_avg")}
     for i in range(layers):
         rules |= renamed(f"mapping.fc{i}", f"mapping.dense{i}", "weight", "bias")
-    labels, more = _labels(weights, inputs)
+    labels, more = _labels(weights, inputs, w_dim)
     return described | labels, rules | more
 
 
-def _labels(weights: ForeignWeights, inputs: int) -> tuple[dict[str, Any], dict[str, Rule]]:
+def _labels(
+    weights: ForeignWeights, inputs: int, w_dim: int
+) -> tuple[dict[str, Any], dict[str, Rule]]:
     """Return settings and rules of the label, which has a part of the first layer's inputs."""
     if "mapping.LabelEmbed.weight" in weights:  # of their stylegan2ada, normalised apart from z
         width, c_dim = weights.shape("mapping.LabelEmbed.weight", 2)
@@ -59,6 +62,7 @@ def _labels(weights: ForeignWeights, inputs: int) -> tuple[dict[str, Any], dict[
         described = {"label_input": "concat"}
         rules = renamed("mapping", "mapping", "label_weight")
     else:
+        check_for_lost_label(inputs, w_dim, f"{weights.where}: mapping.dense0.weight")
         return {}, {}
     return {**described, "c_dim": c_dim, "z_dim": inputs - width}, rules
 

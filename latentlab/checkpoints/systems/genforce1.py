@@ -86,13 +86,17 @@ def _layer(weights: ForeignWeights, number: int, noisy: bool) -> dict[str, Rule]
     ours, theirs = f"synthesis.b{size}.layer{number % 2}", f"synthesis.layer{number}"
     rules = renamed(ours, theirs, "bias", *(["weight"] if number else []))
     if number and number % 2 == 0:
-        weights.check(f"{theirs}.blur.kernel", fir_kernel(_BLUR))
+        _check_blur(weights, theirs, weights.shape(f"{theirs}.weight", 4)[0])
     rules |= renamed(f"{ours}.affine", f"{theirs}.style", "weight", "bias")
     if noisy:
         noise = genforce.noise_rule(weights, f"{theirs}.apply_noise.noise", size)
         rules[f"{ours}.noise_const"] = noise
         rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.apply_noise.weight")
     return rules
+
+
+def _check_blur(weights: ForeignWeights, theirs: str, maps: int) -> None:
+    weights.check(f"{theirs}.blur.kernel", fir_kernel(_BLUR).expand(maps, 1, -1, -1))
 
 
 def _discriminator(
@@ -104,6 +108,7 @@ def _discriminator(
     described |= {"c_dim": scores if scores > 1 else 0, "fused_from": fused_from}
     config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
     for i in range(len(described["channel_table"]) - 1):
-        weights.check(f"layer{2 * i + 1}.blur.kernel", fir_kernel(_BLUR))
+        theirs = f"layer{2 * i + 1}"
+        _check_blur(weights, theirs, weights.shape(f"{theirs}.weight", 4)[1])
     rules["lod"] = Rule("lod", reshaped())
     return config, weights.translate(rules)

@@ -29,6 +29,7 @@ MARK = "synthesis.early_layer.const"  # a name that only their generator has
 
 _FIRST_RGB = "synthesis.output0.weight"
 _TAPS = (1.0, 3.0, 3.0, 1.0)
+_FILTER = fir_kernel(_TAPS)[None, None]
 
 
 def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
@@ -68,12 +69,12 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         size = size_after(k)
         if k > 0:
             rules |= _styled(weights, f"b{size}.conv0", 2 * k - 1, size, config.use_noise)
-            weights.check(f"synthesis.layer{2 * k - 1}.filter.kernel", fir_kernel(_TAPS) * 4)
+            weights.check(f"synthesis.layer{2 * k - 1}.filter.kernel", _FILTER * 4)
         rules |= _styled(weights, f"b{size}.conv1", 2 * k, size, config.use_noise)
         if skips or k == doubled:
             rules |= _modulated(f"b{size}.torgb", f"output{k}")
     if skips:
-        weights.check("synthesis.upsample.kernel", fir_kernel(_TAPS) * 4)
+        weights.check("synthesis.upsample.kernel", _FILTER * 4)
     return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
 
 
@@ -112,13 +113,13 @@ def _discriminator(
         rules |= renamed("mapping.embed", "LabelEmbed", "weight", "bias")
     config = config_from_dict(StyleGAN2DiscriminatorConfig, described, weights.where)
     for i in range(len(described["channel_table"]) - 1):
-        weights.check(f"layer{2 * i + 1}.filter.kernel", fir_kernel(_TAPS))
+        weights.check(f"layer{2 * i + 1}.filter.kernel", _FILTER)
         if config.architecture == "resnet":
             ours = f"b{config.resolution // 2**i}.skip.weight"
             rules[ours] = Rule(f"skip_layer{i}.weight")
-            weights.check(f"skip_layer{i}.filter.kernel", fir_kernel(_TAPS))
+            weights.check(f"skip_layer{i}.filter.kernel", _FILTER)
     if config.architecture == "skip":
-        weights.check("downsample.kernel", fir_kernel(_TAPS))
+        weights.check("downsample.kernel", _FILTER)
     return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
 
 

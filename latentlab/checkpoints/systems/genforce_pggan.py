@@ -166,6 +166,9 @@ def _discriminator(
     }
     config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
     rules["lod"] = Rule("lod", reshaped())
-    for part in ("weight", "bias"):
+    last, count = rules["b4.out.weight"].source, genforce.outputs(weights)
+    if weights.shape(rules["b4.out.bias"].source, 1) != (count,):
+        raise CheckpointError(f"{weights.where}: {last} and its bias differ in length")
+    for part in ("weight", "bias"):  # the score is the first of the outputs
         rules[f"b4.out.{part}"] = Rule(rules[f"b4.out.{part}"].source, lambda rows: rows[:1])
     return config, weights.translate(rules)

@@ -17,6 +17,7 @@ from latentlab.checkpoints.systems.substitutes import NO_NOISE_MAPS, noise_map, 
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
+    check_for_lost_label,
     only_one,
     renamed,
     size_after,
@@ -43,7 +44,8 @@ QUESTIONS = (
 _INPUT_BIAS = "g_synthesis.init_block.bias"  # which starts at one
 _BLUR_KERNEL = "g_synthesis.blocks.{}.conv0_up.intermediate.kernel"
 _BLUR = (1.0, 2.0, 1.0)
-_BOX = (1.0, 1.0)
+_BLUR_FILTER = fir_kernel(_BLUR)[None, None]
+_BOX_FILTER = fir_kernel((1.0, 1.0))[None, None]
 _MEAN_OF = 4096  # w, where the file has no mean
 _TRUNCATION = {"psi": 0.7, "cutoff": 8}  # of their script that samples images
 _FILE_NAME = re.compile(r"GAN_(?:GEN|GEN_SHADOW|DIS)_([0-9]{1,2})_[0-9]+\.pth$")
@@ -158,7 +160,7 @@ def _generator(
         rules |= _layers(f"synthesis.b{size}", k, config.use_noise)
         rules |= renamed(f"synthesis.b{size}.torgb", f"g_synthesis.to_rgb.{k}", "weight", "bias")
         if k > 0 and config.blur_filter is not None:
-            weights.check(_BLUR_KERNEL.format(k - 1), fir_kernel(_BLUR))
+            weights.check(_BLUR_KERNEL.format(k - 1), _BLUR_FILTER)
     _leave_out(weights, trained, stages)
     return config, _unwritten(weights, config) | weights.translate(rules)
 
@@ -176,6 +178,8 @@ def _mapping(weights: ForeignWeights, w_dim: int) -> tuple[dict[str, Any], dict[
         c_dim, width = weights.shape("class_embedding.weight", 2)
         described |= {"c_dim": c_dim, "z_dim": inputs - width}
         rules["mapping.label_weight"] = Rule("class_embedding.weight")
+    else:
+        check_for_lost_label(inputs, w_dim, f"{weights.where}: g_mapping.map.dense0.weight")
     if "truncation.avg_latent" in weights:
         rules["mapping.w_avg"] = Rule("truncation.avg_latent")
     for i in range(layers):
@@ -245,9 +249,9 @@ def _discriminator(
         if stage > 0:
             rules |= renamed(f"{ours}.conv0", f"{block}.conv0", "weight", "bias")
             rules |= renamed(f"{ours}.conv1", f"{block}.conv1_down", "weight", "bias")
-            weights.check(f"{block}.conv1_down.downscale.blur.kernel", fir_kernel(_BOX))
+            weights.check(f"{block}.conv1_down.downscale.blur.kernel", _BOX_FILTER)
             if config.blur_filter is not None:
-                weights.check(f"{block}.blur.kernel", fir_kernel(_BLUR))
+                weights.check(f"{block}.blur.kernel", _BLUR_FILTER)
     for part, theirs in (("conv", "conv"), ("fc", "dense0"), ("out", "dense1")):
         rules |= renamed(f"b4.{part}", f"final_block.{theirs}", "weight", "bias")
     _leave_out(weights, trained, stages)

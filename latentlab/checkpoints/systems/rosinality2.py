@@ -6,13 +6,15 @@ modulated convolutions keep is cancelled by demodulation; ToRGB has it in both.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.systems.facts import facts_of
+from latentlab.checkpoints.pickles.plain import plain_copy
+from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.substitutes import (
     NO_NOISE_MAPS,
     noise_map,
@@ -22,13 +24,14 @@ from latentlab.checkpoints.systems.substitutes import (
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
+    names_shortened,
     only_one,
     renamed,
     reshaped,
     size_after,
     weights_by_network,
 )
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -59,7 +62,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
             notes |= set() if _has_noise(weights) else {NO_NOISE_MAPS}
             notes |= {set_w_mean(network, _MEAN_OF)} if found.get("latent_avg") is None else set()
         networks[name] = network
-    return networks, {**facts_of(found, (*ROLES, "latent_avg"), where), "notes": sorted(notes)}
+    return networks, {**_facts(found, where), "notes": sorted(notes)}
 
 
 def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
@@ -69,6 +72,21 @@ def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
     if type(mean) is not Tensor:
         raise CheckpointError(f"{where}: latent_avg is not a tensor")
     return mean.reshape(-1)
+
+
+def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    """Return the settings of the training run, and the names of what is left aside."""
+    known = (*ROLES, "latent_avg")
+    rest = {key: value for key, value in found.items() if key not in known and value is not None}
+    training: dict[Any, Any] = {}
+    for key, value in rest.items():
+        is_record = type(value) is Record and value.origin == "argparse"
+        with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
+            training[key] = plain_copy(value.state if is_record else value, where)
+    return {
+        "training": {str(key)[:100]: value for key, value in training.items()},
+        "ignored": names_shortened(key for key in rest if key not in training),
+    }
 
 
 def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:

@@ -58,6 +58,22 @@ def translate_arguments(
     return translated
 
 
+def check_for_lost_label(taken: int, w_dim: int, where: str) -> None:
+    """Refuse a first mapping layer without labels that takes twice as many numbers as w has.
+
+    A label's embedding is as long as z; without it, a network with labels looks as one of a long z.
+
+    Raises:
+        UnsupportedCheckpoint: Naming ``where``, the file and the layer.
+    """
+    if taken == 2 * w_dim:
+        raise UnsupportedCheckpoint(
+            f"{where} takes {taken} numbers, and w has {w_dim}: the file was exported from a "
+            "network with labels, and the label embedding is not in the file; give the checkpoint "
+            "that it was exported from"
+        )
+
+
 def names_shortened(keys: Iterable[object]) -> list[str]:
     """Name what is left aside of a file, at no more length than a report can show."""
     return [str(key)[:100] for key in keys][:100]

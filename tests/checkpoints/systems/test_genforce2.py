@@ -185,6 +185,12 @@ class TestRefusals:
             g[f"synthesis.layer{k}.weight"] = torch.ones(8, 8, 1, 1)
         assert_refused(torch_saved(generator=g), UnsupportedCheckpoint, "resnet")
 
+    def test_a_label_that_is_not_in_the_file(self, torch_saved):
+        g = renamed.genforce2_g(make_generator(z_dim=5, c_dim=3, label_input="concat"))
+        del g["mapping.label_weight"]
+        words = ("mapping.dense0.weight", "label embedding is not in the file")
+        assert_refused(torch_saved(generator=g), UnsupportedCheckpoint, *words)
+
     def test_other_filters(self, torch_saved):
         g = renamed.genforce2_g(make_generator())
         g["synthesis.layer1.filter.kernel"] = torch.ones(1, 1, 4, 4) / 4

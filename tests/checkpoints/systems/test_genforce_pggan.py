@@ -197,6 +197,12 @@ class TestRefusals:
         g = renamed.genforce_pggan_g(make_g()) | {"layer9.weight": torch.ones(1)}
         assert_refused(torch_saved(generator=g), CheckpointError, "layer9.weight")
 
+    @pytest.mark.parametrize("shape", [(3,), (1, 1), ()])
+    def test_a_score_whose_bias_has_another_length(self, shape, torch_saved):
+        d = renamed.genforce_pggan_d(make_d()) | {"layer6.bias": torch.ones(shape)}
+        path = torch_saved(generator=renamed.genforce_pggan_g(make_g()), discriminator=d)
+        assert_refused(path, CheckpointError, "discriminator", "layer6")
+
     @pytest.mark.parametrize(
         ("name", "shape"),
         [

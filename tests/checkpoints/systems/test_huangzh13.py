@@ -358,6 +358,11 @@ class TestRefusals:
         found = renamed.huangzh13_d(make_d(channels=6)) | {"embeddings.0.weight": torch.ones(3, 8)}
         assert_refused(saved(found), UnsupportedCheckpoint, "labels", "not supported")
 
+    def test_a_label_that_is_not_in_the_file(self, saved):
+        found = renamed.huangzh13_g(make_g(z_dim=5, c_dim=3))
+        del found["class_embedding.weight"]
+        assert_refused(saved(found), UnsupportedCheckpoint, "label embedding is not in the file")
+
     def test_an_optimiser(self, saved):
         found = {"state": {0: {"step": 3, "exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 1.0}]}
         assert_refused(saved(found, "GAN_GEN_OPTIM_3_10.pth"), UnsupportedCheckpoint)
