@@ -130,28 +130,50 @@ def _whole(level: Any, places: Places) -> dict[Any, Any]:
 
 
 def _split(level: Mapping[Any, Any], prefixes: Mapping[str, str]) -> dict[Any, Any]:
-    """Take the state dict of a larger model apart."""
+    """Take the state dict of a larger model apart; its other parts keep their names."""
     found: dict[Any, Any] = {}
     for key, value in level.items():
         prefix = next((p for p in prefixes if type(key) is str and key.startswith(p)), None)
-        if prefix is None:
+        part = None if prefix is None else prefixes[prefix]
+        if part is None and type(key) is str and "." in key:
+            part = key.split(".")[0]
+            prefix = f"{part}."
+        held = found.setdefault(part, {}) if part is not None else None
+        if prefix is None or type(held) is not dict:
             found[key] = value
         else:
-            found.setdefault(prefixes[prefix], {})[key.removeprefix(prefix)] = value
+            held[key.removeprefix(prefix)] = value
     return found
 
 
 def _elsewhere(level: Any, places: Places) -> dict[Any, Any] | None:
-    """Find generators under other names; of several, one whose name says that it is an average."""
+    """Find generators under other names, or behind other prefixes."""
     if type(level) is not dict or not places.roles:
         return None
-    named = [key for key, part in level.items() if _is_generator(_unwrapped(part), places)]
-    if not named:
-        return None
-    averaged = [key for key in named if any(word in str(key).lower() for word in _AVERAGED)]
-    chosen = (averaged or named)[0]
-    others = {key: part for key, part in level.items() if key != chosen and key not in places.roles}
-    return {next(iter(places.roles)): _unwrapped(level[chosen]), **others}
+    first = next(iter(places.roles))
+    if named := [key for key, part in level.items() if _is_generator(_unwrapped(part), places)]:
+        chosen = _best(named)
+        others = {k: part for k, part in level.items() if k != chosen and k not in places.roles}
+        return {first: _unwrapped(level[chosen]), **others}
+    if prefixes := [p for p in _prefixes(level, places) if places.has_marks(level, p)]:
+        return _split(level, {_best(prefixes): first})
+    return None
+
+
+def _best(names: list[Any]) -> Any:
+    """Return the first name that says that it is an average; if none does, the first."""
+    averaged = [name for name in names if any(word in str(name).lower() for word in _AVERAGED)]
+    return (averaged or names)[0]
+
+
+def _prefixes(level: Mapping[Any, Any], places: Places) -> list[str]:
+    """Return what stands before the first mark in a state dict, wherever it is."""
+    ends = tuple(f".{mark}" for mark in places.marks[:1])
+    return [
+        key.removesuffix(places.marks[0])
+        for key in level
+        if ends and type(key) is str and key.endswith(ends)
+    ]
 
 
 def _is_generator(part: object, places: Places) -> bool:

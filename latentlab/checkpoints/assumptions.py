@@ -1,6 +1,7 @@
 """What a file does not say, and its user may: settings of a network that no shape shows."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ class Question:
         needed: Whether a file is refused without an answer; else the usual value is taken.
         optional: Whether None is an answer.
         choices: The answers that there are, of any types; empty if all of the type will do.
+        only_of: Our name of the network that has the setting ("D"); "" for any.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Question:
     needed: bool = True
     optional: bool = False
     choices: tuple[Answer, ...] = ()
+    only_of: str = ""
 
 
 def answered(
@@ -45,7 +48,7 @@ def answered(
     if unknown := sorted(str(name) for name in given if name not in known):
         rule = f"one of {', '.join(known)}" if known else "left out: the file says everything"
         raise SettingsError(
-            f"`assume` must be {rule}, for {where} is {system}; but got {shown(unknown)}"
+            f"`assume` must be {rule}; {where} is {system}, and has no {shown(unknown)}"
         )
     missing = [q for q in questions if q.needed and q.name not in given]
     if missing:
@@ -59,10 +62,10 @@ def _refusal(
     asked = "; ".join(f"{q.name} ({q.about}; usually {written(q.usual)})" for q in missing)
     others = [f"{q.name}={written(q.usual)}" for q in questions if not q.needed]
     rest = f"; taken as usual unless given: {', '.join(others)}" if others else ""
-    options = " ".join(f"--assume {q.name}={written(q.usual)}" for q in missing)
+    file, assumed = shlex.quote(where), ",".join(f"{q.name}={written(q.usual)}" for q in missing)
     return (
         f"{where}: {system}, which does not say {asked}{rest}. To write a file that says "
-        f"everything: latentlab convert {where} OUT.safetensors {options}"
+        f"everything: `latentlab convert {file} OUT.safetensors --assume {assumed}`"
     )
 
 
@@ -75,15 +78,19 @@ def _checked(question: Question, value: object) -> Answer:
     """Return a value of the question's type; text is read as a command line has it."""
     if question.choices:
         return _chosen(question, value)
-    found = _from_text(value, question) if isinstance(value, str) else value
+    found: Any = _from_text(value, question) if isinstance(value, str) else value
     if found is None and question.optional:
         return None
     kind = type(question.usual)
     if kind is float and type(found) is int:
         found = float(found)
-    if type(found) is not kind or (isinstance(found, float) and not math.isfinite(found)):
-        word = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")
-        rule = f"{word}{' or none' if question.optional else ''}"
+    fits = type(found) is kind
+    if kind is float:
+        fits = fits and math.isfinite(found) and found > 0
+    elif kind is int:
+        fits = fits and found >= 0
+    if not fits:
+        rule = f"{_KINDS.get(kind, 'text')}{' or none' if question.optional else ''}"
         raise SettingsError(f"`assume`: {question.name} must be {rule}, but got {quoted(value)}")
     answer: Answer = found
     return answer
@@ -101,6 +108,7 @@ def _chosen(question: Question, value: object) -> Answer:
     )
 
 
+_KINDS = {bool: "true or false", int: "a whole number from 0", float: "a number above 0"}
 _WORDS = {"true": True, "false": False, "none": None}
 
 

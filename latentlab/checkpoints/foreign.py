@@ -18,18 +18,19 @@ from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems import (
-    genforce,
-    genforce1,
-    genforce2,
-    genforce_pggan,
     huangzh13,
     mmgeneration,
+    nvidia_state,
     nvidia_torch,
     psp,
     rosinality1,
     rosinality2,
     yuuho,
 )
+from latentlab.checkpoints.systems.genforce import common as genforce
+from latentlab.checkpoints.systems.genforce import pggan as genforce_pggan
+from latentlab.checkpoints.systems.genforce import stylegan1 as genforce1
+from latentlab.checkpoints.systems.genforce import stylegan2 as genforce2
 from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
@@ -48,8 +49,15 @@ class _System:
     places: Places
     read: Reader
     questions: tuple[Question, ...] = ()
+    words: str = ""  # what such a file is, where the kind does not say it
     # A weight that only its discriminators have: without it, one is a stranger and left aside.
     discriminator_mark: str | None = None
+
+    @property
+    def in_words(self) -> str:
+        """What such a file is, for a person."""
+        named = kind_in_words(self.kind) if isinstance(self.kind, str) else "a StyleGAN"
+        return self.words or named
 
 
 _SYSTEMS = (
@@ -57,6 +65,23 @@ _SYSTEMS = (
         nvidia_torch.official_kind,
         Places((), nvidia_torch.ROLES, as_records=True, any_module=True),
         nvidia_torch.read_snapshot,
+        words="a snapshot of NVIDIA's PyTorch releases",
+    ),
+    _System(
+        nvidia_torch.official_kind,
+        Places(nvidia_state.MARKS2, nvidia_state.ROLES, nvidia_state.PREFIXES),
+        nvidia_state.read,
+        nvidia_state.QUESTIONS2,
+        "a bare state dict of NVIDIA's StyleGAN2",
+        nvidia_state.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        nvidia_torch.official_kind,
+        Places(nvidia_state.MARKS3, nvidia_state.ROLES, nvidia_state.PREFIXES),
+        nvidia_state.read,
+        nvidia_state.QUESTIONS3,
+        "a bare state dict of NVIDIA's StyleGAN3",
+        nvidia_state.DISCRIMINATOR_MARK,
     ),
     _System(
         "stylegan2-rosinality",
@@ -164,8 +189,9 @@ def _tensorflow_records(level: object) -> tuple[Record, ...]:
 def _opened(
     path: Path, system: _System, found: dict[Any, Any], allow_nonfinite: bool, assume: Given
 ) -> Checkpoint:
-    words = kind_in_words(system.kind) if isinstance(system.kind, str) else "a StyleGAN"
-    answers = answered(system.questions, assume, str(path), words)
+    held = {role for name, role in system.places.roles.items() if found.get(name) is not None}
+    questions = [q for q in system.questions if not q.only_of or q.only_of in held]
+    answers = answered(questions, assume, str(path), system.in_words)
     more = (answers,) if system.questions else ()
 
     def read(layout: dict[Any, Any]) -> Contents:

@@ -37,7 +37,7 @@ def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
     if not is_described(header):
         raise UnsupportedCheckpoint(
             f"{path}: a safetensors file without a network description; expected one written by "
-            "latentlab"
+            "latentlab, or official state dicts with `config` in the header"
         )
     return read_described(path, header, tensors, allow_nonfinite)
 

@@ -42,6 +42,11 @@ class Global:
     module: str
     name: str
 
+    @property
+    def called(self) -> str:
+        """Return the name with its module's."""
+        return f"{self.module}.{self.name}"
+
 
 @dataclass(eq=False)
 class Buildable(ABC):

@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
-from latentlab.checkpoints.pickles.plain import plain_copy
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.plain import plain_facts
 from latentlab.checkpoints.systems.translation import names_shortened
 from latentlab.errors import UnsupportedCheckpoint
 
@@ -21,9 +20,8 @@ def facts_of(found: Mapping[Any, Any], known: Collection[str], where: str) -> di
     rest = {key: value for key, value in found.items() if key not in known and value is not None}
     training: dict[Any, Any] = {}
     for key, value in rest.items():
-        is_record = type(value) is Record and value.origin == "argparse"
         with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
-            training[key] = plain_copy(value.state if is_record else value, where)
+            training[key] = plain_facts(value, where)
     return {
         "training": {str(key)[:100]: value for key, value in training.items()},
         "ignored": names_shortened(key for key in rest if key not in training),

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
+from latentlab.checkpoints.assemble import Contents, blank, config_from_dict
 from latentlab.checkpoints.assumptions import Answer, Question
+from latentlab.checkpoints.systems.assembled import assembled
 from latentlab.checkpoints.systems.facts import facts_of
 from latentlab.checkpoints.systems.substitutes import resample_filters, set_w_mean
 from latentlab.checkpoints.systems.translation import (
@@ -64,17 +65,19 @@ def read(
     settings, "notes", and what was "ignored".
     """
     is_reversed = answers["channel_order"] == "bgr"
-    networks: dict[str, nn.Module] = {}
-    notes = set() if is_reversed else {_ORDER}
-    taken: set[int] = set()
-    for name, weights in weights_by_network(found, ROLES, where).items():
+
+    def describe(name: str, weights: ForeignWeights) -> tuple[Any, dict[str, Tensor]]:
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         if is_reversed:
             tensors = {key: _reversed(key, tensor) for key, tensor in tensors.items()}
-        network = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-        if isinstance(network, Generator) and "w_avg" not in weights:
+        return config, tensors
+
+    parts = weights_by_network(found, ROLES, where)
+    networks = assembled(parts, describe, where, allow_nonfinite)
+    notes = set() if is_reversed else {_ORDER}
+    for name, network in networks.items():
+        if isinstance(network, Generator) and "w_avg" not in parts[name]:
             notes.add(set_w_mean(network, _MEAN_OF))
-        networks[name] = network
     return networks, {**facts_of(found, ROLES, where), "notes": sorted(notes)}
 
 

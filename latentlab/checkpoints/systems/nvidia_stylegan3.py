@@ -29,11 +29,13 @@ _MAPPING: Names = {
 }
 
 
-def stylegan3_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN3Config:
-    """Translate the official Generator's constructor arguments.
+def stylegan3_config(
+    kwargs: Mapping[str, Any], where: str, notes: list[str] | None = None
+) -> StyleGAN3Config:
+    """Translate the official Generator's constructor arguments; sentences go to ``notes``.
 
     Raises:
         UnsupportedCheckpoint: If an argument is unknown or does not fit.
     """
-    values = translate_arguments(kwargs, _GENERATOR, {"mapping_kwargs": _MAPPING}, where)
+    values = translate_arguments(kwargs, _GENERATOR, {"mapping_kwargs": _MAPPING}, where, notes)
     return config_from_dict(StyleGAN3Config, values, where)

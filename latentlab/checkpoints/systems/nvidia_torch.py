@@ -78,7 +78,7 @@ def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = 
     """Build the networks of a training snapshot, as ``foreign.Reader`` says.
 
     The snapshot holds Records under "G_ema", "G" and "D". Metadata are the settings of the training
-    set, and under "ignored" what else there is.
+    set, "notes", and under "ignored" what else there is.
     """
     kwargs: dict[str, Any] = {}
     tensors: dict[str, dict[str, Tensor]] = {}
@@ -90,9 +90,10 @@ def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = 
         if name == "D":
             kwargs[name], tensors[name] = _with_label_rate(kwargs[name], tensors[name])
     keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
+    notes: list[str] = []
     networks = {
         name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite)
-        for name, config in networks_from_official(kwargs, keys, where).items()
+        for name, config in networks_from_official(kwargs, keys, where, notes).items()
     }
     facts: dict[str, Any] = {}
     rest = [key for key, value in found.items() if key not in _NETWORKS and value is not None]
@@ -100,7 +101,7 @@ def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = 
         with suppress(UnsupportedCheckpoint):  # no reason to refuse the networks
             facts["training_set"] = plain_copy(found["training_set_kwargs"], where)
             rest.remove("training_set_kwargs")
-    return networks, {**facts, "ignored": names_shortened(rest)}
+    return networks, {**facts, "notes": notes, "ignored": names_shortened(rest)}
 
 
 def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
@@ -121,7 +122,10 @@ def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:
 
 
 def networks_from_official(
-    kwargs: Mapping[str, Any], tensor_names: Collection[str], where: str
+    kwargs: Mapping[str, Any],
+    tensor_names: Collection[str],
+    where: str,
+    notes: list[str] | None = None,
 ) -> dict[str, Any]:
     """Translate the constructor arguments of G, G_ema and D to configs by name.
 
@@ -129,11 +133,13 @@ def networks_from_official(
         kwargs: The arguments by network.
         tensor_names: Names of all weights, each with its network's name before it ("G.mapping").
         where: The file, for messages.
+        notes: Sentences for a person are appended here.
 
     Raises:
         UnsupportedCheckpoint: If an argument is unknown or asks for what is not supported.
     """
     described: dict[str, Any] = {}
+    said: list[str] = []
     is_later = False
     for name in sorted(kwargs, key=lambda name: name == "D"):  # the generator tells the release
         place, values = f"{where}: {name}", kwargs[name]
@@ -141,11 +147,14 @@ def networks_from_official(
             raise UnsupportedCheckpoint(f"{place}: expected the settings of G, G_ema or D")
         if name == "D":
             values = {"conv_clamp": _FLAT_CLAMP, **values} if is_later else values
-            described[name] = discriminator_config(values, place)
+            described[name] = discriminator_config(values, place, said)
             continue
         is_third = f"{name}.{STYLEGAN3_MARK}" in tensor_names
         is_later = is_later or is_third or _is_flat(values)
-        described[name] = (stylegan3_config if is_third else generator_config)(values, place)
+        translate = stylegan3_config if is_third else generator_config
+        described[name] = translate(values, place, said)
+    if notes is not None:
+        notes += dict.fromkeys(said)  # G and G_ema have the same settings
     return described
 
 
@@ -161,22 +170,26 @@ def _is_flat(kwargs: Mapping[str, Any]) -> bool:
     return "synthesis_kwargs" not in kwargs and any(name in kwargs for name in _FLAT)
 
 
-def generator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2Config:
+def generator_config(
+    kwargs: Mapping[str, Any], where: str, notes: list[str] | None = None
+) -> StyleGAN2Config:
     """Translate the official StyleGAN2 Generator's constructor arguments."""
     top, tables = _GENERATOR, {"mapping_kwargs": _GENERATOR_MAPPING}
     if _is_flat(kwargs):
         top, kwargs = {**_GENERATOR, **_FLAT}, {"conv_clamp": _FLAT_CLAMP, **kwargs}
     else:
         tables["synthesis_kwargs"] = _SYNTHESIS
-    values = translate_arguments(kwargs, top, tables, where)
+    values = translate_arguments(kwargs, top, tables, where, notes)
     return config_from_dict(StyleGAN2Config, values, where)
 
 
-def discriminator_config(kwargs: Mapping[str, Any], where: str) -> StyleGAN2DiscriminatorConfig:
+def discriminator_config(
+    kwargs: Mapping[str, Any], where: str, notes: list[str] | None = None
+) -> StyleGAN2DiscriminatorConfig:
     """Translate the official Discriminator's constructor arguments."""
     if kwargs.get("c_dim", 0) == 0:
         kwargs = _without_labels(kwargs)
-    values = translate_arguments(kwargs, _DISCRIMINATOR, _DISCRIMINATOR_GROUPS, where)
+    values = translate_arguments(kwargs, _DISCRIMINATOR, _DISCRIMINATOR_GROUPS, where, notes)
     config = config_from_dict(StyleGAN2DiscriminatorConfig, values, where)
     _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
     return config

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.systems import rosinality2
+from latentlab.errors import CheckpointError
 
 ROLES = {"decoder": "G_ema"}
 PREFIXES = {"decoder.": "decoder", "encoder.": "encoder"}
@@ -30,10 +31,21 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
     mean, notes = _mean(found.get("latent_avg"))
     generator = {"g_ema": found["decoder"], "latent_avg": mean}
     networks, facts = rosinality2.read({**parts, **generator}, where, allow_nonfinite)
+    config: Any = networks["G_ema"].config
+    _check_rows(found.get("latent_avg"), config.num_ws, where)
     if type(found.get("encoder")) is dict:
         count = len(found["encoder"])
         notes.append(f"The encoder in the file ({count} weights) is left aside.")
     return networks, {**facts, "notes": [*notes, *facts["notes"]]}
+
+
+def _check_rows(mean: Any, num_ws: int, where: str) -> None:
+    """Refuse a mean for more layers than the generator has: its last ones are not in the file."""
+    if type(mean) is Tensor and mean.ndim == 2 and len(mean) not in (1, num_ws):
+        raise CheckpointError(
+            f"{where}: latent_avg has {len(mean)} rows, and the generator takes {num_ws}: weights "
+            "of the decoder are missing"
+        )
 
 
 def _mean(mean: Any) -> tuple[Any, list[str]]:

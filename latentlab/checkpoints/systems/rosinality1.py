@@ -17,6 +17,7 @@ from latentlab.checkpoints.systems.substitutes import NO_NOISE_MAPS, noise_map, 
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
+    check_agreement,
     names_shortened,
     only_one,
     renamed,
@@ -56,6 +57,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
         if isinstance(network, Generator):
             lacking |= {NO_NOISE_MAPS, set_w_mean(network, _MEAN_OF)}
         networks[name] = network
+    check_agreement(networks, where)
     notes = sorted(lacking)
     if trained < max(_stages(weights) for weights in parts.values()):
         size = size_after(trained - 1)
@@ -117,7 +119,7 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
         "resolution": size_after(count - 1),
         "channels": weights.shape("generator.to_rgb.0.conv.weight_orig", 4)[0],
         "channel_table": tuple(weights.shape(f"{b}.conv2.conv.weight_orig", 4)[0] for b in blocks),
-        "z_dim": weights.shape("style.1.linear.weight_orig", 2)[1] if layers else w_dim,
+        "z_dim": weights.z_dim("style.1.linear.weight_orig", w_dim),
         "w_dim": w_dim,
         "mapping_layers": layers,
         "mapping_lr_multiplier": 1.0,
@@ -133,7 +135,9 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
     for i, block in enumerate(blocks):
         ours, maps = f"synthesis.b{size_after(i)}", config.feature_maps(size_after(i))
         is_fused = bool(fused) and i >= fused[0]
-        rules |= _first_layer(weights, f"{ours}.layer0", f"{block}.conv1", i, is_fused)
+        rules |= _first_layer(f"{ours}.layer0", f"{block}.conv1", i, is_fused)
+        if i > 0:
+            _check_blur(weights, f"{block}.conv1.{1 if is_fused else 2}", maps)
         rules |= _equalized(f"{ours}.layer1", f"{block}.conv2.conv")
         for k in (1, 2):
             rules |= _epilogue(f"{ours}.layer{k - 1}", block, k, maps)
@@ -161,13 +165,10 @@ def _equalized(ours: str, theirs: str, gain: float = 1.0) -> dict[str, Rule]:
     return weight | renamed(ours, theirs, "bias")
 
 
-def _first_layer(
-    weights: ForeignWeights, ours: str, theirs: str, stage: int, fused: bool
-) -> dict[str, Rule]:
+def _first_layer(ours: str, theirs: str, stage: int, fused: bool) -> dict[str, Rule]:
     """The layer that doubles the size, or that brings the constant."""
     if stage == 0:
         return {"synthesis.b4.layer0.const": Rule(f"{theirs}.input", only_one)}
-    _check_blur(weights, f"{theirs}.{1 if fused else 2}")
     if not fused:
         return _equalized(ours, f"{theirs}.1.conv")
     return {
@@ -176,9 +177,9 @@ def _first_layer(
     }
 
 
-def _check_blur(weights: ForeignWeights, theirs: str) -> None:
+def _check_blur(weights: ForeignWeights, theirs: str, maps: int) -> None:
     for name in ("weight", "weight_flip"):
-        weights.check(f"{theirs}.{name}", fir_kernel(_BLUR))
+        weights.check(f"{theirs}.{name}", fir_kernel(_BLUR), maps, 1)
 
 
 def _epilogue(ours: str, block: str, number: int, maps: int) -> dict[str, Rule]:
@@ -186,13 +187,13 @@ def _epilogue(ours: str, block: str, number: int, maps: int) -> dict[str, Rule]:
         return bias - torch.cat([torch.ones(maps), torch.zeros(maps)])
 
     def noise(weight: Tensor) -> Tensor:
-        return weight.reshape(maps) * math.sqrt(2 / maps)
+        return reshaped(maps)(weight) * math.sqrt(2 / maps)
 
     style = f"{block}.adain{number}.style.linear"
     return {
         f"{ours}.noise_strength": Rule(f"{block}.noise{number}.weight_orig", noise),
         f"{ours}.affine.weight": Rule(f"{style}.weight_orig", scaled(SQRT2)),
-        f"{ours}.affine.bias": Rule(f"{style}.bias", relative),
+        f"{ours}.affine.bias": Rule(f"{style}.bias", relative, (2 * maps,)),
     }
 
 
@@ -226,10 +227,10 @@ def _discriminator(
         if i == 0:
             rules |= _equalized("b4.conv", f"{block}.conv1.0.conv")
             rules |= _equalized("b4.fc", f"{block}.conv2.0.conv")
-            flat = reshaped(features, maps[0] * 16)
-            rules["b4.fc.weight"] = Rule(rules["b4.fc.weight"].source, flat)
+            theirs, kernel = rules["b4.fc.weight"].source, (features, maps[0], 4, 4)
+            rules["b4.fc.weight"] = Rule(theirs, lambda weight: weight.flatten(1), kernel)
             continue
-        _check_blur(weights, f"{block}.conv2.0")
+        _check_blur(weights, f"{block}.conv2.0", maps[i - 1])
         rules |= _equalized(f"{ours}.conv0", f"{block}.conv1.0.conv")
         rules |= _equalized(f"{ours}.conv1", f"{block}.conv2.1.conv")
         if fused and i >= fused[0]:

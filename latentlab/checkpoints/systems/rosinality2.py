@@ -6,15 +6,13 @@ modulated convolutions keep is cancelled by demodulation; ToRGB has it in both.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.pickles.plain import plain_copy
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.systems.facts import facts_of
 from latentlab.checkpoints.systems.substitutes import (
     NO_NOISE_MAPS,
     noise_map,
@@ -24,14 +22,14 @@ from latentlab.checkpoints.systems.substitutes import (
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
-    names_shortened,
+    check_agreement,
     only_one,
     renamed,
     reshaped,
     size_after,
     weights_by_network,
 )
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.errors import CheckpointError
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -41,6 +39,8 @@ MARK = "conv1.conv.modulation.weight"  # a name that only their generator has
 DISCRIMINATOR_MARK = "final_linear.0.weight"  # and one that only their discriminator has
 ROLES = {"g_ema": "G_ema", "g": "G", "d": "D"}
 
+# Settings of their train.py that shapes show as well.
+_SETTINGS = {"size": "resolution", "latent": "w_dim", "n_mlp": "mapping_layers"}
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
@@ -62,31 +62,37 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
             notes |= set() if _has_noise(weights) else {NO_NOISE_MAPS}
             notes |= {set_w_mean(network, _MEAN_OF)} if found.get("latent_avg") is None else set()
         networks[name] = network
-    return networks, {**_facts(found, where), "notes": sorted(notes)}
+    check_agreement(networks, where)
+    facts = facts_of(found, (*ROLES, "latent_avg"), where)
+    _check_settings(facts["training"].get("args"), networks, where)
+    return networks, {**facts, "notes": sorted(notes)}
 
 
 def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
     mean = found.get("latent_avg")
     if mean is None:
         return torch.zeros(w_dim)
-    if type(mean) is not Tensor:
-        raise CheckpointError(f"{where}: latent_avg is not a tensor")
+    if type(mean) is not Tensor or sorted(mean.shape)[:-1] != [1] * (mean.ndim - 1):
+        raise CheckpointError(f"{where}: latent_avg is not a tensor of {w_dim} numbers in a row")
     return mean.reshape(-1)
 
 
-def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    """Return the settings of the training run, and the names of what is left aside."""
-    known = (*ROLES, "latent_avg")
-    rest = {key: value for key, value in found.items() if key not in known and value is not None}
-    training: dict[Any, Any] = {}
-    for key, value in rest.items():
-        is_record = type(value) is Record and value.origin == "argparse"
-        with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
-            training[key] = plain_copy(value.state if is_record else value, where)
-    return {
-        "training": {str(key)[:100]: value for key, value in training.items()},
-        "ignored": names_shortened(key for key in rest if key not in training),
-    }
+def _check_settings(said: object, networks: Mapping[str, nn.Module], where: str) -> None:
+    """Compare the generators with the settings of the training run, where the file has them.
+
+    A network that lacks its last layers looks like a smaller one.
+    """
+    settings = said if isinstance(said, dict) else {}
+    for name, network in networks.items():
+        config: Any = network.config
+        for setting, field in _SETTINGS.items() if isinstance(network, Generator) else ():
+            value = settings.get(setting)
+            if type(value) is int and value != getattr(config, field):
+                have = getattr(config, field)
+                raise CheckpointError(
+                    f"{where}: weights are missing from {name}: {field} is {have} by its weights, "
+                    f"and {value} by the settings of the training run (args.{setting})"
+                )
 
 
 def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
@@ -100,7 +106,7 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         "resolution": size_after(doubled),
         "channels": weights.shape("to_rgb1.conv.weight", 5)[1],
         "channel_table": tuple(maps),
-        "z_dim": weights.shape("style.1.weight", 2)[1] if layers else w_dim,
+        "z_dim": weights.z_dim("style.1.weight", w_dim),
         "w_dim": w_dim,
         "mapping_layers": layers,
         "resample_filter": _TAPS,
@@ -167,11 +173,16 @@ def _discriminator(
     downwards = [weights.shape("convs.0.0.weight", 4)[0]]
     downwards += [weights.shape(f"convs.{i}.skip.1.weight", 4)[0] for i in range(1, halved + 1)]
     features = weights.shape("final_linear.0.weight", 2)[0]
+    taken = weights.shape("final_conv.0.weight", 4)[1]
+    if taken != downwards[-1] + 1:
+        raise CheckpointError(
+            f"{weights.where}: final_conv.0.weight takes {taken} feature maps; expected the "
+            f"{downwards[-1]} that are made, and one of minibatch deviations"
+        )
     described = {
         "resolution": resolution,
         "channels": weights.shape("convs.0.0.weight", 4)[1],
         "channel_table": tuple(reversed(downwards)),
-        "mbstd_num_channels": weights.shape("final_conv.0.weight", 4)[1] - downwards[-1],
         "fc_features": features if features != downwards[-1] else None,
         "resample_filter": _TAPS,
     }

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from latentlab.checkpoints.systems.forks import note_of, settle
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 
 # Their argument -> our field; None marks arguments that do not change a float32 computation.
@@ -31,15 +32,22 @@ def renamed(ours: str, theirs: str, *parts: str) -> "dict[str, Rule]":
 
 
 def translate_arguments(
-    kwargs: Mapping[str, Any], top: Names, nested: Mapping[str, Names], where: str
+    kwargs: Mapping[str, Any],
+    top: Names,
+    nested: Mapping[str, Names],
+    where: str,
+    notes: list[str] | None = None,
 ) -> dict[str, Any]:
     """Rename top-level and nested arguments to our fields, refusing those that have none.
+
+    What forks added passes where it changes nothing, see ``forks``.
 
     Args:
         kwargs: The arguments of a foreign network.
         top: Our fields for them.
         nested: The same for arguments that are groups of arguments themselves.
         where: File and network, for messages.
+        notes: Sentences for a person are appended here.
 
     Raises:
         UnsupportedCheckpoint: Naming ``where`` and the argument.
@@ -47,14 +55,21 @@ def translate_arguments(
     places = [(where, {k: v for k, v in kwargs.items() if k not in nested}, top)]
     places += [(f"{where}: {name}", kwargs.get(name, {}), nested[name]) for name in nested]
     translated: dict[str, Any] = {}
+    off: list[str] = []
     for place, values, names in places:
         if not isinstance(values, dict):
             raise UnsupportedCheckpoint(f"{place}: expected named settings, got {quoted(values)}")
         if values.get("activation", "lrelu") != "lrelu":
             raise UnsupportedCheckpoint(f"{place}: only the lrelu activation is supported")
-        if unknown := sorted(set(values) - {*names, "activation"}):
-            raise UnsupportedCheckpoint(f"{place}: unknown setting {shown(unknown)}")
+        try:
+            off += settle(
+                set(values) - {*names, "activation"}, values, kwargs.get("img_resolution")
+            )
+        except UnsupportedCheckpoint as error:
+            raise error.at(place) from error
         translated |= {ours: values[key] for key, ours in names.items() if ours and key in values}
+    if notes is not None:
+        notes += note_of(off)
     return translated
 
 
@@ -67,11 +82,15 @@ def check_for_lost_label(taken: int, w_dim: int, where: str) -> None:
         UnsupportedCheckpoint: Naming ``where``, the file and the layer.
     """
     if taken == 2 * w_dim:
-        raise UnsupportedCheckpoint(
-            f"{where} takes {taken} numbers, and w has {w_dim}: the file was exported from a "
-            "network with labels, and the label embedding is not in the file; give the checkpoint "
-            "that it was exported from"
-        )
+        raise _lost_label(taken, w_dim, where)
+
+
+def _lost_label(taken: int, w_dim: int, where: str) -> UnsupportedCheckpoint:
+    return UnsupportedCheckpoint(
+        f"{where} takes {taken} numbers, and w has {w_dim}: the file was exported from a network "
+        "with labels, and the label embedding is not in the file; give the checkpoint that it was "
+        "exported from"
+    )
 
 
 def names_shortened(keys: Iterable[object]) -> list[str]:
@@ -95,8 +114,14 @@ def scaled(gain: float) -> Callable[[Tensor], Tensor]:
 
 
 def reshaped(*shape: int) -> Callable[[Tensor], Tensor]:
-    """Make a change to another shape of as many elements."""
-    return lambda tensor: tensor.reshape(shape)
+    """Make a change that adds or drops axes of length one, and no other."""
+
+    def change(tensor: Tensor) -> Tensor:
+        if [size for size in tensor.shape if size != 1] != [size for size in shape if size != 1]:
+            raise RuntimeError("another shape of as many elements would mix them up")
+        return tensor.reshape(shape)
+
+    return change
 
 
 @dataclass(frozen=True)
@@ -105,6 +130,7 @@ class Rule:
 
     source: str
     change: Callable[[Tensor], Tensor] | None = None
+    shape: tuple[int, ...] | None = None  # in the file, where the change would take others as well
 
 
 class ForeignWeights:
@@ -141,6 +167,26 @@ class ForeignWeights:
             raise CheckpointError(f"{self.where}: {name} has shape {list(shape)}, not {rank} sizes")
         return shape
 
+    def z_dim(self, first: str, w_dim: int) -> int:
+        """Return the length of z, of a system in which it is always that of w.
+
+        Args:
+            first: The weight [w_dim,z_dim] of the first mapping layer, if there is one.
+            w_dim: Length of w, as other weights have it.
+
+        Raises:
+            CheckpointError: If the layer takes more, or less.
+        """
+        taken = self.shape(first, 2)[1] if first in self.tensors else w_dim
+        if taken > w_dim:
+            raise _lost_label(taken, w_dim, f"{self.where}: {first}")
+        if taken < w_dim:
+            raise CheckpointError(
+                f"{self.where}: {first} takes {taken} numbers, and w has {w_dim}; in networks of "
+                "this kind z is as long as w"
+            )
+        return w_dim
+
     def count(self, pattern: str, start: int = 0, step: int = 1) -> int:
         """Count the names that ``pattern`` gives for start, start + step, ... without a gap."""
         number = 0
@@ -158,8 +204,13 @@ class ForeignWeights:
         numbers = [int(match[1]) for match in map(found.match, self.tensors) if match]
         return max(numbers, default=-1)
 
-    def check(self, name: str, expected: Tensor) -> None:
+    def check(self, name: str, expected: Tensor, *copies: int) -> None:
         """Require a weight that our networks give no choice of to be ``expected``.
+
+        Args:
+            name: The weight.
+            expected: Its value.
+            copies: Lengths of axes before those of ``expected``, along which it is repeated.
 
         Raises:
             UnsupportedCheckpoint: If it is something else.
@@ -169,7 +220,7 @@ class ForeignWeights:
             self._missing.append(name)
             return
         have = self.tensors[name].to(torch.float32)
-        fits = have.shape[-expected.ndim :] == expected.shape
+        fits = tuple(have.shape) == (*copies, *expected.shape)
         if not fits or not torch.allclose(have, expected, rtol=0, atol=1e-6):
             raise UnsupportedCheckpoint(f"{self.where}: {name} is not the usual filter")
 
@@ -198,10 +249,34 @@ class ForeignWeights:
             raise CheckpointError(f"{place} has type {tensor.dtype}, not a float type")
         try:
             own = tensor.to(torch.float32)
+            if rule.shape is not None and tuple(own.shape) != rule.shape:
+                raise RuntimeError(f"not {list(rule.shape)}")
             return rule.change(own) if rule.change else own
         except (RuntimeError, IndexError) as error:
             shape = list(tensor.shape)
             raise CheckpointError(f"{place} has shape {shape}, which does not fit") from error
+
+
+def check_agreement(networks: Mapping[str, nn.Module], where: str) -> None:
+    """Refuse networks of one file that were not made for each other.
+
+    Their configs are read off shapes, and a network that lacks its last layers has the shapes of a
+    smaller one.
+
+    Raises:
+        CheckpointError: Naming the networks, and what differs.
+    """
+    configs: dict[str, Any] = {name: network.config for name, network in networks.items()}
+    first = next(iter(configs), "")
+    for name, config in configs.items():
+        alike = ("resolution", "channels") if name == "D" else [f.name for f in fields(config)]
+        for field in alike:
+            here, there = getattr(config, field), getattr(configs[first], field, None)
+            if here != there:
+                raise CheckpointError(
+                    f"{where}: weights are missing from {first} or {name}: the {field} of one is "
+                    f"{quoted(there)}, of the other {quoted(here)}"
+                )
 
 
 def weights_by_network(

@@ -61,7 +61,7 @@ def _described(weights: ForeignWeights, bias: int) -> tuple[dict[str, Any], dict
         "resolution": size_after(doubled),
         "channels": weights.shape("toRGBs.0.0.weight", 4)[0],
         "channel_table": tuple(maps),
-        "z_dim": weights.shape("mapping.1.weight", 2)[1] if layers else w_dim,
+        "z_dim": weights.z_dim("mapping.1.weight", w_dim),
         "w_dim": w_dim,
         "mapping_layers": layers,
     }, rules
@@ -94,7 +94,7 @@ def _stylegan2(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         ours, theirs = f"synthesis.b{size}.conv{0 if up else 1}", f"blocks.{layer}"
         noise = 2 if up else 1  # a blur comes before it
         rules |= _modulated(ours, f"{theirs}.0")
-        rules[f"{ours}.weight"] = Rule(f"{theirs}.0.weight", *([_swapped] if up else []))
+        rules[f"{ours}.weight"] = Rule(f"{theirs}.0.weight", _swapped if up else None)
         rules |= _epilogue(ours, theirs, noise, size)
         rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.{noise}.noise_scaler", reshaped())
     for i in range(len(described["channel_table"])):
@@ -143,8 +143,8 @@ def _layer_and_epilogue(layer: int, fused: bool) -> dict[str, Rule]:
         # Elsewhere come enlarging (unless fused), convolution, blur (upwards) and gain before it.
         conv = 1 if up and not fused else 0
         noise = conv + (3 if up else 2)
-        change = [_swapped] if up and fused else []
-        rules[f"{ours}.weight"] = Rule(f"{theirs}.{conv}.weight", *change)
+        change = _swapped if up and fused else None
+        rules[f"{ours}.weight"] = Rule(f"{theirs}.{conv}.weight", change)
     rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.{noise}.noise_scaler")
     rules[f"{ours}.affine.weight"] = Rule(f"adains.{layer}.0.fc.weight")
     rules[f"{ours}.affine.bias"] = Rule(f"adains.{layer}.0.bias.bias")

@@ -125,21 +125,26 @@ class TestVariants:
     def test_discriminators(self, changes, torch_saved):
         d = make_discriminator(**changes)
         theirs = renamed.mmgeneration_d(d) | {"ada_aug.log_buffer": torch.zeros(2)}
-        parts = {"generator_ema": renamed.mmgeneration_g(make_g()), "discriminator": theirs}
+        size, channels = d.config.resolution, d.config.channels
+        g = make_g(resolution=size, channels=channels)
+        parts = {"generator_ema": renamed.mmgeneration_g(g), "discriminator": theirs}
         found = latentlab.load(torch_saved(**file_of(**parts)))
         assert list(found.networks) == ["G_ema", "D"]
         c = torch.eye(3)[[0, 2, 1, 1]] if d.config.c_dim else None
-        images = torch.randn(4, d.config.channels, d.config.resolution, d.config.resolution)
+        images = torch.randn(4, channels, size, size)
         assert torch.equal(found.discriminator(images, c), d(images, c))
 
-    def test_official_scores_under_their_names(self, shared, torch_saved):
-        """The scores of NVIDIA's own code for a discriminator of its own."""
+    def test_official_weights_under_their_names(self, shared, torch_saved):
+        """Of NVIDIA's own release, which differs from theirs in names alone."""
         official = latentlab.load(shared / "ada_skip_32.pkl")
-        theirs = renamed.mmgeneration_d(official.discriminator)
-        parts = {"generator_ema": renamed.mmgeneration_g(make_g()), "discriminator": theirs}
-        d = latentlab.load(torch_saved(**file_of(**parts))).discriminator
+        parts = {
+            "generator_ema": renamed.mmgeneration_g(official.generator, w_avg=True),
+            "discriminator": renamed.mmgeneration_d(official.discriminator),
+        }
+        checkpoint = latentlab.load(torch_saved(**file_of(**parts)))
         images = official.generator(torch.randn(4, official.generator.z_dim))
-        assert torch.equal(d(images), official.discriminator(images))
+        scores = official.discriminator(images)
+        assert torch.equal(checkpoint.discriminator(images), scores)
 
 
 class TestFiles:

@@ -16,14 +16,16 @@ def weights(**found):
 
 
 def test_rules_rename_and_change():
-    found = weights(a=torch.ones(1, 2, 3), b=torch.arange(6.0), c=torch.tensor([2.0]))
+    found = weights(
+        a=torch.ones(1, 2, 3), b=torch.arange(6.0).reshape(2, 1, 3), c=torch.tensor([2.0])
+    )
     rules = {"x": Rule("a", only_one), "y": Rule("b", reshaped(2, 3)), "z": Rule("c", scaled(3))}
     rules["again"] = Rule("b")
     ours = found.translate(rules)
     assert ours["x"].shape == (2, 3)
     assert torch.equal(ours["y"], torch.tensor([[0.0, 1, 2], [3, 4, 5]]))
     assert ours["z"].item() == 6
-    assert torch.equal(ours["again"], torch.arange(6.0))
+    assert torch.equal(ours["again"], torch.arange(6.0).reshape(2, 1, 3))
 
 
 def test_every_weight_is_used_once_and_none_is_left():
@@ -62,7 +64,7 @@ def test_shapes_have_the_expected_rank():
 
 def test_filters_are_compared():
     found = weights(a=torch.full((4, 1, 2, 2), 0.25), b=torch.full((2, 2), 0.2))
-    found.check("a", torch.full((2, 2), 0.25))
+    found.check("a", torch.full((2, 2), 0.25), 4, 1)
     assert found.translate({"x": Rule("b")})
     with pytest.raises(UnsupportedCheckpoint, match=r"model\.pt: g: b is not the usual filter"):
         found.check("b", torch.full((2, 2), 0.25))

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from latentlab.checkpoints.systems.forks import settle
 from latentlab.checks import require
-from latentlab.errors import UnsupportedCheckpoint
 
 Defaults = Mapping[str, Any]
 
@@ -90,17 +90,14 @@ class Arguments:
         """Complete ``given``.
 
         Raises:
-            UnsupportedCheckpoint: If there is an argument that is in no table here.
+            UnsupportedCheckpoint: If there is an argument that is in no table here, and that may
+                change what is computed (see ``forks``).
         """
-        sides = {"resolution_w", "resolution_h"}  # some forks say them as well
-        unknown = sorted(set(given) - set(defaults) - _LEFT_ASIDE - sides)
-        if unknown:
-            raise UnsupportedCheckpoint(f"unknown setting {', '.join(unknown)}")
         self.values = {**defaults, **given}
+        unknown = set(given) - set(defaults) - _LEFT_ASIDE
+        self.off = settle(unknown, given, self.values["resolution"])  # without effect, and unknown
         size = self.whole("resolution", 4, 4096)
         require(size & (size - 1) == 0, "resolution", "a power of two", size)
-        for side in sides & set(given):
-            require(self.values[side] == size, side, f"{size}, the resolution", self.values[side])
         self.word("dtype", *_TYPES)
 
     def whole(self, name: str, low: int, high: int) -> int:

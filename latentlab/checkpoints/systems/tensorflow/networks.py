@@ -9,6 +9,7 @@ from torch import nn
 
 from latentlab.checkpoints.assemble import blank, fill
 from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.systems.forks import note_of
 from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.tensorflow import config as configs
 from latentlab.checkpoints.systems.tensorflow import names
@@ -101,7 +102,7 @@ def _build(
     shapes = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     rows = list(_SYSTEMS[network.function].rows(config, arguments))
     variables, twice = network.take_variables(where)
-    notes = prepare(network, arguments, variables)
+    notes = prepare(network, arguments, variables) + note_of(arguments.off)
     variables.pop("synthesis/lod", None)  # running a whole network sets it anyway
     if not config.growing:
         variables.pop("lod", None)

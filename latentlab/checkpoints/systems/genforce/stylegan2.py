@@ -7,10 +7,11 @@ and style biases without the 1 that is the neutral scale.
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.systems import genforce
+from latentlab.checkpoints.assemble import Contents, blank, config_from_dict
+from latentlab.checkpoints.systems.assembled import assembled
+from latentlab.checkpoints.systems.genforce import common
 from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
@@ -37,13 +38,14 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
     Metadata are "truncation", "training" settings, and what was "ignored".
     """
-    networks: dict[str, nn.Module] = {}
-    taken: set[int] = set()
-    for name, weights in weights_by_network(found, genforce.ROLES, where).items():
-        config, tensors = (_discriminator if name == "D" else _generator)(weights)
-        networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-    facts = genforce.facts_in(found, where)
-    return networks, {"truncation": genforce.TRUNCATION, **facts}
+
+    def describe(name: str, weights: ForeignWeights) -> tuple[Any, dict[str, Tensor]]:
+        return (_discriminator if name == "D" else _generator)(weights)
+
+    parts = weights_by_network(found, common.ROLES, where)
+    networks = assembled(parts, describe, where, allow_nonfinite)
+    facts = common.facts_in(found, where)
+    return networks, {"truncation": common.TRUNCATION, **facts}
 
 
 def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
@@ -52,7 +54,7 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
     skips = any(name in weights for name in ("synthesis.upsample.kernel", _FIRST_RGB))
     if doubled > 0 and weights.shape("synthesis.layer1.weight", 4)[2] == 1:
         raise UnsupportedCheckpoint(_RESNET.format(weights.where))
-    mapping, rules = genforce.mapping(weights)
+    mapping, rules = common.mapping(weights)
     described = mapping | {
         "resolution": size_after(doubled),
         "channels": weights.shape(f"synthesis.output{doubled}.weight", 4)[0],
@@ -97,7 +99,7 @@ def _styled(
     if noisy:
         strength = Rule(f"{theirs}.noise_strength", reshaped())
         rules[f"synthesis.{ours}.noise_strength"] = strength
-        noise = genforce.noise_rule(weights, f"{theirs}.noise", size)
+        noise = common.noise_rule(weights, f"{theirs}.noise", size)
         rules[f"synthesis.{ours}.noise_const"] = noise
     return rules
 
@@ -106,7 +108,7 @@ def _discriminator(
     weights: ForeignWeights,
 ) -> tuple[StyleGAN2DiscriminatorConfig, dict[str, Tensor]]:
     """Return the config and the weights by our names."""
-    described, rules = genforce.discriminator(weights)
+    described, rules = common.discriminator(weights)
     described |= _label(weights)
     described |= {"architecture": _architecture(weights), "resample_filter": _TAPS}
     if "LabelEmbed.weight" in weights:
@@ -131,7 +133,7 @@ def _architecture(weights: ForeignWeights) -> str:
 
 def _label(weights: ForeignWeights) -> dict[str, Any]:
     """Return how a label counts: as one of the scores, or in stylegan2ada by a projection."""
-    scores = genforce.outputs(weights)
+    scores = common.outputs(weights)
     if "LabelEmbed.weight" in weights:
         width, c_dim = weights.shape("LabelEmbed.weight", 2)
         return {"c_dim": c_dim, "cmap_dim": width, "mapping_layers": 0}

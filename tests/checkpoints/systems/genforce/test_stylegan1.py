@@ -126,9 +126,8 @@ class TestVariants:
     )
     def test_discriminators(self, changes, torch_saved):
         d = make_stylegan1_discriminator(**changes)
-        path = torch_saved(
-            generator=renamed.genforce1_g(make_stylegan1()), discriminator=renamed.genforce1_d(d)
-        )
+        g = make_stylegan1(channels=d.config.channels)
+        path = torch_saved(generator=renamed.genforce1_g(g), discriminator=renamed.genforce1_d(d))
         found = latentlab.load(path).discriminator
         c = torch.eye(3)[[0, 2, 1, 1]] if d.config.c_dim else None
         images = torch.randn(4, d.config.channels, 16, 16)

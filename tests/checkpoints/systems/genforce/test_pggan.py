@@ -171,14 +171,14 @@ class TestLabels:
         assert "9 inputs" in note
         assert "c_dim" in note
 
-    @pytest.mark.parametrize("given", [1.5, "three", None, True])
+    @pytest.mark.parametrize("given", [-1, 1.5, "three", None, True])
     def test_other_values(self, given, torch_saved):
         path = torch_saved(generator=renamed.genforce_pggan_g(make_g()))
         with pytest.raises(SettingsError, match="c_dim must be a whole number"):
             latentlab.load(path, assume={"c_dim": given})
 
-    @pytest.mark.parametrize("given", [-1, 8, 10**9])
-    def test_more_or_less_than_there_can_be(self, given, torch_saved):
+    @pytest.mark.parametrize("given", [8, 10**9])
+    def test_more_than_there_can_be(self, given, torch_saved):
         path = torch_saved(generator=renamed.genforce_pggan_g(make_g()))
         with pytest.raises(CheckpointError, match=r"c_dim|z_dim"):
             latentlab.load(path, assume={"c_dim": given})

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, config_from_dict
 from latentlab.checkpoints.assumptions import Answer, Question
-from latentlab.checkpoints.systems import genforce
+from latentlab.checkpoints.systems.assembled import assembled
+from latentlab.checkpoints.systems.genforce import common
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
@@ -44,13 +45,14 @@ def read(
     Metadata are "truncation", "training" settings, and what was "ignored".
     """
     fused_from = _FUSED_FROM[answers["fused_scale"]]
-    networks: dict[str, nn.Module] = {}
-    taken: set[int] = set()
-    for name, weights in weights_by_network(found, genforce.ROLES, where).items():
-        config, tensors = (_discriminator if name == "D" else _generator)(weights, fused_from)
-        networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-    facts = genforce.facts_in(found, where)
-    return networks, {"truncation": genforce.TRUNCATION, **facts}
+
+    def describe(name: str, weights: ForeignWeights) -> tuple[Any, dict[str, Tensor]]:
+        return (_discriminator if name == "D" else _generator)(weights, fused_from)
+
+    parts = weights_by_network(found, common.ROLES, where)
+    networks = assembled(parts, describe, where, allow_nonfinite)
+    facts = common.facts_in(found, where)
+    return networks, {"truncation": common.TRUNCATION, **facts}
 
 
 def _generator(
@@ -58,7 +60,7 @@ def _generator(
 ) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
     """Return the config and the weights by our names."""
     doubled = weights.last("synthesis.output{}.weight")
-    mapping, rules = genforce.mapping(weights)
+    mapping, rules = common.mapping(weights)
     described = mapping | {
         "resolution": size_after(doubled),
         "channels": weights.shape("synthesis.output0.weight", 4)[0],
@@ -89,7 +91,7 @@ def _layer(weights: ForeignWeights, number: int, noisy: bool) -> dict[str, Rule]
         _check_blur(weights, theirs, weights.shape(f"{theirs}.weight", 4)[0])
     rules |= renamed(f"{ours}.affine", f"{theirs}.style", "weight", "bias")
     if noisy:
-        noise = genforce.noise_rule(weights, f"{theirs}.apply_noise.noise", size)
+        noise = common.noise_rule(weights, f"{theirs}.apply_noise.noise", size)
         rules[f"{ours}.noise_const"] = noise
         rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.apply_noise.weight")
     return rules
@@ -103,8 +105,8 @@ def _discriminator(
     weights: ForeignWeights, fused_from: int | None
 ) -> tuple[StyleGAN1DiscriminatorConfig, dict[str, Tensor]]:
     """Return the config and the weights by our names."""
-    described, rules = genforce.discriminator(weights)
-    scores = genforce.outputs(weights)
+    described, rules = common.discriminator(weights)
+    scores = common.outputs(weights)
     described |= {"c_dim": scores if scores > 1 else 0, "fused_from": fused_from}
     config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
     for i in range(len(described["channel_table"]) - 1):

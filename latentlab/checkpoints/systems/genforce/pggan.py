@@ -8,11 +8,12 @@ stored the other way round then, which can be seen wherever the number of featur
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
+from latentlab.checkpoints.assemble import Contents, config_from_dict
 from latentlab.checkpoints.assumptions import Answer, Question, written
-from latentlab.checkpoints.systems import genforce
+from latentlab.checkpoints.systems.assembled import assembled
+from latentlab.checkpoints.systems.genforce import common
 from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
@@ -54,20 +55,19 @@ def read(
 
     Metadata are "notes", "training" settings, and what was "ignored".
     """
-    parts = weights_by_network(found, genforce.ROLES, where)
+    parts = weights_by_network(found, common.ROLES, where)
     notes: list[str] = []
     generators = [weights for name, weights in parts.items() if name != "D"]
     fused = _fused(generators, answers["fused_scale"], notes)
     c_dim = _label_size(parts, answers["c_dim"], notes)
-    networks: dict[str, nn.Module] = {}
-    taken: set[int] = set()
-    for name, weights in parts.items():
-        described: tuple[Any, dict[str, Tensor]] = (
-            _discriminator(weights, fused) if name == "D" else _generator(weights, fused, c_dim)
-        )
-        config, tensors = described
-        networks[name] = assemble(config, tensors, weights.where, allow_nonfinite, taken)
-    return networks, {"notes": notes, **genforce.facts_in(found, where)}
+
+    def describe(name: str, weights: ForeignWeights) -> tuple[Any, dict[str, Tensor]]:
+        if name == "D":
+            return _discriminator(weights, fused)
+        return _generator(weights, fused, c_dim)
+
+    networks = assembled(parts, describe, where, allow_nonfinite)
+    return networks, {"notes": notes, **common.facts_in(found, where)}
 
 
 def _maps(weights: ForeignWeights) -> list[int]:
@@ -106,7 +106,7 @@ def _label_size(parts: Mapping[str, ForeignWeights], answer: Answer, notes: list
     """
     said = answer if type(answer) is int else 0
     if "D" in parts:
-        shown = genforce.outputs(parts["D"]) - 1
+        shown = common.outputs(parts["D"]) - 1
         if said not in (0, shown):
             raise CheckpointError(
                 f"{parts['D'].where}: c_dim is assumed to be {said}, but its outputs are for "
@@ -157,7 +157,7 @@ def _discriminator(
     weights: ForeignWeights, fused: bool
 ) -> tuple[StyleGAN1DiscriminatorConfig, dict[str, Tensor]]:
     """Return the config and the weights by our names."""
-    described, rules = genforce.discriminator(weights)
+    described, rules = common.discriminator(weights)
     described |= {
         "blur_filter": None,
         "fused_from": 8 if fused else None,
@@ -166,7 +166,7 @@ def _discriminator(
     }
     config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
     rules["lod"] = Rule("lod", reshaped())
-    last, count = rules["b4.out.weight"].source, genforce.outputs(weights)
+    last, count = rules["b4.out.weight"].source, common.outputs(weights)
     if weights.shape(rules["b4.out.bias"].source, 1) != (count,):
         raise CheckpointError(f"{weights.where}: {last} and its bias differ in length")
     for part in ("weight", "bias"):  # the score is the first of the outputs

@@ -103,9 +103,8 @@ class TestVariants:
     )
     def test_discriminators(self, changes, torch_saved):
         d = make_discriminator(**changes)
-        path = torch_saved(
-            generator=renamed.genforce2_g(make_generator()), discriminator=renamed.genforce2_d(d)
-        )
+        g = make_generator(channels=d.config.channels)
+        path = torch_saved(generator=renamed.genforce2_g(g), discriminator=renamed.genforce2_d(d))
         found = latentlab.load(path).discriminator
         c = torch.eye(3)[[0, 2, 1, 1]] if d.config.c_dim else None
         images = torch.randn(4, d.config.channels, 16, 16)
