@@ -16,7 +16,7 @@ from latentlab.checkpoints.arrangement import Places, arranged, levels
 from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.checkpoints.systems import (
     huangzh13,
     mmgeneration,
@@ -162,7 +162,7 @@ def read_foreign(
     """
     where = str(path)
     for level in levels(found):
-        if records := _tensorflow_records(level):
+        if records := _tensorflow_records(level.found):
             kind, networks, metadata = read_networks(records, where, allow_nonfinite)
             answered((), assume or {}, where, kind_in_words(kind))
             return _checkpoint(path, kind, networks, metadata)
@@ -177,9 +177,9 @@ def read_foreign(
     )
 
 
-def _tensorflow_records(level: object) -> tuple[Record, ...]:
+def _tensorflow_records(found: object) -> tuple[Record, ...]:
     """Return the networks of a TensorFlow release, in the order of the file; () if not one."""
-    values = tuple(level.values()) if type(level) is dict else level
+    values = tuple(found.values()) if type(found) is dict else found
     parts = values if type(values) is tuple else (values,)
     if all(type(part) is Record and part.origin == "tensorflow" for part in parts):
         return parts
@@ -247,8 +247,7 @@ def outline(found: Any) -> str:
     """Describe any object in a few words, without looking into it far."""
     if type(found) is not dict:
         size = f" of {len(found)}" if type(found) in (list, tuple, set) else ""
-        name = found.called if type(found) is Record else type(found).__name__
-        return f"an object of type {ascii(name)[1:-1][:60]}{size}"
+        return f"an object of type {ascii(class_of(found))[1:-1][:60]}{size}"
     keys = [ascii(key)[:40] for key in list(found)[:_SHOWN]]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"keys {', '.join(keys) or '(none)'}{more}"

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latentlab.checkpoints.pickles.records import class_of
 from latentlab.checkpoints.systems.forks import note_of, settle
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 
@@ -146,7 +147,8 @@ class ForeignWeights:
         self.tensors: dict[str, Tensor] = {}
         for name, value in found.items():
             if type(name) is not str or type(value) is not Tensor:
-                raise CheckpointError(f"{where}: {quoted(str(name))} is not a named tensor")
+                found_is = f"is not a named tensor, but an object of {quoted(class_of(value))}"
+                raise CheckpointError(f"{where}: {quoted(str(name))} {found_is}")
             self.tensors[name] = value
         self._used: set[str] = set()
         self._missing: list[str] = []
