@@ -114,14 +114,14 @@ _SYSTEMS = (
         Places((genforce1.MARK,), genforce.ROLES),
         genforce1.read,
         genforce1.QUESTIONS,
-        genforce.DISCRIMINATOR_MARK,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
     ),
     _System(
         "progan-genforce",
         Places(genforce_pggan.MARKS, genforce.ROLES),
         genforce_pggan.read,
         genforce_pggan.QUESTIONS,
-        genforce.DISCRIMINATOR_MARK,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
     ),
     _System("stylegan1-huangzh13", Places((huangzh13.MARK,)), huangzh13.read, huangzh13.QUESTIONS),
     _System(
@@ -135,7 +135,7 @@ _SYSTEMS = (
         Places((mmgeneration.MARK,), mmgeneration.ROLES, mmgeneration.PREFIXES),
         mmgeneration.read,
         mmgeneration.QUESTIONS,
-        mmgeneration.DISCRIMINATOR_MARK,
+        discriminator_mark=mmgeneration.DISCRIMINATOR_MARK,
     ),
 )
 

@@ -44,8 +44,7 @@ QUESTIONS = (
 _INPUT_BIAS = "g_synthesis.init_block.bias"  # which starts at one
 _BLUR_KERNEL = "g_synthesis.blocks.{}.conv0_up.intermediate.kernel"
 _BLUR = (1.0, 2.0, 1.0)
-_BLUR_FILTER = fir_kernel(_BLUR)[None, None]
-_BOX_FILTER = fir_kernel((1.0, 1.0))[None, None]
+_BOX = (1.0, 1.0)
 _MEAN_OF = 4096  # w, where the file has no mean
 _TRUNCATION = {"psi": 0.7, "cutoff": 8}  # of their script that samples images
 _FILE_NAME = re.compile(r"GAN_(?:GEN|GEN_SHADOW|DIS)_([0-9]{1,2})_[0-9]+\.pth$")
@@ -67,7 +66,7 @@ def read(
     trained = depth + 1 if type(depth) is int else _trained_stages(weights, stages)
     if trained > stages:
         raise CheckpointError(
-            f"{where}: depth is assumed to be {depth}, but its layers are of {stages - 1} at most"
+            f"{where}: depth is assumed to be {depth}, but its layers go to {stages - 1}"
         )
     config, tensors = (_generator if is_generator else _discriminator)(weights, trained, stages)
     network = assemble(config, tensors, where, allow_nonfinite, set())
@@ -160,7 +159,7 @@ def _generator(
         rules |= _layers(f"synthesis.b{size}", k, config.use_noise)
         rules |= renamed(f"synthesis.b{size}.torgb", f"g_synthesis.to_rgb.{k}", "weight", "bias")
         if k > 0 and config.blur_filter is not None:
-            weights.check(_BLUR_KERNEL.format(k - 1), _BLUR_FILTER)
+            weights.check(_BLUR_KERNEL.format(k - 1), fir_kernel(_BLUR)[None, None])
     _leave_out(weights, trained, stages)
     return config, _unwritten(weights, config) | weights.translate(rules)
 
@@ -249,9 +248,9 @@ def _discriminator(
         if stage > 0:
             rules |= renamed(f"{ours}.conv0", f"{block}.conv0", "weight", "bias")
             rules |= renamed(f"{ours}.conv1", f"{block}.conv1_down", "weight", "bias")
-            weights.check(f"{block}.conv1_down.downscale.blur.kernel", _BOX_FILTER)
+            weights.check(f"{block}.conv1_down.downscale.blur.kernel", fir_kernel(_BOX)[None, None])
             if config.blur_filter is not None:
-                weights.check(f"{block}.blur.kernel", _BLUR_FILTER)
+                weights.check(f"{block}.blur.kernel", fir_kernel(_BLUR)[None, None])
     for part, theirs in (("conv", "conv"), ("fc", "dense0"), ("out", "dense1")):
         rules |= renamed(f"b4.{part}", f"final_block.{theirs}", "weight", "bias")
     _leave_out(weights, trained, stages)

@@ -92,5 +92,5 @@ class TestStages:
 
     def test_a_depth_that_the_file_has_not(self, saved):
         path = saved(renamed.huangzh13_g(make_g()))
-        with pytest.raises(CheckpointError, match=r"depth is assumed to be 3.* of 2 at most"):
+        with pytest.raises(CheckpointError, match=r"depth is assumed to be 3.* go to 2"):
             latentlab.load(path, assume={"depth": 3})

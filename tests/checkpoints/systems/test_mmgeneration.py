@@ -178,6 +178,13 @@ class TestFiles:
         [ignored] = checkpoint.metadata["ignored"]
         assert ignored.startswith("data_preprocessor")
 
+    def test_a_strange_discriminator_is_left_aside(self, torch_saved):
+        g = make_g()
+        strange = {"features.0.weight": torch.ones(3, 3)}
+        found = file_of(generator_ema=renamed.mmgeneration_g(g), discriminator=strange)
+        checkpoint = self.check(torch_saved(**found), g, ["G_ema"])
+        assert "discriminator" in checkpoint.metadata["ignored"]
+
     def test_the_last_trained_alone(self, torch_saved):
         g = make_g()
         path = torch_saved(**file_of(generator=renamed.mmgeneration_g(g)))

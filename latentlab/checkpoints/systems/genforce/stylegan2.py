@@ -30,7 +30,6 @@ MARK = "synthesis.early_layer.const"  # a name that only their generator has
 
 _FIRST_RGB = "synthesis.output0.weight"
 _TAPS = (1.0, 3.0, 3.0, 1.0)
-_FILTER = fir_kernel(_TAPS)[None, None]
 
 
 def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
@@ -71,13 +70,18 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         size = size_after(k)
         if k > 0:
             rules |= _styled(weights, f"b{size}.conv0", 2 * k - 1, size, config.use_noise)
-            weights.check(f"synthesis.layer{2 * k - 1}.filter.kernel", _FILTER * 4)
+            weights.check(f"synthesis.layer{2 * k - 1}.filter.kernel", _filter(4.0))
         rules |= _styled(weights, f"b{size}.conv1", 2 * k, size, config.use_noise)
         if skips or k == doubled:
             rules |= _modulated(f"b{size}.torgb", f"output{k}")
     if skips:
-        weights.check("synthesis.upsample.kernel", _FILTER * 4)
+        weights.check("synthesis.upsample.kernel", _filter(4.0))
     return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
+
+
+def _filter(gain: float = 1.0) -> Tensor:
+    """Return the filter as their layers hold it [1,1,4,4]."""
+    return fir_kernel(_TAPS)[None, None] * gain
 
 
 def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
@@ -115,13 +119,13 @@ def _discriminator(
         rules |= renamed("mapping.embed", "LabelEmbed", "weight", "bias")
     config = config_from_dict(StyleGAN2DiscriminatorConfig, described, weights.where)
     for i in range(len(described["channel_table"]) - 1):
-        weights.check(f"layer{2 * i + 1}.filter.kernel", _FILTER)
+        weights.check(f"layer{2 * i + 1}.filter.kernel", _filter())
         if config.architecture == "resnet":
             ours = f"b{config.resolution // 2**i}.skip.weight"
             rules[ours] = Rule(f"skip_layer{i}.weight")
-            weights.check(f"skip_layer{i}.filter.kernel", _FILTER)
+            weights.check(f"skip_layer{i}.filter.kernel", _filter())
     if config.architecture == "skip":
-        weights.check("downsample.kernel", _FILTER)
+        weights.check("downsample.kernel", _filter())
     return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
 
 

@@ -1,4 +1,4 @@
-"""How files of genforce/genforce hold their networks: one layout for all of its systems."""
+"""What all systems of genforce/genforce have in common: parity, and how files hold networks."""
 
 import pytest
 import torch
@@ -13,6 +13,8 @@ from tests.conftest import (
     make_stylegan1_discriminator,
 )
 from tests.support import renamed
+from tests.support.second_set import assert_images, assert_same_after_saving, opened
+from tests.support.tolerances import SCORE
 
 _PROGAN_D = {"blur_filter": None, "fused_from": None, "halves_last": True, "mbstd_group_size": 16}
 
@@ -40,6 +42,45 @@ def system(request):
     ]()
     parts = {"generator": as_g(g), "discriminator": as_d(d), "generator_smooth": as_g(g)}
     return f"{request.param}-genforce", g, d, parts
+
+
+@pytest.fixture(scope="module", params=["stylegan2", "stylegan1", "pggan"])
+def genuine(request, shared):
+    """A genuine file, and that code's outputs."""
+    return opened(shared, f"genforce_{request.param}_32.pth")
+
+
+class TestParity:
+    def test_images_and_scores(self, genuine):
+        checkpoint, ref = genuine
+        assert_images(checkpoint.generator(ref["z"]), ref, "img")
+        assert_images(checkpoint.raw_generator(ref["z"]), ref, "img_generator_not_smooth")
+        score = checkpoint.discriminator(ref["img"])
+        torch.testing.assert_close(score, ref["d_n4"], atol=SCORE, rtol=0)
+
+    @pytest.mark.parametrize("lod", ["1", "1.5", "3"])
+    def test_images_of_a_network_that_grows(self, lod, genuine):
+        checkpoint, ref = genuine
+        synthesis = checkpoint.generator.synthesis
+        assert synthesis.growing == (f"img_lod{lod}" in ref)
+        if not synthesis.growing:
+            return
+        synthesis.set_lod(float(lod))
+        try:
+            assert_images(checkpoint.generator(ref["z"][:2]), ref, f"img_lod{lod}")
+        finally:
+            synthesis.set_lod(0)
+
+    def test_a_native_copy_computes_the_same_bits(self, genuine, tmp_path):
+        checkpoint, ref = genuine
+        psi = 0.7 if checkpoint.generator.has_w else 1.0
+        assert_same_after_saving(
+            checkpoint,
+            tmp_path / "copy.safetensors",
+            lambda c: c.generator(ref["z"], truncation_psi=psi),
+            lambda c: c.raw_generator(ref["z"]),
+            lambda c: c.discriminator(ref["img"]),
+        )
 
 
 def prefixed(parts):
@@ -110,6 +151,13 @@ def test_a_prefix_that_not_all_names_have_is_no_prefix(system, torch_saved):
     parts["generator"]["stray"] = torch.ones(1)
     with pytest.raises(CheckpointError, match="generator: "):
         latentlab.load(torch_saved(**parts))
+
+
+def test_a_strange_discriminator_is_left_aside(system, torch_saved):
+    strange = {"features.0.weight": torch.ones(3, 3)}
+    path = torch_saved(**{**system[3], "discriminator": strange})
+    checkpoint = assert_opens(path, system, ["G_ema", "G"])
+    assert "discriminator" in checkpoint.metadata["ignored"]
 
 
 @pytest.mark.parametrize("part", [torch.ones(2), [1], 3])

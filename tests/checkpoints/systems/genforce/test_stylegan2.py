@@ -8,8 +8,8 @@ from latentlab import CheckpointError, UnsupportedCheckpoint
 from tests.conftest import make_discriminator, make_generator
 from tests.support import renamed
 from tests.support.refusals import assert_refused
-from tests.support.second_set import assert_images, assert_same_after_saving, opened
-from tests.support.tolerances import SCORE, W
+from tests.support.second_set import assert_images, opened
+from tests.support.tolerances import W
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,6 @@ class TestParity:
         assert_images(half, ref, "img_psi07_layers5")
         assert_images(g(z, truncation_psi=0.7), ref, "img_psi07_layersAll")
         assert_images(g.synthesis(ref["wplus"]), ref, "img_wplus")
-        assert_images(checkpoint.raw_generator(z), ref, "img_generator_not_smooth")
 
     def test_styles_have_the_one_that_their_weights_lack(self, genuine):
         checkpoint, ref = genuine
@@ -47,21 +46,6 @@ class TestParity:
         torch.testing.assert_close(styles, ref["styles_layer3_s"], atol=W, rtol=0)
         styles = checkpoint.generator.synthesis.b8.torgb.affine(ref["w"])
         torch.testing.assert_close(styles, ref["styles_output1_s"], atol=W, rtol=0)
-
-    def test_scores(self, genuine):
-        checkpoint, ref = genuine
-        score = checkpoint.discriminator(ref["img"])
-        torch.testing.assert_close(score, ref["d_n4"], atol=SCORE, rtol=0)
-
-    def test_a_native_copy_computes_the_same_bits(self, genuine, tmp_path):
-        checkpoint, ref = genuine
-        assert_same_after_saving(
-            checkpoint,
-            tmp_path / "copy.safetensors",
-            lambda c: c.generator(ref["z"], truncation_psi=0.7),
-            lambda c: c.raw_generator(ref["z"]),
-            lambda c: c.discriminator(ref["img"]),
-        )
 
 
 class TestVariants:
