@@ -10,6 +10,7 @@ from latentlab.checkpoints.assumptions import Given, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
 from latentlab.checkpoints.foreign import read_foreign
 from latentlab.checkpoints.native import is_described, read_described, write_native
+from latentlab.checkpoints.others.recognised import open_recognised
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.errors import (
@@ -24,7 +25,6 @@ from latentlab.tensor_files import read_safetensors
 from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 
 _ENOUGH = 9  # bytes, to tell the format
-_TAR = slice(257, 262)  # where a tar archive says what it is
 
 __all__ = ["Checkpoint", "load", "load_classifier", "save"]
 
@@ -49,6 +49,11 @@ def load(
         SettingsError: If something is assumed that the file says, or that no network has.
     """
     file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
+    return open_recognised(file, lambda found: _read(found, allow_nonfinite, assume))
+
+
+def _read(file: Path, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
+    """Open a checkpoint whose first bytes decide its format."""
     start = _first_bytes(file)
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
@@ -57,11 +62,6 @@ def load(
         return read_foreign(file, "a file of torch.save", read_torch(file), allow_nonfinite, assume)
     if _is_pickle(start):
         return read_foreign(file, "a pickle", read_pickle(file), allow_nonfinite, assume)
-    if start[_TAR] == b"ustar":
-        raise UnsupportedCheckpoint(
-            f"{file}: a tar archive; if torch.save wrote it before 2017, save it again with a "
-            "newer PyTorch"
-        )
     raise UnsupportedCheckpoint(
         f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); expected "
         "a safetensors file, a pickle of a published StyleGAN, or weights saved by torch.save"
@@ -133,7 +133,7 @@ def _first_bytes(file: Path) -> bytes:
                 f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
             )
         with file.open("rb") as stream:
-            start = stream.read(_TAR.stop)
+            start = stream.read(_ENOUGH)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
     if len(start) < _ENOUGH and not _is_pickle(start):

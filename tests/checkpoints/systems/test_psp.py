@@ -27,7 +27,7 @@ def test_the_mean_of_w_is_the_centre_of_truncation(mean, tmp_path):
 def test_a_mean_that_differs_from_layer_to_layer_is_none(tmp_path):
     torch.save(foreign.rosinality_g(), tmp_path / "bare.pt")
     computed = latentlab.load(tmp_path / "bare.pt").generator.w_mean
-    checkpoint = opened(tmp_path, psp(torch.stack([MEAN, MEAN + 1])))
+    checkpoint = opened(tmp_path, psp(torch.stack([*[MEAN] * 5, MEAN + 1])))
     assert torch.equal(checkpoint.generator.w_mean, computed)
     notes = " ".join(checkpoint.metadata["notes"])
     assert "latent_avg differs from layer to layer" in notes
