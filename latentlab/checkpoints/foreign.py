@@ -19,7 +19,9 @@ from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.checkpoints.systems import (
     fastgan,
+    huangzh13,
     lucidrains,
+    mmgeneration,
     nvidia_state,
     nvidia_torch,
     psp,
@@ -28,6 +30,10 @@ from latentlab.checkpoints.systems import (
     stylegan_xl,
     yuuho,
 )
+from latentlab.checkpoints.systems.genforce import common as genforce
+from latentlab.checkpoints.systems.genforce import pggan as genforce_pggan
+from latentlab.checkpoints.systems.genforce import stylegan1 as genforce1
+from latentlab.checkpoints.systems.genforce import stylegan2 as genforce2
 from latentlab.checkpoints.systems.tensorflow import arrays
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
@@ -116,6 +122,40 @@ _SYSTEMS = (
     _System("stylegan1-yuuho", Places((yuuho.MARK1,)), yuuho.read),
     _System("stylegan2-yuuho", Places((yuuho.MARK2,)), yuuho.read),
     _System(arrays.kind, Places((arrays.MARK,)), arrays.read),
+    _System(
+        "stylegan2-genforce",
+        Places((genforce2.MARK,), genforce.ROLES),
+        genforce2.read,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        "stylegan1-genforce",
+        Places((genforce1.MARK,), genforce.ROLES),
+        genforce1.read,
+        genforce1.QUESTIONS,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        "progan-genforce",
+        Places(genforce_pggan.MARKS, genforce.ROLES),
+        genforce_pggan.read,
+        genforce_pggan.QUESTIONS,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
+    ),
+    _System("stylegan1-huangzh13", Places((huangzh13.MARK,)), huangzh13.read, huangzh13.QUESTIONS),
+    _System(
+        "stylegan1-huangzh13",
+        Places((huangzh13.DISCRIMINATOR_MARK,)),
+        huangzh13.read,
+        huangzh13.QUESTIONS,
+    ),
+    _System(
+        "stylegan2-mmgeneration",
+        Places((mmgeneration.MARK,), mmgeneration.ROLES, mmgeneration.PREFIXES),
+        mmgeneration.read,
+        mmgeneration.QUESTIONS,
+        discriminator_mark=mmgeneration.DISCRIMINATOR_MARK,
+    ),
 )
 
 

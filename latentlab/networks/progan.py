@@ -28,6 +28,8 @@ class ProGAN(GeneratorWithoutW):
     def _inputs(self, z: Tensor, c: Tensor | None) -> Tensor:
         """Return z and the label [N,z_dim+c_dim], as the traditional network takes them."""
         x = z
+        if self.config.normalizes_z_first:
+            x = ops.normalize_2nd_moment(x, self.config.pixel_norm_epsilon)
         if self.c_dim > 0:
             x = torch.cat([x, needed(c, [len(z), self.c_dim], "c").to(x.dtype)], dim=1)
         if self.config.normalize_latents:
@@ -37,8 +39,9 @@ class ProGAN(GeneratorWithoutW):
 
 def _as_traditional(config: ProGANConfig) -> StyleGAN1Config:
     """Describe the layers as StyleGAN1's without styles; w stands for z and the label."""
+    layers = {key: value for key, value in asdict(config).items() if key != "normalizes_z_first"}
     return StyleGAN1Config(
-        **asdict(config),
+        **layers,
         w_dim=config.z_dim + config.c_dim,
         styles=False,
         use_noise=False,
