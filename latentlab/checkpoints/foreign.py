@@ -4,7 +4,7 @@ A file is data already when it gets here: a dict, a tuple, a record. ``_SYSTEMS`
 the generators of each system, and ``arrangement`` finds them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,7 @@ from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.records import Record, class_of
+from latentlab.checkpoints.strange_discriminators import read_tensorflow, read_with_or_without
 from latentlab.checkpoints.systems import (
     nvidia_state,
     nvidia_torch,
@@ -26,8 +27,7 @@ from latentlab.checkpoints.systems import (
     yuuho,
 )
 from latentlab.checkpoints.systems.tensorflow import arrays
-from latentlab.checkpoints.systems.tensorflow.networks import read_networks
-from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
+from latentlab.errors import UnsupportedCheckpoint
 
 # Builds the networks of a file: the file as data, its name, whether NaN is accepted -> contents.
 # Where the system has questions, the answers by name follow, in a dict.
@@ -123,7 +123,7 @@ def read_foreign(
     where = str(path)
     for level in levels(found):
         if records := _tensorflow_records(level.found):
-            kind, networks, metadata = _read_tensorflow(records, where, allow_nonfinite)
+            kind, networks, metadata = read_tensorflow(records, where, allow_nonfinite)
             answered((), assume or {}, where, kind_in_words(kind))
             return _checkpoint(path, kind, networks, metadata)
         for anywhere, system in product((False, True), _SYSTEMS):
@@ -147,29 +147,6 @@ def _tensorflow_records(found: object) -> tuple[Record, ...]:
     return ()
 
 
-def _read_tensorflow(
-    records: Sequence[Record], where: str, allow_nonfinite: bool
-) -> tuple[str, dict[str, nn.Module], dict[str, Any]]:
-    """Read networks, without a discriminator that is of no kind that is known here."""
-    try:
-        return read_networks(records, where, allow_nonfinite)
-    except UnsupportedCheckpoint as error:
-        generators = [record for record in records if not _is_discriminator(record)]
-        if not generators or len(generators) != len(records) - 1:
-            raise
-        refused = error
-    try:
-        kind, networks, metadata = read_networks(generators, where, allow_nonfinite)
-    except CheckpointError:  # it is the generator that does not fit
-        raise refused from None
-    return kind, networks, _noting(metadata, refused, ["D"], where)
-
-
-def _is_discriminator(record: Record) -> bool:
-    called = (record.state or {}).get("build_func_name")
-    return type(called) is str and called.startswith("D_")
-
-
 def _opened(
     path: Path, system: _System, found: dict[Any, Any], allow_nonfinite: bool, assume: Given
 ) -> Checkpoint:
@@ -181,47 +158,11 @@ def _opened(
     def read(layout: dict[Any, Any]) -> Contents:
         return system.read(layout, str(path), allow_nonfinite, *more)
 
-    networks, metadata = _with_strangers_left_aside(system, found, read, str(path))
+    held_back = [name for name in system.places.discriminators if found.get(name) is not None]
+    mark = system.discriminator_mark
+    networks, metadata = read_with_or_without(found, held_back, mark, read, str(path))
     kind = system.kind if isinstance(system.kind, str) else system.kind(networks)
     return _checkpoint(path, kind, networks, metadata)
-
-
-def _with_strangers_left_aside(
-    system: _System,
-    found: dict[Any, Any],
-    read: Callable[[dict[Any, Any]], Contents],
-    where: str,
-) -> Contents:
-    """Read a file, without its discriminator if that is of no kind that is known here."""
-    held = [name for name in system.places.discriminators if found.get(name) is not None]
-    if not held:
-        return read(found)
-    try:
-        return read(found)
-    except UnsafeCheckpoint:
-        raise
-    except CheckpointError as error:
-        strange = any(_is_strange(system, found[name]) for name in held)
-        if not strange and not isinstance(error, UnsupportedCheckpoint):
-            raise
-        refused = error
-    networks, metadata = read({k: v for k, v in found.items() if k not in held})
-    return networks, _noting(metadata, refused, held, where)
-
-
-def _noting(
-    metadata: Mapping[str, Any], refused: CheckpointError, names: Sequence[str], where: str
-) -> dict[str, Any]:
-    """Add to metadata which discriminator was left aside, and why."""
-    why = str(refused).removeprefix(f"{where}: ")
-    note = f"The discriminator is left aside, for it is of no kind that is known here: {why}"
-    ignored = [*metadata.get("ignored", ()), *names]
-    return {**metadata, "notes": [*metadata.get("notes", ()), note], "ignored": ignored}
-
-
-def _is_strange(system: _System, part: object) -> bool:
-    mark = system.discriminator_mark
-    return mark is not None and type(part) is dict and len(part) > 0 and mark not in part
 
 
 def _checkpoint(
