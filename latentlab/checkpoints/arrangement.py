@@ -19,6 +19,7 @@ from latentlab.checkpoints.systems.torch_modules import has_module, has_weight, 
 
 _DEPTH = 3  # of dicts in dicts
 _MOST = 200  # dicts that are looked into, and dicts in one of them that may be networks
+_MOST_PARTS = 2_000  # that may be networks, in all dicts together
 _MOST_NAMES = 50_000  # of weights, in all dicts together; the largest state dict has some 2,000
 # What DataParallel and torch.compile put before all names, and call the network that they hold.
 _WRAPPERS = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")
@@ -90,7 +91,7 @@ class Level:
     Attributes:
         found: The whole file, or the dict.
         around: The dicts that it is in, the outermost first, each with its key there.
-        searched: Whether its names are looked through for prefixes.
+        searched: Whether generators are looked for under any name, and behind any prefix.
     """
 
     found: Any
@@ -111,8 +112,8 @@ class Level:
 
     @cached_property
     def names(self) -> list[str]:
-        """Names of weights with a dot in them, if they are to be looked through."""
-        if type(self.found) is not dict or not self.searched:
+        """Names of weights with a dot in them."""
+        if type(self.found) is not dict:
             return []
         return [key for key in self.found if type(key) is str and "." in key]
 
@@ -128,11 +129,12 @@ def levels(found: object) -> Iterator[Level]:
     """Yield the whole file, then the dicts and pickled modules in it, the outer ones first."""
     todo = deque([Level(found)])
     met = {id(found)}
-    names = 0
+    names = parts = 0
     while todo:
         level = todo.popleft()
         names += len(level.found) if type(level.found) is dict else 0
-        yield replace(level, searched=names <= _MOST_NAMES)
+        parts += len(level.parts)
+        yield replace(level, searched=names <= _MOST_NAMES and parts <= _MOST_PARTS)
         if len(level.around) == _DEPTH:
             continue
         whole = {"": level.found} if type(level.found) is Record else {}
@@ -140,10 +142,8 @@ def levels(found: object) -> Iterator[Level]:
             inner = part.modules if type(part) is Record else part
             if inner and id(inner) not in met and len(met) < _MOST:
                 met.add(id(inner))
-                around = (
-                    level.around if part is level.found else (*level.around, (level.found, key))
-                )
-                todo.append(Level(inner, around))
+                own = [] if part is level.found else [(level.found, key)]
+                todo.append(Level(inner, (*level.around, *own)))
 
 
 def arranged(
@@ -186,14 +186,14 @@ def _by_place(level: Level, places: Places) -> dict[Any, Any] | None:
     for wrapper in _WRAPPERS:
         if any(places.has_marks(found, f"{wrapper}{prefix}") for prefix in places.prefixes):
             return _split(_unwrapped(found), places.prefixes)
-    if any(places.fits(level.parts.get(name)) for name in places.generators):
+    if any(places.fits(found.get(name)) for name in places.generators):
         return dict(found)
     return None
 
 
 def _elsewhere(level: Level, places: Places) -> dict[Any, Any] | None:
     """Find generators under other names, or behind other prefixes."""
-    if not places.roles:
+    if not places.roles or not level.searched:
         return None
     first = next(iter(places.roles))
     if named := [key for key, part in level.parts.items() if _is_generator(part, places)]:

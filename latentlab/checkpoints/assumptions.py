@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from latentlab.checks import check
 from latentlab.errors import SettingsError, UnsupportedCheckpoint, quoted, shown
 
 Answer = bool | int | float | str | None
@@ -41,9 +42,11 @@ def answered(
     """Return an answer to each question: that given, or the usual one where it is not needed.
 
     Raises:
-        SettingsError: If an answer is to no question, or is of another type.
+        SettingsError: If an answer is to no question, or is of another type, or the answers are
+            not in a dict.
         UnsupportedCheckpoint: If a needed one is missing, naming each, and how to give it.
     """
+    check(isinstance(given, Mapping), "assume", "settings by their names", given)
     known = [question.name for question in questions]
     if unknown := sorted(str(name) for name in given if name not in known):
         rule = f"one of {', '.join(known)}" if known else "left out: the file says everything"

@@ -67,6 +67,9 @@ def test_answers_to_no_question_are_refused():
     with pytest.raises(SettingsError, match="left out: the file says everything; x is y"):
         answered((), {"rate": 1}, "x", "y")
     assert answered((), {}, "x", "y") == {}
+    for odd in (["rate"], "rate", 3):
+        with pytest.raises(SettingsError, match="`assume` must be settings by their names"):
+            answered(QUESTIONS, odd, "x", "y")
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "none"), (True, "true"), (0.01, "0.01")])
