@@ -3,21 +3,28 @@
 The same network is saved in many ways: alone, in a dict beside a discriminator, in the state dict
 of a larger model, of ``DataParallel``, or as a pickled module. Here each becomes one form: a dict
 that has the networks under the names that their system has for them, and what else the file holds
-under its own.
+under its own. Nothing is copied before a network is found, and each dict is looked at once, so
+that a file cannot make the search long.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from latentlab.checkpoints.pickles.records import Record
-from latentlab.checkpoints.systems.torch_modules import has_weight, state_dict_of
+from latentlab.checkpoints.systems.torch_modules import has_module, has_weight, state_dict_of
 
 _DEPTH = 3  # of dicts in dicts
-_MOST = 2_000  # dicts that are looked into
-_WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before all names
-_WRAPPED = "module"  # the name of the network in a pickled DataParallel
+_MOST = 200  # dicts that are looked into, and dicts in one of them that may be networks
+_MOST_PARTS = 2_000  # that may be networks, in all dicts together
+_MOST_NAMES = 50_000  # of weights, in all dicts together; the largest state dict has some 2,000
+# What DataParallel and torch.compile put before all names, and call the network that they hold.
+_WRAPPERS = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")
+_WRAPPED = ("module", "_orig_mod")
+_WHOLE = ""  # the name of a network in a system that has no names for them
 _AVERAGED = ("ema", "smooth", "running", "avg", "average")  # in names of averaged generators
 
 
@@ -55,46 +62,95 @@ class Places:
 
     def has_marks(self, part: object, prefix: str = "") -> bool:
         """Whether this is the state dict, or the module, of a generator."""
+        if type(part) is Record and self.any_module:
+            return part.origin == "torch"
         if type(part) is Record:
-            if self.any_module:
-                return part.origin == "torch"
-            strange = any(has_weight(part, name) for name in self.absent)
-            return (
-                bool(self.marks)
-                and not strange
-                and all(has_weight(part, name) for name in self.marks)
-            )
-        return (
-            type(part) is dict
-            and bool(self.marks)
-            and all(f"{prefix}{name}" in part for name in self.marks)
-            and not any(f"{prefix}{name}" in part for name in self.absent)
-        )
+            return self._match(lambda name: has_weight(part, name))
+        return type(part) is dict and self._match(lambda name: f"{prefix}{name}" in part)
+
+    def _match(self, has: Callable[[str], bool]) -> bool:
+        """Whether all marks are there, and nothing that must not be."""
+        return bool(self.marks) and all(map(has, self.marks)) and not any(map(has, self.absent))
+
+    def fits(self, part: object) -> bool:
+        """Whether this is a generator, or a wrapper around one."""
+        if type(part) is Record:
+            return self.has_marks(_unwrapped(part))
+        if type(part) is not dict or not any(all(m in part for m in ms) for ms in self._wrapped):
+            return False
+        return any(self.has_marks(part, wrapper) for wrapper in ("", *_WRAPPERS))
+
+    @cached_property
+    def _wrapped(self) -> list[list[str]]:
+        """The marks behind each wrapper: looking them up is quick, and most parts have none."""
+        wrappers = ("", *_WRAPPERS) if self.marks else ()
+        return [[f"{wrapper}{mark}" for mark in self.marks] for wrapper in wrappers]
 
 
-def levels(found: object) -> Iterator[object]:
-    """Yield what a file holds: the whole, then each dict in it, the outer ones first.
+@dataclass(frozen=True)
+class Level:
+    """What a file holds, or a dict in it.
 
-    What lies beside an inner dict is taken along, for it may belong to the networks: a mean of w
-    beside a state dict, for instance.
+    Attributes:
+        found: The whole file, or the dict.
+        around: The dicts that it is in, the outermost first, each with its key there.
+        searched: Whether generators are looked for under any name, and behind any prefix.
     """
-    todo: deque[tuple[object, int]] = deque([(found, 0)])
-    met: set[int] = set()
-    while todo and len(met) < _MOST:
-        level, depth = todo.popleft()
-        level = _unwrapped(level)
-        yield level
-        if type(level) is not dict or depth == _DEPTH:
+
+    found: Any
+    around: tuple[tuple[dict[Any, Any], str], ...] = ()
+    searched: bool = True
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What may be a network, or hold one, by its name."""
+        if type(self.found) is not dict:
+            return {}
+        named = (
+            (key, value)
+            for key, value in self.found.items()
+            if type(key) is str and type(value) in (dict, Record)
+        )
+        return dict(islice(named, _MOST))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of weights with a dot in them."""
+        if type(self.found) is not dict:
+            return []
+        return [key for key in self.found if type(key) is str and "." in key]
+
+    def with_surroundings(self, layout: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Add what lies beside the level, which may belong to its networks: a mean of w, say."""
+        beside: dict[Any, Any] = {}
+        for outer, key in self.around:
+            beside.update((k, v) for k, v in outer.items() if k != key)
+        return {**beside, **layout}
+
+
+def levels(found: object) -> Iterator[Level]:
+    """Yield the whole file, then the dicts and pickled modules in it, the outer ones first."""
+    todo = deque([Level(found)])
+    met = {id(found)}
+    names = parts = 0
+    while todo:
+        level = todo.popleft()
+        names += len(level.found) if type(level.found) is dict else 0
+        parts += len(level.parts)
+        yield replace(level, searched=names <= _MOST_NAMES and parts <= _MOST_PARTS)
+        if len(level.around) == _DEPTH:
             continue
-        for key, inner in level.items():
-            if type(inner) is dict and id(inner) not in met and len(met) < _MOST:
+        whole = {"": level.found} if type(level.found) is Record else {}
+        for key, part in {**level.parts, **whole}.items():
+            inner = part.modules if type(part) is Record else part
+            if inner and id(inner) not in met and len(met) < _MOST:
                 met.add(id(inner))
-                beside = {k: v for k, v in level.items() if k != key}
-                todo.append(({**beside, **_unwrapped(inner)}, depth + 1))
+                own = [] if part is level.found else [(level.found, key)]
+                todo.append(Level(inner, (*level.around, *own)))
 
 
 def arranged(
-    level: object, places: Places, where: str, *, anywhere: bool = False
+    level: Level, places: Places, where: str, *, anywhere: bool = False
 ) -> dict[Any, Any] | None:
     """Return the networks of one system in a level of a file, in the form that it reads, or None.
 
@@ -107,101 +163,95 @@ def arranged(
     Raises:
         CheckpointError: If a pickled module is damaged.
     """
-    found = (_elsewhere if anywhere else _by_place)(level, places)
-    if found is None or places.as_records:
-        return found
-    return {
-        key: state_dict_of(value, f"{where}: {key}")
-        if key in places.roles and type(value) is Record
-        else value
-        for key, value in found.items()
-    }
-
-
-def _by_place(level: Any, places: Places) -> dict[Any, Any] | None:
-    if places.has_marks(level):
-        return _whole(level, places)
-    if type(level) is not dict:
+    layout = (_elsewhere if anywhere else _by_place)(level, places)
+    if layout is None:
         return None
-    if any(places.has_marks(level, prefix) for prefix in places.prefixes):
-        return _split(level, places.prefixes)
-    parts = {name: _unwrapped(level[name]) for name in places.roles if name in level}
-    if any(places.has_marks(parts.get(name)) for name in places.generators):
-        return {**level, **parts}
+    if not places.roles:
+        whole = layout[_WHOLE]
+        return state_dict_of(whole, where) if type(whole) is Record else whole
+    found = level.with_surroundings(layout)
+    for key in places.roles.keys() & found.keys():
+        found[key] = _unwrapped(found[key])
+        if type(found[key]) is Record and not places.as_records:
+            found[key] = state_dict_of(found[key], f"{where}: {key}")
+    return found
+
+
+def _by_place(level: Level, places: Places) -> dict[Any, Any] | None:
+    found = level.found
+    if places.fits(found):
+        name = next(iter(places.roles), _WHOLE)
+        return {name: _unwrapped(found)}
+    if type(found) is not dict:
+        return None
+    if any(places.has_marks(found, prefix) for prefix in places.prefixes):
+        return _split(found, places.prefixes)
+    for wrapper in _WRAPPERS:
+        if any(places.has_marks(found, f"{wrapper}{prefix}") for prefix in places.prefixes):
+            return _split(_unwrapped(found), places.prefixes)
+    if any(places.fits(found.get(name)) for name in places.generators):
+        return dict(found)
     return None
 
 
-def _whole(level: Any, places: Places) -> dict[Any, Any]:
-    if places.roles:
-        return {next(iter(places.roles)): level}
-    return level if type(level) is dict else {"": level}
+def _elsewhere(level: Level, places: Places) -> dict[Any, Any] | None:
+    """Find generators under other names, or behind other prefixes."""
+    if not places.roles or not level.searched:
+        return None
+    first = next(iter(places.roles))
+    if named := [key for key, part in level.parts.items() if _is_generator(part, places)]:
+        chosen = _best(named)
+        others = {k: v for k, v in level.found.items() if k != chosen and k not in places.roles}
+        return {first: level.found[chosen], **others}
+    ends = tuple(f".{mark}" for mark in places.marks[:1])
+    starts = [
+        name.removesuffix(ends[0][1:]) for name in level.names if ends and name.endswith(ends)
+    ]
+    if starts := [start for start in starts if places.has_marks(level.found, start)]:
+        return _split(level.found, {_best(starts): first})
+    return None
+
+
+def _best(names: list[str]) -> str:
+    """Return the first name that says that it is an average; if none does, the first."""
+    averaged = [name for name in names if any(word in name.lower() for word in _AVERAGED)]
+    return (averaged or names)[0]
+
+
+def _is_generator(part: object, places: Places) -> bool:
+    if places.any_module and type(part) is Record:
+        inner = _unwrapped(part)
+        return places.has_marks(inner) and has_module(inner, "synthesis")
+    return places.fits(part)
 
 
 def _split(level: Mapping[Any, Any], prefixes: Mapping[str, str]) -> dict[Any, Any]:
     """Take the state dict of a larger model apart; its other parts keep their names."""
     found: dict[Any, Any] = {}
     for key, value in level.items():
-        prefix = next((p for p in prefixes if type(key) is str and key.startswith(p)), None)
-        part = None if prefix is None else prefixes[prefix]
-        if part is None and type(key) is str and "." in key:
-            part = key.split(".")[0]
-            prefix = f"{part}."
-        held = found.setdefault(part, {}) if part is not None else None
-        if prefix is None or type(held) is not dict:
+        text = key if type(key) is str else ""
+        prefix = next((start for start in prefixes if text.startswith(start)), None)
+        prefix = f"{text.split('.')[0]}." if prefix is None and "." in text else prefix
+        if prefix is None:
             found[key] = value
-        else:
-            held[key.removeprefix(prefix)] = value
+            continue
+        held = found.setdefault(prefixes.get(prefix, prefix[:-1]), {})
+        if type(held) is dict:  # else the name of the part is that of something else
+            held[text.removeprefix(prefix)] = value
     return found
-
-
-def _elsewhere(level: Any, places: Places) -> dict[Any, Any] | None:
-    """Find generators under other names, or behind other prefixes."""
-    if type(level) is not dict or not places.roles:
-        return None
-    first = next(iter(places.roles))
-    if named := [key for key, part in level.items() if _is_generator(_unwrapped(part), places)]:
-        chosen = _best(named)
-        others = {k: part for k, part in level.items() if k != chosen and k not in places.roles}
-        return {first: _unwrapped(level[chosen]), **others}
-    if prefixes := [p for p in _prefixes(level, places) if places.has_marks(level, p)]:
-        return _split(level, {_best(prefixes): first})
-    return None
-
-
-def _best(names: list[Any]) -> Any:
-    """Return the first name that says that it is an average; if none does, the first."""
-    averaged = [name for name in names if any(word in str(name).lower() for word in _AVERAGED)]
-    return (averaged or names)[0]
-
-
-def _prefixes(level: Mapping[Any, Any], places: Places) -> list[str]:
-    """Return what stands before the first mark in a state dict, wherever it is."""
-    ends = tuple(f".{mark}" for mark in places.marks[:1])
-    return [
-        key.removesuffix(places.marks[0])
-        for key in level
-        if ends and type(key) is str and key.endswith(ends)
-    ]
-
-
-def _is_generator(part: object, places: Places) -> bool:
-    if places.any_module and type(part) is Record:
-        return places.has_marks(part) and has_weight(part, "synthesis.", partial=True)
-    return places.has_marks(part)
 
 
 def _unwrapped(part: Any) -> Any:
     """Take off what DataParallel and its kin put around a network or before its weights' names."""
-    while type(part) is Record and part.origin == "class" and part.state is not None:
-        modules = part.state.get("_modules")
-        if type(modules) is not dict or list(modules) != [_WRAPPED]:
-            break
-        part = modules[_WRAPPED]
-    while type(part) is dict and part:
-        prefix = next((p for p in _WRAPPERS if _all_start_with(p, part)), None)
-        if prefix is None:
-            break
-        part = {name.removeprefix(prefix): value for name, value in part.items()}
+    for _ in range(3):
+        modules = part.modules if type(part) is Record and part.origin == "class" else {}
+        if len(modules) == 1 and next(iter(modules)) in _WRAPPED:
+            part = next(iter(modules.values()))
+        elif type(part) is dict and part:
+            wrapper = next((w for w in _WRAPPERS[:2] if _all_start_with(w, part)), None)
+            if wrapper is None:
+                break
+            part = {name.removeprefix(wrapper): value for name, value in part.items()}
     return part
 
 

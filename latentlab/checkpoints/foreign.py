@@ -4,7 +4,7 @@ A file is data already when it gets here: a dict, a tuple, a record. ``_SYSTEMS`
 the generators of each system, and ``arrangement`` finds them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -16,7 +16,7 @@ from latentlab.checkpoints.arrangement import Places, arranged, levels
 from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.checkpoints.systems import (
     fastgan,
     nvidia_state,
@@ -134,28 +134,52 @@ def read_foreign(
     """
     where = str(path)
     for level in levels(found):
-        if records := _tensorflow_records(level):
-            kind, networks, metadata = read_networks(records, where, allow_nonfinite)
+        if records := _tensorflow_records(level.found):
+            kind, networks, metadata = _read_tensorflow(records, where, allow_nonfinite)
             answered((), assume or {}, where, kind_in_words(kind))
             return _checkpoint(path, kind, networks, metadata)
         for anywhere, system in product((False, True), _SYSTEMS):
             layout = arranged(level, system.places, where, anywhere=anywhere)
             if layout is not None:
                 return _opened(path, system, layout, allow_nonfinite, assume or {})
+    named = [kind_in_words(each.kind) for each in _SYSTEMS if isinstance(each.kind, str)]
+    projects = dict.fromkeys(words.partition(" of ")[2] for words in named)
     raise UnsupportedCheckpoint(
         f"{path}: not a StyleGAN checkpoint: found {container} with {outline(found)}; expected "
-        "networks of NVIDIA's releases, or weights of rosinality/stylegan2-pytorch, "
-        "rosinality/style-based-gan-pytorch or yuuho/stylegans-pytorch"
+        f"networks of NVIDIA's releases, or weights of {', '.join(projects)}"
     )
 
 
-def _tensorflow_records(level: object) -> tuple[Record, ...]:
+def _tensorflow_records(found: object) -> tuple[Record, ...]:
     """Return the networks of a TensorFlow release, in the order of the file; () if not one."""
-    values = tuple(level.values()) if type(level) is dict else level
+    values = tuple(found.values()) if type(found) is dict else found
     parts = values if type(values) is tuple else (values,)
     if all(type(part) is Record and part.origin == "tensorflow" for part in parts):
         return parts
     return ()
+
+
+def _read_tensorflow(
+    records: Sequence[Record], where: str, allow_nonfinite: bool
+) -> tuple[str, dict[str, nn.Module], dict[str, Any]]:
+    """Read networks, without a discriminator that is of no kind that is known here."""
+    try:
+        return read_networks(records, where, allow_nonfinite)
+    except UnsupportedCheckpoint as error:
+        generators = [record for record in records if not _is_discriminator(record)]
+        if not generators or len(generators) != len(records) - 1:
+            raise
+        refused = error
+    try:
+        kind, networks, metadata = read_networks(generators, where, allow_nonfinite)
+    except CheckpointError:  # it is the generator that does not fit
+        raise refused from None
+    return kind, networks, _noting(metadata, refused, ["D"], where)
+
+
+def _is_discriminator(record: Record) -> bool:
+    called = (record.state or {}).get("build_func_name")
+    return type(called) is str and called.startswith("D_")
 
 
 def _opened(
@@ -193,14 +217,18 @@ def _with_strangers_left_aside(
         if not strange and not isinstance(error, UnsupportedCheckpoint):
             raise
         refused = error
-    try:
-        networks, metadata = read({k: v for k, v in found.items() if k not in held})
-    except CheckpointError:  # it is the generator that does not fit
-        raise refused from None
+    networks, metadata = read({k: v for k, v in found.items() if k not in held})
+    return networks, _noting(metadata, refused, held, where)
+
+
+def _noting(
+    metadata: Mapping[str, Any], refused: CheckpointError, names: Sequence[str], where: str
+) -> dict[str, Any]:
+    """Add to metadata which discriminator was left aside, and why."""
     why = str(refused).removeprefix(f"{where}: ")
     note = f"The discriminator is left aside, for it is of no kind that is known here: {why}"
-    ignored = [*metadata.get("ignored", ()), *held]
-    return networks, {**metadata, "notes": [*metadata.get("notes", ()), note], "ignored": ignored}
+    ignored = [*metadata.get("ignored", ()), *names]
+    return {**metadata, "notes": [*metadata.get("notes", ()), note], "ignored": ignored}
 
 
 def _is_strange(system: _System, part: object) -> bool:
@@ -219,8 +247,7 @@ def outline(found: Any) -> str:
     """Describe any object in a few words, without looking into it far."""
     if type(found) is not dict:
         size = f" of {len(found)}" if type(found) in (list, tuple, set) else ""
-        name = found.called if type(found) is Record else type(found).__name__
-        return f"an object of type {ascii(name)[1:-1][:60]}{size}"
+        return f"an object of type {ascii(class_of(found))[1:-1][:60]}{size}"
     keys = [ascii(key)[:40] for key in list(found)[:_SHOWN]]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"keys {', '.join(keys) or '(none)'}{more}"

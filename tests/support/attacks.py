@@ -77,6 +77,7 @@ DTYPE = name("numpy", "dtype")
 NDARRAY = name("numpy", "ndarray")
 RECONSTRUCT = name("numpy.core.multiarray", "_reconstruct")
 FROMBUFFER = name("numpy.core.numeric", "_frombuffer")
+DILL_ARRAY = name("dill._dill", "_create_array")
 SCALAR = name("numpy.core.multiarray", "scalar")
 ALLOWED = {
     "EasyDict": EASYDICT,
@@ -141,6 +142,13 @@ def dtype(code="f4", state=(3, "<", None, None, None, -1, -1, 0)) -> bytes:
 def array(shape=(2,), raw=TWO_FLOATS, kind=None, order=False, version=1) -> bytes:
     state = plain((version, shape, kind or dtype(), order, octets(raw)))
     return call(RECONSTRUCT, NDARRAY, (0,), octets(b"b")) + state + b"b"
+
+
+def dill_array(maker=None, arguments=None, attributes=None) -> bytes:
+    """An array as dill has it."""
+    state = (1, (2,), dtype(), False, octets(TWO_FLOATS))
+    made = (NDARRAY, (0,), octets(b"b")) if arguments is None else arguments
+    return call(DILL_ARRAY, maker or RECONSTRUCT, made, state, attributes)
 
 
 def mutable(value: bytes) -> bytes:

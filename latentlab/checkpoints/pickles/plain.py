@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from latentlab.checkpoints.pickles.machine import Global
-from latentlab.checkpoints.pickles.records import Record
+from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.errors import UnsupportedCheckpoint
 
 _MAX_DEPTH = 6
@@ -46,7 +46,7 @@ def plain_copy(value: object, where: str, *, named: bool = False) -> Any:
         if named and type(item) is Record and item.origin == "argparse":
             item = item.state
         if named and type(item) in (Record, Global):
-            return item.called
+            return class_of(item)
         if type(item) is dict and all(_is_name(key) for key in item):
             return {key: copy(held, depth + 1) for key, held in item.items()}
         if type(item) in (list, tuple):
@@ -55,7 +55,7 @@ def plain_copy(value: object, where: str, *, named: bool = False) -> Any:
         fits = fits or (type(item) is float and math.isfinite(item))
         fits = fits or (type(item) is str and len(item) <= _MAX_TEXT)
         if not fits:
-            kind = item.called if type(item) is Record else type(item).__name__
+            kind = class_of(item)
             raise UnsupportedCheckpoint(f"{where}: a setting that is not a plain value ({kind})")
         return item
 

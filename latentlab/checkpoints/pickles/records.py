@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latentlab.checkpoints.pickles.limits import Budget
-from latentlab.checkpoints.pickles.machine import Buildable
+from latentlab.checkpoints.pickles.machine import Buildable, Global
 from latentlab.errors import UnsafeCheckpoint
 
 
@@ -34,6 +34,12 @@ class Record(Buildable):
         return self.state is not None and {"_modules", "_parameters", "_buffers"} <= set(self.state)
 
     @property
+    def modules(self) -> dict[Any, Any]:
+        """The modules that a network module has, by name; empty if it is none."""
+        found = self.state.get("_modules") if self.state is not None else None
+        return found if type(found) is dict else {}
+
+    @property
     def is_stray(self) -> bool:
         """Whether it is no part of a network: neither a module nor a Network."""
         return self.origin in ("argparse", "class") and not self.is_module
@@ -52,3 +58,8 @@ class Record(Buildable):
     def takes_items(self) -> bool:
         """Whether items may be added, and are dropped: none of a network's are kept so."""
         return self.origin == "class"
+
+
+def class_of(value: object) -> str:
+    """Name what a value is: the class of a record and a name as the file has them."""
+    return value.called if isinstance(value, Record | Global) else type(value).__name__

@@ -32,19 +32,21 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_BUILTINS = "bool int float str bytes bytearray list tuple dict set frozenset range slice object"
+_PATHS = "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"
 # Module -> names: plain data of the standard library.
 _STANDARD: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "builtins": _words(
-            "bool int float str bytes bytearray list tuple dict set frozenset range slice object"
-        ),
+        "builtins": _words(_BUILTINS),
+        "__builtin__": _words(f"{_BUILTINS} long unicode xrange"),  # in protocol 2
         "collections": _words("deque Counter ChainMap UserDict UserList"),
         "datetime": _words("date datetime time timedelta timezone"),
         "decimal": _words("Decimal"),
         "fractions": _words("Fraction"),
         "functools": _words("partial"),
         "logging": _words("getLogger"),
-        "pathlib": _words("Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"),
+        "pathlib": _words(_PATHS),
+        "pathlib._local": _words(_PATHS),  # in Python 3.13
         "random": _words("Random"),
         "re": _words("_compile"),
         "time": _words("struct_time"),
@@ -52,7 +54,6 @@ _STANDARD: Mapping[str, frozenset[str]] = MappingProxyType(
         "uuid": _words("UUID"),
     }
 )
-_OLD_NAMES = MappingProxyType({"__builtin__": "builtins", "pathlib._local": "pathlib"})
 
 _TORCH_PACKAGES = (
     "torch.nn.", "torch.optim.", "torch.amp.", "torch.cuda.amp.", "torch.distributions.",
@@ -73,7 +74,7 @@ _PACKAGES = _words(
     "nt posix commands imp distutils lib2to3 asyncore asynchat smtpd pipes telnetlib crypt cgi "
     "httplib urllib2 cPickle cloudpickle dill joblib jsonpickle pip setuptools pkg_resources "
     "requests aiohttp httpx urllib3 paramiko fabric invoke sh pexpect cffi IPython "
-    "win32api win32com _pickle"
+    "win32api win32com _pickle copy_reg"
 )
 # Functions that run what they are given, whoever wrote them.
 _FUNCTIONS = _words(
@@ -109,11 +110,10 @@ def _is_plain(module: str, name: str) -> bool:
     if not _FUNCTIONS.isdisjoint(parts):
         return False
     known: Mapping[str, Callable[[str, str], bool]] = {"torch": _of_torch, "numpy": _of_numpy}
-    module = _OLD_NAMES.get(module, module)
-    root = module.split(".")[0]
+    root = module.split(".", maxsplit=1)[0]
     if root in known:
         return known[root](module, name)
-    if root in sys.stdlib_module_names:
+    if root in sys.stdlib_module_names or root == "__builtin__":
         return name in _STANDARD.get(module, ())
     return root not in _PACKAGES
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from latentlab.checkpoints.pickles import tensors
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Language, Names, PickleMachine
+from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
 from latentlab.checkpoints.pickles.reader import ATTRIBUTES, COMMON_NAMES
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.pickles.strangers import stranger
@@ -120,7 +120,9 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
     tensors.check_stream(view, first_look)
     named: dict[str, StorageId] = {}
 
-    def note(value: object) -> StorageId:
+    def note(value: object) -> StorageId | Global:
+        if (kind := _class_of_module(value)) is not None:
+            return kind
         found = tensors.storage_id(value)
         if named.setdefault(found.key, found) != found:
             raise CheckpointError(f"the storage {quoted(found.key)} is described in two ways")
@@ -138,7 +140,9 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
     if view.left:
         raise CheckpointError(f"byte {view.position}: {view.left} bytes follow the last storage")
 
-    def resolve(value: object) -> Storage:
+    def resolve(value: object) -> Storage | Global:
+        if (kind := _class_of_module(value)) is not None:
+            return kind
         found = tensors.storage_id(value)
         return _storage(file, found, starts[found.key])
 
@@ -146,6 +150,19 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
     return PickleMachine(
         view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
     ).run()
+
+
+def _class_of_module(value: object) -> Global | None:
+    """Return the class in ("module", class, file, source): it comes with its text, never read.
+
+    Streams have it where a module is pickled, of a class that is not here.
+    """
+    if type(value) is not tuple or len(value) != 4 or type(value[1]) is not Global:
+        return None
+    word, kind, *texts = value
+    known = (kind.module, kind.name) in _NAMES
+    named = type(word) is str and word == "module"
+    return kind if named and not known and all(type(t) is str for t in texts) else None
 
 
 def _pickle_of(file: BufferedReader, source: Section) -> BoundedFile:

@@ -1,14 +1,13 @@
 """Pickled torch modules, as records, to the tensors that their state dict would hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.errors import CheckpointError, quoted
 
-_MODULES = ("torch", "class")  # origins: NVIDIA's own classes, and any others
 _MAX_DEPTH = 16  # of modules within modules; the official networks have 4
 
 
@@ -29,46 +28,53 @@ def state_dict_of(network: Record, where: str) -> dict[str, Tensor]:
         prefix, module, depth = todo.pop()
         if module is None:
             continue
-        if type(module) is not Record or module.origin not in _MODULES or module.state is None:
+        if type(module) is not Record or not _is_module(module):
             name = prefix[:-1] or "it"
             raise CheckpointError(f"{where}: {name} is not a module, but {_called(module)}")
+        state = module.state or {}
         if id(module) in met or depth > _MAX_DEPTH:
             raise CheckpointError(f"{where}: {prefix[:-1]} is within itself, or met twice")
         met.add(id(module))
-        tensors.update(_own_tensors(module.state, prefix, where))
-        children = _field(module.state, "_modules", f"{where}: {prefix}")
+        tensors.update(_own_tensors(state, prefix, where))
+        children = _field(state, "_modules", f"{where}: {prefix}")
         todo += [(f"{prefix}{name}.", child, depth + 1) for name, child in children.items()]
     return tensors
 
 
-def has_weight(network: Record, name: str, *, partial: bool = False) -> bool:
-    """Whether a module has a weight, or a module of this name, without looking at any other.
+def _is_module(record: Record) -> bool:
+    """Whether it is of NVIDIA's own classes, or has what modules of any class have."""
+    return (record.origin == "torch" and record.state is not None) or (
+        record.origin == "class" and record.is_module
+    )
 
-    Args:
-        network: The outermost module.
-        name: As in a state dict: "mapping.fc0.weight".
-        partial: Take what stands before the last dot to be a module's name, and look for that.
+
+def has_weight(network: Record, name: str) -> bool:
+    """Whether a module has a weight called as in a state dict: "mapping.fc0.weight".
+
+    No module but those on the way there is looked at.
     """
     *path, last = name.split(".")
-    module: Any = network
+    module = _within(network, path)
+    state = module.state if module is not None else None
+    fields = [state.get(kind) for kind in ("_parameters", "_buffers")] if state else []
+    return any(type(held) is dict and last in held for held in fields)
+
+
+def has_module(network: Record, name: str) -> bool:
+    """Whether a module has one of this name in it, which may have dots."""
+    return _within(network, name.split(".")) is not None
+
+
+def _within(network: Record, path: Sequence[str]) -> Record | None:
+    module: object = network
     for part in path:
-        children = _dict_of(module, "_modules")
-        module = children.get(part)
-    if partial:
-        return type(module) is Record
-    return any(last in _dict_of(module, kind) for kind in ("_parameters", "_buffers"))
-
-
-def _dict_of(module: Any, kind: str) -> dict[Any, Any]:
-    state = module.state if type(module) is Record else None
-    found = state.get(kind) if state is not None else None
-    return found if type(found) is dict else {}
+        module = module.modules.get(part) if type(module) is Record else None
+    return module if type(module) is Record else None
 
 
 def _called(value: object) -> str:
     """Name what was found in place of something else."""
-    name = value.called if type(value) is Record else type(value).__name__
-    return f"an object of {quoted(name)}"
+    return f"an object of {quoted(class_of(value))}"
 
 
 def _own_tensors(state: Mapping[Any, Any], prefix: str, where: str) -> Iterator[tuple[str, Tensor]]:
@@ -89,16 +95,11 @@ def _own_tensors(state: Mapping[Any, Any], prefix: str, where: str) -> Iterator[
 
 
 def _field(state: Mapping[Any, Any], name: str, where: str) -> dict[str, Any]:
-    """Return a dict of a module's state whose keys are names that Python accepts."""
+    """Return a dict of a module's state whose keys are names, or numbers as in a Sequential."""
     found = state.get(name)
     if type(found) is not dict:
         raise CheckpointError(f"{where}{name} is missing")
     for key in found:
-        if type(key) is not str or len(key) > 100 or not _is_name(key):
+        if type(key) is not str or not f"_{key}".isidentifier() or not 0 < len(key) <= 100:
             raise CheckpointError(f"{where}{name} holds the name {quoted(key)}")
     return found
-
-
-def _is_name(key: str) -> bool:
-    """Whether it names an attribute, or the place in a sequence of modules."""
-    return key.isidentifier() or (key.isascii() and key.isdigit())

@@ -52,6 +52,24 @@ def test_d13_pickles_that_ask_for_more_than_weights(payload, check_torch_refused
     check_torch_refused(streamed(body), UnsafeCheckpoint, "byte ")
 
 
+A_CLASS = name("mine", "Part")
+CLASSES = {
+    "its source a number": identity("module", A_CLASS, "part.py", 3),
+    "another word": identity("class", A_CLASS, "part.py", "raise SystemExit"),
+    "a storage's class": identity("module", FLOATS, "part.py", "raise SystemExit"),
+    "a class of ours": identity("module", attacks.ORDERED, "part.py", "raise SystemExit"),
+    "an object": identity("module", call(A_CLASS), "part.py", "raise SystemExit"),
+    "the system": identity("module", name("os", "system"), "part.py", ""),
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_classes_that_come_with_their_source(kind, check_torch_refused):
+    check_torch_refused(streamed(plain({"x": kind})), UnsafeCheckpoint, "byte ")
+    source = identity("module", A_CLASS, "part.py", "raise SystemExit")
+    check_torch_refused(archive(plain({"x": source})), UnsafeCheckpoint, "byte ")
+
+
 @pytest.mark.parametrize("protocol", [0, 1])
 def test_d13_older_protocols(protocol, check_torch_refused):
     content = archive(data__pkl=pickle.dumps({"a": 1}, protocol))

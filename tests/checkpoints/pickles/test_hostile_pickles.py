@@ -260,6 +260,30 @@ def test_c13_arrays_of_objects(check_refused):
     check_refused(finish(call(attacks.RECONSTRUCT, attacks.EASYDICT, (0,), octets(b"b"))))
 
 
+@pytest.mark.parametrize("odd", [
+    attacks.dill_array(maker=name("mine", "make")), attacks.dill_array(maker=plain(1)),
+    attacks.dill_array(attributes={"a": 1}), attacks.dill_array(arguments=plain([1])),
+    attacks.dill_array(arguments=(attacks.EASYDICT, (0,), octets(b"b"))),
+    call(attacks.DILL_ARRAY), call(attacks.DILL_ARRAY, attacks.RECONSTRUCT),
+])  # fmt: skip
+def test_c13_arrays_of_dill_that_are_made_otherwise(odd, check_refused):
+    check_refused(finish(plain({"x": odd})), UnsafeCheckpoint)
+
+
+ATTRIBUTED = name("torch._tensor", "_rebuild_from_type_v2")
+
+
+@pytest.mark.parametrize("odd", [
+    call(ATTRIBUTED), call(ATTRIBUTED, name("mine", "make"), name("torch", "Tensor"), (), {}),
+    call(ATTRIBUTED, attacks.TENSOR, name("torch", "Tensor"), [1], {}),
+    call(ATTRIBUTED, attacks.TENSOR, name("torch", "Tensor"), (1, 2), {}),
+    call(ATTRIBUTED, attacks.LOAD, name("torch", "Tensor"), (octets(b""),), {}),
+    call(ATTRIBUTED, 1, 2, 3, 4),
+])  # fmt: skip
+def test_tensors_with_attributes_that_are_made_otherwise(odd, check_refused):
+    check_refused(finish(plain({"x": odd})), UnsafeCheckpoint)
+
+
 def test_c14_there_is_no_way_around_the_reader():
     for file in PACKAGE.rglob("*.py"):
         source = file.read_text(encoding="utf-8")

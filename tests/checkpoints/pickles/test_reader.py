@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from latentlab.checkpoints.pickles.reader import Record, read_pickle
+from latentlab.checkpoints.systems.torch_modules import state_dict_of
 from tests.support import attacks
 from tests.support.attacks import finish
 
@@ -110,6 +111,36 @@ def test_parameters_arrive_as_tensors(read):
     found = read(pickle.dumps(torch.nn.Parameter(torch.ones(2, 2)), 4))
     assert type(found) is torch.Tensor
     assert torch.equal(found, torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("make", [torch.ones, lambda n: torch.nn.Parameter(torch.ones(n))])
+def test_tensors_with_attributes_arrive_without_them(make, protocol, read):
+    value = make(3)
+    value.note = {"a": 1}
+    content = pickle.dumps(value, protocol)
+    assert b"_rebuild_from_type_v2" in content or b"_with_state" in content
+    found = read(content)
+    assert type(found) is torch.Tensor
+    assert torch.equal(found, torch.ones(3))
+    assert not hasattr(found, "note")
+
+
+def test_arrays_of_dill_arrive_as_they_are(read):
+    found = read(finish(attacks.dill_array()))
+    np.testing.assert_array_equal(found, np.float32([1, 2]))
+
+
+def test_modules_of_torch_are_records(read):
+    """Such as stand in snapshots of forks, among modules that carry their source."""
+    layer = torch.nn.utils.spectral_norm(torch.nn.Conv2d(2, 3, 1))
+    record = read(pickle.dumps(torch.nn.Sequential(layer, torch.nn.ReLU()), 4))
+    assert record.called == "torch.nn.modules.container.Sequential"
+    assert record.is_module
+    found = state_dict_of(record, "x")
+    expected = torch.nn.Sequential(layer).state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
 def test_the_assembled_parts_are_genuine(read):
