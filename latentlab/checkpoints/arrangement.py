@@ -8,7 +8,7 @@ that a file cannot make the search long.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -65,21 +65,24 @@ class Places:
         if type(part) is Record and self.any_module:
             return part.origin == "torch"
         if type(part) is Record:
-            here = [has_weight(part, name) for name in self.marks]
-            return bool(here) and all(here) and not any(has_weight(part, x) for x in self.absent)
-        if type(part) is not dict or not self.marks:
-            return False
-        strange = any(f"{prefix}{name}" in part for name in self.absent)
-        return all(f"{prefix}{name}" in part for name in self.marks) and not strange
+            return self._match(lambda name: has_weight(part, name))
+        return type(part) is dict and self._match(lambda name: f"{prefix}{name}" in part)
+
+    def _match(self, has: Callable[[str], bool]) -> bool:
+        """Whether all marks are there, and nothing that must not be."""
+        return bool(self.marks) and all(map(has, self.marks)) and not any(map(has, self.absent))
 
     def fits(self, part: object) -> bool:
         """Whether this is a generator, or a wrapper around one."""
         if type(part) is Record:
             return self.has_marks(_unwrapped(part))
-        return type(part) is dict and any(all(m in part for m in ms) for ms in self._wrapped_marks)
+        if type(part) is not dict or not any(all(m in part for m in ms) for ms in self._wrapped):
+            return False
+        return any(self.has_marks(part, wrapper) for wrapper in ("", *_WRAPPERS))
 
     @cached_property
-    def _wrapped_marks(self) -> list[list[str]]:
+    def _wrapped(self) -> list[list[str]]:
+        """The marks behind each wrapper: looking them up is quick, and most parts have none."""
         wrappers = ("", *_WRAPPERS) if self.marks else ()
         return [[f"{wrapper}{mark}" for mark in self.marks] for wrapper in wrappers]
 

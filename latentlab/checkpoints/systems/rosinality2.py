@@ -29,7 +29,7 @@ from latentlab.checkpoints.systems.translation import (
     size_after,
     weights_by_network,
 )
-from latentlab.errors import CheckpointError
+from latentlab.errors import CheckpointError, UnsupportedCheckpoint
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
