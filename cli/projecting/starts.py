@@ -10,7 +10,9 @@ from cli.models import Model
 from cli.projecting.files import NOISE, W
 from cli.projecting.origin import Origin, check_origins, origin_of
 from cli.projecting.saved_latents import LatentFile, latent_files, ws_of
-from latentlab import ImageError, LatentError
+from cli.projecting.targets import Target
+from latentlab import Generator, ImageError, LatentError
+from latentlab.encoders import Encoder
 from latentlab.latents import load_noise
 from latentlab.projection.start import ProjectionStart
 
@@ -46,8 +48,8 @@ class SavedStarts:
                 self._pictures = dict(zip(rows.pictures, ws.split(1), strict=True))
         check_origins(origins, model, any_checkpoint)
 
-    def of(self, picture: Path, name: str) -> ProjectionStart:
-        """Return where a picture starts, with noise maps where those are saved beside the latents.
+    def of(self, picture: Path, name: str, _: Target) -> ProjectionStart:
+        """Return where a picture starts, with noise maps where those are saved with the latents.
 
         Args:
             picture: Its path, by which a file of many latents names it.
@@ -85,6 +87,31 @@ class SavedStarts:
         if len(ws) != 1 or (maps and len(maps[0]) != 1):
             raise LatentError(f"{file.path}: holds {len(ws)} latents; a start is a single one")
         return ProjectionStart(ws, maps)
+
+
+class EncodedStarts:
+    """What an encoder gives, to start from."""
+
+    def __init__(self, encoder: Encoder, g: Generator, space: str) -> None:
+        """Refuse an encoder whose latents do not fit the generator.
+
+        Raises:
+            CheckpointError: If they do not.
+        """
+        encoder.check(g)
+        self._encoder, self._g, self._space = encoder.to(g.device), g, space
+
+    def of(self, _: Path, __: str, target: Target) -> ProjectionStart:
+        """Return where a picture starts, without noise maps.
+
+        In space "w" that is the mean of the rows, which of all single w is closest to them.
+        """
+        if target.encoded is None:
+            raise AssertionError("the reader was not told of the encoder")
+        ws = self._encoder.ws_for(self._g, target.encoded[None])
+        if self._space == "w":
+            ws = ws.mean(dim=1, keepdim=True).expand_as(ws).contiguous()
+        return ProjectionStart(ws)
 
 
 def together(starts: Sequence[ProjectionStart]) -> ProjectionStart:

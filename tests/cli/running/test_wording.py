@@ -33,6 +33,7 @@ NOT_FOR_THE_COMMAND_LINE = {
         "vectors",
         "ws",
     },
+    "latentlab/encoders/config.py": {"widths"},  # of a file
     "latentlab/faces/alignment.py": {"feather"},
     "latentlab/faces/record.py": {"picture", "points", "quad", "sha256"},  # names in alignment.json
     "latentlab/images/decoding.py": {"max_pixels"},
