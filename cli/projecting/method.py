@@ -1,6 +1,6 @@
 """How pictures are projected: the opened model, what it reads, compares and searches with."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Method:
 
 
 def open_method(
-    checkpoint: str, request: ProjectionRequest, pictures: Iterable[Path], device: str
+    checkpoint: str, request: ProjectionRequest, pictures: Collection[Path], device: str
 ) -> Method:
     """Open all that a projection of these pictures needs; the cheap is refused first.
 
@@ -64,7 +64,8 @@ def open_method(
     if encoder is not None:
         starts = EncodedStarts(encoder, g, settings.space)
     elif search.start is not None:
-        starts = SavedStarts(search.start, model, request.any_checkpoint)
+        ordered = None if request.shuffle else pictures
+        starts = SavedStarts(search.start, model, request.any_checkpoint, ordered)
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
     decisive = {

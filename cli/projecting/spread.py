@@ -1,6 +1,6 @@
 """Pictures for a small network on a CPU, spread over processes of one thread each."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def project_in_processes(
     remove_stages(plan.layout.output)
     announce([task_of(method, plan, count)], method.facts["device"])
     batches, steps = plan.batches(method.batch), method.settings.steps
-    pictures = [job.picture for batch in batches for job in batch]
+    pictures = [job.picture for job in plan.jobs]
     arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)
     with ExitStack() as stack:
         bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
@@ -72,7 +72,7 @@ def project_in_processes(
 def _begin(
     checkpoint: str,
     request: ProjectionRequest,
-    pictures: Iterable[Path],
+    pictures: Sequence[Path],
     device: str,
     layout: Layout,
     tell: Step,
