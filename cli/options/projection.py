@@ -159,8 +159,9 @@ search_options = grouped_options("search", SearchRequest, (
     click.option("--encoder", type=click.Path(path_type=Path), metavar="FILE",
                  help="Start from what an encoder gives: a file of pSp or e4e. In space w, from "
                  "the mean of its rows."),
-    click.option("--encoder-type", type=click.Choice([*_ENCODER_TYPES]),
-                 help="Which encoder a file holds that does not say it."),
+    click.option("--encoder-type", type=click.Choice([*_ENCODER_TYPES]), metavar="TYPE",
+                 help="Which encoder it is, where the file does not say it: GradualStyleEncoder "
+                 "is pSp's, Encoder4Editing e4e's."),
 ))  # fmt: skip
 projection_options = grouped_options("request", ProjectionRequest, (
     search_options, distance_option, picture_options,

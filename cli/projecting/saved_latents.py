@@ -23,6 +23,7 @@ from latentlab.numerics import full_precision
 
 # Names of results beside the pictures'.
 _RESERVED = {"edits.csv", "frames.csv", "manifest.json", "grid", "truncation"}
+_LONGEST = 100  # characters of a name, which ends up in those of files
 _TABLES = ("latents.safetensors", "latents.parquet")
 
 
@@ -173,4 +174,4 @@ def _saved(file: LatentFile, noise: Path | None, g: Generator) -> list[SavedLate
 
 
 def _plain(name: str) -> str:
-    return plain_text(name if name.strip(". ") else "picture")
+    return plain_text(name if name.strip(". ") else "picture")[:_LONGEST]

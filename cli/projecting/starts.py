@@ -13,7 +13,7 @@ from cli.projecting.origin import Origin, check_origins, origin_of
 from cli.projecting.saved_latents import LatentFile, latent_files
 from cli.projecting.targets import Target
 from cli.text import counted, plain_text, say
-from latentlab import Generator, ImageError, LatentError
+from latentlab import Generator, ImageError, LatentError, distributed
 from latentlab.encoders import Encoder
 from latentlab.latents import load_noise
 from latentlab.projection.start import ProjectionStart
@@ -90,7 +90,8 @@ class SavedStarts:
                     f"{counted(len(pictures), 'picture') if pictures else 'pictures in no order'}; "
                     "give as many pictures, or a single latent"
                 )
-            say(f"{plain_text(self._path)}: its latents have no names, and are taken in order.")
+            if distributed.is_main():
+                say(f"{plain_text(self._path)}: its latents have no names, and are taken in order.")
             names = tuple(map(str, pictures))
         starts = [self._start(one, rows, i) for i, one in enumerate(ws.split(1))]
         return dict(zip(names, starts, strict=True))

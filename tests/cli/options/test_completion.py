@@ -48,7 +48,7 @@ DIRS = ["out/", "photos/"]
 
 
 @pytest.mark.parametrize(("line", "values"), [
-    ("con", ["contributions", "convert"]),
+    ("con", ["contributions", "convert", "convert-latents"]),
     ("info b", [CLASSIFIER, *MODELS]),
     ("ppl ", [*MODELS, "ada.pt", "model.pkl", "out/", "own.safetensors", "photos/"]),
     ("ppl builtin:digits-stylegan", MODELS),

@@ -68,13 +68,16 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.measuring.standing", "--overwrite"): {"train"},  # logs contributions alone
     ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
-        "attribution", "compare", "contributions", "convert", "demo", "droplets", "fidelity",
-        "info", "noise", "ppl", "separability", "train",
+        "attribution", "compare", "contributions", "convert", "convert-latents", "demo",
+        "droplets", "fidelity", "info", "noise", "ppl", "separability", "train",
     },
-    ("cli.models", "--device"): {"convert", "info"},
-    ("cli.projecting.origin", "--any-checkpoint"): {"compare", "demo", "separability"},
+    ("cli.models", "--device"): {"convert", "convert-latents", "info"},
+    ("cli.projecting.origin", "--any-checkpoint"): {
+        "compare", "convert-latents", "demo", "separability",
+    },
     ("cli.projecting.saved_latents", "--noise"): {
-        "compare", "demo", "directions", "interpolate", "mix", "project", "separability", "tune",
+        "compare", "convert-latents", "demo", "directions", "interpolate", "mix", "project",
+        "separability", "tune",
     },
     ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},
