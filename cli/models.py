@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,16 +37,19 @@ _NUMBERED = re.compile("#([0-9]{1,8})")
 _RANGE = re.compile("([0-9]{1,8})(?:-([0-9]{1,8}))?")
 
 
-def open_tuned(checkpoint: str, tuning: Path | None) -> Checkpoint:
+def open_tuned(
+    checkpoint: str, tuning: Path | None, assume: Mapping[str, str] | None = None
+) -> Checkpoint:
     """Open a checkpoint, and change its generator by a tuning's file where there is one.
 
-    The checkpoint's metadata then says which file that was.
+    The checkpoint's metadata then says which file that was. ``assume`` are settings that a bare
+    state dict does not hold.
 
     Raises:
         CheckpointError: If the tuning is of another checkpoint, or damaged.
     """
     say_opening(checkpoint)
-    opened = latentlab.load(checkpoint)
+    opened = latentlab.load(checkpoint, assume=assume)
     if distributed.is_main():
         say_soon(in_a_line(opened, checkpoint))
     if tuning is None:

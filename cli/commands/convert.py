@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import checkpoint_argument, overwrite_file_option, tuning_option
+from cli.options.common import (
+    assume_option,
+    checkpoint_argument,
+    overwrite_file_option,
+    tuning_option,
+)
 from cli.text import say, say_held
 
 
@@ -17,9 +22,11 @@ from cli.text import say, say_held
 @click.option("--rgb", is_flag=True,
               help="Give grey generators three equal channels, and leave out other networks.")
 @tuning_option
+@assume_option
 @overwrite_file_option
 def convert(
-    checkpoint: str, out: Path, only: str | None, rgb: bool, tuning: Path | None, overwrite: bool
+    checkpoint: str, out: Path, only: str | None, rgb: bool, tuning: Path | None,
+    assume: dict[str, str] | None, overwrite: bool,
 ) -> None:
     """Write a checkpoint in latentlab's own format.
 
@@ -33,6 +40,7 @@ def convert(
       latentlab convert snapshot.safetensors generator.safetensors --only G_ema
       latentlab convert model.safetensors tuned.safetensors \\
           --tuning tuned/tuning.safetensors
+      latentlab convert state_dict.pt model.safetensors --assume mapping_lr_multiplier=0.01
     """
     from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
@@ -40,7 +48,7 @@ def convert(
     from latentlab.checkpoints.assemble import in_colour
 
     refuse_existing([out], overwrite)
-    opened = open_tuned(checkpoint, tuning)
+    opened = open_tuned(checkpoint, tuning, assume)
     say_held()
     if only is not None:
         if only not in opened.networks:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options.common import checkpoint_argument
+from cli.options.common import assume_option, checkpoint_argument
 from cli.text import say_held, tell
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ _LARGE = 100_000_000  # bytes, that are not read in the blink of an eye
 @click.command()
 @checkpoint_argument
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
-def info(checkpoint: str, as_json: bool) -> None:
+@assume_option
+def info(checkpoint: str, as_json: bool, assume: dict[str, str] | None) -> None:
     """Show what a checkpoint holds.
 
     Settings are listed where they differ from those that its system was published with; --json
@@ -29,6 +30,7 @@ def info(checkpoint: str, as_json: bool) -> None:
     Examples:
       latentlab info network-snapshot.pkl
       latentlab info builtin:digits-stylegan2 --json
+      latentlab info state_dict.pt --assume mapping_lr_multiplier=0.01
     """
     from cli.models import say_opening
     from cli.reports.description import describe
@@ -36,7 +38,7 @@ def info(checkpoint: str, as_json: bool) -> None:
 
     say_opening(checkpoint, _LARGE)
     say_held()
-    opened = load(checkpoint)
+    opened = load(checkpoint, assume=assume)
     if as_json:
         click.echo(json.dumps(_finite(_facts(opened)), indent=1, allow_nan=False))
     else:

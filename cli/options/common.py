@@ -16,6 +16,7 @@ from cli.options.values import (
     VIDEO_SUFFIXES,
     Count,
     FiniteFloat,
+    assumptions,
     class_list,
     file_name,
     finite_float,
@@ -72,6 +73,11 @@ any_checkpoint_option = click.option(
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",
     help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",
+)  # fmt: skip
+assume_option = click.option(
+    "--assume", multiple=True, callback=assumptions, metavar="NAME=VALUE",
+    help="A setting that a bare state dict does not hold, such as mapping_lr_multiplier=0.01. "
+    "Several are separated by commas, or given one by one.",
 )  # fmt: skip
 
 

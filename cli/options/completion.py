@@ -225,6 +225,7 @@ _SOURCES: dict[str, Source] = {
     "--distance": either(words(*DISTANCES), files(".pt", ".pth")),
     "--classifier": either(_classifiers, files(*CHECKPOINT_SUFFIXES)),
     "--class": _classes, "--config": words(*CONFIGS),
+    "--assume": words("mapping_lr_multiplier=0.01", "conv_clamp=256", "conv_clamp=none"),
     "--layers": words(*STYLE_NAMES), "--device": words("auto", "cpu", "cuda", "mps"),
     "--only": words("G_ema", "G", "D", "classifier"), "--face": words("largest"),
     "--report": _tables, "--video": _videos, "--latents-file": _latent_files,

@@ -51,6 +51,21 @@ def finite_float(value: str | float) -> float:
     return FiniteFloat().convert(value, None, None)
 
 
+def assumptions(
+    _: click.Context, __: click.Parameter, texts: Sequence[str]
+) -> dict[str, str] | None:
+    """Parse settings such as "a=1,b=none", each given once; None where there are none."""
+    found: dict[str, str] = {}
+    for text in (part for each in texts for part in each.split(",")):
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice")
+        found[name] = value
+    return found or None
+
+
 def float_list(text: str) -> list[float]:
     """Parse finite numbers such as "1,0.7,-0.5"; they are counted before they are taken apart."""
     if text.count(",") >= _MOST_FLOATS:

@@ -6,10 +6,12 @@ from typing import Any
 
 from torch import nn
 
+from latentlab.checkpoints.assumptions import Given, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
-from latentlab.checkpoints.foreign import read_pickled, read_torch_file
-from latentlab.checkpoints.native import read_native, write_native
-from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START
+from latentlab.checkpoints.foreign import read_foreign
+from latentlab.checkpoints.native import is_described, read_described, write_native
+from latentlab.checkpoints.pickles.reader import read_pickle
+from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.errors import (
     CheckpointError,
     SettingsError,
@@ -18,6 +20,7 @@ from latentlab.errors import (
 )
 from latentlab.models import builtin_path
 from latentlab.networks.generator import Generator
+from latentlab.tensor_files import read_safetensors
 from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 
 _ENOUGH = 9  # bytes, to tell the format
@@ -26,28 +29,34 @@ _TAR = slice(257, 262)  # where a tar archive says what it is
 __all__ = ["Checkpoint", "load", "load_classifier", "save"]
 
 
-def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
+def load(
+    path: Path | str, *, allow_nonfinite: bool = False, assume: Given | None = None
+) -> Checkpoint:
     """Open a checkpoint as plain data; nothing in the file is run.
 
     Args:
         path: A file, or the name of a bundled model such as "builtin:digits-stylegan2".
         allow_nonfinite: Accept NaN and infinite weights.
+        assume: What a bare state dict does not say of its network, by name, such as
+            ``{"mapping_lr_multiplier": 0.01}``. Files that need it are refused without, and the
+            error names each setting with its usual value.
 
     Returns:
         The checkpoint; its networks are in eval mode, float32, on the CPU.
 
     Raises:
         CheckpointError: If the file is missing, damaged or of no supported kind.
+        SettingsError: If something is assumed that the file says, or that no network has.
     """
     file = builtin_path(path) if str(path).startswith("builtin:") else Path(path)
     start = _first_bytes(file)
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
-        return read_native(file, allow_nonfinite)
+        return _read_safetensors(file, allow_nonfinite, assume)
     if start.startswith((ZIP_START, STREAM_START)):
-        return read_torch_file(file, allow_nonfinite)
+        return read_foreign(file, "a file of torch.save", read_torch(file), allow_nonfinite, assume)
     if _is_pickle(start):
-        return read_pickled(file, allow_nonfinite)
+        return read_foreign(file, "a pickle", read_pickle(file), allow_nonfinite, assume)
     if start[_TAR] == b"ustar":
         raise UnsupportedCheckpoint(
             f"{file}: a tar archive; if torch.save wrote it before 2017, save it again with a "
@@ -57,6 +66,15 @@ def load(path: Path | str, *, allow_nonfinite: bool = False) -> Checkpoint:
         f"{file}: not a checkpoint that this version opens (starts with {start[:8]!r}); expected "
         "a safetensors file, a pickle of a published StyleGAN, or weights saved by torch.save"
     )
+
+
+def _read_safetensors(file: Path, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
+    header, tensors = read_safetensors(file)
+    if not is_described(header):
+        own = {name: tensor.clone() for name, tensor in tensors.items()}
+        return read_foreign(file, "a safetensors file", own, allow_nonfinite, assume)
+    answered((), assume or {}, str(file), "a file that describes its networks")
+    return read_described(file, header, tensors, allow_nonfinite)
 
 
 def load_classifier(path: Path | str) -> nn.Module:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import NETWORK_TYPES, assemble, config_from_dict, config_to_dict
 from latentlab.checkpoints.checkpoint import Checkpoint
@@ -22,22 +22,41 @@ FORMAT = "latentlab"
 FORMAT_VERSION = "1"
 
 
+def is_described(header: Mapping[str, str]) -> bool:
+    """Whether latentlab wrote the file, or official state dicts in it have a ``config``."""
+    return header.get("format") == FORMAT or "config" in header
+
+
 def read_native(path: Path, allow_nonfinite: bool = False) -> Checkpoint:
-    """Open a safetensors file written by latentlab, or official state dicts in one.
+    """Open a safetensors file that latentlab wrote.
 
     Raises:
         CheckpointError: If the file is damaged or its weights do not fit its config.
     """
     header, tensors = read_safetensors(path)
-    if header.get("format") == FORMAT:
-        described = _described(header, path)
-    elif "config" in header:
-        described = networks_from_official(_json(header["config"], path), tensors, str(path))
-    else:
+    if not is_described(header):
         raise UnsupportedCheckpoint(
             f"{path}: a safetensors file without a network description; expected one written by "
             "latentlab, or official state dicts with `config` in the header"
         )
+    return read_described(path, header, tensors, allow_nonfinite)
+
+
+def read_described(
+    path: Path,
+    header: Mapping[str, str],
+    tensors: Mapping[str, Tensor],
+    allow_nonfinite: bool = False,
+) -> Checkpoint:
+    """Build the networks of a safetensors file that describes them, see ``is_described``.
+
+    Raises:
+        CheckpointError: If the file is damaged or its weights do not fit its config.
+    """
+    if header.get("format") == FORMAT:
+        described = _described(header, path)
+    else:
+        described = networks_from_official(_json(header["config"], path), tensors, str(path))
     networks: dict[str, nn.Module] = {}
     for name, config in described.items():
         prefix = f"{name}."

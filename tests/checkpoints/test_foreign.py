@@ -11,10 +11,9 @@ from tests.support import foreign
 
 OTHERS = {
     "another state dict": (torch.nn.Linear(2, 2).state_dict(), "keys 'weight', 'bias'"),
-    "a wrapped one": ({"model": foreign.rosinality_g(), "epoch": 3}, "keys 'model', 'epoch'"),
     "a list": ([torch.ones(2)] * 3, "list of 3"),
     "a tensor": (torch.ones(2), "type Tensor"),
-    "settings": (argparse.Namespace(size=3), "type Namespace"),
+    "settings": (argparse.Namespace(size=3), "type argparse.Namespace"),
     "settings in a dict": ({"args": argparse.Namespace(size=3)}, "keys 'args'"),
     "nothing": ({}, "(none)"),
     "latents": ({"photo.png": {"latent": torch.ones(2), "noise": []}}, "keys 'photo.png'"),

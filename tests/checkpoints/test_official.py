@@ -274,5 +274,5 @@ def test_a_description_that_does_not_fit_is_refused(config, shared, tmp_path):
 def test_bare_weights_ask_for_a_description(shared, tmp_path):
     _, tensors = parts(shared / "ada_skip_32_state.safetensors")
     save_file(tensors, tmp_path / "bare.safetensors")
-    with pytest.raises(UnsupportedCheckpoint, match=r"bare\.safetensors.*`config` in the header"):
+    with pytest.raises(UnsupportedCheckpoint, match=r"bare\.safetensors: "):
         latentlab.load(tmp_path / "bare.safetensors")

@@ -8,6 +8,8 @@ import pickle
 import sys
 import types
 
+import torch
+
 SOURCE = "raise RuntimeError('the source text of a checkpoint was run')"
 
 
@@ -55,8 +57,8 @@ def easy(value):
     return value
 
 
-def write_snapshot(path, found, monkeypatch, protocol=4):
-    """Pickle ``found`` with the stand-ins under the official module names."""
+def official_names(monkeypatch):
+    """Put the stand-ins under the official module names, where pickling looks for them."""
     for place, called in (
         ("torch_utils.persistence", _reconstruct_persistent_obj), ("dnnlib.util", EasyDict)
     ):  # fmt: skip
@@ -65,5 +67,28 @@ def write_snapshot(path, found, monkeypatch, protocol=4):
         setattr(module, called.__name__, called)
         monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
         monkeypatch.setitem(sys.modules, place, module)
+
+
+def write_snapshot(path, found, monkeypatch, protocol=4):
+    """Pickle ``found`` with the stand-ins under the official module names."""
+    official_names(monkeypatch)
     path.write_bytes(pickle.dumps(found, protocol))
     return path
+
+
+class Part(torch.nn.Module):
+    """A module of an ordinary class, pickled in the ordinary way."""
+
+
+def as_module(weights, kind=Part):
+    """Return modules within modules whose state dict this is."""
+    root = kind()
+    for name, tensor in weights.items():
+        *path, last = name.split(".")
+        module = root
+        for part in path:
+            if part not in module._modules:
+                module.add_module(part, kind())
+            module = module._modules[part]
+        module.register_parameter(last, torch.nn.Parameter(tensor, requires_grad=False))
+    return root

@@ -93,6 +93,16 @@ def array(arguments: tuple[Any, ...], _: Budget) -> UnbuiltArray:
     return UnbuiltArray()
 
 
+def created(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
+    """``dill._dill._create_array(_reconstruct, its arguments, state, None)``: arrays of dill."""
+    maker = arguments[0] if len(arguments) in (3, 4) else None
+    if type(maker) is not Global or maker.name != "_reconstruct":
+        raise UnsafeCheckpoint("an array that is made in an unknown way")
+    if any(item is not None for item in arguments[3:]) or type(arguments[1]) is not tuple:
+        raise UnsafeCheckpoint("an array with attributes")
+    return array(arguments[1], budget).build(arguments[2], budget)
+
+
 def buffer(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
     """``numpy.core.numeric._frombuffer(bytes, dtype, shape, "C")``: arrays since protocol 5."""
     content = arguments[0] if len(arguments) == 4 else None

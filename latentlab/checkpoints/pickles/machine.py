@@ -2,7 +2,8 @@
 
 ``pickletools.genops`` parses; no opcode imports, calls or sets an attribute of anything outside
 this package. A name in the file becomes an inert token, and calling a token means looking it up
-in a read-only table of our own functions.
+in a read-only table of our own functions; one that is not in it becomes a record, or is refused,
+see ``strangers``.
 """
 
 import pickletools
@@ -41,6 +42,11 @@ class Global:
     module: str
     name: str
 
+    @property
+    def called(self) -> str:
+        """Return the name with its module's."""
+        return f"{self.module}.{self.name}"
+
 
 @dataclass(eq=False)
 class Buildable(ABC):
@@ -51,6 +57,10 @@ class Buildable(ABC):
     @abstractmethod
     def build(self, state: object, budget: Budget) -> object:
         """Return the completed object."""
+
+    def takes_items(self) -> bool:
+        """Whether opcodes may add items to it; they are dropped."""
+        return False
 
 
 Builder = Callable[[tuple[Any, ...], Budget], object]
@@ -66,11 +76,14 @@ class Language:
         names: What names are permitted, and what calling them does.
         persistent: Turns a persistent id into a value; None where none is allowed.
         attributes: Names that a dict's attributes may have; they are dropped.
+        stranger: Gives the function for calling a name that is in no table, or raises
+            UnsafeCheckpoint; None where there are no such names.
     """
 
     names: Names
     persistent: Callable[[object], object] | None = None
     attributes: frozenset[str] = frozenset()
+    stranger: Callable[[str, str], Builder] | None = None
 
 
 class PickleMachine:
@@ -81,6 +94,8 @@ class PickleMachine:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks under each MARK
         self.memo: dict[int, Any] = {}  # sparse: a huge index costs nothing
+        self.tokens: dict[tuple[str, str], Global] = {}
+        self.strangers: dict[tuple[str, str], Builder] = {}  # what calling them does
         self._position = self._frame_end = file.position
 
     def run(self) -> Any:
@@ -152,10 +167,16 @@ class PickleMachine:
         return items
 
     def top(self, kind: type) -> Any:
-        """Return the top of the stack, which must be of exactly this type."""
-        if type(self.stack[-1]) is not kind:
+        """Return the top of the stack, which must be of exactly this type.
+
+        It is None where the top is an object that takes no items, and may be given some.
+        """
+        top = self.stack[-1]
+        if isinstance(top, Buildable) and top.takes_items():
+            return None
+        if type(top) is not kind:
             raise CheckpointError(f"damaged pickle (no {kind.__name__} to add to)")
-        return self.stack[-1]
+        return top
 
     def pop_two(self) -> tuple[Any, Any]:
         """Take the top of the stack and what is under it, in the order of the file."""
@@ -166,12 +187,21 @@ class PickleMachine:
         """Push the token of a permitted name."""
         if type(module) is not str or type(name) is not str:
             raise UnsafeCheckpoint("a name is not text; nothing was run")
-        if (module, name) not in self.language.names:
-            called = ascii(f"{module}.{name}")[1:-1][:100]
+        key = module, name
+        if key not in self.tokens:
+            if key not in self.language.names:
+                self.strangers[key] = self._stranger(module, name)
+            self.budget.take_object()
+            self.tokens[key] = Global(module, name)
+        self.stack.append(self.tokens[key])
+
+    def _stranger(self, module: str, name: str) -> Builder:
+        if self.language.stranger is None:
             raise UnsafeCheckpoint(
-                f"asks for {called}, which no StyleGAN checkpoint needs; nothing was run"
+                f"asks for {ascii(f'{module}.{name}')[1:-1][:100]}, which no StyleGAN checkpoint "
+                "needs; nothing was run"
             )
-        self.stack.append(Global(module, name))
+        return self.language.stranger(module, name)
 
     def call(self) -> None:
         """Replace a token and its arguments with what our function for it makes of them."""
@@ -179,7 +209,8 @@ class PickleMachine:
         token, arguments = self.pop_two()
         if type(token) is not Global or type(arguments) is not tuple:
             raise UnsafeCheckpoint("calls something that has no name; nothing was run")
-        builder = self.language.names[token.module, token.name]
+        key = token.module, token.name
+        builder = self.strangers.get(key) or self.language.names[key]
         if builder is None:
             raise UnsafeCheckpoint(f"calls {token.module}.{token.name}; nothing was run")
         self.stack.append(builder(arguments, self.budget))
@@ -241,23 +272,28 @@ def _short_tuple(length: int) -> _Action:
 
 def _append(machine: PickleMachine, _: object) -> None:
     value = machine.stack.pop()
-    machine.top(list).append(value)
+    if (target := machine.top(list)) is not None:
+        target.append(value)
 
 
 def _appends(machine: PickleMachine, _: object) -> None:
     items = machine.pop_mark()
-    machine.top(list).extend(items)
+    if (target := machine.top(list)) is not None:
+        target.extend(items)
 
 
 def _add_items(machine: PickleMachine, _: object) -> None:
     items = machine.pop_mark()
-    machine.top(set).update(checked_names(items))
+    if (target := machine.top(set)) is not None:
+        target.update(checked_names(items))
 
 
 def _set_pairs(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.top(dict)
     if len(items) % 2:
         raise CheckpointError("damaged pickle (a key without a value)")
+    if target is None:
+        return
     for key, value in zip(items[::2], items[1::2], strict=True):
         # Hashing a deep tuple ends the process, and large numbers with equal hashes stop it. Old
         # optimisers name their parameters by addresses, of up to 47 bits.

@@ -1,11 +1,10 @@
 """Foreign pickles as plain data: the names that genuine StyleGAN files use, and what they become.
 
 Reading gives dicts, lists, tuples, sets of text, text, numbers, bytes, numpy arrays, torch
-tensors and ``Record``. A file that uses any other name is refused.
+tensors, names and ``Record``. What other names become, and which are refused, is in ``strangers``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,36 +12,20 @@ from typing import Any
 from latentlab.checkpoints.pickles import arrays, tensors
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
 from latentlab.checkpoints.pickles.machine import (
-    Buildable,
     Builder,
     Language,
     Names,
     PickleMachine,
     checked_names,
 )
+from latentlab.checkpoints.pickles.records import Record
+from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.errors import CheckpointError, UnsafeCheckpoint
 
+__all__ = ["ATTRIBUTES", "COMMON_NAMES", "Record", "read_pickle"]
+
+ATTRIBUTES = frozenset({"_metadata"})  # of state dicts: version numbers of modules
 _MAX_SET = 10_000  # elements; a set costs memory that the file's size does not bound
-
-
-@dataclass(eq=False)
-class Record(Buildable):
-    """An object of the file's own classes: what it was, and its attributes.
-
-    ``origin`` is "torch" for a module of the PyTorch releases, "tensorflow" for a Network,
-    "argparse" for the settings of a training run.
-    """
-
-    origin: str
-    class_name: str  # as the file has it
-    state: dict[str | int, Any] | None = field(default=None, repr=False)  # not checked in any way
-
-    def build(self, state: object, budget: Budget) -> object:
-        """Take the attributes, a dict, once."""
-        if type(state) is not dict or self.state is not None:
-            raise UnsafeCheckpoint("sets the state of an object in an unknown way")
-        self.state = state
-        return self
 
 
 def read_pickle(path: Path) -> Any:
@@ -58,9 +41,20 @@ def read_pickle(path: Path) -> Any:
             size = path.stat().st_size
             view = BoundedFile(file, size)
             # Twice the file: once as text of protocol 2 that holds bytes, once as numbers.
-            found = PickleMachine(view, Language(_NAMES), Budget(2 * size)).run()
+            language = Language(_NAMES, None, ATTRIBUTES, stranger)
+            found = PickleMachine(view, language, Budget(2 * size)).run()
             if view.left:
                 raise CheckpointError(f"byte {view.position}: {view.left} bytes follow the pickle")
+            if (
+                type(found) is Record
+                and found.origin in ("argparse", "class")
+                and not found.is_module
+            ):
+                # The whole file is one call, as in the shortest of attacks.
+                raise UnsafeCheckpoint(
+                    f"byte {view.position}: asks for {found.called}, which no StyleGAN checkpoint "
+                    "needs; nothing was run"
+                )
             return found
     except CheckpointError as error:
         raise type(error)(f"{path}: {error}") from error
@@ -68,7 +62,7 @@ def read_pickle(path: Path) -> Any:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def empty(make: Callable[[], object]) -> Builder:
+def _empty(make: Callable[[], object]) -> Builder:
     """Make a builder that takes no arguments."""
 
     def build(arguments: tuple[Any, ...], _: Budget) -> object:
@@ -79,7 +73,7 @@ def empty(make: Callable[[], object]) -> Builder:
     return build
 
 
-def text_set(arguments: tuple[Any, ...], _: Budget) -> set[str]:
+def _text_set(arguments: tuple[Any, ...], _: Budget) -> set[str]:
     """``set(["name", ...])``."""
     items = arguments[0] if len(arguments) == 1 else None
     if type(items) is not list or len(items) > _MAX_SET:
@@ -111,34 +105,53 @@ def _module(arguments: tuple[Any, ...], _: Budget) -> Record:
     return Record("torch", name, state)
 
 
-# What networks and state dicts are made of in every kind of file.
+def _default_dict(arguments: tuple[Any, ...], _: Budget) -> dict[Any, Any]:
+    """``collections.defaultdict(factory)``: a dict; the factory is left aside."""
+    if len(arguments) > 1:
+        raise UnsafeCheckpoint("makes a defaultdict in an unknown way")
+    return {}
+
+
+def _size(arguments: tuple[Any, ...], _: Budget) -> tuple[int, ...]:
+    """``torch.Size((1, 2))`` as a tuple."""
+    if len(arguments) != 1 or not arrays.is_geometry(arguments[0]):
+        raise CheckpointError("a torch.Size that is not up to 8 numbers from 0")
+    size: tuple[int, ...] = arguments[0]
+    return size
+
+
+# What networks, state dicts and the settings beside them are made of, in every kind of file.
+_NUMPY = ("numpy.core", "numpy._core")  # before and since numpy 2
 COMMON_NAMES: Names = MappingProxyType(
     {
         ("torch._utils", "_rebuild_tensor_v2"): tensors.tensor,
         ("torch._utils", "_rebuild_parameter"): tensors.parameter,
-        ("collections", "OrderedDict"): empty(dict),
-        ("builtins", "set"): text_set,
-        ("__builtin__", "set"): text_set,
-    }
-)
-
-
-_NUMPY = ("numpy.core", "numpy._core")  # before and since numpy 2
-_NAMES: Names = MappingProxyType(
-    {
-        **COMMON_NAMES,
+        ("torch._utils", "_rebuild_parameter_with_state"): tensors.parameter,
+        ("torch._tensor", "_rebuild_from_type_v2"): tensors.with_attributes,
+        ("torch", "Size"): _size,
+        ("collections", "OrderedDict"): _empty(dict),
+        ("collections", "defaultdict"): _default_dict,
+        ("builtins", "set"): _text_set,
+        ("__builtin__", "set"): _text_set,
+        ("builtins", "bytes"): _empty(bytes),  # how protocol 2 writes none
+        ("__builtin__", "bytes"): _empty(bytes),
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _module,
-        ("torch.storage", "_load_from_bytes"): tensors.storage,
-        ("dnnlib.tflib.network", "Network"): empty(lambda: Record("tensorflow", "Network")),
+        ("dnnlib.tflib.network", "Network"): _empty(lambda: Record("tensorflow", "Network")),
         # Progressive GAN as first released.
-        ("tfutil", "Network"): empty(lambda: Record("tensorflow", "tfutil.Network")),
-        ("dnnlib.util", "EasyDict"): empty(dict),
-        ("dnnlib", "EasyDict"): empty(dict),
+        ("tfutil", "Network"): _empty(lambda: Record("tensorflow", "tfutil.Network")),
+        ("dnnlib.util", "EasyDict"): _empty(dict),
+        ("dnnlib", "EasyDict"): _empty(dict),
+        ("argparse", "Namespace"): _empty(lambda: Record("argparse", "Namespace")),
         ("_codecs", "encode"): _latin1,
         ("numpy", "dtype"): arrays.number_type,
         ("numpy", "ndarray"): None,
         **{(f"{core}.multiarray", "_reconstruct"): arrays.array for core in _NUMPY},
         **{(f"{core}.multiarray", "scalar"): arrays.scalar for core in _NUMPY},
         **{(f"{core}.numeric", "_frombuffer"): arrays.buffer for core in _NUMPY},
+        ("dill._dill", "_create_array"): arrays.created,
     }
+)
+# The older layout of torch.save for each tensor, which torch.save itself never nests.
+_NAMES: Names = MappingProxyType(
+    {**COMMON_NAMES, ("torch.storage", "_load_from_bytes"): tensors.storage}
 )

@@ -24,6 +24,7 @@ from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsafeCheckpo
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save's older layout
 _PROTOCOL = 1001
+_REBUILD = ("torch._utils", "_rebuild_tensor_v2")
 
 # Name of the storage class -> how numpy holds the elements, what torch calls them.
 _TYPES: Mapping[str, tuple[str, torch.dtype]] = MappingProxyType(
@@ -169,8 +170,29 @@ def tensor(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
 
 
 def parameter(arguments: tuple[Any, ...], _: Budget) -> Tensor:
-    """``torch._utils._rebuild_parameter(tensor, requires_grad, hooks)``: the tensor."""
-    if len(arguments) != 3 or type(arguments[0]) is not Tensor:
+    """``torch._utils._rebuild_parameter(tensor, requires_grad, hooks)``: the tensor.
+
+    ``_rebuild_parameter_with_state`` has attributes after these.
+    """
+    if len(arguments) not in (3, 4) or type(arguments[0]) is not Tensor:
         raise UnsafeCheckpoint("a parameter that is not made of a tensor")
     found: Tensor = arguments[0]
     return found
+
+
+def with_attributes(arguments: tuple[Any, ...], budget: Budget) -> Tensor:
+    """``torch._tensor._rebuild_from_type_v2(_rebuild_tensor_v2, type, arguments, attributes)``.
+
+    It is how a tensor is written that was given attributes of its own; they are left aside.
+    """
+    check_attributed(arguments, budget)
+    return tensor(arguments[2], budget)
+
+
+def check_attributed(arguments: tuple[Any, ...], _: Budget) -> None:
+    """Check that ``with_attributes`` is asked for a tensor."""
+    maker = arguments[0] if len(arguments) == 4 else None
+    if type(maker) is not Global or (maker.module, maker.name) != _REBUILD:
+        raise UnsafeCheckpoint("a tensor that is made in an unknown way")
+    if type(arguments[2]) is not tuple:
+        raise UnsafeCheckpoint("a tensor that is not made of a storage")

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from latentlab.checkpoints.pickles import tensors
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Language, Names, PickleMachine
-from latentlab.checkpoints.pickles.reader import COMMON_NAMES, Record, empty
+from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
+from latentlab.checkpoints.pickles.reader import ATTRIBUTES, COMMON_NAMES
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
+from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
 from latentlab.torchscript import is_program
@@ -27,16 +28,9 @@ ZIP_START = b"PK\x03\x04"
 STREAM_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9"  # torch.save's magic number as a pickle
 
 _MAX_PICKLE = 2**26  # bytes; a training run at 1024 px has less than 2**20
-_ATTRIBUTES = frozenset({"_metadata"})  # of state dicts: version numbers of modules
 
-# What torch.save writes for state dicts and the settings beside them.
-_NAMES: Names = MappingProxyType(
-    {
-        **COMMON_NAMES,
-        **tensors.STORAGE_NAMES,
-        ("argparse", "Namespace"): empty(lambda: Record("argparse", "Namespace")),
-    }
-)
+# A pickle whose tensors lie beside it.
+_NAMES: Names = MappingProxyType({**COMMON_NAMES, **tensors.STORAGE_NAMES})
 
 
 def _nothing(_: tuple[Any, ...], __: Budget) -> None:
@@ -45,7 +39,10 @@ def _nothing(_: tuple[Any, ...], __: Budget) -> None:
 
 # The same for a first look at a stream, whose tensors come after its pickle.
 _NAMES_ALONE: Names = MappingProxyType(
-    {key: _nothing if key[0] == "torch._utils" else value for key, value in _NAMES.items()}
+    {
+        **{key: _nothing if key[0] == "torch._utils" else value for key, value in _NAMES.items()},
+        ("torch._tensor", "_rebuild_from_type_v2"): tensors.check_attributed,
+    }
 )
 
 
@@ -53,7 +50,7 @@ def read_torch(path: Path) -> Any:
     """Read a whole file of torch.save as data; nothing in it is run.
 
     Returns:
-        Dicts, lists, tuples, sets of text, text, numbers, tensors and Records.
+        What ``read_pickle`` does.
 
     Raises:
         CheckpointError: Naming the file and the byte: UnsafeCheckpoint where it asks for code,
@@ -90,7 +87,9 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
         return _storage(file, named, section.start)
 
     view = _pickle_of(file, sections[f"{root}/data.pkl"])
-    found = PickleMachine(view, Language(_NAMES, resolve, _ATTRIBUTES), Budget(2 * size)).run()
+    found = PickleMachine(
+        view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
+    ).run()
     if view.left:
         raise CheckpointError(f"byte {view.position}: {view.left} bytes follow the pickle")
     return found
@@ -117,18 +116,20 @@ def _root(names: list[str]) -> str:
 
 def _read_stream(file: BufferedReader, size: int) -> Any:
     view = BoundedFile(file, size)
-    first_look = Budget(0)
+    first_look = Budget(2 * size)
     tensors.check_stream(view, first_look)
     named: dict[str, StorageId] = {}
 
-    def note(value: object) -> StorageId:
+    def note(value: object) -> StorageId | Global:
+        if (kind := _class_of_module(value)) is not None:
+            return kind
         found = tensors.storage_id(value)
         if named.setdefault(found.key, found) != found:
             raise CheckpointError(f"the storage {quoted(found.key)} is described in two ways")
         return found
 
     start = view.position
-    PickleMachine(view, Language(_NAMES_ALONE, note, _ATTRIBUTES), first_look).run()
+    PickleMachine(view, Language(_NAMES_ALONE, note, ATTRIBUTES, stranger), first_look).run()
     source = Section(start, view.position - start)
     keys = PickleMachine(view, PLAIN, first_look).run()
     if type(keys) is not list or any(type(key) is not str for key in keys):
@@ -139,12 +140,29 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
     if view.left:
         raise CheckpointError(f"byte {view.position}: {view.left} bytes follow the last storage")
 
-    def resolve(value: object) -> Storage:
+    def resolve(value: object) -> Storage | Global:
+        if (kind := _class_of_module(value)) is not None:
+            return kind
         found = tensors.storage_id(value)
         return _storage(file, found, starts[found.key])
 
     view = _pickle_of(file, source)
-    return PickleMachine(view, Language(_NAMES, resolve, _ATTRIBUTES), Budget(2 * size)).run()
+    return PickleMachine(
+        view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
+    ).run()
+
+
+def _class_of_module(value: object) -> Global | None:
+    """Return the class in ("module", class, file, source): it comes with its text, never read.
+
+    Streams have it where a module is pickled, of a class that is not here.
+    """
+    if type(value) is not tuple or len(value) != 4 or type(value[1]) is not Global:
+        return None
+    word, kind, *texts = value
+    known = (kind.module, kind.name) in _NAMES
+    named = type(word) is str and word == "module"
+    return kind if named and not known and all(type(t) is str for t in texts) else None
 
 
 def _pickle_of(file: BufferedReader, source: Section) -> BoundedFile:

@@ -71,6 +71,7 @@ _POSITIONS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _NETWORKS = {"G_ema": "Generator", "G": "Generator", "D": "Discriminator"}
+ROLES = {name: name for name in _NETWORKS}
 
 
 def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:

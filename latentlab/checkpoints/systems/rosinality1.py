@@ -33,7 +33,9 @@ from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1Discri
 
 MARK = "generator.progression.0.conv1.input"  # a name that only their generator has
 
-_NETWORKS = {"g_running": "G_ema", "generator": "G", "discriminator": "D"}
+DISCRIMINATOR_MARK = "linear.linear.weight_orig"  # and one that only their discriminator has
+ROLES = {"g_running": "G_ema", "generator": "G", "discriminator": "D"}
+
 _BLUR = (1.0, 2.0, 1.0)
 _MEAN_OF = 10 * 1024  # w, as their generate.py takes
 
@@ -43,9 +45,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
     Metadata are "notes", and what was "ignored".
     """
-    if MARK in found:
-        found = {"g_running": found}
-    parts = weights_by_network(found, _NETWORKS, where)
+    parts = weights_by_network(found, ROLES, where)
     trained = max(_trained_stages(weights) for weights in parts.values())
     networks: dict[str, nn.Module] = {}
     lacking: set[str] = set()
@@ -60,7 +60,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
     if trained < max(_stages(weights) for weights in parts.values()):
         size = size_after(trained - 1)
         notes.append(f"The layers above {size} px were never trained and are left out.")
-    rest = names_shortened(key for key in found if key not in _NETWORKS)
+    rest = names_shortened(key for key in found if key not in ROLES)
     return networks, {"notes": notes, "ignored": rest}
 
 

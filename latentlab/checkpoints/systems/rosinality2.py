@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.pickles.plain import plain_copy
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.pickles.plain import plain_facts
 from latentlab.checkpoints.systems.substitutes import (
     NO_NOISE_MAPS,
     noise_map,
@@ -38,7 +37,9 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 
 MARK = "conv1.conv.modulation.weight"  # a name that only their generator has
 
-_NETWORKS = {"g_ema": "G_ema", "g": "G", "d": "D"}
+DISCRIMINATOR_MARK = "final_linear.0.weight"  # and one that only their discriminator has
+ROLES = {"g_ema": "G_ema", "g": "G", "d": "D"}
+
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _MEAN_OF = 4096  # w, as their generate.py takes
 
@@ -48,12 +49,10 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
     Metadata are "training" settings, "notes", and what was "ignored".
     """
-    if MARK in found:
-        found = {"g_ema": found}
     networks: dict[str, nn.Module] = {}
     notes: set[str] = set()
     taken: set[int] = set()
-    for name, weights in weights_by_network(found, _NETWORKS, where).items():
+    for name, weights in weights_by_network(found, ROLES, where).items():
         config, tensors = (_discriminator if name == "D" else _generator)(weights)
         if isinstance(config, StyleGAN2Config):
             tensors["mapping.w_avg"] = _mean(found, config.w_dim, weights.where)
@@ -76,13 +75,12 @@ def _mean(found: Mapping[Any, Any], w_dim: int, where: str) -> Tensor:
 
 def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
     """Return the settings of the training run, and the names of what is left aside."""
-    known = (*_NETWORKS, "latent_avg")
+    known = (*ROLES, "latent_avg")
     rest = {key: value for key, value in found.items() if key not in known and value is not None}
     training: dict[Any, Any] = {}
     for key, value in rest.items():
-        is_record = type(value) is Record and value.origin == "argparse"
         with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
-            training[key] = plain_copy(value.state if is_record else value, where)
+            training[key] = plain_facts(value, where)
     return {
         "training": {str(key)[:100]: value for key, value in training.items()},
         "ignored": names_shortened(key for key in rest if key not in training),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latentlab.checkpoints.pickles.records import class_of
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted, shown
 
 # Their argument -> our field; None marks arguments that do not change a float32 computation.
@@ -103,7 +104,8 @@ class ForeignWeights:
         self.tensors: dict[str, Tensor] = {}
         for name, value in found.items():
             if type(name) is not str or type(value) is not Tensor:
-                raise CheckpointError(f"{where}: {quoted(str(name))} is not a named tensor")
+                found_is = f"is not a named tensor, but an object of {quoted(class_of(value))}"
+                raise CheckpointError(f"{where}: {quoted(str(name))} {found_is}")
             self.tensors[name] = value
         self._used: set[str] = set()
         self._missing: list[str] = []

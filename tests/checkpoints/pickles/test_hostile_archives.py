@@ -24,13 +24,10 @@ HOSTILE = {
     "a call by a name on the stack": lambda marker: attacks.touch(
         marker, attacks.stack_name("posix", "system")
     ),
-    "a module": lambda marker: name("torch.nn.modules.linear", "Linear") + b")\x81",
     "torch itself": lambda marker: call(name("torch", "load"), str(marker)),
     "another rebuilder": lambda marker: call(name("torch._utils", "_rebuild_tensor"), 1),
     "a wrapper": lambda marker: call(name("torch._tensor", "_rebuild_from_type_v2"), 1),
     "a nested stream": lambda marker: call(attacks.LOAD, attacks.octets(b"")),
-    "a module of ADA": lambda marker: attacks.module(),
-    "an array": lambda marker: attacks.array(),
     "a namespace called": lambda marker: call(attacks.NAMESPACE, {"a": 1}),
     "a dict's attributes": lambda marker: call(attacks.ORDERED) + plain({"update": 1}) + b"b",
     "attributes of a name": lambda marker: attacks.NAMESPACE + plain({"a": 1}) + b"b",

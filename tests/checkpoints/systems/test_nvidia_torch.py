@@ -251,16 +251,26 @@ def test_a_converted_discriminator_with_labels_opens(changes, write):
         ({"widths": 8}, "unknown setting widths"),
     ],
 )
-def test_other_mapping_networks_of_labels_are_refused(changes, word, write):
+def test_discriminators_with_other_mapping_networks_of_labels_are_left_aside(changes, word, write):
     path, _ = conditional(write, **changes)
-    check_refused(path, UnsupportedCheckpoint, "D: mapping_kwargs", word)
+    check_left_aside(latentlab.load(path), "D: mapping_kwargs", word)
 
 
 @pytest.mark.parametrize("rate", [0, -1, "0.01", None, True, [1]])
-def test_rates_that_are_none_are_refused(rate, write):
+def test_discriminators_with_rates_that_are_none_are_left_aside(rate, write):
     kwargs = {**DISCRIMINATOR, "c_dim": 3, "mapping_kwargs": {**LEGACY, "lr_multiplier": rate}}
     path = write(make_generator(), GENERATOR, make_discriminator(c_dim=3), kwargs)
-    check_refused(path, UnsupportedCheckpoint, "D: mapping_kwargs", "lr_multiplier")
+    check_left_aside(latentlab.load(path), "D: mapping_kwargs", "lr_multiplier")
+
+
+def check_left_aside(opened, *words):
+    """Require a generator without its discriminator, and a note that says why in these words."""
+    assert list(opened.networks) == ["G_ema"]
+    assert opened.metadata["ignored"][-1:] == ["D"]
+    (note,) = opened.metadata["notes"]
+    assert note.startswith("The discriminator is left aside")
+    assert [word for word in words if word not in note] == [], note
+    assert str(opened.path) not in note
 
 
 # The StyleGAN3 release writes StyleGAN2 too: what was nested stands beside the other arguments.
@@ -383,7 +393,22 @@ def test_networks_of_other_classes_are_refused(tmp_path, monkeypatch):
     found = {"G_ema": Persistent(make_generator(), "SongUNet", (), GENERATOR)}
     path = write_snapshot(tmp_path / "x.pkl", found, monkeypatch)
     check_refused(path, UnsupportedCheckpoint, "G_ema: expected the class Generator", "SongUNet")
-    found = {"G_ema": Persistent(make_generator(), "Generator", (), GENERATOR), "D": {"a": 1}}
-    check_refused(
-        write_snapshot(path, found, monkeypatch), UnsupportedCheckpoint, "D: expected a net"
-    )
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"a": 1},
+        torch.ones(2),
+        Persistent(torch.nn.Linear(2, 2), "ProjectedDiscriminator"),
+        torch.nn.Linear(2, 2),
+        "text",
+    ],
+    ids=["dict", "tensor", "another class", "a plain module", "text"],
+)
+def test_discriminators_of_strangers_are_left_aside(strange, tmp_path, monkeypatch):
+    g = make_generator()
+    found = {"G_ema": Persistent(g, "Generator", (), GENERATOR), "D": strange}
+    opened = latentlab.load(write_snapshot(tmp_path / "x.pkl", found, monkeypatch))
+    check_left_aside(opened, "D: expected")
+    assert equal_weights(opened.generator, g)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -80,3 +82,19 @@ def test_what_has_colours_already_is_refused(source, tmp_path):
     assert done.exit_code == 2
     assert "only grey generators" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_state_dict_becomes_a_file_that_says_everything(tmp_path):
+    g, path, out = make_generator(), tmp_path / "state.pt", tmp_path / "whole.safetensors"
+    torch.save({"g_ema": g.state_dict()}, path)
+    refused = convert(path, out)
+    assert refused.exit_code == 3
+    assert not out.exists()
+    # As the message says, with what is known of this one.
+    (words,) = re.findall("--assume ([^`]+)`", refused.stderr)
+    done = convert(path, out, "--assume", words, "--assume", "conv_clamp=none")
+    assert done.exit_code == 0, done.stderr
+    z = torch.ones(1, 6)
+    whole = latentlab.load(out)
+    assert torch.equal(whole.generator(z), g(z))
+    assert "mapping_lr_multiplier 0.01" in whole.metadata["notes"][0]

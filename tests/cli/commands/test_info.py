@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import latentlab
@@ -216,3 +217,49 @@ def test_a_file_that_does_not_open_is_one_line(tmp_path):
     done = run(tmp_path / "x.pkl")
     assert done.exit_code == 3
     assert done.stderr.count("\n") == 1
+
+
+# Settings that a bare state dict does not hold.
+
+
+@pytest.fixture
+def state(tmp_path):
+    torch.save(make_generator(conv_clamp=256.0).state_dict(), tmp_path / "state.pt")
+    return tmp_path / "state.pt"
+
+
+def test_what_a_state_dict_does_not_say_is_asked_for(state):
+    result = run(state)
+    assert result.exit_code == 3
+    assert "mapping_lr_multiplier (" in result.stderr
+    command = f"latentlab convert {state} OUT.safetensors --assume mapping_lr_multiplier=0.01"
+    assert command in result.stderr
+
+
+def test_what_is_assumed_is_told(state):
+    result = run(state, "--assume", "mapping_lr_multiplier=0.01,conv_clamp=none", "--json")
+    assert result.exit_code == 0, result.stderr
+    facts = json.loads(result.stdout)
+    assert facts["networks"]["G_ema"]["conv_clamp"] is None
+    assert "mapping_lr_multiplier 0.01, conv_clamp none" in facts["metadata"]["notes"][0]
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--assume", "rate=0.01"], "--assume must be one of mapping_lr_multiplier, conv_clamp"),
+    (["--assume", "mapping_lr_multiplier=fast"], "mapping_lr_multiplier must be a number above 0"),
+    (["--assume", "mapping_lr_multiplier"], "'mapping_lr_multiplier' is not NAME=VALUE"),
+    (["--assume", "=1"], "'=1' is not NAME=VALUE"),
+    (["--assume", "a=1,a=2"], "a is given twice"),
+    (["--assume", "a=1", "--assume", "a=1"], "a is given twice"),
+])  # fmt: skip
+def test_wrong_assumptions(options, words, state):
+    result = run(state, *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_nothing_is_assumed_of_a_file_that_says_everything(tmp_path):
+    latentlab.save(make_generator(), tmp_path / "g.safetensors")
+    result = run(tmp_path / "g.safetensors", "--assume", "a=1")
+    assert result.exit_code == 2
+    assert "--assume must be left out" in result.stderr

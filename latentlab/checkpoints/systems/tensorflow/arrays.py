@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.pickles.reader import Record
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from latentlab.errors import CheckpointError
+from latentlab.networks.stylegan1_config import StyleGAN1Config
 
 MARK = "G_synthesis/4x4/Const/const"
 
@@ -52,6 +54,18 @@ def read_arrays(
         "The file holds variables alone; settings that their shapes do not show are as published."
     )
     return kind, networks, facts
+
+
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the generator as ``read_arrays`` does, without its kind; see ``foreign.Reader``."""
+    _, networks, metadata = read_arrays(found, where, allow_nonfinite)
+    return networks, metadata
+
+
+def kind(networks: Mapping[str, nn.Module]) -> str:
+    """Name the kind of checkpoint that these networks make."""
+    config = networks["G_ema"].config
+    return "stylegan1-tf" if isinstance(config, StyleGAN1Config) else "stylegan2-tf"
 
 
 def _record(

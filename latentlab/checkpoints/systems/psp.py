@@ -1,0 +1,45 @@
+"""Files of pSp, e4e and ReStyle: encoders with the generator of rosinality that they feed.
+
+``state_dict`` holds the generator's weights behind ``decoder.`` and the encoder's behind
+``encoder.``; ``latent_avg``, the mean of w, may be repeated for each layer.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from latentlab.checkpoints.assemble import Contents
+from latentlab.checkpoints.systems import rosinality2
+
+ROLES = {"decoder": "G_ema"}
+PREFIXES = {"decoder.": "decoder", "encoder.": "encoder"}
+
+_VARYING = (
+    "latent_avg differs from layer to layer, so it is no mean of w; an encoder starts from it, and "
+    "truncation does not."
+)
+
+
+def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) -> Contents:
+    """Build the generator of a file of pSp, e4e or ReStyle, see ``foreign.Reader``.
+
+    Metadata are as those of rosinality's files. The encoder is left aside.
+    """
+    parts = {key: value for key, value in found.items() if key not in ("decoder", "latent_avg")}
+    mean, notes = _mean(found.get("latent_avg"))
+    generator = {"g_ema": found["decoder"], "latent_avg": mean}
+    networks, facts = rosinality2.read({**parts, **generator}, where, allow_nonfinite)
+    if type(found.get("encoder")) is dict:
+        count = len(found["encoder"])
+        notes.append(f"The encoder in the file ({count} weights) is left aside.")
+    return networks, {**facts, "notes": [*notes, *facts["notes"]]}
+
+
+def _mean(mean: Any) -> tuple[Any, list[str]]:
+    """Return the mean of w [w_dim] that is repeated in rows, or None where they differ."""
+    if type(mean) is not Tensor or mean.ndim != 2 or len(mean) == 0:
+        return mean, []
+    if bool((mean == mean[0]).all()):
+        return mean[0], []
+    return None, [_VARYING]
