@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from latentlab import CheckpointError, SettingsError, UnsupportedCheckpoint, load_encoder
+from latentlab import CheckpointError, SettingsError, UnsupportedCheckpoint, load, load_encoder
 from latentlab.encoders.config import E4E, INTO_W, INTO_W_PLUS, PSP
 from tests.support.encoders import encoder_state, write_encoder
+from tests.support.foreign import rosinality_g
 
 
 @pytest.fixture
@@ -139,3 +140,16 @@ def test_a_cut_file_is_refused(file):
 def test_an_encoder_of_another_kind_in_a_genuine_layout(shared):
     with pytest.raises(UnsupportedCheckpoint, match=r"only encoder\.0\.weight, encoder\.0\.bias"):
         load_encoder(shared / "reports" / "psp.pt")
+
+
+def test_one_file_is_the_encoder_and_its_generator(file, one):
+    state = encoder_state(E4E, num_ws=8, w_dim=5)
+    decoder = rosinality_g(maps=(8, 8, 6, 6))
+    state |= {f"decoder.{name}": value for name, value in decoder.items()}
+    mean = torch.randn(5, generator=torch.Generator().manual_seed(0)).repeat(8, 1)
+    write_encoder(file, E4E, state=state, mean=mean, encoder_type=E4E, stylegan_size=32)
+    g, encoder = load(file).generator, load_encoder(file)
+    torch.testing.assert_close(g.w_mean, mean[0])
+    ws = encoder.ws_for(g, one)
+    assert ws.shape == (1, g.num_ws, g.w_dim)
+    assert g.synthesis(ws).shape == (1, 3, 32, 32)
