@@ -65,7 +65,7 @@ def open_method(
         starts = EncodedStarts(encoder, g, settings.space)
     elif search.start is not None:
         ordered = None if request.shuffle else pictures
-        starts = SavedStarts(search.start, model, request.any_checkpoint, ordered)
+        starts = SavedStarts(search.start, model, settings.space, request.any_checkpoint, ordered)
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
     decisive = {

@@ -26,6 +26,7 @@ class SavedStarts:
         self,
         path: Path,
         model: Model,
+        space: str,
         any_checkpoint: bool = False,
         pictures: Collection[Path] | None = None,
     ) -> None:
@@ -34,11 +35,12 @@ class SavedStarts:
         Args:
             path: A file, or a folder that ``latentlab project`` wrote.
             model: What they are to be used with.
+            space: That of the projections: "w" or "w+".
             any_checkpoint: Whether those of another checkpoint are taken all the same.
             pictures: Those to be projected, in the order of their files; None if in another one.
 
         Raises:
-            LatentError: If there are none, or they belong to another checkpoint.
+            LatentError: If there are none, they belong to another checkpoint, or to W+ alone.
         """
         if not path.exists():
             raise LatentError(f"{path}: no such file or folder; give saved latents to start from")
@@ -53,6 +55,7 @@ class SavedStarts:
         if self._for_all is not None:
             ws, rows = ws_of(self._for_all.path, self._g)
             origins = {self._for_all.path: rows.origin}
+            ProjectionStart(ws).checked(self._g, len(ws), space)
             if len(ws) > 1:
                 self._pictures = self._one_each(ws, rows, pictures)
         check_origins(origins, model, any_checkpoint)

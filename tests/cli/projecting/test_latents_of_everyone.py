@@ -179,6 +179,15 @@ def test_more_latents_than_pictures_are_refused_as_starts(place, tmp_path):
     assert "2 latents without names, for 1 picture; give as many pictures" in done.stderr
 
 
+def test_w_plus_in_space_w_is_refused_before_a_folder_is_made(place, tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(8 * 16.0).reshape(8, 16))
+    done = run("project", place / "32.safetensors", place / "img.png", *NEAR, "--start",
+               tmp_path / "a.npy", "-o", tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 4
+    assert "--start has rows that differ: that is W+; use --space w+" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_names_in_a_file_find_their_pictures(place, tmp_path):
     np.savez(tmp_path / "a.npz", **{"other.png": np.ones((8, 16)), "img": np.zeros((8, 16))})
     done = run("project", place / "32.safetensors", place / "img.png", *NEAR, "--space", "w+",
