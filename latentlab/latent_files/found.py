@@ -10,7 +10,8 @@ from torch import Tensor
 
 from latentlab.errors import LatentError
 
-W_KEYS = ("w", "dlatents", "ws", "w_plus", "latent_code", "w_pivot")  # what other tools call w
+# What other tools call w; codes are what encoders give.
+W_KEYS = ("w", "dlatents", "ws", "w_plus", "w_pivot", "pivot", "codes", "latent_codes")
 Z_KEY = "z"
 EITHER = frozenset({"latents", "latent"})  # z to some tools, and w to others
 MOST_AXES = 4

@@ -45,13 +45,15 @@ def latents_in(found: object, where: str, keys: Sequence[str]) -> FoundLatents:
 
 
 def _of_dict(found: Mapping[Any, Any], where: str, keys: Sequence[str]) -> FoundLatents:
-    pictures = {name: each for name, each in found.items() if type(each) is dict}
+    pictures = {
+        str(name): each for name, each in found.items() if _is_name(name) and type(each) is dict
+    }
     if len(pictures) == len(found) and all(_LATENT in each for each in pictures.values()):
-        parts = [_projection(each, where, str(name)) for name, each in pictures.items()]
+        parts = [_projection(each, where, name) for name, each in pictures.items()]
         return FoundLatents(parts, W_KEYS[0])
     if _is_array(found.get(_LATENT)) and type(found.get(_NOISE)) in (list, tuple):
         return FoundLatents([_projection(found, where, None)], W_KEYS[0])
-    arrays = {name: each for name, each in found.items() if type(name) is str and _is_array(each)}
+    arrays = {str(k): each for k, each in found.items() if _is_name(k) and _is_array(each)}
     key = pick_key(list(arrays), [*keys, *sorted(EITHER)], any_other=len(found) == 1)
     if key is not None:
         said = key if key in EITHER | {Z_KEY} else W_KEYS[0]
@@ -67,11 +69,16 @@ def _projection(one: Mapping[Any, Any], where: str, name: str | None) -> Part:
     called = where if name is None else f"{where}: {quoted(name)}"
     if not _is_array(one[_LATENT]):
         raise LatentError(f"{called}: `{_LATENT}` is not a tensor")
-    part, maps = _part(one[_LATENT], where, name), one.get(_NOISE, ())
+    part, maps = _part(one[_LATENT], where, name), one.get(_NOISE)
+    maps = () if maps is None else maps
     if type(maps) not in (list, tuple) or not all(map(_is_array, maps)):
         raise LatentError(f"{called}: `{_NOISE}` is not a list of tensors")
     noise = [as_floats(_numbers(each), called, f"`{_NOISE}`") for each in maps]
     return Part(part.values, name, tuple(torch.from_numpy(each.astype("f4")) for each in noise))
+
+
+def _is_name(key: object) -> bool:
+    return type(key) in (str, int)
 
 
 def _is_array(value: object) -> bool:
@@ -99,6 +106,7 @@ def _part(value: Any, where: str, name: str | None = None) -> Part:
 def _said(found: object) -> str:
     """Describe an object in a few words."""
     if type(found) is dict:
-        return f"the keys {shown([str(key) for key in list(found)[:5]])}" if found else "nothing"
+        keys = [str(key) if _is_name(key) else type(key).__name__ for key in list(found)[:5]]
+        return f"the keys {shown(keys)}" if found else "nothing"
     size = f" of {len(found)}" if isinstance(found, list | tuple) else ""
     return f"an object of type {type(found).__name__}{size}"

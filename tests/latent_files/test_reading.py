@@ -72,6 +72,10 @@ def test_what_is_arranged_in_no_known_way(shape):
 @pytest.mark.parametrize("make", [
     lambda one: [one, one], lambda one: (one[None], one), lambda one: {"w": torch.stack([one] * 2)},
     lambda one: {"latents": torch.stack([one, one]), "step": 3},
+    lambda one: {"codes": torch.stack([one, one]), "names": ["a", "b"]},
+    lambda one: {0: one, 1: one[None]},
+    lambda one: {"a": {"latent": one, "noise": None}, "b": {"latent": one, "img": 1}},
+    lambda one: torch.stack([one, one]).numpy(),
     lambda one: torch.nn.Parameter(torch.stack([one, one])),
     lambda one: torch.stack([one, one]).double(),
 ])  # fmt: skip
@@ -116,6 +120,7 @@ NAN = torch.full((L, D), torch.nan)
 @pytest.mark.parametrize(("content", "words"), [
     ({"a.png": {"latent": "x"}}, "'a.png': `latent` is not a tensor"),
     ({"a.png": {"latent": torch.ones(D), "noise": [1]}}, "'a.png': `noise` is not a list"),
+    ({"a.png": {"latent": torch.ones(D), "noise": torch.ones(3)}}, "`noise` is not a list"),
     ({"a.png": {"latent": torch.ones(D), "noise": [NAN]}}, "`noise` holds NaN"),
     ({"a.png": {"latent": NAN}}, "'a.png' holds NaN or infinity"),
     (NAN, "the tensor holds NaN or infinity"),
