@@ -5,6 +5,7 @@ See ``load``, ``perceptual_distance`` and ``project``.
 
 from latentlab.checkpoints import Checkpoint, from_pretrained, load, load_classifier, save
 from latentlab.downloads import fetch
+from latentlab.encoders import Encoder, load_encoder
 from latentlab.errors import (
     CheckpointError,
     DataError,
@@ -39,10 +40,11 @@ from latentlab.projection import (
 from latentlab.version import __version__
 
 __all__ = [
-    "Checkpoint", "CheckpointError", "DataError", "Generator", "ImageError", "LatentError",
-    "LatentlabError", "NoFaceError", "NumericalError", "OutputError", "ProcessError", "Projection",
-    "ProjectionStart", "ProjectorSettings", "SettingsError", "StartSearch", "TruncatedCheckpoint",
-    "Tuning", "TuningSettings", "UnsafeCheckpoint", "UnsupportedCheckpoint", "__version__",
-    "apply_tuning", "fetch", "from_pretrained", "images", "load", "load_classifier", "load_mask",
-    "load_tuning", "perceptual_distance", "project", "save", "save_tuning", "tune",
+    "Checkpoint", "CheckpointError", "DataError", "Encoder", "Generator", "ImageError",
+    "LatentError", "LatentlabError", "NoFaceError", "NumericalError", "OutputError",
+    "ProcessError", "Projection", "ProjectionStart", "ProjectorSettings", "SettingsError",
+    "StartSearch", "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint",
+    "UnsupportedCheckpoint", "__version__",
+    "apply_tuning", "fetch", "from_pretrained", "images", "load", "load_classifier", "load_encoder",
+    "load_mask", "load_tuning", "perceptual_distance", "project", "save", "save_tuning", "tune",
 ]  # fmt: skip
