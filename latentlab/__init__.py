@@ -3,7 +3,15 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
-from latentlab.checkpoints import Checkpoint, from_pretrained, load, load_classifier, save
+from latentlab.checkpoints import (
+    Checkpoint,
+    Exported,
+    export,
+    from_pretrained,
+    load,
+    load_classifier,
+    save,
+)
 from latentlab.downloads import fetch
 from latentlab.encoders import Encoder, load_encoder
 from latentlab.errors import (
@@ -40,11 +48,11 @@ from latentlab.projection import (
 from latentlab.version import __version__
 
 __all__ = [
-    "Checkpoint", "CheckpointError", "DataError", "Encoder", "Generator", "ImageError",
+    "Checkpoint", "CheckpointError", "DataError", "Encoder", "Exported", "Generator", "ImageError",
     "LatentError", "LatentlabError", "NoFaceError", "NumericalError", "OutputError",
     "ProcessError", "Projection", "ProjectionStart", "ProjectorSettings", "SettingsError",
     "StartSearch", "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint",
-    "UnsupportedCheckpoint", "__version__",
-    "apply_tuning", "fetch", "from_pretrained", "images", "load", "load_classifier", "load_encoder",
-    "load_mask", "load_tuning", "perceptual_distance", "project", "save", "save_tuning", "tune",
+    "UnsupportedCheckpoint", "__version__", "apply_tuning", "export", "fetch", "from_pretrained",
+    "images", "load", "load_classifier", "load_encoder", "load_mask", "load_tuning",
+    "perceptual_distance", "project", "save", "save_tuning", "tune",
 ]  # fmt: skip

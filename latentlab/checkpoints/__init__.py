@@ -8,6 +8,7 @@ from torch import nn
 
 from latentlab.checkpoints.assumptions import Given, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, licence_note
+from latentlab.checkpoints.exporting import NATIVE, Exported, export_to, target_of
 from latentlab.checkpoints.foreign import read_foreign
 from latentlab.checkpoints.native import is_described, read_described, write_native
 from latentlab.checkpoints.others.recognised import open_recognised
@@ -27,7 +28,9 @@ from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 
 _ENOUGH = 9  # bytes, to tell the format
 
-__all__ = ["Checkpoint", "from_pretrained", "load", "load_classifier", "save"]
+__all__ = [
+    "Checkpoint", "Exported", "export", "from_pretrained", "load", "load_classifier", "save",
+]  # fmt: skip
 
 
 def load(
@@ -127,17 +130,63 @@ def save(
         SettingsError: If ``source`` is something else.
         OutputError: If ``path`` cannot be written.
     """
-    if isinstance(source, Checkpoint):
-        origin = {"kind": source.kind, "file": source.path.name, "sha256": source.sha256}
-        note = licence_note(source)
-        licence = {} if note is None else {"licence": note}
-        facts = {"source": origin, **licence, **source.metadata, **(metadata or {})}
-        write_native(source.networks, Path(path), facts)
-    elif isinstance(source, Generator):
-        write_native({"G_ema": source}, Path(path), metadata)
-    else:
+    networks, facts = _held(source)
+    write_native(networks, Path(path), {**facts, **(metadata or {})})
+
+
+def export(
+    source: Checkpoint | Generator,
+    path: Path | str,
+    to: str | None = None,
+    *,
+    approximate: bool = False,
+) -> Exported:
+    """Write a checkpoint, or a generator alone, so that another code base opens it.
+
+    The file holds tensors and plain values. It is opened again before it is kept: its images are
+    those of ``source`` to 1e-5 of their largest value, or nothing is written.
+
+    Args:
+        source: What to write.
+        path: The file; a folder that exists.
+        to: "rosinality" (stylegan2-pytorch, or style-based-gan-pytorch for a StyleGAN1), "yuuho"
+            (stylegans-pytorch), "nvidia-state" (state dicts and settings for NVIDIA's PyTorch
+            releases; with a name in .safetensors in such a file), or "safetensors" (latentlab's
+            own, as ``save``). None: "safetensors" where the name ends so.
+        approximate: Accept what the other code computes nearly the same; the notes say what.
+
+    Returns:
+        What was written, what was left out, and the difference measured.
+
+    Raises:
+        SettingsError: If ``to`` is unknown, does not fit the name, or is not clear from it.
+        UnsupportedCheckpoint: If the other code has no such network; the message names the setting.
+        OutputError: If ``path`` cannot be written.
+    """
+    path, where = Path(path), source.path.name if isinstance(source, Checkpoint) else "generator"
+    networks, facts = _held(source)
+    if (to := target_of(path, to)) != NATIVE:
+        return export_to(networks, path, to, where, approximate, facts, load)
+    write_native(networks, path, facts)
+    names = {name: name for name in networks}
+    return Exported(path, to, names, (), f'latentlab.load("{path}")', 0.0)
+
+
+def _held(source: Checkpoint | Generator) -> tuple[Mapping[str, nn.Module], dict[str, Any]]:
+    """Return networks by name, and what a file that they are written to says of them.
+
+    Raises:
+        SettingsError: If ``source`` is something else.
+    """
+    if isinstance(source, Generator):
+        return {"G_ema": source}, {}
+    if not isinstance(source, Checkpoint):
         kind = type(source).__name__
         raise SettingsError(f"`source` must be a Checkpoint or a Generator, but got a {kind}")
+    origin = {"kind": source.kind, "file": source.path.name, "sha256": source.sha256}
+    note = licence_note(source)
+    licence = {} if note is None else {"licence": note}
+    return source.networks, {"source": origin, **licence, **source.metadata}
 
 
 def file_of(name: Path | str) -> Path:

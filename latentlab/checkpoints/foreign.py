@@ -23,6 +23,7 @@ from latentlab.checkpoints.systems import (
     huangzh13,
     lucidrains,
     mmgeneration,
+    nvidia_exported,
     nvidia_state,
     nvidia_torch,
     psp,
@@ -73,6 +74,12 @@ _SYSTEMS = (
         "fastgan-projected-gan",
         Places(fastgan.MARKS, fastgan.ROLES, as_records=True),
         fastgan.read,
+    ),
+    _System(
+        nvidia_torch.official_kind,
+        Places(nvidia_exported.MARKS),
+        nvidia_exported.read,
+        words="state dicts and settings for NVIDIA's PyTorch releases",
     ),
     _System(
         nvidia_torch.official_kind,

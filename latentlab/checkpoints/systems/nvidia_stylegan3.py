@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentlab.checkpoints.assemble import config_from_dict
-from latentlab.checkpoints.systems.translation import Names, no_matter, same, translate_arguments
+from latentlab.checkpoints.systems.translation import (
+    Names,
+    arguments_back,
+    no_matter,
+    same,
+    translate_arguments,
+)
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 
 # A weight that tells its generator, whose class has the name of StyleGAN2's, and only defaults.
@@ -39,3 +45,9 @@ def stylegan3_config(
     """
     values = translate_arguments(kwargs, _GENERATOR, {"mapping_kwargs": _MAPPING}, where, notes)
     return config_from_dict(StyleGAN3Config, values, where)
+
+
+def stylegan3_arguments(config: StyleGAN3Config) -> dict[str, Any]:
+    """Return the official Generator's constructor arguments, for float32."""
+    arguments = arguments_back(config, _GENERATOR, {"mapping_kwargs": _MAPPING})
+    return {**arguments, "num_fp16_res": 0}

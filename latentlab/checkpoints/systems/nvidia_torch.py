@@ -18,6 +18,7 @@ from latentlab.checkpoints.systems.torch_modules import state_dict_of
 from latentlab.checkpoints.systems.translation import (
     LABEL_RATE,
     Names,
+    arguments_back,
     names_shortened,
     no_matter,
     same,
@@ -205,6 +206,26 @@ def discriminator_config(
     config = config_from_dict(StyleGAN2DiscriminatorConfig, values, where)
     _check_label_mapping(kwargs.get("mapping_kwargs", {}), config, f"{where}: mapping_kwargs")
     return config
+
+
+def generator_arguments(config: StyleGAN2Config) -> dict[str, Any]:
+    """Return the official StyleGAN2 Generator's constructor arguments, for float32.
+
+    They are those of stylegan2-ada-pytorch; the StyleGAN3 release takes ``synthesis_kwargs`` one
+    by one.
+    """
+    groups = {"mapping_kwargs": _GENERATOR_MAPPING, "synthesis_kwargs": _SYNTHESIS}
+    arguments = arguments_back(config, _GENERATOR, groups)
+    arguments["synthesis_kwargs"]["num_fp16_res"] = 0
+    return arguments
+
+
+def discriminator_arguments(config: StyleGAN2DiscriminatorConfig) -> dict[str, Any]:
+    """Return the official StyleGAN2 Discriminator's constructor arguments, for float32."""
+    groups = dict(_DISCRIMINATOR_GROUPS)
+    if config.c_dim == 0:
+        del groups["mapping_kwargs"]
+    return {**arguments_back(config, _DISCRIMINATOR, groups), "num_fp16_res": 0}
 
 
 def _check_label_mapping(

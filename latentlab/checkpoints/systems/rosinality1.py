@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
 from latentlab.checkpoints.systems.substitutes import NO_NOISE_MAPS, noise_map, set_w_mean
 from latentlab.checkpoints.systems.translation import (
+    Change,
     ForeignWeights,
     Rule,
     check_agreement,
@@ -129,25 +130,47 @@ def _generator(weights: ForeignWeights, trained: int) -> tuple[StyleGAN1Config, 
         "fused_from": size_after(fused[0]) if fused else None,
     }
     config = config_from_dict(StyleGAN1Config, described, weights.where)
-    rules: dict[str, Rule] = {}
-    for i in range(layers):
-        rules |= _equalized(f"mapping.fc{i}", f"style.{2 * i + 1}.linear")
-    for i, block in enumerate(blocks):
-        ours, maps = f"synthesis.b{size_after(i)}", config.feature_maps(size_after(i))
-        is_fused = bool(fused) and i >= fused[0]
-        rules |= _first_layer(f"{ours}.layer0", f"{block}.conv1", i, is_fused)
-        if i > 0:
-            _check_blur(weights, f"{block}.conv1.{1 if is_fused else 2}", maps)
-        rules |= _equalized(f"{ours}.layer1", f"{block}.conv2.conv")
-        for k in (1, 2):
-            rules |= _epilogue(f"{ours}.layer{k - 1}", block, k, maps)
-        rules |= _equalized(f"{ours}.torgb", f"generator.to_rgb.{i}.conv", SQRT2)
+    for name, kernel in generator_filters(config).items():
+        weights.check(name, kernel)
     later = range(count, _stages(weights))
     _leave_out(weights, later, "generator.progression", "generator.to_rgb")
-    return config, weights.translate(rules) | _unwritten(config)
+    return config, weights.translate(generator_rules(config)) | unwritten(config)
 
 
-def _unwritten(config: StyleGAN1Config) -> dict[str, Tensor]:
+def generator_rules(config: StyleGAN1Config) -> dict[str, Rule]:
+    """Return where the weights come from, but for what is ``unwritten``."""
+    rules: dict[str, Rule] = {}
+    for i in range(config.mapping_layers):
+        rules |= _equalized(f"mapping.fc{i}", f"style.{2 * i + 1}.linear")
+    for i, size in enumerate(block_resolutions(config.resolution)):
+        ours, block = f"synthesis.b{size}", f"generator.progression.{i}"
+        rules |= _first_layer(f"{ours}.layer0", f"{block}.conv1", size, _is_fused(config, size))
+        rules |= _equalized(f"{ours}.layer1", f"{block}.conv2.conv")
+        for k in (1, 2):
+            rules |= _epilogue(f"{ours}.layer{k - 1}", block, k, config.feature_maps(size))
+        rules |= _equalized(f"{ours}.torgb", f"generator.to_rgb.{i}.conv", SQRT2)
+    return rules
+
+
+def generator_filters(config: StyleGAN1Config) -> dict[str, Tensor]:
+    """Return the filters that a file holds by their names."""
+    filters: dict[str, Tensor] = {}
+    for i, size in enumerate(block_resolutions(config.resolution)[1:], start=1):
+        place = f"generator.progression.{i}.conv1.{1 if _is_fused(config, size) else 2}"
+        filters |= _blurs(place, config.feature_maps(size))
+    return filters
+
+
+def _is_fused(config: StyleGAN1Config | StyleGAN1DiscriminatorConfig, size: int) -> bool:
+    return config.fused_from is not None and size >= config.fused_from
+
+
+def _blurs(place: str, maps: int) -> dict[str, Tensor]:
+    blur = fir_kernel(_BLUR).repeat(maps, 1, 1, 1)
+    return {f"{place}.{name}": blur.clone() for name in ("weight", "weight_flip")}
+
+
+def unwritten(config: StyleGAN1Config) -> dict[str, Tensor]:
     """What their file lacks: the constant's bias, noise, lod, and a mean of W to be set later."""
     tensors = {
         "mapping.w_avg": torch.zeros(config.w_dim),
@@ -165,30 +188,26 @@ def _equalized(ours: str, theirs: str, gain: float = 1.0) -> dict[str, Rule]:
     return weight | renamed(ours, theirs, "bias")
 
 
-def _first_layer(ours: str, theirs: str, stage: int, fused: bool) -> dict[str, Rule]:
+def _first_layer(ours: str, theirs: str, size: int, fused: bool) -> dict[str, Rule]:
     """The layer that doubles the size, or that brings the constant."""
-    if stage == 0:
+    if size == 4:
         return {"synthesis.b4.layer0.const": Rule(f"{theirs}.input", only_one)}
     if not fused:
         return _equalized(ours, f"{theirs}.1.conv")
+    averaged = Change(lambda w: w.transpose(0, 1) / 4, lambda w: w.transpose(0, 1) * 4)
     return {
-        f"{ours}.weight": Rule(f"{theirs}.0.weight", lambda w: w.transpose(0, 1) / 4),
+        f"{ours}.weight": Rule(f"{theirs}.0.weight", averaged),
         f"{ours}.bias": Rule(f"{theirs}.0.bias"),
     }
 
 
-def _check_blur(weights: ForeignWeights, theirs: str, maps: int) -> None:
-    for name in ("weight", "weight_flip"):
-        weights.check(f"{theirs}.{name}", fir_kernel(_BLUR), maps, 1)
-
-
 def _epilogue(ours: str, block: str, number: int, maps: int) -> dict[str, Rule]:
-    def relative(bias: Tensor) -> Tensor:
-        return bias - torch.cat([torch.ones(maps), torch.zeros(maps)])
-
-    def noise(weight: Tensor) -> Tensor:
-        return reshaped(maps)(weight) * math.sqrt(2 / maps)
-
+    one, gain = torch.cat([torch.ones(maps), torch.zeros(maps)]), scaled(math.sqrt(2 / maps))
+    flat = reshaped(maps, theirs=(1, maps, 1, 1))
+    relative = Change(lambda bias: bias - one, lambda bias: bias + one)
+    noise = Change(
+        lambda weight: gain(flat(weight)), lambda strength: gain.back(strength)[None, :, None, None]
+    )
     style = f"{block}.adain{number}.style.linear"
     return {
         f"{ours}.noise_strength": Rule(f"{block}.noise{number}.weight_orig", noise),
@@ -220,21 +239,42 @@ def _discriminator(
         "fused_from": size_after(fused[0]) if fused else None,
     }
     config = config_from_dict(StyleGAN1DiscriminatorConfig, described, weights.where)
+    for name, kernel in discriminator_filters(config, last).items():
+        weights.check(name, kernel)
+    _leave_out(weights, range(last + 1 - count), "progression", "from_rgb")
+    return config, weights.translate(discriminator_rules(config, last)) | {"lod": torch.zeros([])}
+
+
+def discriminator_rules(config: StyleGAN1DiscriminatorConfig, last: int) -> dict[str, Rule]:
+    """Return where the weights come from; ``last`` is the place of 4x4 in their lists."""
+    between = ".0" if config.from_rgb_activation else ""
     rules: dict[str, Rule] = {}
-    for i, block in enumerate(blocks):
-        ours = f"b{size_after(i)}"
-        rules |= _equalized(f"{ours}.fromrgb", from_rgb[i])
+    for i, size in enumerate(block_resolutions(config.resolution)):
+        ours, block = f"b{size}", f"progression.{last - i}"
+        rules |= _equalized(f"{ours}.fromrgb", f"from_rgb.{last - i}{between}.conv")
         if i == 0:
             rules |= _equalized("b4.conv", f"{block}.conv1.0.conv")
             rules |= _equalized("b4.fc", f"{block}.conv2.0.conv")
-            theirs, kernel = rules["b4.fc.weight"].source, (features, maps[0], 4, 4)
-            rules["b4.fc.weight"] = Rule(theirs, lambda weight: weight.flatten(1), kernel)
+            maps = config.feature_maps(4)
+            rules["b4.fc.weight"] = _flat(f"{block}.conv2.0.conv", config.fc_features or maps, maps)
             continue
-        _check_blur(weights, f"{block}.conv2.0", maps[i - 1])
         rules |= _equalized(f"{ours}.conv0", f"{block}.conv1.0.conv")
         rules |= _equalized(f"{ours}.conv1", f"{block}.conv2.1.conv")
-        if fused and i >= fused[0]:
+        if _is_fused(config, size):
             rules |= renamed(f"{ours}.conv1", f"{block}.conv2.1", "weight", "bias")
-    rules |= _equalized("b4.out", "linear.linear", SQRT2)
-    _leave_out(weights, range(last + 1 - count), "progression", "from_rgb")
-    return config, weights.translate(rules) | {"lod": torch.zeros([])}
+    return rules | _equalized("b4.out", "linear.linear", SQRT2)
+
+
+def _flat(theirs: str, features: int, maps: int) -> Rule:
+    """The dense layer on 4x4, which they have as a convolution."""
+    kernel = (features, maps, 4, 4)
+    change = Change(lambda weight: weight.flatten(1), lambda weight: weight.reshape(kernel))
+    return Rule(f"{theirs}.weight_orig", change, kernel)
+
+
+def discriminator_filters(config: StyleGAN1DiscriminatorConfig, last: int) -> dict[str, Tensor]:
+    """Return the filters that a file holds by their names."""
+    filters: dict[str, Tensor] = {}
+    for i, size in enumerate(block_resolutions(config.resolution)[1:], start=1):
+        filters |= _blurs(f"progression.{last - i}.conv2.0", config.feature_maps(size // 2))
+    return filters

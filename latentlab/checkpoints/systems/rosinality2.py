@@ -30,6 +30,7 @@ from latentlab.checkpoints.systems.translation import (
     weights_by_network,
 )
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint
+from latentlab.networks.config import block_resolutions
 from latentlab.networks.generator import Generator
 from latentlab.networks.ops import fir_kernel
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -112,40 +113,54 @@ def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         "resample_filter": _TAPS,
     }
     config = config_from_dict(StyleGAN2Config, described, weights.where)
+    for name, kernel in generator_filters(config).items():
+        weights.check(name, kernel)
+    noise, drawn = noise_rules(config), {}
+    if not _has_noise(weights):
+        sizes = {ours: 4 * 2 ** ((i + 1) // 2) for i, ours in enumerate(noise)}
+        drawn = {ours: noise_map(size, i) for i, (ours, size) in enumerate(sizes.items())}
+        noise = {}
+    filters = resample_filters(blank(config, weights.where))
+    return config, weights.translate(generator_rules(config) | noise) | drawn | filters
+
+
+def generator_rules(config: StyleGAN2Config) -> dict[str, Rule]:
+    """Return where the weights come from, but for noise maps and the mean of W."""
     rules = {"synthesis.b4.const": Rule("input.input", only_one)}
-    for i in range(layers):
+    for i in range(config.mapping_layers):
         rules |= renamed(f"mapping.fc{i}", f"style.{i + 1}", "weight", "bias")
     rules |= _styled("synthesis.b4.conv1", "conv1")
     rules |= _to_rgb("synthesis.b4.torgb", "to_rgb1", config.channels)
-    kernel = fir_kernel(_TAPS) * 4
-    for i in range(doubled):
-        size = 8 * 2**i
+    for i, size in enumerate(block_resolutions(config.resolution)[1:]):
         for half in range(2):
             rules |= _styled(f"synthesis.b{size}.conv{half}", f"convs.{2 * i + half}")
         rules |= _to_rgb(f"synthesis.b{size}.torgb", f"to_rgbs.{i}", config.channels)
-        weights.check(f"convs.{2 * i}.conv.blur.kernel", kernel)
-        weights.check(f"to_rgbs.{i}.upsample.kernel", kernel)
-    noise, drawn = _noise(weights, doubled)
-    filters = resample_filters(blank(config, weights.where))
-    return config, weights.translate(rules | noise) | drawn | filters
+    return rules
+
+
+def noise_rules(config: StyleGAN2Config) -> dict[str, Rule]:
+    """Return where the noise maps come from, in order."""
+    rules = {}
+    for i in range(config.num_ws - 1):
+        size, half = 4 * 2 ** ((i + 1) // 2), 1 - i % 2
+        change = reshaped(size, size, theirs=(1, 1, size, size))
+        rules[f"synthesis.b{size}.conv{half}.noise_const"] = Rule(f"noises.noise_{i}", change)
+    return rules
+
+
+def generator_filters(config: StyleGAN2Config) -> dict[str, Tensor]:
+    """Return the filters that a file holds by their names."""
+    places = [
+        place
+        for i in range(len(block_resolutions(config.resolution)) - 1)
+        for place in (f"convs.{2 * i}.conv.blur.kernel", f"to_rgbs.{i}.upsample.kernel")
+    ]
+    return {name: fir_kernel(_TAPS) * 4 for name in places}
 
 
 def _has_noise(weights: ForeignWeights) -> bool:
     """Whether there are noise maps; revisions before they were buffers wrote none."""
     return any(name.startswith("noises.") for name in weights.tensors)
-
-
-def _noise(weights: ForeignWeights, doubled: int) -> tuple[dict[str, Rule], dict[str, Tensor]]:
-    """Return where the noise maps come from: rules, or maps of a fixed seed."""
-    layers = [("synthesis.b4.conv1.noise_const", 4)]
-    for size in (8 * 2**i for i in range(doubled)):
-        layers += [(f"synthesis.b{size}.conv{half}.noise_const", size) for half in range(2)]
-    if not _has_noise(weights):
-        return {}, {ours: noise_map(size, i) for i, (ours, size) in enumerate(layers)}
-    rules = {}
-    for i, (ours, size) in enumerate(layers):
-        rules[ours] = Rule(f"noises.noise_{i}", reshaped(size, size))
-    return rules, {}
 
 
 def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
@@ -156,12 +171,13 @@ def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
 def _styled(ours: str, theirs: str) -> dict[str, Rule]:
     return _modulated(ours, theirs) | {
         f"{ours}.bias": Rule(f"{theirs}.activate.bias"),
-        f"{ours}.noise_strength": Rule(f"{theirs}.noise.weight", reshaped()),
+        f"{ours}.noise_strength": Rule(f"{theirs}.noise.weight", reshaped(theirs=(1,))),
     }
 
 
 def _to_rgb(ours: str, theirs: str, channels: int) -> dict[str, Rule]:
-    return _modulated(ours, theirs) | {f"{ours}.bias": Rule(f"{theirs}.bias", reshaped(channels))}
+    flat = reshaped(channels, theirs=(1, channels, 1, 1))
+    return _modulated(ours, theirs) | {f"{ours}.bias": Rule(f"{theirs}.bias", flat)}
 
 
 def _discriminator(
@@ -191,18 +207,32 @@ def _discriminator(
         "resample_filter": _TAPS,
     }
     config = config_from_dict(StyleGAN2DiscriminatorConfig, described, weights.where)
-    rules = _biased(f"b{resolution}.fromrgb" if halved else "b4.fromrgb", "convs.0", 0)
-    for i in range(1, halved + 1):
-        ours, theirs = f"b{resolution // 2 ** (i - 1)}", f"convs.{i}"
+    for name, kernel in discriminator_filters(config).items():
+        weights.check(name, kernel)
+    filters = resample_filters(blank(config, weights.where))
+    return config, weights.translate(discriminator_rules(config)) | filters
+
+
+def discriminator_rules(config: StyleGAN2DiscriminatorConfig) -> dict[str, Rule]:
+    """Return where the weights come from."""
+    rules = _biased(f"b{config.resolution}.fromrgb", "convs.0", 0)
+    for i, size in enumerate(block_resolutions(config.resolution)[:0:-1], start=1):
+        ours, theirs = f"b{size}", f"convs.{i}"
         rules |= _biased(f"{ours}.conv0", f"{theirs}.conv1", 0)
         rules |= _biased(f"{ours}.conv1", f"{theirs}.conv2", 1)
         rules[f"{ours}.skip.weight"] = Rule(f"{theirs}.skip.1.weight")
-        for name in ("conv2", "skip"):
-            weights.check(f"{theirs}.{name}.0.kernel", fir_kernel(_TAPS))
     rules |= _biased("b4.conv", "final_conv", 0)
     rules |= renamed("b4.fc", "final_linear.0", "weight", "bias")
     rules |= renamed("b4.out", "final_linear.1", "weight", "bias")
-    return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
+    return rules
+
+
+def discriminator_filters(config: StyleGAN2DiscriminatorConfig) -> dict[str, Tensor]:
+    """Return the filters that a file holds by their names."""
+    halved = len(block_resolutions(config.resolution)) - 1
+    places = [f"convs.{i}.{name}.0.kernel" for i in range(1, halved + 1)
+              for name in ("conv2", "skip")]  # fmt: skip
+    return {name: fir_kernel(_TAPS) for name in places}
 
 
 def _biased(ours: str, theirs: str, index: int) -> dict[str, Rule]:

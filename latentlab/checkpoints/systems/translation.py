@@ -94,6 +94,22 @@ def _lost_label(taken: int, w_dim: int, where: str) -> UnsupportedCheckpoint:
     )
 
 
+def arguments_back(config: Any, top: Names, nested: Mapping[str, Names]) -> dict[str, Any]:
+    """Return the arguments, and groups of them, by which a foreign network is made as ours is.
+
+    Args:
+        config: The description of our network.
+        top: Our fields for their arguments, as ``translate_arguments`` has them.
+        nested: The same for groups of arguments.
+    """
+
+    def named(names: Names) -> dict[str, Any]:
+        values = {theirs: getattr(config, ours) for theirs, ours in names.items() if ours}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    return named(top) | {group: named(names) for group, names in nested.items()}
+
+
 def names_shortened(keys: Iterable[object]) -> list[str]:
     """Name what is left aside of a file, at no more length than a report can show."""
     return [str(key)[:100] for key in keys][:100]
@@ -104,25 +120,40 @@ def size_after(times: int) -> int:
     return int(4 * 2 ** min(times, 20))
 
 
-def only_one(tensor: Tensor) -> Tensor:
-    """Drop the leading dimension of a batch of one."""
-    return tensor.squeeze(0)
+@dataclass(frozen=True)
+class Change:
+    """A change of shape or gain, and the one back: from their weight to ours, from ours to it."""
+
+    here: Callable[[Tensor], Tensor]
+    back: Callable[[Tensor], Tensor]
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Return their weight as ours."""
+        return self.here(tensor)
 
 
-def scaled(gain: float) -> Callable[[Tensor], Tensor]:
-    """Make a change that multiplies by ``gain``."""
-    return lambda tensor: tensor * gain
+# Drops the leading dimension of a batch of one.
+only_one = Change(lambda tensor: tensor.squeeze(0), lambda tensor: tensor.unsqueeze(0))
 
 
-def reshaped(*shape: int) -> Callable[[Tensor], Tensor]:
-    """Make a change that adds or drops axes of length one, and no other."""
+def scaled(gain: float) -> Change:
+    """Make a change that multiplies by ``gain``, in float32; back it rounds once, no more."""
+    single = float(torch.tensor(gain, dtype=torch.float32))
+    return Change(lambda tensor: tensor * gain, lambda tensor: (tensor.double() / single).float())
+
+
+def reshaped(*shape: int, theirs: tuple[int, ...] | None = None) -> Callable[[Tensor], Tensor]:
+    """Make a change that adds or drops axes of length one, and no other.
+
+    With the shape of ``theirs`` it knows the way back. No sizes are the shape of a number.
+    """
 
     def change(tensor: Tensor) -> Tensor:
         if [size for size in tensor.shape if size != 1] != [size for size in shape if size != 1]:
             raise RuntimeError("another shape of as many elements would mix them up")
         return tensor.reshape(shape)
 
-    return change
+    return change if theirs is None else Change(change, lambda tensor: tensor.reshape(theirs))
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ from torch import Tensor
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
 from latentlab.checkpoints.systems.substitutes import resample_filters
 from latentlab.checkpoints.systems.translation import (
+    Change,
     ForeignWeights,
     Rule,
     only_one,
     reshaped,
     size_after,
 )
+from latentlab.networks.config import block_resolutions
 from latentlab.networks.stylegan1_config import StyleGAN1Config
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 
@@ -46,17 +48,12 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
     return {"G_ema": g}, {"truncation": {"psi": 0.7, "cutoff": cutoff}, "notes": notes}
 
 
-def _described(weights: ForeignWeights, bias: int) -> tuple[dict[str, Any], dict[str, Rule]]:
-    """Return settings, and rules of the mapping network, whose biases are at ``bias``, + 4, ..."""
+def _described(weights: ForeignWeights) -> dict[str, Any]:
+    """Return settings of the network."""
     doubled = weights.count("toRGBs.{}.0.weight") - 1
     maps = [weights.shape(f"toRGBs.{i}.0.weight", 4)[1] for i in range(doubled + 1)]
     layers = weights.count("mapping.{}.weight", start=1, step=4)
-    mean = f"mapping.{4 * layers + 1}.avg_style"
-    w_dim = weights.shape(mean, 1)[0]
-    rules = {"mapping.w_avg": Rule(mean)}
-    for i in range(layers):
-        rules[f"mapping.fc{i}.weight"] = Rule(f"mapping.{4 * i + 1}.weight")
-        rules[f"mapping.fc{i}.bias"] = Rule(f"mapping.{4 * i + bias}.bias")
+    w_dim = weights.shape(f"mapping.{4 * layers + 1}.avg_style", 1)[0]
     return {
         "resolution": size_after(doubled),
         "channels": weights.shape("toRGBs.0.0.weight", 4)[0],
@@ -64,7 +61,16 @@ def _described(weights: ForeignWeights, bias: int) -> tuple[dict[str, Any], dict
         "z_dim": weights.z_dim("mapping.1.weight", w_dim),
         "w_dim": w_dim,
         "mapping_layers": layers,
-    }, rules
+    }
+
+
+def _mapping(layers: int, bias: int) -> dict[str, Rule]:
+    """Rules of the mapping network, whose biases are at ``bias``, + 4, ..."""
+    rules = {"mapping.w_avg": Rule(f"mapping.{4 * layers + 1}.avg_style")}
+    for i in range(layers):
+        rules[f"mapping.fc{i}.weight"] = Rule(f"mapping.{4 * i + 1}.weight")
+        rules[f"mapping.fc{i}.bias"] = Rule(f"mapping.{4 * i + bias}.bias")
+    return rules
 
 
 def _to_rgb(i: int) -> dict[str, Rule]:
@@ -72,21 +78,26 @@ def _to_rgb(i: int) -> dict[str, Rule]:
     return {f"{ours}.weight": Rule(f"{theirs}.0.weight"), f"{ours}.bias": Rule(f"{theirs}.1.bias")}
 
 
-def _swapped(weight: Tensor) -> Tensor:
-    """Return the weight [I,O,k,k] of a transposed convolution as [O,I,k,k]."""
-    return weight.transpose(0, 1)
-
-
-def _relative(bias: Tensor) -> Tensor:
-    """Add the 1 that their modulation adds to its scale."""
-    return bias + 1
+# The weight [I,O,k,k] of a transposed convolution, as [O,I,k,k].
+_SWAPPED = Change(lambda weight: weight.transpose(0, 1), lambda weight: weight.transpose(0, 1))
+# The 1 that their modulation adds to its scale.
+_RELATIVE = Change(lambda bias: bias + 1, lambda bias: bias - 1)
+# What only their training reads: the layers mixed, and images blended.
+STYLEGAN2_RATES = ("style_mixing_rate",)
+STYLEGAN1_RATES = ("image_mixing_rate", "style_mixing_rate")
 
 
 def _stylegan2(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
-    described, rules = _described(weights, bias=2)
-    described["skip_filter"] = "bilinear"
+    described = _described(weights) | {"skip_filter": "bilinear"}
     config = config_from_dict(StyleGAN2Config, described, weights.where)
-    weights.ignore("style_mixing_rate")
+    weights.ignore(*STYLEGAN2_RATES)
+    filters = resample_filters(blank(config, weights.where))
+    return config, weights.translate(stylegan2_rules(config)) | filters
+
+
+def stylegan2_rules(config: StyleGAN2Config) -> dict[str, Rule]:
+    """Return where the weights come from."""
+    rules = _mapping(config.mapping_layers, bias=2)
     rules["synthesis.b4.const"] = Rule("const_input", only_one)
     for layer in range(config.num_ws - 1):  # 4x4 has one layer, all others have two
         size = 4 * 2 ** ((layer + 1) // 2)
@@ -94,18 +105,20 @@ def _stylegan2(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tens
         ours, theirs = f"synthesis.b{size}.conv{0 if up else 1}", f"blocks.{layer}"
         noise = 2 if up else 1  # a blur comes before it
         rules |= _modulated(ours, f"{theirs}.0")
-        rules[f"{ours}.weight"] = Rule(f"{theirs}.0.weight", _swapped if up else None)
+        rules[f"{ours}.weight"] = Rule(f"{theirs}.0.weight", _SWAPPED if up else None)
         rules |= _epilogue(ours, theirs, noise, size)
-        rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.{noise}.noise_scaler", reshaped())
-    for i in range(len(described["channel_table"])):
-        rules |= _to_rgb(i) | _modulated(f"synthesis.b{4 * 2**i}.torgb", f"toRGBs.{i}.0")
-    return config, weights.translate(rules) | resample_filters(blank(config, weights.where))
+        strength = Rule(f"{theirs}.{noise}.noise_scaler", reshaped(theirs=(1,)))
+        rules[f"{ours}.noise_strength"] = strength
+    for i, size in enumerate(block_resolutions(config.resolution)):
+        rules |= _to_rgb(i) | _modulated(f"synthesis.b{size}.torgb", f"toRGBs.{i}.0")
+    return rules
 
 
 def _epilogue(ours: str, theirs: str, noise: int, size: int) -> dict[str, Rule]:
     """Return the rules of the noise map, in module number ``noise``, and of the bias after it."""
+    maps = reshaped(size, size, theirs=(1, 1, size, size))
     return {
-        f"{ours}.noise_const": Rule(f"{theirs}.{noise}.const_noise", reshaped(size, size)),
+        f"{ours}.noise_const": Rule(f"{theirs}.{noise}.const_noise", maps),
         f"{ours}.bias": Rule(f"{theirs}.{noise + 1}.bias"),
     }
 
@@ -113,24 +126,32 @@ def _epilogue(ours: str, theirs: str, noise: int, size: int) -> dict[str, Rule]:
 def _modulated(ours: str, theirs: str) -> dict[str, Rule]:
     return {
         f"{ours}.affine.weight": Rule(f"{theirs}.fc.weight"),
-        f"{ours}.affine.bias": Rule(f"{theirs}.bias.bias", _relative),
+        f"{ours}.affine.bias": Rule(f"{theirs}.bias.bias", _RELATIVE),
     }
 
 
 def _stylegan1(weights: ForeignWeights) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
-    described, rules = _described(weights, bias=3)  # the gain of sqrt(2) is a module before it
+    described = _described(weights)
     blocks = range(len(described["channel_table"]))
     fused = [i for i in blocks[1:] if f"blocks.{2 * i}.0.weight" in weights]
     described["fused_from"] = size_after(fused[0]) if fused else None
     config = config_from_dict(StyleGAN1Config, described, weights.where)
-    weights.ignore("image_mixing_rate", "style_mixing_rate")
+    weights.ignore(*STYLEGAN1_RATES)
+    # Their generator never blends resolutions, whatever the mixing rates in the file.
+    return config, weights.translate(stylegan1_rules(config)) | {"synthesis.lod": torch.zeros([])}
+
+
+def stylegan1_rules(config: StyleGAN1Config) -> dict[str, Rule]:
+    """Return where the weights come from."""
+    rules = _mapping(config.mapping_layers, bias=3)  # the gain of sqrt(2) is a module before it
     rules["synthesis.b4.layer0.const"] = Rule("const", only_one)
     for layer in range(config.num_ws):
-        rules |= _layer_and_epilogue(layer, bool(fused) and layer // 2 >= fused[0])
-    for i in blocks:
+        size = 4 * 2 ** (layer // 2)
+        fused = config.fused_from is not None and size >= config.fused_from
+        rules |= _layer_and_epilogue(layer, fused)
+    for i in range(len(block_resolutions(config.resolution))):
         rules |= _to_rgb(i)
-    # Their generator never blends resolutions, whatever the mixing rates in the file.
-    return config, weights.translate(rules) | {"synthesis.lod": torch.zeros([])}
+    return rules
 
 
 def _layer_and_epilogue(layer: int, fused: bool) -> dict[str, Rule]:
@@ -143,7 +164,7 @@ def _layer_and_epilogue(layer: int, fused: bool) -> dict[str, Rule]:
         # Elsewhere come enlarging (unless fused), convolution, blur (upwards) and gain before it.
         conv = 1 if up and not fused else 0
         noise = conv + (3 if up else 2)
-        change = _swapped if up and fused else None
+        change = _SWAPPED if up and fused else None
         rules[f"{ours}.weight"] = Rule(f"{theirs}.{conv}.weight", change)
     rules[f"{ours}.noise_strength"] = Rule(f"{theirs}.{noise}.noise_scaler")
     rules[f"{ours}.affine.weight"] = Rule(f"adains.{layer}.0.fc.weight")

@@ -307,7 +307,10 @@ MESSAGES = [
      "-o projections/anna --overwrite --noise projections/ben/none.npz",
      "projections/ben/none.npz: no such file"),
     ("convert model.safetensors there.safetensors",
-     "there.safetensors exists; use --overwrite, or give another OUT.safetensors"),
+     "there.safetensors exists; use --overwrite, or give another OUT"),
+    ("convert model.safetensors model.pt",
+     "model.pt: a name ending in .pt does not say what to write; --to must be one of rosinality, "
+     "yuuho, safetensors, nvidia-state"),
     ("train-classifier there.safetensors",
      "there.safetensors exists; use --overwrite, or give another OUT.safetensors"),
 ]  # fmt: skip

@@ -1,0 +1,59 @@
+"""Files of tensors and plain values as other people's code opens them; none of them holds code."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def write_torch(content: Mapping[str, Any], path: Path) -> None:
+    """Write a dict as torch.save does, so that ``torch.load(weights_only=True)`` opens it.
+
+    The bytes depend on the content alone. PyTorch 1.6 and later read them.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    try:
+        with path.open("wb") as stream:  # by its name, the archive would hold that name
+            torch.save(_compact(content), stream)
+    except RuntimeError as error:  # a full disk arrives under this name
+        raise OSError(str(error)) from error
+
+
+def write_state_safetensors(content: Mapping[str, Any], path: Path) -> None:
+    """Write state dicts by network as one safetensors file; "config", "metadata" in its header.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    config = content["config"]
+    tensors: dict[str, Tensor] = {}
+    met: set[int] = set()  # memory that networks share, which the library refuses to write
+    for name, key, tensor in ((n, k, t) for n in config for k, t in content[n].items()):
+        alone = _alone(tensor)
+        tensors[f"{name}.{key}"] = alone.clone() if alone.data_ptr() in met else alone
+        met.add(alone.data_ptr())
+    try:
+        save_file(tensors, path, {"config": json.dumps(config), "metadata": content["metadata"]})
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
+def _compact(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return _alone(value)
+    return {key: _compact(each) for key, each in value.items()} if type(value) is dict else value
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """Return a tensor whose memory is its own: torch.save writes all memory that a view is of."""
+    alone = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.nbytes
+    return (
+        tensor.detach() if alone else tensor.detach().clone(memory_format=torch.contiguous_format)
+    )
