@@ -13,6 +13,7 @@ from cli.commands.compare import compare
 from cli.commands.completion import completion
 from cli.commands.contributions import contributions
 from cli.commands.convert import convert
+from cli.commands.convert_latents import convert_latents
 from cli.commands.demo import demo
 from cli.commands.directions import directions
 from cli.commands.droplets import droplets
@@ -119,9 +120,9 @@ def main() -> None:
 
 
 for _command in (
-    align, attribution, card, compare, completion, contributions, convert, demo, directions,
-    droplets, edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl, project,
-    separability, train, train_classifier, tune,
+    align, attribution, card, compare, completion, contributions, convert, convert_latents, demo,
+    directions, droplets, edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl,
+    project, separability, train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(in_words(_command))
 serve_shells()

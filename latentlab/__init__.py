@@ -13,6 +13,7 @@ from latentlab.checkpoints import (
     save,
 )
 from latentlab.downloads import fetch
+from latentlab.encoders import Encoder, load_encoder
 from latentlab.errors import (
     CheckpointError,
     DataError,
@@ -47,11 +48,11 @@ from latentlab.projection import (
 from latentlab.version import __version__
 
 __all__ = [
-    "Checkpoint", "CheckpointError", "DataError", "Exported", "Generator", "ImageError",
+    "Checkpoint", "CheckpointError", "DataError", "Encoder", "Exported", "Generator", "ImageError",
     "LatentError", "LatentlabError", "NoFaceError", "NumericalError", "OutputError",
     "ProcessError", "Projection", "ProjectionStart", "ProjectorSettings", "SettingsError",
     "StartSearch", "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint",
-    "UnsupportedCheckpoint", "__version__", "apply_tuning", "export", "fetch",
-    "from_pretrained", "images", "load", "load_classifier", "load_mask", "load_tuning",
+    "UnsupportedCheckpoint", "__version__", "apply_tuning", "export", "fetch", "from_pretrained",
+    "images", "load", "load_classifier", "load_encoder", "load_mask", "load_tuning",
     "perceptual_distance", "project", "save", "save_tuning", "tune",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,12 @@ from latentlab.files import atomic_write
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 
 _MAX_HEADER = 100_000_000  # bytes, the safetensors library's own limit
-_MAX_BYTES = 2**28  # of one array in an .npz: 7,000 latents of a 1024x1024 generator
+MAX_BYTES = 2**28  # of one array in an .npz: 7,000 latents of a 1024x1024 generator
+_WAY_OUT = (
+    "where you trust it, save its numbers: d = numpy.load(file, allow_pickle=True).item(); "
+    "numpy.savez('latents.npz', **{k: numpy.array(v).reshape(-1, *numpy.shape(v)[-2:])[-1] "
+    "for k, v in d.items()})"
+)
 _MAX_ARRAY_HEADER = 2**16  # bytes; numpy refuses more than 10,000 characters
 
 
@@ -121,12 +126,50 @@ def npz_names(path: Path | str) -> list[str]:
         return _names(archive)
 
 
+def npz_shapes(path: Path | str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that the arrays in an .npz file announce.
+
+    Raises:
+        LatentError: If the file is missing or damaged.
+    """
+    with _open_npz(path) as archive:
+        shapes = {}
+        for key in _names(archive):
+            with _refuse_damage(path), archive.open(f"{key}.npy") as member:
+                shapes[key] = _array_header(member)[0]
+        return shapes
+
+
+def read_npy(
+    path: Path | str, fitting: Sequence[Shape], use: str = "", max_bytes: int = MAX_BYTES
+) -> NDArray[np.floating]:
+    """Read the array of finite floats in an .npy file, as ``read_npz`` does those of an archive.
+
+    Raises:
+        LatentError: If the file is missing or damaged, or the array does not fit.
+    """
+    where = f"{path}: the array"
+    with _refuse_damage(path, ".npy of plain numbers"), Path(path).open("rb") as file:
+        shape, dtype = _array_header(file)
+        if dtype.kind == "O":
+            raise LatentError(f"{where} has type object, and pickles are never run; {_WAY_OUT}")
+        _check_array(shape, dtype, fitting, where, use, max_bytes)
+        there = Path(path).stat().st_size - file.tell()
+        if there != math.prod(shape) * dtype.itemsize:
+            raise LatentError(f"{path}: {there} bytes of numbers do not make {list(shape)}")
+        file.seek(0)
+        array: NDArray[np.floating] = np.lib.format.read_array(file, allow_pickle=False)
+    if not np.isfinite(array).all():
+        raise LatentError(f"{where} holds NaN or infinity")
+    return array
+
+
 def read_npz(
     path: Path | str,
     shapes: Mapping[str, Sequence[Shape]],
     use: str = "",
     dtype: type[np.floating] | None = None,
-    max_bytes: int = _MAX_BYTES,
+    max_bytes: int = MAX_BYTES,
 ) -> dict[str, NDArray[np.floating]]:
     """Read arrays of finite floats; shape, type and size are checked before any is unpacked.
 
@@ -152,14 +195,16 @@ def _open_npz(path: Path | str) -> zipfile.ZipFile:
 
 
 @contextmanager
-def _refuse_damage(path: Path | str | None) -> Iterator[None]:
+def _refuse_damage(path: Path | str | None, kind: str = ".npz of plain arrays") -> Iterator[None]:
     """Turn what zipfile and numpy raise into LatentError; only for their calls."""
     try:
         yield
+    except LatentError:
+        raise
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable .npz of plain arrays ({error})") from error
+        raise LatentError(f"{path}: not a readable {kind} ({error})") from error
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:
@@ -174,11 +219,25 @@ def _check_header(
         found = shown(_names(archive)) or "nothing"
         raise LatentError(f"{path}: no array `{key}` inside, only {found}")
     with _refuse_damage(path), archive.open(f"{key}.npy") as member:
-        header = io.BytesIO(member.read(_MAX_ARRAY_HEADER))
-        layout = np.lib.format
-        is_first = layout.read_magic(header) == (1, 0)
-        read = layout.read_array_header_1_0 if is_first else layout.read_array_header_2_0
-        have, _, dtype = read(header)
+        have, dtype = _array_header(member)
+    _check_array(have, dtype, fitting, where, use, max_bytes)
+
+
+def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return the shape and type that an array announces; the file ends up behind the header."""
+    header = io.BytesIO(file.read(_MAX_ARRAY_HEADER))
+    layout = np.lib.format
+    is_first = layout.read_magic(header) == (1, 0)
+    read = layout.read_array_header_1_0 if is_first else layout.read_array_header_2_0
+    shape, _, dtype = read(header)
+    file.seek(header.tell())
+    return shape, dtype
+
+
+def _check_array(
+    have: tuple[int, ...], dtype: np.dtype[Any], fitting: Sequence[Shape], where: str, use: str,
+    max_bytes: int,
+) -> None:  # fmt: skip
     if dtype.kind != "f":
         raise LatentError(f"{where} has type {dtype}, expected floats")
     if not any(_fits(have, shape) for shape in fitting):

@@ -170,7 +170,8 @@ def deviation_maps(
     Returns:
         Maps [N,C,R,R] in float64.
     """
-    check_shape(ws, [None, g.num_ws, g.w_dim], "ws")
+    if sampling.has_w(g):
+        check_shape(ws, [None, g.num_ws, g.w_dim], "ws")
     _check(num_draws, seed, batch)
     every = range(len(_noise_resolutions(g)))
     chosen = {"": list(every if layers is None else layers)}
@@ -189,7 +190,8 @@ def deviation_maps(
 def latent(g: Generator, number: int, seed: int = 0, truncation_psi: float = 1.0) -> Tensor:
     """Return the numbered latent [1,num_ws,w_dim] that ``stochastic_variation`` takes."""
     z, c = sampling.draw_samples(g, sampling.whole_groups([number]), seed, Stream.STOCHASTIC)
-    ws: Tensor = g.mapping(z, c, truncation_psi=truncation_psi)
+    make = g.mapping if sampling.has_w(g) else g.latents
+    ws: Tensor = make(z, c, truncation_psi=truncation_psi)
     return ws[:1]
 
 

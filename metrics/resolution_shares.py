@@ -71,7 +71,8 @@ def check_skip(g: Generator) -> None:
     if not sampling.has_w(g):
         raise LatentError(
             "only a skip generator of StyleGAN2 adds up an RGB output of every resolution; this "
-            "one, a Progressive GAN, makes its image from the last resolution alone"
+            f"one, {getattr(g, 'called', 'without W')}, makes its image from the last resolution "
+            "alone"
         )
     if not getattr(g.synthesis, "is_skip", True):
         raise LatentError(NO_SKIP)

@@ -10,6 +10,8 @@ import torch
 
 from latentlab import Generator
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
+from latentlab.networks.fastgan import FastGAN
+from latentlab.networks.fastgan_config import FastGANConfig
 from latentlab.networks.progan import ProGAN
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
@@ -18,6 +20,7 @@ from latentlab.networks.stylegan1_config import (
 )
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
+from latentlab.networks.stylegan_xl_config import LayerRow, StyleGANXLConfig
 from latentlab.numerics import seeded_initialisation
 from tests.support.stylegan3_reference import bands, lowpass, radial_lowpass
 
@@ -103,6 +106,44 @@ def make_stylegan3(seed: int = 0, **changes: object) -> Generator:
                 taps = getattr(layer, name)
                 design = lowpass if taps.ndim == 1 else radial_lowpass
                 taps.copy_(torch.from_numpy(design(len(taps), band, rate)))
+    return g.eval().requires_grad_(False)
+
+
+def make_stylegan_xl(seed: int = 0, c_dim: int = 3, **changes: object) -> Generator:
+    """A small StyleGAN-XL generator, with the layers and filters of ``make_stylegan3``."""
+    like = make_stylegan3(seed, **changes)
+    config = like.config
+    assert isinstance(config, StyleGAN3Config)
+    first = config.input_signal
+    rows = [
+        LayerRow(i, each.target.size, each.target.maps, each.kernel, each.up, each.down,
+                 each.up_taps, each.down_taps, int(each.radial and each.down > 1))
+        for i, each in enumerate(config.layers())
+    ]  # fmt: skip
+    own = StyleGANXLConfig(
+        resolution=config.resolution, channels=config.channels, c_dim=c_dim, z_dim=config.z_dim,
+        w_dim=config.w_dim, label_table=(c_dim + 2, 7) if c_dim else None, layer_table=tuple(rows),
+        input_size=first.size, input_rate=first.rate, input_cutoff=first.cutoff,
+        input_maps=first.maps, output_scale=config.output_scale, conv_clamp=config.conv_clamp,
+    )  # fmt: skip
+    with seeded_initialisation(seed):
+        g = Generator(own)
+    randomise(g, seed)
+    g.synthesis.load_state_dict(like.synthesis.state_dict())
+    return g.eval().requires_grad_(False)
+
+
+def make_fastgan(seed: int = 0, **changes: object) -> FastGAN:
+    """A small FastGAN with every weight off its initial value."""
+    settings: dict[str, object] = {
+        "resolution": 128, "z_dim": 5, "channel_table": (12, 8, 6, 5, 4, 4),
+    }  # fmt: skip
+    with seeded_initialisation(seed):
+        g = FastGAN(FastGANConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(g, seed)
+    for name, buffer in g.named_buffers():
+        if name.endswith("running_var"):
+            buffer.abs_().add_(0.1)
     return g.eval().requires_grad_(False)
 
 

@@ -56,10 +56,13 @@ def project(
       latentlab project model.safetensors photos --space w+ -o out
       latentlab project ffhq.pkl photos --crop face --landmarks points.csv \\
           --space w+ --w-plus-pull 0.03 -o out
+      latentlab project ffhq.pkl photo.jpg --crop face --landmarks points.csv \\
+          --encoder e4e_ffhq_encode.pt --steps 0 -o out
       latentlab project builtin:digits-stylegan2 scan.png \\
           --distance builtin:digits --steps 300 -o out
     """
     refuse_without_video(given_options(click.get_current_context()), "fps")
+    request.search.check(video=request.video is not None)
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
     from cli.projecting.method import open_method

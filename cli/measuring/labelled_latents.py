@@ -10,22 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cli.projecting.latent_rows import Rows, read_rows
 from cli.projecting.origin import Origin
-from cli.projecting.saved_latents import Rows, latent_files, read_rows
+from cli.projecting.saved_latents import latent_files
 from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
 from latentlab.csv_files import read_csv
 from latentlab.errors import reason
+from latentlab.latent_files.found import W_KEYS, Z_KEY
 from latentlab.latents import W_KEY
-from latentlab.tensor_files import Shape
 
 PICTURE = "picture"  # the column of the labels that names files
 
-# By the name of the array in the file; the first one there is read unless one is asked for.
-_SHAPES: Mapping[str, Sequence[Shape]] = {
-    W_KEY: [("N", "D"), ("N", "num_ws", "D")],
-    "z": [("N", "D")],
-}
+# Names of the array in a file, by space; the first one there is read unless one is asked for.
+_KEYS: Mapping[str, Sequence[str]] = {W_KEY: W_KEYS, Z_KEY: (Z_KEY,)}
 _UNKNOWN = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>")
 _NAMED = 5  # names in a message
 _MAX_BYTES = 2**33  # of one array: 200,000 latents of 18 layers, and more
@@ -60,7 +58,7 @@ def read_labelled(
     by row.
 
     Args:
-        latents: .npz with z [N,D] or w [N,D] or [N,num_ws,D], such a folder, or such a file.
+        latents: A file with z [N,D] or w [N,D] or [N,num_ws,D], of any kind, or such a folder.
         labels: CSV with one column per attribute.
         space: Which array of the file; default: w where there is one.
         layer: Which w of several; default: the last.
@@ -69,12 +67,13 @@ def read_labelled(
         LatentError: If the latents cannot be read.
         DataError: If the labels cannot be read, or do not fit the latents.
     """
-    table, shapes = _read_labels(labels), _SHAPES if space is None else {space: _SHAPES[space]}
+    table = _read_labels(labels)
+    keys = [key for each in (_KEYS if space is None else (space,)) for key in _KEYS[each]]
     files = latent_files(latents)
     parts, origins = [], {}
     names = [file.name for file in files] if latents.is_dir() else None
     for path in (file.path for file in files):
-        rows = read_rows(path, shapes, max_bytes=_MAX_BYTES)
+        rows = read_rows(path, None, keys, _MAX_BYTES, rows_are_pictures=True)
         if space not in (None, rows.key):
             raise LatentError(f"{path}: holds {rows.key}, not {space}")
         names = names if rows.pictures is None else list(rows.pictures)
@@ -134,10 +133,11 @@ def _read_labels(path: Path) -> pd.DataFrame:
 def _of_one_layer(path: Path, rows: Rows, layer: int | None) -> NDArray[Any]:
     """Return the latents [N,D] of a file, those of a layer where there is one for each."""
     values, key = rows.values, rows.key
-    if values.ndim == 2:
+    if values.shape[1] == 1:
         if layer is not None:
             raise LatentError(f"{path}: `{key}` has one w per sample; leave --layer out")
-        return values
+        only: NDArray[Any] = values[:, 0]
+        return only
     if layer is not None and layer >= values.shape[1]:
         raise LatentError(f"{path}: `{key}` has layers 0 to {values.shape[1] - 1}, not {layer}")
     chosen: NDArray[Any] = values[:, -1 if layer is None else layer]

@@ -215,7 +215,7 @@ def _header(file: Path) -> dict[str, Any]:
 _FOLDERS = files()
 _CHECKPOINTS = either(_models, files(*CHECKPOINT_SUFFIXES), _public_names)
 _PICTURES = files(*PICTURE_SUFFIXES)
-_LATENTS = files(".npz", ".safetensors", ".parquet")
+_LATENTS = files(".npz", ".npy", ".pt", ".safetensors", ".parquet")
 _REAL = either(words("builtin:digits"), _PICTURES)
 
 # By the option's name or the argument's metavar.
@@ -223,11 +223,12 @@ _SOURCES: dict[str, Source] = {
     "CKPT": _CHECKPOINTS, "[CKPT]": _CHECKPOINTS, "CKPT...": _CHECKPOINTS,
     "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
-    "OUT.safetensors": files(".safetensors"), "OUT": files(".safetensors", ".pt", ".pth", ".model"),
-    "OUT.md": files(".md"), "[DIR]...": _FOLDERS,
+    "OUT.safetensors": files(".safetensors"), "OUT.md": files(".md"), "[DIR]...": _FOLDERS,
+    "OUT": files(".safetensors", ".pt", ".pth", ".model", ".npy", ".npz", ".parquet"),
     "-o": _FOLDERS, "--photos": _FOLDERS, "PLACE...": _PICTURES, "PROJECTION_DIR...": _FOLDERS,
     "[LATENTS]...": _LATENTS, "--projected-w": _LATENTS, "--start": _LATENTS, "--latents": _LATENTS,
-    "--row-w": _LATENTS, "--col-w": _LATENTS,
+    "--row-w": _LATENTS, "--col-w": _LATENTS, "LATENTS": _LATENTS,
+    "--encoder": files(*CHECKPOINT_SUFFIXES),
     "--noise": files(".npz"), "--tuning": files(".safetensors"),
     "--directions": files(".safetensors"), "--direction": _direction_names,
     "--labels": files(".csv"), "--landmarks": files(".csv", ".json"),

@@ -13,7 +13,6 @@ from cli.options.common import (
     distance_option,
     grouped_options,
     seed_option,
-    steps_option,
     video_options,
 )
 from cli.options.option import Option
@@ -29,25 +28,51 @@ if TYPE_CHECKING:
 class SearchRequest:
     """How latents are to be searched; the names are those of ProjectorSettings."""
 
-    space: str
+    space: str | None
     steps: int
     seed: int
     learning_rate: float
     noise_weight: float
     start_samples: int
     w_plus_pull: float
-    start: Path | None  # no setting
+    start: Path | None  # no setting, as what follows
+    encoder: Path | None
+    encoder_type: str | None
 
     def settings(self) -> "ProjectorSettings":
-        """Return the constants of the optimisation."""
+        """Return the constants of the optimisation; an encoder gives W+."""
         from latentlab import ProjectorSettings
 
-        return ProjectorSettings(**{k: v for k, v in vars(self).items() if k != "start"})
+        no_settings = ("start", "encoder", "encoder_type")
+        settings = {k: v for k, v in vars(self).items() if k not in no_settings}
+        space = self.space or ("w" if self.encoder is None else "w+")
+        return ProjectorSettings(**{**settings, "space": space})
 
     def facts(self) -> dict[str, Any]:
-        """Return what a report says of it."""
+        """Return what a report says of it: the encoder by its name and SHA-256."""
+        from latentlab.files import sha256_of
+
         start = None if self.start is None else plain_text(self.start)
-        return {**asdict(self.settings()), "start": start}
+        facts = {**asdict(self.settings()), "start": start}
+        if self.encoder is None:
+            return facts
+        name = plain_text(self.encoder.name)
+        return {**facts, "encoder": name, "encoder_sha256": sha256_of(self.encoder)}
+
+    def check(self, video: bool) -> None:
+        """Raise UsageError for options that do not go together."""
+        if self.encoder is not None and self.start is not None:
+            raise click.UsageError("give --encoder or --start: both say where to start.")
+        if self.encoder is not None and self.start_samples:
+            raise click.UsageError("give --encoder or --start-samples: both say where to start.")
+        if self.encoder is None and self.encoder_type is not None:
+            raise click.UsageError("--encoder-type goes with --encoder.")
+        if self.steps == 0 and self.encoder is None and self.start is None:
+            raise click.UsageError(
+                "--steps 0 goes with --encoder or --start: nothing is optimised."
+            )
+        if self.steps == 0 and video:
+            raise click.UsageError("--video shows an optimisation; --steps 0 leaves that out.")
 
 
 @dataclass(frozen=True)
@@ -91,6 +116,13 @@ class TuningRequest:
         return TuningSettings(**{k: v for k, v in vars(self).items() if k not in others})
 
 
+# As latentlab.encoders.config.ENCODER_TYPES, without torch.
+_ENCODER_TYPES = (
+    "GradualStyleEncoder", "Encoder4Editing", "BackboneEncoderUsingLastLayerIntoW",
+    "BackboneEncoderUsingLastLayerIntoWPlus",
+)  # fmt: skip
+
+
 def _from_zero(
     name: str, default: float, text: str, metavar: str = "WEIGHT", zero: bool = True
 ) -> Callable[[Any], Any]:
@@ -109,10 +141,11 @@ def _batch_option(verb: str) -> Callable[[Any], Any]:
 
 
 search_options = grouped_options("search", SearchRequest, (
-    click.option("--space", type=click.Choice(["w", "w+"]), default="w", show_default=True,
+    click.option("--space", type=click.Choice(["w", "w+"]),
                  help="w: one vector for all layers; w+: one for each layer, closer and less "
-                 "editable."),
-    steps_option(1000),
+                 "editable. Default: w, and w+ with --encoder."),
+    click.option("--steps", type=Count(min=0), default=1000, show_default=True, metavar="N",
+                 help="Iterations of a projection; 0: --encoder or --start as it is."),
     seed_option("Seed of the noise, of --start-samples and --shuffle."),
     _from_zero("--learning-rate", 0.1, "Largest step of Adam.", "RATE", zero=False),
     _from_zero("--noise-weight", 1e5, "Weight of the noise regularisation."),
@@ -122,7 +155,13 @@ search_options = grouped_options("search", SearchRequest, (
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
     click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Go on from saved latents: a folder of an earlier projection, one for each "
-                 "picture by name, or its latents.safetensors; or a file with one for all."),
+                 "picture by name, or a file of latents with names; or a file with one for all."),
+    click.option("--encoder", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Start from what an encoder gives: a file of pSp or e4e. In space w, from "
+                 "the mean of its rows."),
+    click.option("--encoder-type", type=click.Choice([*_ENCODER_TYPES]), metavar="TYPE",
+                 help="Which encoder it is, where the file does not say it: GradualStyleEncoder "
+                 "is pSp's, Encoder4Editing e4e's."),
 ))  # fmt: skip
 projection_options = grouped_options("request", ProjectionRequest, (
     search_options, distance_option, picture_options,

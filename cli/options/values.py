@@ -13,6 +13,7 @@ import click
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet", ".md")  # see cli.reports.tables.write_table
 VIDEO_SUFFIXES = (".mp4", ".gif")  # as latentlab.video.SUFFIXES
+LATENT_KINDS = ("npy", "npz", "pt", "rosinality", "safetensors", "parquet")
 STYLE_NAMES = ("coarse", "middle", "fine")  # as latentlab.latents.STYLE_RANGES, without torch
 
 _MOST_NUMBERS = 1_000_000

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,34 @@ def write_latents(path: Path, files: Mapping[str, Path], facts: Mapping[str, Any
     """
     pictures = [plain_text(picture) for picture in files]
     rows = _rows(files.values(), facts["space"])
+    write_table(path, pictures, rows, facts, path.suffix.removeprefix("."))
+
+
+def write_table(
+    path: Path,
+    pictures: Sequence[str],
+    rows: Iterator[NDArray[np.float32]],
+    facts: Mapping[str, Any],
+    kind: str,
+) -> None:
+    """Write latents with names as ``write_latents`` does.
+
+    Args:
+        path: The file to write.
+        pictures: The names.
+        rows: For each of them [w_dim] or [num_ws,w_dim].
+        facts: What is known of their projection.
+        kind: "safetensors" or "parquet".
+    """
     about = {"format": _FORMAT, "settings": dict(facts)}
     with atomic_write(path) as temporary:
-        if path.suffix == ".parquet":
-            _write_parquet(temporary, pictures, rows, about)
+        if kind == "parquet":
+            _write_parquet(temporary, list(pictures), rows, about)
         else:
             w = np.stack(list(rows))
             # One key: safetensors writes several in an order that changes.
-            save_file({W_KEY: w}, temporary, {_KEY: json.dumps({**about, "pictures": pictures})})
+            told = json.dumps({**about, "pictures": list(pictures)})
+            save_file({W_KEY: w}, temporary, {_KEY: told})
 
 
 def _rows(files: Iterable[Path], space: str) -> Iterator[NDArray[np.float32]]:

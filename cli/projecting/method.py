@@ -1,19 +1,20 @@
 """How pictures are projected: the opened model, what it reads, compares and searches with."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from cli.models import open_distance, open_model
+from cli.models import open_distance, open_model, say_opening
 from cli.options.common import check_asked_video
 from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
-from cli.projecting.starts import SavedStarts
+from cli.projecting.starts import EncodedStarts, SavedStarts
 from cli.projecting.targets import TargetReader
 from latentlab import Generator, ProjectorSettings, __version__
+from latentlab.encoders import Encoder, load_encoder
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
@@ -35,7 +36,7 @@ class Method:
     reader: TargetReader
     distance: PerceptualDistance
     settings: ProjectorSettings
-    starts: SavedStarts | None
+    starts: SavedStarts | EncodedStarts | None
     c: Tensor | None
     batch: int
     identity: dict[str, Any]
@@ -43,7 +44,7 @@ class Method:
 
 
 def open_method(
-    checkpoint: str, request: ProjectionRequest, pictures: Iterable[Path], device: str
+    checkpoint: str, request: ProjectionRequest, pictures: Collection[Path], device: str
 ) -> Method:
     """Open all that a projection of these pictures needs; the cheap is refused first.
 
@@ -57,16 +58,22 @@ def open_method(
     g = model.g
     _ = g.w_mean  # raises where there is no W
     c = None if request.label is None else one_hot(request.label, g.c_dim)
-    reader = TargetReader(g, reading)
-    starts = (
-        None if search.start is None else SavedStarts(search.start, model, request.any_checkpoint)
-    )
+    encoder = _open_encoder(request)
+    reader = TargetReader(g, reading, None if encoder is None else encoder.size)
+    starts: SavedStarts | EncodedStarts | None = None
+    if encoder is not None:
+        starts = EncodedStarts(encoder, g, settings.space)
+    elif search.start is not None:
+        ordered = None if request.shuffle else pictures
+        starts = SavedStarts(search.start, model, settings.space, request.any_checkpoint, ordered)
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
     }  # fmt: skip
+    if encoder is not None:
+        decisive["encoder_type"] = encoder.config.encoder_type
     batch = request.batch or default_batch(g)
     facts = {
         **decisive, **model.digests, "batch": batch, "device": model.place,
@@ -76,3 +83,16 @@ def open_method(
     return Method(
         checkpoint, request, g, reader, distance, settings, starts, c, batch, identity, facts
     )
+
+
+def _open_encoder(request: ProjectionRequest) -> Encoder | None:
+    """Open the encoder that is asked for, if there is one.
+
+    Raises:
+        CheckpointError: If it cannot be opened.
+    """
+    search = request.search
+    if search.encoder is None:
+        return None
+    say_opening(str(search.encoder))
+    return load_encoder(search.encoder, search.encoder_type)

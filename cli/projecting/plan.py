@@ -64,7 +64,8 @@ def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]
 def task_of(method: Method, plan: PicturePlan, processes: int = 1) -> Task:
     """Return what is left to do, and over how many processes it is spread."""
     space, steps = method.settings.space.upper(), method.settings.steps
-    more = f" into {space}, {counted(steps, 'step')} each"
+    each = f"{counted(steps, 'step')} each" if steps else "no optimisation"
+    more = f" into {space}, {each}"
     return Task("Projecting", len(plan.left), "picture", method.g, steps, more, method.distance,
                 gradients=True, batch=method.batch, processes=processes)  # fmt: skip
 

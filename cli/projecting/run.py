@@ -40,7 +40,8 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
         return
     search = StartSearch(method.g, method.distance, method.settings, method.c)
     steps, hidden = method.settings.steps, not distributed.is_main()
-    with ProgressBar(len(batches) * steps, "projecting", "step", hidden) as bar:
+    unit, steps = ("step", steps) if steps else ("picture", 1)
+    with ProgressBar(len(batches) * steps, "projecting", unit, hidden) as bar:
         worker = BatchWorker(method, plan.layout, search, bar)
         for i, batch in enumerate(distributed.share(batches)):
             # The other processes are about as far as the one that shows it.
@@ -97,7 +98,7 @@ class BatchWorker:
         """Read a picture and what goes with it; raises ImageError if it cannot be used."""
         method, name = self.method, job.name or job.picture.stem
         target, starts = method.reader(job.picture), method.starts
-        start = None if starts is None else starts.of(job.picture, name)
+        start = None if starts is None else starts.of(job.picture, name, target)
         return _Piece(job, target, start, stages.enter_context(staged(self.layout.output)))
 
     def _projected(self, pieces: Sequence[_Piece]) -> Iterator[Outcome]:

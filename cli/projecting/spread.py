@@ -1,6 +1,6 @@
 """Pictures for a small network on a CPU, spread over processes of one thread each."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -27,6 +27,8 @@ Batch = Sequence[Job]
 
 def processes_for(method: Method, plan: PicturePlan) -> int:
     """Return over how many processes a plan is worth spreading; 1 stands for this one alone."""
+    if method.request.search.encoder is not None:
+        return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
     steps = count * method.settings.steps
     return max(min(spare_cpus(method.g), count, steps // _STEPS_EACH, _MOST), 1)
@@ -51,7 +53,7 @@ def project_in_processes(
     remove_stages(plan.layout.output)
     announce([task_of(method, plan, count)], method.facts["device"])
     batches, steps = plan.batches(method.batch), method.settings.steps
-    pictures = [job.picture for batch in batches for job in batch]
+    pictures = [job.picture for job in plan.jobs]
     arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)
     with ExitStack() as stack:
         bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
@@ -70,7 +72,7 @@ def project_in_processes(
 def _begin(
     checkpoint: str,
     request: ProjectionRequest,
-    pictures: Iterable[Path],
+    pictures: Sequence[Path],
     device: str,
     layout: Layout,
     tell: Step,

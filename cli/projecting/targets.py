@@ -15,6 +15,7 @@ from cli.pictures.faces import CutFace, FaceSource, cut_face
 from cli.pictures.records import Record, Source
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
+from latentlab.encoders import encoder_input
 from latentlab.faces import Alignment, load_alignment
 from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
 from latentlab.projection.masks import BLACK, mask_from
@@ -31,6 +32,7 @@ class Target:
         facts: What a report says of it: the size of the upright picture.
         alignment: Where its face was, if it was aligned.
         mask: What counts of it [1,R,R] in [0,1], if not everything.
+        encoded: What an encoder is to see of it [3,height,width] in [-1,1], if there is one.
     """
 
     source: Source
@@ -39,13 +41,24 @@ class Target:
     facts: dict[str, Any]
     alignment: Alignment | None = None
     mask: Tensor | None = None
+    encoded: Tensor | None = None
 
 
 class TargetReader:
     """Reads pictures at a generator's size."""
 
-    def __init__(self, g: Generator, request: PictureRequest) -> None:
+    def __init__(
+        self,
+        g: Generator,
+        request: PictureRequest,
+        encoder_size: tuple[int, int] | None = None,
+    ) -> None:
         """Open what finds faces, if faces are wanted.
+
+        Args:
+            g: The generator.
+            request: How pictures are read.
+            encoder_size: Height and width of what an encoder is to see of them, if there is one.
 
         Raises:
             click.UsageError: If it is said where faces are, but not that they are wanted, or
@@ -53,6 +66,7 @@ class TargetReader:
         """
         self._resolution, self._channels = g.resolution, g.channels
         self._request, self._policy = request, request.decoding.policy()
+        self._encoder_size = encoder_size
         faces = request.faces
         if request.crop != "face" and (faces.landmarks or faces.face_model):
             raise click.UsageError("--landmarks and --face-model go with --crop face.")
@@ -76,6 +90,7 @@ class TargetReader:
             {"width": width, "height": height},
             replace(face.alignment, sha256=source.sha256) if face else None,
             self._mask(path, decoded.picture, cut),
+            self._encoded(decoded.picture, face),
         )  # fmt: skip
 
     def check(self, pictures: Iterable[Path]) -> None:
@@ -102,6 +117,13 @@ class TargetReader:
     def _centre(self, whole: Image.Image, path: Path) -> Image.Image:
         crop: Crop = "none" if self._request.crop == "none" else "center"
         return fit(whole, self._resolution, crop, self._request.max_upscale, str(path))
+
+    def _encoded(self, whole: Image.Image, face: CutFace | None) -> Tensor | None:
+        """Return what an encoder sees: the picture as it was cropped, before it is resized."""
+        if self._encoder_size is None:
+            return None
+        square = fit(whole, min(whole.size)) if face is None else face.picture
+        return encoder_input(square, self._encoder_size)
 
     def _mask(
         self, path: Path, picture: Image.Image, cut: Callable[[Image.Image], Image.Image]

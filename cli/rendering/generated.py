@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
-from cli.projecting.saved_latents import has_names, read_saved
+from cli.projecting.saved_latents import read_saved
 from cli.rendering.render import render_ws, render_z
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.running.progress import ProgressBar
@@ -105,9 +105,8 @@ def drawings_of_latents(
             noise = saved[row].noise(g)
         return render_ws(g, saved[row].ws, noise_mode or "const", noise, row)
 
-    # Rows of an .npz file, which has no names, were always called so.
-    named = has_names(path)
-    names = [one.name if named else f"proj{i:02d}" for i, one in enumerate(saved)]
+    # Rows of a file without names were always called so.
+    names = [one.name if one.named else f"proj{i:02d}" for i, one in enumerate(saved)]
     return {name: Drawing([partial(render, i)]) for i, name in enumerate(names)}
 
 

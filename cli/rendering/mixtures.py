@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
-from cli.projecting.saved_latents import SavedLatent, has_names, latents_of_seeds, read_saved
+from cli.projecting.saved_latents import SavedLatent, latents_of_seeds, read_saved
 from cli.rendering.render import render_ws
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.reports.tables import table_of, write_table
@@ -87,7 +87,7 @@ def end_of(
     if path is None:
         return End(seeds or [], [], False, prefix)
     saved = read_saved([path], model, None, any_checkpoint)
-    return End(None, saved, not has_names(path), prefix)
+    return End(None, saved, not all(one.named for one in saved), prefix)
 
 
 def planned_grids(

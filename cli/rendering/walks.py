@@ -62,7 +62,8 @@ def on_lines(keys: Sequence[SavedLatent]) -> WsAt:
 def on_circles(model: RenderingModel, seeds: Sequence[int]) -> WsAt:
     """Return a function that finds z on great circles, and maps it.
 
-    Between classes their labels are mixed in the same proportions.
+    Between classes their labels are mixed in the same proportions; where a generator has nothing
+    between them, z is mapped for both, and the latents are mixed.
     """
     g = model.g
     keys = [(z_from_seeds([seed], g.z_dim), one.c) for seed in seeds for one in model.by_class]
@@ -71,11 +72,17 @@ def on_circles(model: RenderingModel, seeds: Sequence[int]) -> WsAt:
     @full_precision()
     def ws_at(place: Place) -> Tensor:
         (z, c), (last_z, last_c) = keys[place.start], keys[place.end]
-        between = between_z(z, last_z, place.t)
-        if c is not None and last_c is not None:
-            c = between_ws(c, last_c, place.t)
-        ws: Tensor = g.mapping(between.to(g.device), c, *model.truncation)
-        return ws.cpu()
+        between = between_z(z, last_z, place.t).to(g.device)
+
+        def mapped(label: Tensor | None) -> Tensor:
+            ws: Tensor = g.mapping(between, label, *model.truncation)
+            return ws.cpu()
+
+        if c is None or last_c is None or torch.equal(c, last_c):
+            return mapped(c)
+        if g.mapping.blends_labels:
+            return mapped(between_ws(c, last_c, place.t))
+        return between_ws(mapped(c), mapped(last_c), place.t)
 
     return ws_at
 

@@ -11,6 +11,7 @@ from cli.text import counted, one_line
 from latentlab import Checkpoint, Generator
 from latentlab.checkpoints.checkpoint import kind_in_words, licence_note
 from latentlab.networks.classifier import Classifier
+from latentlab.networks.stylegan_xl_config import LayerRow
 
 _WIDTH = 80  # columns
 _NAMES = 12  # columns of the names, so that a SHA-256 fits beside them
@@ -130,6 +131,8 @@ def _short(value: Any, depth: int = 0) -> str:
     """Write any plain value; of settings inside others their name, or what they are, bracketed."""
     if isinstance(value, dict) and depth == 1 and isinstance(value.get("name"), str):
         return one_line(value["name"])
+    if isinstance(value, LayerRow):
+        value = value.name
     if isinstance(value, dict):
         if depth > 1:
             return "..."

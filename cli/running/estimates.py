@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cli.text import counted
 from latentlab import distributed
+from latentlab.latents import one_hot
 from latentlab.networks.generator import ImageGenerator
 from latentlab.numerics import full_precision
 from latentlab.perceptual import PerceptualDistance
@@ -112,7 +113,7 @@ def _one_pass(task: Task, g: ImageGenerator) -> Pass:
     def make(count: int) -> Tensor:
         z = torch.zeros(count, g.z_dim, device=g.device)
         z[:, 0] = 1
-        c = torch.zeros(count, g.c_dim, device=g.device) if g.c_dim else None
+        c = one_hot(0, g.c_dim, count).to(g.device) if g.c_dim else None
         z.requires_grad_(task.gradients)
         images = g(z, c)
         seen = [images.mean()]

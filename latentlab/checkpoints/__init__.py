@@ -28,7 +28,9 @@ from latentlab.torchscript import TorchScriptClassifier, is_torchscript
 
 _ENOUGH = 9  # bytes, to tell the format
 
-__all__ = ["Checkpoint", "Exported", "export", "from_pretrained", "load", "load_classifier", "save"]
+__all__ = [
+    "Checkpoint", "Exported", "export", "from_pretrained", "load", "load_classifier", "save",
+]  # fmt: skip
 
 
 def load(

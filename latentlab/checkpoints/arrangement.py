@@ -8,7 +8,7 @@ that a file cannot make the search long.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -19,6 +19,7 @@ from latentlab.checkpoints.systems.torch_modules import has_module, has_weight, 
 
 _DEPTH = 3  # of dicts in dicts
 _MOST = 200  # dicts that are looked into, and dicts in one of them that may be networks
+_MOST_PARTS = 2_000  # that may be networks, in all dicts together
 _MOST_NAMES = 50_000  # of weights, in all dicts together; the largest state dict has some 2,000
 # What DataParallel and torch.compile put before all names, and call the network that they hold.
 _WRAPPERS = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")
@@ -38,6 +39,7 @@ class Places:
         prefixes: What stands before the names of a network's weights in a larger state dict -> the
             system's name of the network.
         as_records: Whether it reads pickled modules with their settings; others get state dicts.
+        absent: Names of weights that its generator has none of, where others have them.
         any_module: Whether any module of NVIDIA's releases will do for a generator.
     """
 
@@ -46,6 +48,7 @@ class Places:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     as_records: bool = False
     any_module: bool = False
+    absent: tuple[str, ...] = ()
 
     @property
     def generators(self) -> list[str]:
@@ -62,19 +65,24 @@ class Places:
         if type(part) is Record and self.any_module:
             return part.origin == "torch"
         if type(part) is Record:
-            return bool(self.marks) and all(has_weight(part, name) for name in self.marks)
-        if type(part) is not dict or not self.marks:
-            return False
-        return all(f"{prefix}{name}" in part for name in self.marks)
+            return self._match(lambda name: has_weight(part, name))
+        return type(part) is dict and self._match(lambda name: f"{prefix}{name}" in part)
+
+    def _match(self, has: Callable[[str], bool]) -> bool:
+        """Whether all marks are there, and nothing that must not be."""
+        return bool(self.marks) and all(map(has, self.marks)) and not any(map(has, self.absent))
 
     def fits(self, part: object) -> bool:
         """Whether this is a generator, or a wrapper around one."""
         if type(part) is Record:
             return self.has_marks(_unwrapped(part))
-        return type(part) is dict and any(all(m in part for m in ms) for ms in self._wrapped_marks)
+        if type(part) is not dict or not any(all(m in part for m in ms) for ms in self._wrapped):
+            return False
+        return any(self.has_marks(part, wrapper) for wrapper in ("", *_WRAPPERS))
 
     @cached_property
-    def _wrapped_marks(self) -> list[list[str]]:
+    def _wrapped(self) -> list[list[str]]:
+        """The marks behind each wrapper: looking them up is quick, and most parts have none."""
         wrappers = ("", *_WRAPPERS) if self.marks else ()
         return [[f"{wrapper}{mark}" for mark in self.marks] for wrapper in wrappers]
 
@@ -86,7 +94,7 @@ class Level:
     Attributes:
         found: The whole file, or the dict.
         around: The dicts that it is in, the outermost first, each with its key there.
-        searched: Whether its names are looked through for prefixes.
+        searched: Whether generators are looked for under any name, and behind any prefix.
     """
 
     found: Any
@@ -107,8 +115,8 @@ class Level:
 
     @cached_property
     def names(self) -> list[str]:
-        """Names of weights with a dot in them, if they are to be looked through."""
-        if type(self.found) is not dict or not self.searched:
+        """Names of weights with a dot in them."""
+        if type(self.found) is not dict:
             return []
         return [key for key in self.found if type(key) is str and "." in key]
 
@@ -124,11 +132,12 @@ def levels(found: object) -> Iterator[Level]:
     """Yield the whole file, then the dicts and pickled modules in it, the outer ones first."""
     todo = deque([Level(found)])
     met = {id(found)}
-    names = 0
+    names = parts = 0
     while todo:
         level = todo.popleft()
         names += len(level.found) if type(level.found) is dict else 0
-        yield replace(level, searched=names <= _MOST_NAMES)
+        parts += len(level.parts)
+        yield replace(level, searched=names <= _MOST_NAMES and parts <= _MOST_PARTS)
         if len(level.around) == _DEPTH:
             continue
         whole = {"": level.found} if type(level.found) is Record else {}
@@ -136,10 +145,8 @@ def levels(found: object) -> Iterator[Level]:
             inner = part.modules if type(part) is Record else part
             if inner and id(inner) not in met and len(met) < _MOST:
                 met.add(id(inner))
-                around = (
-                    level.around if part is level.found else (*level.around, (level.found, key))
-                )
-                todo.append(Level(inner, around))
+                own = [] if part is level.found else [(level.found, key)]
+                todo.append(Level(inner, (*level.around, *own)))
 
 
 def arranged(
@@ -182,14 +189,14 @@ def _by_place(level: Level, places: Places) -> dict[Any, Any] | None:
     for wrapper in _WRAPPERS:
         if any(places.has_marks(found, f"{wrapper}{prefix}") for prefix in places.prefixes):
             return _split(_unwrapped(found), places.prefixes)
-    if any(places.fits(level.parts.get(name)) for name in places.generators):
+    if any(places.fits(found.get(name)) for name in places.generators):
         return dict(found)
     return None
 
 
 def _elsewhere(level: Level, places: Places) -> dict[Any, Any] | None:
     """Find generators under other names, or behind other prefixes."""
-    if not places.roles:
+    if not places.roles or not level.searched:
         return None
     first = next(iter(places.roles))
     if named := [key for key, part in level.parts.items() if _is_generator(part, places)]:

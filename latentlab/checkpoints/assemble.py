@@ -18,6 +18,8 @@ from latentlab.errors import (
 from latentlab.networks.classifier import Classifier, ClassifierConfig
 from latentlab.networks.config import MAX_PARAMETERS
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
+from latentlab.networks.fastgan import FastGAN
+from latentlab.networks.fastgan_config import FastGANConfig
 from latentlab.networks.generator import Generator
 from latentlab.networks.lucidrains import LucidrainsConfig
 from latentlab.networks.progan import ProGAN
@@ -28,6 +30,7 @@ from latentlab.networks.stylegan1_config import (
 )
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
+from latentlab.networks.stylegan_xl_config import StyleGANXLConfig
 
 # Name in a native file -> how to read the config, how to build the network.
 NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
@@ -37,7 +40,9 @@ NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
     "stylegan1-generator": (StyleGAN1Config, Generator),
     "stylegan1-discriminator": (StyleGAN1DiscriminatorConfig, StyleGAN1Discriminator),
     "lucidrains-generator": (LucidrainsConfig, Generator),
+    "stylegan-xl-generator": (StyleGANXLConfig, Generator),
     "progan-generator": (ProGANConfig, ProGAN),
+    "fastgan-generator": (FastGANConfig, FastGAN),
     "classifier": (ClassifierConfig, Classifier),
 }
 
@@ -80,11 +85,18 @@ def config_from_dict(config_type: type[_Config], values: Any, where: str) -> _Co
     for problem, names in (("unknown", set(values) - known), ("no", needed - set(values))):
         if names:
             raise UnsupportedCheckpoint(f"{where}: {problem} setting {shown(sorted(names))}")
-    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    frozen = {key: _as_tuple(value) for key, value in values.items()}
     try:
         return config_type(**frozen)
     except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error
+
+
+def _as_tuple(value: Any) -> Any:
+    """Turn a list, also of lists, to tuples, which frozen settings are made of."""
+    if not isinstance(value, list):
+        return value
+    return tuple(tuple(item) if isinstance(item, list) else item for item in value)
 
 
 def assemble(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from latentlab.checks import check
 from latentlab.errors import SettingsError, UnsupportedCheckpoint, quoted, shown
 
 Answer = bool | int | float | str | None
@@ -22,6 +23,7 @@ class Question:
         about: What it is, for a person.
         needed: Whether a file is refused without an answer; else the usual value is taken.
         optional: Whether None is an answer.
+        choices: The answers that there are, of any types; empty if all of the type will do.
         only_of: Our name of the network that has the setting ("D"); "" for any.
     """
 
@@ -30,6 +32,7 @@ class Question:
     about: str
     needed: bool = True
     optional: bool = False
+    choices: tuple[Answer, ...] = ()
     only_of: str = ""
 
 
@@ -39,9 +42,11 @@ def answered(
     """Return an answer to each question: that given, or the usual one where it is not needed.
 
     Raises:
-        SettingsError: If an answer is to no question, or is of another type.
+        SettingsError: If an answer is to no question, or is of another type, or the answers are
+            not in a dict.
         UnsupportedCheckpoint: If a needed one is missing, naming each, and how to give it.
     """
+    check(isinstance(given, Mapping), "assume", "settings by their names", given)
     known = [question.name for question in questions]
     if unknown := sorted(str(name) for name in given if name not in known):
         rule = f"one of {', '.join(known)}" if known else "left out: the file says everything"
@@ -74,6 +79,8 @@ def written(value: Answer) -> str:
 
 def _checked(question: Question, value: object) -> Answer:
     """Return a value of the question's type; text is read as a command line has it."""
+    if question.choices:
+        return _chosen(question, value)
     found: Any = _from_text(value, question) if isinstance(value, str) else value
     if found is None and question.optional:
         return None
@@ -90,6 +97,18 @@ def _checked(question: Question, value: object) -> Answer:
         raise SettingsError(f"`assume`: {question.name} must be {rule}, but got {quoted(value)}")
     answer: Answer = found
     return answer
+
+
+def _chosen(question: Question, value: object) -> Answer:
+    """Return the one of the choices that a value is, or that a text says."""
+    said = value.lower() if isinstance(value, str) else None
+    for choice in question.choices:
+        if said == written(choice).lower() or (type(value) is type(choice) and value == choice):
+            return choice
+    known = ", ".join(written(choice) for choice in question.choices)
+    raise SettingsError(
+        f"`assume`: {question.name} must be one of {known}, but got {quoted(value)}"
+    )
 
 
 _KINDS = {bool: "true or false", int: "a whole number from 0", float: "a number above 0"}

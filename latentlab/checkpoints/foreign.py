@@ -17,19 +17,27 @@ from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.records import Record, class_of
+from latentlab.checkpoints.strange_discriminators import read_tensorflow, read_with_or_without
 from latentlab.checkpoints.systems import (
+    fastgan,
+    huangzh13,
     lucidrains,
+    mmgeneration,
     nvidia_exported,
     nvidia_state,
     nvidia_torch,
     psp,
     rosinality1,
     rosinality2,
+    stylegan_xl,
     yuuho,
 )
+from latentlab.checkpoints.systems.genforce import common as genforce
+from latentlab.checkpoints.systems.genforce import pggan as genforce_pggan
+from latentlab.checkpoints.systems.genforce import stylegan1 as genforce1
+from latentlab.checkpoints.systems.genforce import stylegan2 as genforce2
 from latentlab.checkpoints.systems.tensorflow import arrays
-from latentlab.checkpoints.systems.tensorflow.networks import read_networks
-from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
+from latentlab.errors import UnsupportedCheckpoint
 
 # Builds the networks of a file: the file as data, its name, whether NaN is accepted -> contents.
 # Where the system has questions, the answers by name follow, in a dict.
@@ -57,6 +65,16 @@ class _System:
 
 
 _SYSTEMS = (
+    _System(
+        "stylegan-xl",
+        Places(stylegan_xl.MARKS, stylegan_xl.ROLES, as_records=True, absent=stylegan_xl.ABSENT),
+        stylegan_xl.read,
+    ),
+    _System(
+        "fastgan-projected-gan",
+        Places(fastgan.MARKS, fastgan.ROLES, as_records=True),
+        fastgan.read,
+    ),
     _System(
         nvidia_torch.official_kind,
         Places(nvidia_exported.MARKS),
@@ -111,6 +129,40 @@ _SYSTEMS = (
     _System("stylegan1-yuuho", Places((yuuho.MARK1,)), yuuho.read),
     _System("stylegan2-yuuho", Places((yuuho.MARK2,)), yuuho.read),
     _System(arrays.kind, Places((arrays.MARK,)), arrays.read),
+    _System(
+        "stylegan2-genforce",
+        Places((genforce2.MARK,), genforce.ROLES),
+        genforce2.read,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        "stylegan1-genforce",
+        Places((genforce1.MARK,), genforce.ROLES),
+        genforce1.read,
+        genforce1.QUESTIONS,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
+    ),
+    _System(
+        "progan-genforce",
+        Places(genforce_pggan.MARKS, genforce.ROLES),
+        genforce_pggan.read,
+        genforce_pggan.QUESTIONS,
+        discriminator_mark=genforce.DISCRIMINATOR_MARK,
+    ),
+    _System("stylegan1-huangzh13", Places((huangzh13.MARK,)), huangzh13.read, huangzh13.QUESTIONS),
+    _System(
+        "stylegan1-huangzh13",
+        Places((huangzh13.DISCRIMINATOR_MARK,)),
+        huangzh13.read,
+        huangzh13.QUESTIONS,
+    ),
+    _System(
+        "stylegan2-mmgeneration",
+        Places((mmgeneration.MARK,), mmgeneration.ROLES, mmgeneration.PREFIXES),
+        mmgeneration.read,
+        mmgeneration.QUESTIONS,
+        discriminator_mark=mmgeneration.DISCRIMINATOR_MARK,
+    ),
 )
 
 
@@ -137,17 +189,18 @@ def read_foreign(
     where = str(path)
     for level in levels(found):
         if records := _tensorflow_records(level.found):
-            kind, networks, metadata = read_networks(records, where, allow_nonfinite)
+            kind, networks, metadata = read_tensorflow(records, where, allow_nonfinite)
             answered((), assume or {}, where, kind_in_words(kind))
             return _checkpoint(path, kind, networks, metadata)
         for anywhere, system in product((False, True), _SYSTEMS):
             layout = arranged(level, system.places, where, anywhere=anywhere)
             if layout is not None:
                 return _opened(path, system, layout, allow_nonfinite, assume or {})
+    named = [kind_in_words(each.kind) for each in _SYSTEMS if isinstance(each.kind, str)]
+    projects = dict.fromkeys(words.partition(" of ")[2] for words in named)
     raise UnsupportedCheckpoint(
         f"{path}: not a StyleGAN checkpoint: found {container} with {outline(found)}; expected "
-        "networks of NVIDIA's releases, or weights of rosinality/stylegan2-pytorch, "
-        "rosinality/style-based-gan-pytorch or yuuho/stylegans-pytorch"
+        f"networks of NVIDIA's releases, or weights of {', '.join(projects)}"
     )
 
 
@@ -171,43 +224,11 @@ def _opened(
     def read(layout: dict[Any, Any]) -> Contents:
         return system.read(layout, str(path), allow_nonfinite, *more)
 
-    networks, metadata = _with_strangers_left_aside(system, found, read, str(path))
+    held_back = [name for name in system.places.discriminators if found.get(name) is not None]
+    mark = system.discriminator_mark
+    networks, metadata = read_with_or_without(found, held_back, mark, read, str(path))
     kind = system.kind if isinstance(system.kind, str) else system.kind(networks)
     return _checkpoint(path, kind, networks, metadata)
-
-
-def _with_strangers_left_aside(
-    system: _System,
-    found: dict[Any, Any],
-    read: Callable[[dict[Any, Any]], Contents],
-    where: str,
-) -> Contents:
-    """Read a file, without its discriminator if that is of no kind that is known here."""
-    held = [name for name in system.places.discriminators if found.get(name) is not None]
-    if not held:
-        return read(found)
-    try:
-        return read(found)
-    except UnsafeCheckpoint:
-        raise
-    except CheckpointError as error:
-        strange = any(_is_strange(system, found[name]) for name in held)
-        if not strange and not isinstance(error, UnsupportedCheckpoint):
-            raise
-        refused = error
-    try:
-        networks, metadata = read({k: v for k, v in found.items() if k not in held})
-    except CheckpointError:  # it is the generator that does not fit
-        raise refused from None
-    why = str(refused).removeprefix(f"{where}: ")
-    note = f"The discriminator is left aside, for it is of no kind that is known here: {why}"
-    ignored = [*metadata.get("ignored", ()), *held]
-    return networks, {**metadata, "notes": [*metadata.get("notes", ()), note], "ignored": ignored}
-
-
-def _is_strange(system: _System, part: object) -> bool:
-    mark = system.discriminator_mark
-    return mark is not None and type(part) is dict and len(part) > 0 and mark not in part
 
 
 def _checkpoint(

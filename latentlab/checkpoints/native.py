@@ -98,7 +98,7 @@ def _kind(networks: Mapping[str, nn.Module]) -> str:
     name, network = next(iter(networks.items()))
     if name == "classifier":
         return "classifier"
-    return f"{config_to_dict(network)['type'].split('-')[0]}-native"
+    return f"{config_to_dict(network)['type'].rpartition('-')[0]}-native"
 
 
 def _described(header: Mapping[str, str], path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The generators: what all of them have, and those that go through W."""
+"""The generators: what all of them have, those that go through W, and those that do not."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,18 +6,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from latentlab.checks import check_shape
+from latentlab.errors import LatentError
+from latentlab.networks.fastgan_config import FastGANConfig
 from latentlab.networks.lucidrains import LucidrainsConfig, LucidrainsSynthesis
-from latentlab.networks.mapping import MappingNetwork
-from latentlab.networks.ops import LEAKY_SLOPE
+from latentlab.networks.mapping import ClassMapping, MappingNetwork
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.networks.stylegan3 import StyleGAN3Synthesis
 from latentlab.networks.stylegan3_config import StyleGAN3Config
+from latentlab.networks.stylegan_xl_config import StyleGANXLConfig
 from latentlab.networks.synthesis import NoiseMode, SynthesisNetwork
 
-StyleConfig = StyleGAN1Config | StyleGAN2Config | StyleGAN3Config | LucidrainsConfig
+StyleConfig = (
+    StyleGAN1Config | StyleGAN2Config | StyleGAN3Config | StyleGANXLConfig | LucidrainsConfig
+)
+GeneratorConfig = StyleConfig | ProGANConfig | FastGANConfig
 
 
 class ImageGenerator(nn.Module, ABC):
@@ -30,10 +36,10 @@ class ImageGenerator(nn.Module, ABC):
     """
 
     has_w: bool
-    config: StyleConfig | ProGANConfig
+    config: GeneratorConfig
     synthesis: SynthesisNetwork
 
-    def __init__(self, config: StyleConfig | ProGANConfig) -> None:
+    def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
@@ -61,13 +67,19 @@ class ImageGenerator(nn.Module, ABC):
         Raises:
             LatentError: If a shape does not fit, or truncation is asked for where there is no W.
         """
-        ws = self._ws(z, c, truncation_psi, truncation_cutoff)
+        ws = self.latents(z, c, truncation_psi, truncation_cutoff)
         image: Tensor = self.synthesis(ws, noise_mode, noise, rng)
         return image
 
     @abstractmethod
-    def _ws(self, z: Tensor, c: Tensor | None, psi: float, cutoff: int | None) -> Tensor:
-        """Return what the synthesis takes."""
+    def latents(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Return what the synthesis takes [N,num_ws,w_dim]: ws, where there is a W."""
 
     def rgb_by_resolution(self, ws: Tensor) -> dict[int, Tensor]:
         """Return each ToRGB output of a skip generator before upsampling, with constant noise."""
@@ -82,16 +94,10 @@ class Generator(ImageGenerator):
 
     def __init__(self, config: StyleConfig) -> None:
         super().__init__(config)
-        self.mapping = MappingNetwork(
-            config,
-            config.c_dim,
-            config.num_ws,
-            gain_in_weight=isinstance(config, StyleGAN1Config),
-            negative_slope=_mapping_slope(config),
-        )
+        self.mapping = _mapping(config)
         if isinstance(config, StyleGAN1Config):
             self.synthesis = StyleGAN1Synthesis(config)
-        elif isinstance(config, StyleGAN3Config):
+        elif isinstance(config, StyleGAN3Config | StyleGANXLConfig):
             self.synthesis = StyleGAN3Synthesis(config)
         elif isinstance(config, LucidrainsConfig):
             self.synthesis = LucidrainsSynthesis(config)
@@ -110,17 +116,80 @@ class Generator(ImageGenerator):
 
     @property
     def w_mean(self) -> Tensor:
-        """Running mean of w from training [w_dim], the centre of truncation."""
-        return self.mapping.w_avg
+        """Running mean of w from training [w_dim], the centre of truncation.
 
-    def _ws(self, z: Tensor, c: Tensor | None, psi: float, cutoff: int | None) -> Tensor:
-        ws: Tensor = self.mapping(z, c, psi, cutoff)
+        Where every class has a centre of its own (StyleGAN-XL), the mean of the centres.
+        """
+        return self.mapping.w_mean
+
+    def latents(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Return ws [N,num_ws,w_dim], see MappingNetwork."""
+        ws: Tensor = self.mapping(z, c, truncation_psi, truncation_cutoff)
         return ws
 
 
-def _mapping_slope(config: StyleConfig) -> float:
-    """Return the slope of the mapping's activation below zero."""
+# To whoever opens a file it is a generator like others, with all of the face but W (``has_w``).
+@Generator.register
+class GeneratorWithoutW(ImageGenerator):
+    """From z (and labels) straight to images; whatever belongs to W raises LatentError.
+
+    Attributes:
+        called: What it is, for messages: "a Progressive GAN".
+    """
+
+    has_w = False
+    called: str
+
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
+        """Say what is missing where W is asked for; the rest is torch's."""
+        if name in ("mapping", "num_ws", "w_dim", "w_mean"):
+            raise self._without_w()
+        return super().__getattr__(name)
+
+    def latents(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Return the one latent [N,1,...] of all layers: what they take of z and the label.
+
+        Raises:
+            LatentError: If a shape does not fit, or truncation is asked for.
+        """
+        if truncation_psi != 1.0 or truncation_cutoff is not None:
+            raise self._without_w()
+        check_shape(z, [None, self.z_dim], "z")
+        return self._inputs(z.to(next(self.parameters()).dtype), c)[:, None]
+
+    @abstractmethod
+    def _inputs(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """Return what the first layer takes [N,...] of z [N,z_dim] and labels c [N,c_dim]."""
+
+    def _without_w(self) -> LatentError:
+        return LatentError(
+            f"{self.called} has no W: no mapping, no w, no truncation; take a StyleGAN instead"
+        )
+
+
+def _mapping(config: StyleConfig) -> MappingNetwork:
+    """Make the mapping network of a config."""
+    if isinstance(config, StyleGANXLConfig):
+        return ClassMapping(config, config.c_dim, config.num_ws)
     if not isinstance(config, StyleGAN1Config):
-        return LEAKY_SLOPE
+        return MappingNetwork(config, config.c_dim, config.num_ws)
     slope = config.mapping_negative_slope
-    return config.negative_slope if slope is None else slope
+    return MappingNetwork(
+        config,
+        config.c_dim,
+        config.num_ws,
+        gain_in_weight=True,
+        negative_slope=config.negative_slope if slope is None else slope,
+    )

@@ -76,6 +76,8 @@ class ProGANConfig(_StyleGAN1Config):
     fused_from: int | None = 8
     z_dim: int = 512
     normalize_latents: bool = True
+    # z is normalised alone before it is with its label (genforce/genforce), not only with it.
+    normalizes_z_first: bool = False
     pixel_norm: bool = True
     pixel_norm_epsilon: float = 1e-8
 

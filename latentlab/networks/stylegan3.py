@@ -1,4 +1,4 @@
-"""StyleGAN3's synthesis network, configs T and R (Karras et al. 2021).
+"""StyleGAN3's synthesis network, configs T and R (Karras et al. 2021), and StyleGAN-XL's.
 
 Parameter and buffer names follow the official state dict. The filters are buffers, so they come
 with the weights; a network made here starts with plain averages, good for nothing but its shapes.
@@ -16,6 +16,7 @@ from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.layers import Linear
 from latentlab.networks.stylegan3_config import LayerGeometry, Signal, StyleGAN3Config
+from latentlab.networks.stylegan_xl_config import StyleGANXLConfig
 from latentlab.networks.synthesis import Block, SynthesisNetwork, Walk
 
 
@@ -137,10 +138,10 @@ class StyleGAN3Synthesis(SynthesisNetwork):
     All detail is made of the Fourier features: without noise, ``noise_mode`` changes nothing.
     """
 
-    def __init__(self, config: StyleGAN3Config) -> None:
+    def __init__(self, config: StyleGAN3Config | StyleGANXLConfig) -> None:
         super().__init__(config.resolution, growing=False)
         self.config, self.num_ws, self.w_dim = config, config.num_ws, config.w_dim
-        self.input = SynthesisInput(config.w_dim, config.signals()[0])
+        self.input = SynthesisInput(config.w_dim, config.input_signal)
         self.layer_names = []
         for geometry in config.layers():
             self.layer_names.append(geometry.name)

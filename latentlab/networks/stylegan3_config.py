@@ -125,6 +125,11 @@ class StyleGAN3Config(MappingConfig, ImageConfig):
         """Number of w vectors that one image takes: one for the input and each layer."""
         return self.num_layers + 2
 
+    @property
+    def input_signal(self) -> Signal:
+        """What the input of the network puts out."""
+        return self.signals()[0]
+
     def signals(self) -> list[Signal]:
         """What each layer puts out, RGB included; the input feeds the first with the same.
 

@@ -54,7 +54,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
         images: Targets [N,C,R,R] in [-1,1].
         distance: From ``perceptual_distance``, or any callable on two image batches.
         space: "w" (one w for all layers; the default) or "w+" (one for each layer).
-        steps: Iterations; 1000 by default.
+        steps: Iterations; 1000 by default. 0 renders ``start`` and compares it.
         seed: Of the starting noise maps and of the noise on w; 0 by default.
         settings: All constants at once, instead of ``space``, ``steps`` and ``seed``.
         batch: Images optimised at once. None takes 1 on the CPU, where larger generators gain
@@ -64,8 +64,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
         progress: Called after every step with its number and the distances before it [batch].
         search: Statistics of w, and sampled w to start from, made once for many calls; it must
             have been made with the same generator, distance, label and settings.
-        start: Latents to go on from, instead of the mean w or a sampled one. No noise is added to
-            w then.
+        start: Latents to go on from, instead of the mean w or a sampled one, such as an encoder's.
+            No noise is added to w then.
         masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target's pixels
             replace those of the rendered image before the two are compared.
         observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
@@ -91,6 +91,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
         if settings.start_samples:
             raise SettingsError("give either `start` or `start_samples`: both say where to start")
         start = start.checked(g, len(images), settings.space)
+    elif settings.steps == 0:
+        raise SettingsError("`steps` 0 leaves a start as it is", advice=["give `start`"])
     draws = draws or SeededDraws(settings.seed)
     if search is None:
         search = StartSearch(g, distance, settings, c, draws)

@@ -48,7 +48,7 @@ class Optimisation:
         else:
             self._index = torch.full([count], GIVEN, device=start.ws.device)
             first, given = start.ws[:, :rows], start.noise
-        maps = given or [level.expand(count, -1, -1, -1) for level in setup.search.noise]
+        maps = given or [level.expand(count, -1, -1, -1) for level in _first_noise(setup)]
         self._w = first.clone().requires_grad_(True)
         # The regulariser and the renormalisation are for white noise: other maps stay as they are.
         moves = g.synthesis.normal_noise
@@ -108,17 +108,23 @@ class Optimisation:
             self._best.leaves(distance)  # the last step may be one too many
             diverged = self._best.diverged
             poor = diverged | ~(distance < self._start[0])
-            if bool(poor.any()):
+            if self._trace and bool(poor.any()):
                 ws, noise, images, distance = self._better_of_both(self._best, poor, distance)
         else:
             check_losses(distance, f"projection step {self._setup.settings.steps}")
-        history = history_frame(torch.stack(self._trace), self._setup.settings)
+        history = history_frame(self._numbers(), self._setup.settings)
         start, mean = self._start, self._mean
         plain = self._plain(images)[0] if self._compare.masks is not None else distance
         return Projection(
             ws, noise, images, distance, start[0], history, self._setup.settings, diverged,
             mean[0], self._index, plain, start[1], mean[1],
         )  # fmt: skip
+
+    def _numbers(self) -> Tensor:
+        """Return the losses [steps,3 or 4,N] so far."""
+        kinds = 3 if self._compare.masks is None else 4
+        empty = torch.empty(0, kinds, len(self._compare.targets))
+        return torch.stack(self._trace) if self._trace else empty
 
     @torch.no_grad()
     def _plain(self, images: Tensor) -> list[Tensor]:
@@ -146,6 +152,13 @@ class Optimisation:
 
     def _all_rows(self, w: Tensor) -> Tensor:
         return w.expand(-1, self._setup.g.num_ws, -1)
+
+
+def _first_noise(setup: Setup) -> Sequence[Tensor]:
+    """Return the maps [1,1,h,w] that optimisation starts from; without any, the generator's own."""
+    if setup.settings.steps > 0:
+        return setup.search.noise
+    return [layer.noise_const[None, None] for layer in setup.g.synthesis.noise_layers]
 
 
 class _Best:

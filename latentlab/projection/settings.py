@@ -12,7 +12,7 @@ class ProjectorSettings:
     """Constants of the optimisation; defaults as published (appendix D, Karras et al. 2020)."""
 
     space: str = "w"
-    steps: int = 1000
+    steps: int = 1000  # 0 leaves a given start as it is
     seed: int = 0
     w_samples: int = 10_000  # z drawn for the mean and deviation of w
     learning_rate: float = 0.1
@@ -26,7 +26,7 @@ class ProjectorSettings:
 
     def __post_init__(self) -> None:
         check_choice(self.space, "space", ("w", "w+"))
-        for name, least in (("steps", 1), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
+        for name, least in (("steps", 0), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
             check_whole(getattr(self, name), name, least)
         for name in ("learning_rate", "w_noise_ramp"):
             check_number(getattr(self, name), name, above=0)

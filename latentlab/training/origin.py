@@ -6,10 +6,12 @@ from latentlab.checkpoints import Checkpoint
 from latentlab.errors import CheckpointError, SettingsError
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
-from latentlab.networks.lucidrains import LucidrainsConfig
-from latentlab.networks.stylegan3_config import StyleGAN3Config
+from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
+from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.config import TrainingConfig
 from latentlab.training.presets import ImageFormat
+
+_TRAINED = StyleGAN2Config | StyleGAN1Config | ProGANConfig
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,13 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
     """
     averaged = checkpoint.generator  # G_ema, or G
     generator, discriminator = checkpoint.raw_generator or averaged, checkpoint.discriminator
+    if not isinstance(generator.config, _TRAINED):
+        raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
     if discriminator is None:
         raise CheckpointError(
             f"{checkpoint.path}: no discriminator (D) inside, only "
             f"{', '.join(checkpoint.networks)}; training continues from generator and discriminator"
         )
-    if isinstance(generator.config, StyleGAN3Config | LucidrainsConfig):
-        raise CheckpointError(f"{checkpoint.path}: {checkpoint.kind} is not trained by latentlab")
     return Origin(str(checkpoint.path), checkpoint.sha256, generator, averaged, discriminator)
 
 
@@ -68,7 +70,7 @@ def config_from(origin: Origin, config: TrainingConfig, images: ImageFormat) -> 
                 advice=["change `resolution`, `channels` or `labels`"],
             )
     generator = origin.generator.config
-    if isinstance(generator, StyleGAN3Config | LucidrainsConfig):
+    if not isinstance(generator, _TRAINED):
         raise AssertionError("origin_of refuses what is not trained here")
     networks = replace(
         config, generator=generator, discriminator=origin.discriminator.config, growth=None

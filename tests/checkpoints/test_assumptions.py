@@ -67,8 +67,37 @@ def test_answers_to_no_question_are_refused():
     with pytest.raises(SettingsError, match="left out: the file says everything; x is y"):
         answered((), {"rate": 1}, "x", "y")
     assert answered((), {}, "x", "y") == {}
+    for odd in (["rate"], "rate", 3):
+        with pytest.raises(SettingsError, match="`assume` must be settings by their names"):
+            answered(QUESTIONS, odd, "x", "y")
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "none"), (True, "true"), (0.01, "0.01")])
 def test_values_are_written_as_they_are_read(value, text):
     assert written(value) == text
+
+
+CHOICES = (Question("fused", "auto", "whether it is", needed=False, choices=("auto", True, None)),)
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        ("auto", "auto"),
+        ("AUTO", "auto"),
+        (True, True),
+        ("true", True),
+        (None, None),
+        ("none", None),
+    ],
+)
+def test_an_answer_may_be_one_of_several_of_any_type(value, answer):
+    assert answered(CHOICES, {"fused": value}, "x", "y") == {"fused": answer}
+    assert answered(CHOICES, {}, "x", "y") == {"fused": "auto"}
+
+
+@pytest.mark.parametrize("value", [1, False, "false", "", "x" * 10_000, ["auto"]])
+def test_none_of_several_is_refused(value):
+    with pytest.raises(SettingsError, match="fused must be one of auto, true, none") as caught:
+        answered(CHOICES, {"fused": value}, "x", "y")
+    assert len(str(caught.value)) < 200

@@ -7,7 +7,14 @@ import pytest
 import latentlab
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words, licence_note
 from latentlab.models import builtin_names
-from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
+from tests.conftest import (
+    make_fastgan,
+    make_generator,
+    make_progan,
+    make_stylegan1,
+    make_stylegan3,
+    make_stylegan_xl,
+)
 
 
 def checkpoint(kind, **metadata):
@@ -52,7 +59,9 @@ def test_bundled_models_are_under_the_projects_licence():
     assert licence_note(copied) is None
 
 
-@pytest.mark.parametrize("make", [make_generator, make_stylegan1, make_stylegan3, make_progan])
+@pytest.mark.parametrize("make", [
+    make_generator, make_stylegan1, make_stylegan3, make_progan, make_stylegan_xl, make_fastgan,
+])  # fmt: skip
 def test_every_native_kind_has_words(make, tmp_path):
     latentlab.save(make(), tmp_path / "g.safetensors")
     kind = latentlab.load(tmp_path / "g.safetensors").kind

@@ -14,9 +14,11 @@ import latentlab
 from cli.main import main
 from latentlab.checkpoints.native import write_native
 from latentlab.editing.directions import load_directions, save_directions
+from latentlab.encoders.config import E4E
 from latentlab.models import builtin_path
 from tests.conftest import DATA, make_generator, make_stylegan1, make_stylegan1_discriminator
 from tests.support.documentation import ROOT
+from tests.support.encoders import write_encoder
 from tests.support.faces import COLOURS, DrawnFace, draw
 from tests.support.tiny_yunet import write_tiny_yunet
 
@@ -67,6 +69,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(builtin_path(f"builtin:{builtin}"), folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs")
     latentlab.save(make_generator(resolution=32, c_dim=3), folder / "classes.pkl")
+    write_encoder(folder / "e4e_ffhq_encode.pt", E4E, w_dim=64)
     g, d = make_stylegan1(resolution=32), make_stylegan1_discriminator(resolution=32)
     write_native({"G_ema": g, "D": d}, folder / "trained.pkl")
     _write_pictures(folder)

@@ -27,7 +27,10 @@ LARGE = {"fine", "8-17"}
 # no discriminator, which --from needs.
 STAND_INS = {"train": {"ffhq.pkl": "trained.pkl"}}
 # Without a dry run of their own; the tests of these commands, and of the tutorial, run them.
-NOT_DRY = ("info", "card", "convert", "paste-back", "demo", "train-classifier", "completion")
+NOT_DRY = (
+    "info", "card", "convert", "convert-latents", "paste-back", "demo", "train-classifier",
+    "completion",
+)  # fmt: skip
 OPTIONS = {name for command in main.commands.values() for param in command.params
            for name in (*param.opts, *param.secondary_opts)}  # fmt: skip
 

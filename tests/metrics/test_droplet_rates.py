@@ -9,7 +9,14 @@ import latentlab
 from latentlab import NumericalError, SettingsError
 from metrics import droplets
 from metrics.droplet_rates import images_and_heat, in_picture
-from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
+from tests.conftest import (
+    make_fastgan,
+    make_generator,
+    make_progan,
+    make_stylegan1,
+    make_stylegan3,
+    make_stylegan_xl,
+)
 
 FIXTURES = ("sg1_32.pkl", "sg2_skip_32.pkl", "sg2_resnet_32.pkl", "pgan_32.pkl")
 BUNDLED = ("builtin:digits-stylegan1", "builtin:digits-stylegan2")
@@ -117,6 +124,12 @@ def test_a_spike_in_a_stored_noise_map_is_found_with_constant_noise_alone():
         (make_stylegan1, {"resolution": 8}, ["b4.layer0", "b4.layer1", "b8.layer0", "b8.layer1"]),
         (make_progan, {"resolution": 8}, ["b4.layer0", "b4.layer1", "b8.layer0", "b8.layer1"]),
         (make_stylegan3, {}, ["L0_16_6", "L1_24_6", "L2_24_6", "L3_16_4"]),
+        (make_stylegan_xl, {}, ["L0_16_6", "L1_24_6", "L2_24_6", "L3_16_4"]),
+        (
+            make_fastgan, {"lite": True},
+            ["b4.conv0", "b8.conv0", "b16.conv0", "b32.conv0", "b64.conv0", "b64", "b128.conv0",
+             "b128"],
+        ),
     ],
 )  # fmt: skip
 def test_every_layer_has_a_row_under_its_name_in_the_network(make, settings, names):

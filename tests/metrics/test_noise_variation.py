@@ -7,7 +7,7 @@ from latentlab.latents import draw_noise
 from latentlab.numerics import Stream
 from metrics import stochastic_variation
 from metrics.noise_variation import deviation_maps, latent, noise_sets, realisations
-from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
+from tests.conftest import make_fastgan, make_generator, make_progan, make_stylegan1, make_stylegan3
 
 ROUNDING = 3e-6  # in float32, on images of scale 5: rows of tiny networks differ in a batch
 
@@ -201,6 +201,17 @@ def test_rows_say_how_the_layers_were_split(g):
     }  # fmt: skip
     assert rows["noise_layers"].to_dict() == {"all": 5, "coarse": 1, "fine": 4, "none": 0}
     assert result.settings["split"] == "coarse 4, fine 8-16"
+
+
+def test_a_generator_with_noise_and_without_w():
+    g = make_fastgan(c_dim=2)
+    rows = stochastic_variation(g, 1, 8).rows.set_index("layers")["value"]
+    assert rows["all"] > rows["fine"] > 0
+    assert rows["none"] == 0
+    maps = deviation_maps(g, latent(g, 0), num_draws=8)
+    assert maps.mean() * 127.5 == pytest.approx(rows["all"])
+    with pytest.raises(LatentError, match="a FastGAN has no W"):
+        stochastic_variation(g, 1, 8, truncation_psi=0.5)
 
 
 # Bad input.

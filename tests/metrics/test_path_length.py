@@ -12,7 +12,14 @@ from latentlab.numerics import Stream
 from metrics import perceptual_path_length
 from metrics.path_length import cautions, face_crop, filtered_mean, kept, pair_distances
 from metrics.path_protocols import PROTOCOLS, PathProtocol, paths
-from tests.conftest import make_generator, make_progan, make_stylegan1, make_stylegan3
+from tests.conftest import (
+    make_fastgan,
+    make_generator,
+    make_progan,
+    make_stylegan1,
+    make_stylegan3,
+    make_stylegan_xl,
+)
 from tests.metrics.doubles import (
     Counting,
     LinearGenerator,
@@ -133,14 +140,17 @@ KINDS = {
     "stylegan1": make_stylegan1,
     "stylegan3": make_stylegan3,
     "progan": make_progan,
+    "fastgan": lambda: make_fastgan(lite=True),
+    "stylegan-xl": make_stylegan_xl,
 }
+WITHOUT_W = {"progan", "fastgan"}
 
 
 @pytest.mark.parametrize("crop", [False, True], ids=["whole", "crop"])
 @pytest.mark.parametrize("space", ["z", "w"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_distances_equal_plain_numpy(kind, space, crop):
-    if kind == "progan" and space == "w":
+    if kind in WITHOUT_W and space == "w":
         pytest.skip("there is no W")
     g = KINDS[kind]().double()
     rng = np.random.default_rng(0)
@@ -272,7 +282,7 @@ def lengths(g, **changes):
 @pytest.mark.parametrize("space", ["z", "w"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_change_no_bit(kind, space):
-    if kind == "progan" and space == "w":
+    if kind in WITHOUT_W and space == "w":
         pytest.skip("there is no W")
     g = KINDS[kind]()
     first, *others = [lengths(g, space=space, batch=batch) for batch in (1, 3, 7, 64)]

@@ -6,7 +6,7 @@ import latentlab
 from latentlab import LatentError, NumericalError, SettingsError
 from metrics import MetricResult, contributions
 from metrics.resolution_shares import contributions_of
-from tests.conftest import make_generator, make_progan
+from tests.conftest import make_fastgan, make_generator, make_progan
 
 # Relative; measured 5e-8, from images that differ by 2e-5.
 PUBLISHED = 1e-5
@@ -79,8 +79,9 @@ def test_labels_are_drawn_for_a_conditional_generator():
 def test_other_architectures_and_empty_samples_are_refused(g):
     with pytest.raises(LatentError, match="skip"):
         contributions(make_generator(architecture="resnet"), num_samples=4)
-    with pytest.raises(LatentError, match="skip"):
-        contributions(make_progan(), num_samples=4)
+    for make, called in ((make_progan, "a Progressive GAN"), (make_fastgan, "a FastGAN")):
+        with pytest.raises(LatentError, match=f"skip .* this one, {called}, makes"):
+            contributions(make(), num_samples=4)
     with pytest.raises(SettingsError, match="num_samples"):
         contributions(g, num_samples=0)
 

@@ -19,6 +19,18 @@ def test_images_come_from_z_and_labels():
     torch.testing.assert_close(g(2 * z, 2 * torch.eye(2)[[0] * 3]), first)
 
 
+def test_z_may_be_normalised_before_it_meets_its_label():
+    """As genforce/genforce does: z to a mean square of one, then both together."""
+    g = make_progan(c_dim=2, normalizes_z_first=True)
+    z, c = 3 * torch.randn(3, 6), 2 * torch.eye(2)[[0, 1, 0]]
+    both = torch.cat([z / z.square().mean(dim=1, keepdim=True).sqrt(), c], dim=1)
+    both = both / both.square().mean(dim=1, keepdim=True).sqrt()
+    expected = g.synthesis(both[:, None])
+    torch.testing.assert_close(g(z, c), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(g(2 * z, c), expected, atol=1e-5, rtol=0)
+    assert (g(z, 2 * c) - expected).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -33,7 +45,7 @@ def test_images_come_from_z_and_labels():
     ],
 )
 def test_what_belongs_to_w_is_refused(use):
-    with pytest.raises(LatentError, match="has no W"):
+    with pytest.raises(LatentError, match=r"^a Progressive GAN has no W"):
         use(make_progan())
 
 

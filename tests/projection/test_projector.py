@@ -57,7 +57,7 @@ class TestSettings:
 
     @pytest.mark.parametrize(("field", "value"), [
         ("space", "z"), ("space", ""), ("seed", -1), ("seed", 1.5), ("learning_rate", "a"),
-            ("steps", 0), ("steps", -1), ("steps", 1.5),
+        ("steps", -1), ("steps", 1.5),
         ("w_samples", 0), ("learning_rate", 0.0), ("learning_rate", float("nan")),
         ("noise_weight", -1.0), ("w_noise", float("inf")), ("ramp_up", -0.1),
     ])  # fmt: skip

@@ -232,3 +232,28 @@ class TestSavedStart:
         both = ProjectorSettings(steps=1, start_samples=3)
         with pytest.raises(SettingsError, match="`start_samples`"):
             project(self.g, targets(1), squared, settings=both, start=ProjectionStart(ws))
+
+    @pytest.mark.parametrize("keep", ["raise", "keep"])
+    def test_no_steps_leave_it_as_it_is(self, keep):
+        ws = self.g.mapping(torch.randn(3, self.g.z_dim), truncation_psi=0.5)
+        shapes = self.g.synthesis.noise_shapes
+        noise = [torch.randn(3, *shape[1:]) for shape in shapes]
+        for given, maps in ((None, None), (noise, noise)):
+            start = ProjectionStart(ws, given)
+            masks = torch.ones(3, 1, 16, 16)
+            for each in (None, masks):
+                result = project(
+                    self.g, targets(3), squared, space="w", steps=0, start=start, batch=2,
+                    masks=each, on_divergence=keep,
+                )  # fmt: skip
+                images = self.g.synthesis(ws, noise=maps)
+                torch.testing.assert_close(result.images, images, atol=1e-6, rtol=0)
+                assert torch.equal(result.ws, ws)
+                torch.testing.assert_close(result.distance, result.start_distance)
+                assert len(result.history) == 0
+                assert ("plain_distance" in result.history) == (each is not None)
+                assert [len(level) for level in result.noise] == [3] * 5
+
+    def test_no_steps_need_one(self):
+        with pytest.raises(SettingsError, match="`steps` 0 leaves a start as it is; give `start`"):
+            project(self.g, targets(1), squared, steps=0)

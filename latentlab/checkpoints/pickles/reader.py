@@ -148,7 +148,7 @@ COMMON_NAMES: Names = MappingProxyType(
         **{(f"{core}.multiarray", "_reconstruct"): arrays.array for core in _NUMPY},
         **{(f"{core}.multiarray", "scalar"): arrays.scalar for core in _NUMPY},
         **{(f"{core}.numeric", "_frombuffer"): arrays.buffer for core in _NUMPY},
-        ("dill._dill", "_create_array"): arrays.created,
+        **{(dill, "_create_array"): arrays.created for dill in ("dill._dill", "dill.dill")},
     }
 )
 # The older layout of torch.save for each tensor, which torch.save itself never nests.

@@ -96,13 +96,25 @@ def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = 
         name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite)
         for name, config in networks_from_official(kwargs, keys, where, notes).items()
     }
+    facts = snapshot_facts(found, networks, where)
+    return networks, {**facts, "notes": notes}
+
+
+def snapshot_facts(
+    found: Mapping[Any, Any], networks: Collection[str], where: str
+) -> dict[str, Any]:
+    """Return what a snapshot says besides its networks: metadata, and what is left aside."""
     facts: dict[str, Any] = {}
-    rest = [key for key, value in found.items() if key not in _NETWORKS and value is not None]
+    rest = [key for key, value in found.items() if key not in networks and value is not None]
     if "training_set_kwargs" in rest:
         with suppress(UnsupportedCheckpoint):  # no reason to refuse the networks
             facts["training_set"] = plain_copy(found["training_set_kwargs"], where)
             rest.remove("training_set_kwargs")
-    return networks, {**facts, "notes": notes, "ignored": names_shortened(rest)}
+    progress = found.get("progress")  # of Projected GAN and StyleGAN-XL
+    images = progress.get("cur_nimg") if type(progress) is dict else None
+    if type(images) is Tensor and images.numel() == 1 and not images.is_floating_point():
+        facts["training"] = {"images": int(images)}
+    return {**facts, "ignored": names_shortened(rest)}
 
 
 def _arguments(record: object, class_name: str, where: str) -> dict[str, Any]:

@@ -6,14 +6,13 @@ modulated convolutions keep is cancelled by demodulation; ToRGB has it in both.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import Contents, assemble, blank, config_from_dict
-from latentlab.checkpoints.pickles.plain import plain_facts
+from latentlab.checkpoints.systems.facts import facts_of
 from latentlab.checkpoints.systems.substitutes import (
     NO_NOISE_MAPS,
     noise_map,
@@ -24,7 +23,6 @@ from latentlab.checkpoints.systems.translation import (
     ForeignWeights,
     Rule,
     check_agreement,
-    names_shortened,
     only_one,
     renamed,
     reshaped,
@@ -66,7 +64,7 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
             notes |= {set_w_mean(network, _MEAN_OF)} if found.get("latent_avg") is None else set()
         networks[name] = network
     check_agreement(networks, where)
-    facts = _facts(found, where)
+    facts = facts_of(found, (*ROLES, "latent_avg"), where)
     _check_settings(facts["training"].get("args"), networks, where)
     return networks, {**facts, "notes": sorted(notes)}
 
@@ -96,20 +94,6 @@ def _check_settings(said: object, networks: Mapping[str, nn.Module], where: str)
                     f"{where}: weights are missing from {name}: {field} is {have} by its weights, "
                     f"and {value} by the settings of the training run (args.{setting})"
                 )
-
-
-def _facts(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    """Return the settings of the training run, and the names of what is left aside."""
-    known = (*ROLES, "latent_avg")
-    rest = {key: value for key, value in found.items() if key not in known and value is not None}
-    training: dict[Any, Any] = {}
-    for key, value in rest.items():
-        with suppress(UnsupportedCheckpoint):  # tensors of the optimiser, for instance
-            training[key] = plain_facts(value, where)
-    return {
-        "training": {str(key)[:100]: value for key, value in training.items()},
-        "ignored": names_shortened(key for key in rest if key not in training),
-    }
 
 
 def _generator(weights: ForeignWeights) -> tuple[StyleGAN2Config, dict[str, Tensor]]:

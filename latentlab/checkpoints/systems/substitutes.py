@@ -45,15 +45,27 @@ def uniform_noise_map(resolution: int) -> Tensor:
 
 
 def set_w_mean(g: Generator, count: int) -> str:
-    """Give a generator the mean of ``count`` random w, and return a sentence that says so."""
+    """Give a generator the mean of ``count`` random w, and return a sentence that says so.
+
+    Where there are labels, each class has the same share of them.
+    """
     with torch.inference_mode():
         total = torch.zeros(g.w_dim, dtype=torch.float64)
         for first in range(0, count, _BATCH):
             rng = keyed_generator("cpu", _SEED, Stream.FILE_W_MEAN, first)
             z = torch.randn(min(_BATCH, count - first), g.z_dim, generator=rng)
-            total += g.mapping(z)[:, 0].double().sum(dim=0)
+            total += g.mapping(z, _labels(g, first, len(z)))[:, 0].double().sum(dim=0)
     g.mapping.w_avg.copy_(total / count)
     return (
         f"The file has no mean of w, the centre of truncation; the mean of {count} random w (seed "
         f"{_SEED}) is used."
     )
+
+
+def _labels(g: Generator, first: int, count: int) -> Tensor | None:
+    """Return labels [count,c_dim] of the classes in turn, or None for a generator without."""
+    if g.c_dim == 0:
+        return None
+    labels = torch.zeros(count, g.c_dim)
+    labels[torch.arange(count), torch.arange(first, first + count) % g.c_dim] = 1
+    return labels

@@ -1,5 +1,6 @@
 """Translation: arguments and weights under foreign names to our own, with none left over."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -71,6 +72,26 @@ def translate_arguments(
     if notes is not None:
         notes += note_of(off)
     return translated
+
+
+def check_for_lost_label(taken: int, w_dim: int, where: str) -> None:
+    """Refuse a first mapping layer without labels that takes twice as many numbers as w has.
+
+    A label's embedding is as long as z; without it, a network with labels looks as one of a long z.
+
+    Raises:
+        UnsupportedCheckpoint: Naming ``where``, the file and the layer.
+    """
+    if taken == 2 * w_dim:
+        raise _lost_label(taken, w_dim, where)
+
+
+def _lost_label(taken: int, w_dim: int, where: str) -> UnsupportedCheckpoint:
+    return UnsupportedCheckpoint(
+        f"{where} takes {taken} numbers, and w has {w_dim}: the file was exported from a network "
+        "with labels, and the label embedding is not in the file; give the checkpoint that it was "
+        "exported from"
+    )
 
 
 def arguments_back(config: Any, top: Names, nested: Mapping[str, Names]) -> dict[str, Any]:
@@ -191,11 +212,7 @@ class ForeignWeights:
         """
         taken = self.shape(first, 2)[1] if first in self.tensors else w_dim
         if taken > w_dim:
-            raise UnsupportedCheckpoint(
-                f"{self.where}: {first} takes {taken} numbers, and w has {w_dim}: the file was "
-                "exported from a network with labels, and the label embedding is not in the file; "
-                "give the checkpoint that it was exported from"
-            )
+            raise _lost_label(taken, w_dim, f"{self.where}: {first}")
         if taken < w_dim:
             raise CheckpointError(
                 f"{self.where}: {first} takes {taken} numbers, and w has {w_dim}; in networks of "
@@ -209,6 +226,16 @@ class ForeignWeights:
         while pattern.format(start + number * step) in self.tensors:
             number += 1
         return number
+
+    def last(self, pattern: str) -> int:
+        """Return the highest number that ``pattern`` has in a name, or -1 if it is in none.
+
+        Unlike ``count`` it goes past a gap, so that what is missing there can be named.
+        """
+        start, end = pattern.split("{}")
+        found = re.compile(f"{re.escape(start)}([0-9]{{1,3}}){re.escape(end)}")
+        numbers = [int(match[1]) for match in map(found.match, self.tensors) if match]
+        return max(numbers, default=-1)
 
     def check(self, name: str, expected: Tensor, *copies: int) -> None:
         """Require a weight that our networks give no choice of to be ``expected``.

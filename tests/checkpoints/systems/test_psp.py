@@ -34,6 +34,16 @@ def test_a_mean_that_differs_from_layer_to_layer_is_none(tmp_path):
     assert "mean of 4096 random w" in notes
 
 
+def test_what_training_adds_is_told(tmp_path):
+    """As e4e writes it with ``save_training_data``."""
+    more = {"global_step": 300, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}}
+    more |= {"discriminator_state_dict": {"module.fc.weight": torch.ones(2)}, "best_val_loss": None}
+    checkpoint = opened(tmp_path, psp(MEAN) | more)
+    assert checkpoint.metadata["training"]["global_step"] == 300
+    assert checkpoint.metadata["ignored"] == ["discriminator_state_dict", "encoder"]
+    assert checkpoint.discriminator is None
+
+
 @pytest.mark.parametrize("mean", [None, torch.zeros(4), torch.zeros(0, 5), torch.zeros(1, 6, 5), 3])
 def test_means_that_do_not_fit(mean, tmp_path):
     if mean is None:

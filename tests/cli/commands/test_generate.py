@@ -400,12 +400,13 @@ BAD_LATENTS = {
     "infinity": lambda w: {"w": changed(w, np.inf)},
     "too few layers": lambda w: {"w": w[:, :-1]},
     "wrong width": lambda w: {"w": w[:, :, :-1]},
-    "no batch": lambda w: {"w": w[0]},
     "no rows": lambda w: {"w": w[:0]},
     "integers": lambda w: {"w": w.astype(np.int64)},
     "text": lambda w: {"w": w.astype(str)},
     "objects": lambda w: {"w": w.astype(object)},
-    "another key": lambda w: {"latents": w},
+    "z": lambda w: {"z": w},
+    "z or w": lambda w: {"latents": w[0, :1]},
+    "several": lambda w: {"a": w, "b": w[0, 0]},
     "nothing": lambda w: {},
 }
 
@@ -425,8 +426,7 @@ def test_files_that_hold_no_latents_are_refused(g, model, tmp_path):
     (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
     (tmp_path / "text.npz").write_text("once upon a time")
     (tmp_path / "empty.npz").write_bytes(b"")
-    np.save(tmp_path / "bare.npy", some_ws(g))
-    for name in ("cut.npz", "text.npz", "empty.npz", "bare.npy", "missing.npz", "."):
+    for name in ("cut.npz", "text.npz", "empty.npz", "missing.npz", "."):
         message = check_refused(4, model, "--projected-w", tmp_path / name, "-o", tmp_path / "o")
         assert message.startswith(f"Error: {tmp_path / name}")
         assert not (tmp_path / "o").exists()

@@ -16,7 +16,7 @@ from latentlab.editing.interpolation import between_noise, between_z
 from latentlab.images import to_uint8
 from latentlab.latents import load_noise, load_ws, z_from_seeds
 from tests.cli.conftest import AS_IN_GROUP, SMALL, pixels
-from tests.conftest import make_generator
+from tests.conftest import make_generator, make_stylegan_xl
 
 
 def run(saved, *arguments):
@@ -105,6 +105,19 @@ class TestBetweenSeeds:
         latentlab.save(make_generator(**SMALL, use_noise=False), model)
         walked(tmp_path, "--seeds", "0-1", "--frames", 1, "-o", tmp_path / "out")
         assert len(frames(tmp_path / "out")) == 2
+
+    def test_a_table_of_classes_has_nothing_between_them_but_w_has(self, tmp_path):
+        g = make_stylegan_xl()
+        latentlab.save(g, tmp_path / "model.safetensors")
+        walked(tmp_path, "--seeds", "3,5", "--space", "z", "--class", "0,2", "--frames", 2,
+               "--truncation-psi", 0.7, "-o", tmp_path / "out")  # fmt: skip
+        latents = load_ws(tmp_path / "out" / "frames.npz", g)
+        z, labels = z_from_seeds([3, 3, 5, 5], 6), torch.eye(3)[[0, 2, 0, 2]]
+        torch.testing.assert_close(latents[::2], g.mapping(z, labels, 0.7))
+        torch.testing.assert_close(latents[1], latents[[0, 2]].mean(dim=0))  # one z, two classes
+        between = between_z(z[1:2], z[2:3], 0.5).expand(2, -1)
+        mixed = g.mapping(between, labels[1:3], 0.7).mean(dim=0)
+        torch.testing.assert_close(latents[3], mixed)
 
     def test_a_seed_may_come_twice(self, saved, tmp_path):
         walked(saved, "--seeds", "1,2,1", "--frames", 1, "-o", tmp_path)

@@ -48,7 +48,7 @@ DIRS = ["out/", "photos/"]
 
 
 @pytest.mark.parametrize(("line", "values"), [
-    ("con", ["contributions", "convert"]),
+    ("con", ["contributions", "convert", "convert-latents"]),
     ("info b", [CLASSIFIER, *MODELS]),
     ("ppl ", [*MODELS, "ada.pt", "model.pkl", "out/", "own.safetensors", "photos/"]),
     ("ppl builtin:digits-stylegan", MODELS),
@@ -69,7 +69,7 @@ DIRS = ["out/", "photos/"]
     ("tune m.pkl o", ["out/"]),
     ("project m.pkl p.png --start out/", ["out/projected_w.npz"]),
     ("interpolate m.pkl w", ["w.npz"]),
-    ("separability --latents ", ["out/", "own.safetensors", "photos/", "w.npz"]),
+    ("separability --latents ", ["ada.pt", "out/", "own.safetensors", "photos/", "w.npz"]),
     ("separability --labels l", ["labels.csv"]),
     ("project m.pkl p.png --face-model ", ["out/", "photos/", "yunet.onnx"]),
     ("train --data ", ["builtin:digits", "data.zip", "out/", "photos/"]),

@@ -29,6 +29,7 @@ FORMS = {
     "--layers": "mix takes several, for several grids",
     "--protocol": "compare takes several",
     "--class": "commands that make pictures take several",
+    "--to": "each command names what it can write",
     "--direction": "paste-back takes the name of a folder of frames",
     "--projected-w": "edit takes several files or folders",
 }
@@ -37,8 +38,8 @@ USES = {
     "--batch", "--class", "--classifier", "--crop", "--data", "--direction", "--frames", "--html",
     "--json", "--labels", "--latents", "--layers", "--learning-rate", "--limit", "--metric",
     "--mirror", "--name", "--noise-mode", "--overwrite", "--projected-w", "--protocol", "--samples",
-    "--seed", "--seeds", "--space", "--steps", "--strengths", "--truncation-psi", "--tuning",
-    "--video", "--weights",
+    "--seed", "--seeds", "--space", "--steps", "--strengths", "--to", "--truncation-psi",
+    "--tuning", "--video", "--weights",
 }  # fmt: skip
 OLD = {  # spellings of earlier versions: command, old, new
     ("ppl", "--noise", "--noise-mode"), ("droplets", "--noise", "--noise-mode"),

@@ -122,9 +122,12 @@ def test_a_dry_run_says_over_how_many_processes(photos, tmp_path, two_cpus):
     assert not (tmp_path / "out").exists()
 
 
-def wanting(g, pictures, steps):
+def wanting(g, pictures, steps, encoder=None):
     """What `processes_for` looks at."""
-    method = SimpleNamespace(g=g, batch=1, settings=SimpleNamespace(steps=steps))
+    settings, search = SimpleNamespace(steps=steps), SimpleNamespace(encoder=encoder)
+    method = SimpleNamespace(
+        g=g, batch=1, settings=settings, request=SimpleNamespace(search=search)
+    )
     return spread.processes_for(method, SimpleNamespace(batches=lambda _: [[i] for i in pictures]))
 
 
@@ -135,6 +138,7 @@ def test_a_process_is_worth_a_thousand_steps(two_cpus, monkeypatch):
     assert wanting(g, range(3), 500) == 1
     assert wanting(g, range(1), 5000) == 1
     assert wanting(g, [], 5000) == 1
+    assert wanting(g, range(40), 1000, "encoder.pt") == 1  # which each would open
 
 
 def test_large_networks_and_what_the_user_says_are_left_in_one_process(two_cpus, monkeypatch):

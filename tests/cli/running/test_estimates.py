@@ -12,7 +12,7 @@ from cli.running import estimates
 from cli.running.estimates import Task, duration, estimate, size
 from latentlab import perceptual_distance
 from metrics import perceptual_path_length
-from tests.conftest import make_generator, make_progan
+from tests.conftest import make_fastgan, make_generator, make_progan, make_stylegan_xl
 
 DIGITS = "builtin:digits-stylegan2"
 
@@ -84,7 +84,8 @@ def test_nothing_is_guessed_where_no_picture_is_made(task):
 
 @pytest.mark.parametrize("g", [
     make_generator(), make_generator(c_dim=3), make_generator(channels=1), make_progan(),
-], ids=["plain", "classes", "grey", "progan"])  # fmt: skip
+    make_stylegan_xl(), make_fastgan(lite=True, c_dim=2),
+], ids=["plain", "classes", "grey", "progan", "stylegan-xl", "fastgan"])  # fmt: skip
 @pytest.mark.parametrize("gradients", [False, True])
 def test_every_generator_can_be_judged(g, gradients):
     before = [p.clone() for p in g.parameters()]

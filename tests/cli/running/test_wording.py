@@ -33,13 +33,14 @@ NOT_FOR_THE_COMMAND_LINE = {
         "vectors",
         "ws",
     },
+    "latentlab/encoders/config.py": {"widths"},  # of a file
     "latentlab/faces/alignment.py": {"feather"},
     "latentlab/faces/record.py": {"picture", "points", "quad", "sha256"},  # names in alignment.json
     "latentlab/images/decoding.py": {"max_pixels"},
     "latentlab/latents.py": {"other"},
     "latentlab/networks/discriminators.py": {"image"},
     "latentlab/networks/mapping.py": {"w_dim"},
-    "latentlab/networks/progan.py": {"z"},
+    "latentlab/networks/generator.py": {"z"},
     "latentlab/networks/stylegan3.py": {"transform"},
     "latentlab/networks/synthesis.py": {"noise[i]", "ws"},
     "latentlab/projection/projector.py": {"on_divergence", "settings"},
@@ -67,15 +68,18 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.measuring.standing", "--overwrite"): {"train"},  # logs contributions alone
     ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
-        "attribution", "card", "compare", "contributions", "convert", "demo", "droplets",
-        "fidelity", "info", "noise", "ppl", "separability", "train",
+        "attribution", "card", "compare", "contributions", "convert", "convert-latents", "demo",
+        "droplets", "fidelity", "info", "noise", "ppl", "separability", "train",
     },
-    ("cli.models", "--device"): {"card", "convert", "info"},
+    ("cli.models", "--device"): {"card", "convert", "convert-latents", "info"},
     ("cli.measuring.shared_card", "--class"): {"card"},  # shows what generate has
     ("cli.measuring.shared_card", "--seeds"): {"card"},
-    ("cli.projecting.origin", "--any-checkpoint"): {"compare", "demo", "separability"},
+    ("cli.projecting.origin", "--any-checkpoint"): {
+        "compare", "convert-latents", "demo", "separability",
+    },
     ("cli.projecting.saved_latents", "--noise"): {
-        "compare", "demo", "directions", "interpolate", "mix", "project", "separability", "tune",
+        "compare", "convert-latents", "demo", "directions", "interpolate", "mix", "project",
+        "separability", "tune",
     },
     ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},

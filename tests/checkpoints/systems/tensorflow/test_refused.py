@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import latentlab
 from latentlab import CheckpointError, UnsupportedCheckpoint
@@ -147,6 +148,28 @@ def test_other_numbers_of_networks_are_refused(count, refuse):
     found = [make_generator(seed=i)[0] for i in range(generators)]
     found += [make_discriminator(seed=i)[0] for i in range(discriminators)]
     refuse(tuple(found), UnsupportedCheckpoint, "expected a generator or two")
+
+
+@pytest.mark.parametrize("change", [
+    {"build_func_name": "D_of_a_fork"}, {"static_kwargs": {"attention": True}},
+], ids=["function", "setting"])  # fmt: skip
+def test_a_discriminator_of_a_stranger_is_left_aside(change, tmp_path, monkeypatch):
+    g, d = make_generator(seed=1)[0], make_discriminator()[0]
+    write_pickle(tmp_path / "g.pkl", g, monkeypatch)
+    d.state |= change
+    write_pickle(tmp_path / "x.pkl", (g, d, g), monkeypatch)
+    opened, alone = (latentlab.load(tmp_path / name) for name in ("x.pkl", "g.pkl"))
+    assert opened.discriminator is None
+    assert opened.metadata["ignored"] == ["D"]
+    assert opened.metadata["notes"][-1].startswith("The discriminator is left aside")
+    for name, weight in alone.generator.state_dict().items():
+        assert torch.equal(opened.generator.state_dict()[name], weight)
+
+
+def test_a_strange_generator_is_refused_beside_a_sound_discriminator(refuse):
+    g, d = make_generator()[0], make_discriminator()[0]
+    g.state["static_kwargs"] = {"attention": True}
+    refuse((g, d), UnsupportedCheckpoint, "attention")
 
 
 def test_roles_follow_order_and_names(tmp_path, monkeypatch):
