@@ -398,7 +398,7 @@ def test_weights_of_no_described_network_are_named(stray, path):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("format", "otherlab", "not a StyleGAN checkpoint"),
+        ("format", "otherlab", "a bare state dict"),
         ("format_version", "2", "version 2"),
         ("networks", "{", "JSON"),
         ("networks", "[]", "JSON"),

@@ -43,11 +43,21 @@ def measured(row: Format, shared: Path) -> dict[str, float]:
     """Return the largest difference in each quantity, over the files of a row."""
     worst: dict[str, float] = {}
     for name, reference in row.files:
-        with np.load(shared / reference, allow_pickle=False) as arrays, torch.inference_mode():
-            for quantity, ours, theirs in row.pairs(latentlab.load(shared / name), arrays):
+        assert row.pairs is not None
+        with torch.inference_mode():
+            pairs = row.pairs(latentlab.load(shared / name), _arrays(shared / reference))
+            for quantity, ours, theirs in pairs:
                 difference = float((ours - theirs).abs().max())
                 worst[quantity] = max(worst.get(quantity, 0.0), difference)
     return worst
+
+
+def _arrays(path: Path) -> Arrays:
+    if path.suffix == ".pt":
+        found: Arrays = torch.load(path, weights_only=True)
+        return found
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def in_words(differences: Mapping[str, float]) -> str:

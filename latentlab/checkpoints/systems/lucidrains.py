@@ -93,7 +93,7 @@ def _generator(weights: ForeignWeights, lr: float) -> tuple[LucidrainsConfig, di
     for part in ("weight", "bias"):
         rules[f"synthesis.start_conv.{part}"] = Rule(f"initial_conv.{part}")
     for i in range(blocks):
-        rules |= _block(f"synthesis.b{4 * 2**i}", f"blocks.{i}")
+        rules |= _block(f"synthesis.b{4 * 2**i}", f"blocks.{i}", maps[i])
         weights.ignore(f"blocks.{i}.to_rgb.upsample.1.f")  # 1, 2, 1, without its sum
     for i in range(layers):
         rules |= _mapping_layer(weights, i, lr)
@@ -102,12 +102,12 @@ def _generator(weights: ForeignWeights, lr: float) -> tuple[LucidrainsConfig, di
     return config, weights.translate(rules) | made
 
 
-def _block(ours: str, theirs: str) -> dict[str, Rule]:
+def _block(ours: str, theirs: str, maps: int) -> dict[str, Rule]:
     rules = {}
     for i in (0, 1):
         layer, number = f"{ours}.conv{i}", i + 1
         rules[f"{layer}.weight"] = Rule(f"{theirs}.conv{number}.weight")
-        rules[f"{layer}.noise_weight"] = Rule(f"{theirs}.to_noise{number}.weight", reshaped(-1))
+        rules[f"{layer}.noise_weight"] = Rule(f"{theirs}.to_noise{number}.weight", reshaped(maps))
         rules[f"{layer}.noise_bias"] = Rule(f"{theirs}.to_noise{number}.bias")
         for part in ("weight", "bias"):
             rules[f"{layer}.style.{part}"] = Rule(f"{theirs}.to_style{number}.{part}")
