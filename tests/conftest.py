@@ -30,6 +30,16 @@ DATA = Path(__file__).parent / "data"
 ALLOWANCE = 2**28
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand files to pytest-xdist's processes in their order.
+
+    By itself it keeps those of few tests for the end. These are the long ones here (a tutorial, a
+    training), and while the last of them runs, the other processes have nothing left to do.
+    """
+    if hasattr(config.option, "loadscopereorder"):  # there is a pytest-xdist
+        config.option.loadscopereorder = False
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of genuine checkpoints with reference outputs, or skip."""
