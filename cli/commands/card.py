@@ -1,5 +1,6 @@
 """latentlab card: the README of a checkpoint that is to be published."""
 
+import re
 from pathlib import Path
 
 import click
@@ -8,6 +9,13 @@ from cli.options.common import checkpoint_argument, overwrite_file_option
 from cli.text import say, say_held
 
 _NO_REPOSITORY = "OWNER/NAME"  # as cli.measuring.shared_card.NO_REPOSITORY, without pandas
+_HUB_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+def _owner_and_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if re.fullmatch(f"{_HUB_NAME}/{_HUB_NAME}", value) is None:
+        raise click.BadParameter(f"{value!r} is not OWNER/NAME")
+    return value
 
 
 # fmt: off
@@ -16,6 +24,7 @@ _NO_REPOSITORY = "OWNER/NAME"  # as cli.measuring.shared_card.NO_REPOSITORY, wit
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.md")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @click.option("--repository", default=_NO_REPOSITORY, metavar="OWNER/NAME",
+              callback=_owner_and_name,
               help="Where it will be on the Hugging Face Hub; the examples name it.")
 @overwrite_file_option
 def card(

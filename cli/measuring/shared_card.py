@@ -92,7 +92,8 @@ def _opening(model: Model, repository: str) -> str:
     ]
     labelled = bool(model.g.c_dim)
     python += [f"c = latentlab.latents.one_hot(0, {model.g.c_dim}).repeat(2, 1)"] * labelled
-    python += [f"images = g(z{', c' * labelled}, truncation_psi=0.7)"]
+    truncated = ", truncation_psi=0.7" * model.g.has_w
+    python += [f"images = g(z{', c' * labelled}{truncated})"]
     seeds = "--seeds 0-15" + " --class 0" * labelled
     address = f"hf://{repository}/{file}#sha256={model.sha256}"
     command = f'latentlab generate "{address}" {seeds} -o out'

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 import latentlab
 from cli.main import main
 from latentlab.checkpoints.native import write_native
-from tests.conftest import make_generator
+from tests.conftest import make_fastgan, make_generator, make_progan
 
 HEAD = ["license", "library_name", "tags", "pipeline_tag"]
 
@@ -65,6 +65,27 @@ def test_that_of_a_conditional_one_runs_too(places, monkeypatch):
     monkeypatch.setattr(latentlab, "from_pretrained", lambda _, file: latentlab.load(places / file))
     exec(code, {})
     assert "--class 0" in out.read_text()
+
+
+@pytest.mark.parametrize("make", [make_fastgan, make_progan])
+def test_that_of_one_without_w_runs_too(make, places, monkeypatch):
+    latentlab.save(make(), places / "no_w.safetensors")
+    out = places / "no_w.md"
+    done = run("card", places / "no_w.safetensors", out, "--overwrite")
+    assert done.exit_code == 0, done.stderr
+    code = out.read_text().split("```python\n")[1].split("```")[0]
+    monkeypatch.setattr(latentlab, "from_pretrained", lambda _, file: latentlab.load(places / file))
+    found: dict[str, object] = {}
+    exec(code, found)
+    assert len(found["images"]) == 2
+
+
+@pytest.mark.parametrize("name", ["me", "me/", "/faces", "me/faces/more", "hf://me/faces", "a b/c"])
+def test_a_repository_has_an_owner_and_a_name(name, places, tmp_path):
+    done = run("card", places / "model.safetensors", tmp_path / "x.md", "--repository", name)
+    assert done.exit_code == 2
+    assert f"{name!r} is not OWNER/NAME" in done.stderr
+    assert not (tmp_path / "x.md").exists()
 
 
 def test_numbers_are_those_of_the_folders(places):
