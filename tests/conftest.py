@@ -12,6 +12,7 @@ from latentlab import Generator
 from latentlab.networks.discriminators import StyleGAN1Discriminator, StyleGAN2Discriminator
 from latentlab.networks.fastgan import FastGAN
 from latentlab.networks.fastgan_config import FastGANConfig
+from latentlab.networks.lucidrains import LucidrainsConfig
 from latentlab.networks.progan import ProGAN
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
@@ -140,6 +141,18 @@ def make_stylegan_xl(seed: int = 0, c_dim: int = 3, **changes: object) -> Genera
         g = Generator(own)
     randomise(g, seed)
     g.synthesis.load_state_dict(like.synthesis.state_dict())
+    return g.eval().requires_grad_(False)
+
+
+def make_lucidrains(seed: int = 0, **changes: object) -> Generator:
+    """A small generator of lucidrains' with every weight off its initial value."""
+    settings: dict[str, object] = {
+        "resolution": 16, "channel_table": (5, 4, 3), "z_dim": 6, "w_dim": 5,
+        "mapping_layers": 2, "mapping_lr_multiplier": 1.0,
+    }  # fmt: skip
+    with seeded_initialisation(seed):
+        g = Generator(LucidrainsConfig(**{**settings, **changes}))  # type: ignore[arg-type]
+    randomise(g, seed)
     return g.eval().requires_grad_(False)
 
 

@@ -6,7 +6,7 @@ Of a direction and its opposite, the one whose largest entry is positive is take
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentlab.checks import check
 from latentlab.editing.directions import Directions
@@ -14,6 +14,7 @@ from latentlab.editing.w_moments import WMoments
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.networks.layers import Linear, ToRGB
+from latentlab.networks.lucidrains import LucidrainsBlock
 
 _FLAT = 1e-6  # of the largest deviation; below it, w does not vary
 
@@ -88,13 +89,23 @@ def style_weights(g: Generator) -> list[Tensor]:
     """Return each layer's weights [styles,w_dim] that make its style from w, in float64.
 
     StyleGAN1's make scales and shifts. StyleGAN2's last w goes to ToRGB alone, and has none.
+    lucidrains' two layers of a resolution have one w, and their weights are one tensor.
     """
-    layers = [part for part in g.synthesis.modules() if not isinstance(part, ToRGB)]
-    parts = [getattr(layer, "affine", None) for layer in layers]
-    affine = [part for part in parts if isinstance(part, Linear)]
-    if not affine:
+    found = [weights for part in g.synthesis.modules() for weights in _of_one_w(part)]
+    if not found:
         raise LatentError("this generator makes no styles from w: its weights hold no directions")
-    return [(each.weight.detach().double() * each.weight_gain).cpu() for each in affine]
+    return [weights.cpu() for weights in found]
+
+
+def _of_one_w(part: nn.Module) -> list[Tensor]:
+    """Return the weights of a part that takes one w; none if it is another, or ToRGB."""
+    if isinstance(part, LucidrainsBlock):  # its layers share their w
+        layers = (part.conv0, part.conv1)
+        return [torch.cat([each.style.weight.detach().double() for each in layers])]
+    affine = None if isinstance(part, ToRGB) else getattr(part, "affine", None)
+    if not isinstance(affine, Linear):
+        return []
+    return [affine.weight.detach().double() * affine.weight_gain]
 
 
 def _found(

@@ -8,7 +8,7 @@ from latentlab.editing.factorisation import principal_directions, sefa_direction
 from latentlab.editing.w_moments import WMoments, w_moments
 from latentlab.errors import LatentError, SettingsError
 from latentlab.networks.layers import ToRGB
-from tests.conftest import make_generator, make_stylegan1, make_stylegan3
+from tests.conftest import make_generator, make_lucidrains, make_stylegan1, make_stylegan3
 
 MAKERS = [make_generator, make_stylegan1, make_stylegan3]
 
@@ -18,10 +18,10 @@ class LinearMapping(torch.nn.Module):
 
     def __init__(self, m, b):
         super().__init__()
-        self.m, self.w_avg = m, b
+        self.m, self.w_mean = m, b
 
     def forward(self, z, c=None):
-        return (z @ self.m.T + self.w_avg)[:, None]
+        return (z @ self.m.T + self.w_mean)[:, None]
 
 
 def rotation(size, seed=0):
@@ -123,6 +123,21 @@ class TestSefa:
     def test_there_are_weights_for_each_w(self, make, count):
         g = make()
         assert len(style_weights(g)) == g.num_ws + count  # StyleGAN2's last w is ToRGB's alone
+
+    def test_layers_that_share_a_w_count_together(self):
+        """lucidrains': A from the styles as functions of w, ToRGB's left out."""
+        g = make_lucidrains()
+        blocks = [getattr(g.synthesis, f"b{size}") for size in (4, 8, 16)]
+        styles = [[block.conv0.style, block.conv1.style] for block in blocks]
+        assert [len(weights) for weights in style_weights(g)] == [10, 9, 7]
+        for layers in (None, (1,)):
+            chosen = [styles[i] for i in layers or range(3)]
+            parts = [style.double() for pair in chosen for style in pair]
+            zero, steps = torch.zeros(1, 5).double(), torch.eye(5).double()
+            a = torch.cat([(part(steps) - part(zero)).T for part in parts]).numpy()
+            found = sefa_directions(g, moments(np.eye(5)), 5, layers)
+            expected = np.linalg.svd(a)[1] ** 2
+            np.testing.assert_allclose(found.facts["eigenvalue"], expected, rtol=1e-6)
 
     def test_layers_without_weights_are_refused(self):
         g = make_generator()

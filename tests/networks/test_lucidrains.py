@@ -2,22 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from latentlab import Generator, LatentError
-from latentlab.networks.lucidrains import LucidrainsConfig
-from latentlab.numerics import seeded_initialisation
+from latentlab import LatentError
 from metrics.feature_maps import feature_layers
-from tests.conftest import randomise
+from tests.conftest import make_lucidrains
 from tests.support.tolerances import FLOAT64
-
-SETTINGS = {"resolution": 16, "channel_table": (5, 4, 3), "z_dim": 6, "w_dim": 5,
-            "mapping_layers": 2, "mapping_lr_multiplier": 1.0}  # fmt: skip
-
-
-def make_lucidrains(**changes):
-    with seeded_initialisation(0):
-        g = Generator(LucidrainsConfig(**{**SETTINGS, **changes})).eval().requires_grad_(False)
-    randomise(g)
-    return g
 
 
 def reference(g, ws, noise):
