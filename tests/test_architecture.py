@@ -17,8 +17,8 @@ TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only
 # Each room of the command line imports only from those after it. cli/main.py and cli/__main__.py
 # stand above all of them.
 ROOMS = (
-    "translations", "commands", "demo_steps", "measuring", "rendering", "projecting", "pictures",
-    "reports", "options", "running", "models", "fetching", "threads", "text",
+    "translations", "commands", "completion", "demo_steps", "measuring", "rendering", "projecting",
+    "pictures", "reports", "options", "running", "models", "fetching", "threads", "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.
 HEAVY = {
