@@ -9,10 +9,12 @@ from latentlab.images.decoding import (
     Decoded,
     DecodePolicy,
     decode,
+    size_of,
 )
 from latentlab.images.tensors import (
     MAX_UPSCALE,
     Crop,
+    check_size,
     fit,
     from_uint8,
     grid,
@@ -29,7 +31,7 @@ from latentlab.images.tensors import (
 
 __all__ = [
     "BACKGROUND", "FORMATS", "MAX_PIXELS", "MAX_UPSCALE", "STANDARD", "SUFFIXES", "Crop",
-    "DecodePolicy", "Decoded", "decode", "fit", "from_uint8", "grid", "load_image",
+    "DecodePolicy", "Decoded", "check_size", "decode", "fit", "from_uint8", "grid", "load_image",
     "picture_to_tensor", "pixels_to_tensor", "read_picture", "save_image", "save_picture", "shrink",
-    "tensor_to_picture", "to_uint8",
+    "size_of", "tensor_to_picture", "to_uint8",
 ]  # fmt: skip

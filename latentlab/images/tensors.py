@@ -85,8 +85,31 @@ def fit(
     Raises:
         ImageError: If it is not square under crop "none", or too small.
     """
-    check_choice(crop, "crop", get_args(Crop))
+    check_size(picture.size, resolution, crop, max_upscale, where)
     width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    square = (left, top, left + side, top + side)
+    cropped = picture.crop(square)  # first, so that the filter reads nothing beyond the crop
+    if side == resolution:
+        return cropped
+    return cropped.resize((resolution, resolution), Image.Resampling.LANCZOS)
+
+
+def check_size(
+    size: tuple[int, int],
+    resolution: int,
+    crop: Crop = "center",
+    max_upscale: float = MAX_UPSCALE,
+    where: str = "picture",
+) -> None:
+    """Check that a picture of a size (width, height) can be brought to a generator's.
+
+    Raises:
+        ImageError: If it is not square under crop "none", or too small.
+    """
+    check_choice(crop, "crop", get_args(Crop))
+    width, height = size
     side = min(width, height)
     if crop == "none" and width != height:
         raise ImageError(
@@ -97,12 +120,6 @@ def fit(
             f"{where}: {width}x{height} would be enlarged {resolution / side:.1f} times",
             advice=["take a larger picture", f"allow more than {max_upscale:g} by `max_upscale`"],
         )
-    left, top = (width - side) // 2, (height - side) // 2
-    square = (left, top, left + side, top + side)
-    cropped = picture.crop(square)  # first, so that the filter reads nothing beyond the crop
-    if side == resolution:
-        return cropped
-    return cropped.resize((resolution, resolution), Image.Resampling.LANCZOS)
 
 
 def picture_to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
