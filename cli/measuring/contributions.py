@@ -84,7 +84,7 @@ def _measure(names: Sequence[str], samples: int, request: MeasuringRequest) -> l
     found: list[SavedModel] = []
     identity = {"metric": "contributions", "seed": request.seed}
     for name, label in zip(names, request.titles(names), strict=True):
-        model = open_model(name, request.device, None, label)
+        model = open_model(name, request.device, None, label, pictures=False)
         try:
             with work_on(request, model, label, samples, "image", identity) as work:
                 result = contributions(model.g, samples, request.seed, **work)

@@ -15,7 +15,7 @@ from cli.text import counted, plain_text
 from latentlab import Generator
 from latentlab.datasets.pictures import Dataset
 from latentlab.files import sha256_of
-from latentlab.images import from_uint8, grid, shrink, tensor_to_picture
+from latentlab.images import as_rgb, from_uint8, grid, shrink, tensor_to_picture
 from metrics import MetricResult
 from metrics.fidelity_networks import find_weights, unfetched
 from metrics.picture_fidelity import generated_pictures
@@ -72,7 +72,7 @@ def _pictures(g: Generator, reals: Dataset, seed: int) -> Image.Image:
     sides = {
         "generated": torch.cat([shrink(images, _TILE) for images in rendered]),
         "real": torch.stack([
-            shrink(reals.image(i)[None], _TILE)[0].expand(3, -1, -1)
+            as_rgb(shrink(reals.image(i)[None], _TILE)[0])
             for i in range(min(_SHOWN, len(reals)))
         ]),
     }  # fmt: skip

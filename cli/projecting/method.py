@@ -13,6 +13,7 @@ from cli.pictures.records import without_landmarks
 from cli.projecting.starts import SavedStarts
 from cli.projecting.targets import TargetReader
 from latentlab import Generator, ProjectorSettings, __version__
+from latentlab.images import COMPARED_ON, alpha_facts
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
@@ -66,6 +67,7 @@ def open_method(
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
+        **alpha_facts(g.channels, COMPARED_ON),
     }  # fmt: skip
     batch = request.batch or default_batch(g)
     facts = {

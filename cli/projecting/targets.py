@@ -16,7 +16,15 @@ from cli.pictures.records import Record, Source
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
 from latentlab.faces import Alignment, load_alignment
-from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
+from latentlab.images import (
+    SUFFIXES,
+    Crop,
+    DecodePolicy,
+    decode,
+    fit,
+    picture_to_tensor,
+    policy_for,
+)
 from latentlab.projection.masks import BLACK, mask_from
 
 
@@ -53,6 +61,8 @@ class TargetReader:
         """
         self._resolution, self._channels = g.resolution, g.channels
         self._request, self._policy = request, request.decoding.policy()
+        if request.crop != "face":  # faces are cut from opaque photos
+            self._policy = policy_for(g.channels, self._policy)
         faces = request.faces
         if request.crop != "face" and (faces.landmarks or faces.face_model):
             raise click.UsageError("--landmarks and --face-model go with --crop face.")

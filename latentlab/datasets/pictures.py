@@ -94,7 +94,8 @@ class PictureDataset:
     def image(self, index: int) -> Tensor:
         """Return picture ``index``, centre-cropped and resized, as [channels,R,R] in [-1,1]."""
         where, file = self._open(index)
-        picture = images.fit(images.read_picture(file, where), self.resolution, where=where)
+        picture = images.read_picture(file, where, images.policy_for(self.channels))
+        picture = images.fit(picture, self.resolution, where=where)
         return images.picture_to_tensor(picture, self.channels)
 
     def label(self, index: int) -> Tensor:
@@ -137,7 +138,7 @@ def open_dataset(
     Args:
         source: A folder, a zip, or "builtin:digits".
         resolution: Size to bring pictures to; None takes the size of the first.
-        channels: 3 for colour, 1 for grey.
+        channels: 3 for colour, 1 for grey, 4 for colour with alpha.
         labels: Read labels for a conditional model.
 
     Raises:

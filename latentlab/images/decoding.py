@@ -6,7 +6,7 @@ Nothing is left to a library's silent defaults, and what was done to a picture i
   the size limit by the header;
 * the orientation of EXIF is applied; a corrupt EXIF block is ignored;
 * an embedded RGB profile, such as Display P3, is converted to sRGB;
-* transparency is laid on a background, white unless another is asked for;
+* transparency is laid on a background, white unless another is asked for, or kept on request;
 * 16-bit grey is scaled by 1/257 and rounded, 16-bit colour keeps its high bytes;
 * CMYK becomes the light that the inks leave: 255 * (1 - ink) * (1 - black), inks in [0,1];
 * from a phone's multi-picture JPEG or HEIC the photo itself is read;
@@ -53,19 +53,20 @@ class DecodePolicy:
     """What whoever reads pictures may choose.
 
     Attributes:
-        background: Colour (0..255 each) on which transparent parts are laid.
+        background: Colour (0..255 each) on which transparent parts are laid; None keeps them.
         first_frame: Take the first frame of animations, GIF included, and the first of several
             pages, instead of refusing them.
         max_pixels: Refuse pictures with more pixels, going by their header.
     """
 
-    background: Colour = BACKGROUND
+    background: Colour | None = BACKGROUND
     first_frame: bool = False
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        fits = len(self.background) == 3 and all(0 <= value <= 255 for value in self.background)
-        check(fits, "background", "three numbers 0 to 255", self.background)
+        if self.background is not None:
+            fits = len(self.background) == 3 and all(0 <= value <= 255 for value in self.background)
+            check(fits, "background", "three numbers 0 to 255", self.background)
         check_whole(self.max_pixels, "max_pixels", 1)
 
 
@@ -74,7 +75,8 @@ class Decoded:
     """A picture as it was read.
 
     Attributes:
-        picture: Upright, of mode RGB, in sRGB, without metadata.
+        picture: Upright, in sRGB, without metadata; of mode RGB, or RGBA where the policy keeps
+            transparent parts and there are some.
         notes: What was done to it that its owner may want to know, such as "JPEG inside a .png".
     """
 
