@@ -40,7 +40,7 @@ READERS = (
 # Who may open what besides, and why.
 ALSO_OPENED = {
     # Foreign, in a form that belongs to one place.
-    "latentlab/datasets/pictures.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
+    "latentlab/datasets/picture_files.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
     "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
     "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
     "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run
