@@ -23,7 +23,7 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.stylegan_xl_config import LayerRow, StyleGANXLConfig
 from latentlab.numerics import seeded_initialisation
-from tests.support.stylegan3_reference import bands, lowpass, radial_lowpass
+from tests.support.generators.stylegan3_reference import bands, lowpass, radial_lowpass
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 DATA = Path(__file__).parent / "data"

@@ -17,8 +17,8 @@ TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only
 # Each room of the command line imports only from those after it. cli/main.py and cli/__main__.py
 # stand above all of them.
 ROOMS = (
-    "translations", "commands", "demo_steps", "measuring", "rendering", "projecting", "pictures",
-    "reports", "options", "running", "models", "fetching", "threads", "text",
+    "translations", "commands", "completion", "demo_steps", "measuring", "rendering", "projecting",
+    "pictures", "reports", "options", "running", "models", "fetching", "threads", "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.
 HEAVY = {
@@ -40,7 +40,7 @@ READERS = (
 # Who may open what besides, and why.
 ALSO_OPENED = {
     # Foreign, in a form that belongs to one place.
-    "latentlab/datasets/pictures.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
+    "latentlab/datasets/picture_files.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
     "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
     "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
     "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run

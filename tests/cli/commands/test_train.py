@@ -97,6 +97,24 @@ def test_a_dry_run_goes_on_where_the_run_is_and_refuses_what_the_run_would(tmp_p
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_a_dry_run_names_the_pictures_that_would_end_the_run(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (16, 16)).save(folder / "a.png")
+    Image.new("RGB", (2, 2)).save(folder / "b.png")
+    (folder / "c.jfif").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no picture either")
+    done = CliRunner().invoke(main, [
+        "train", "--data", str(folder), "--config", "stylegan2-small", "--batch", "4",
+        "--kimg", "0.004", "--dry-run", "-o", str(tmp_path / "run"),
+    ])  # fmt: skip
+    assert done.exit_code == 4
+    assert "3 pictures (1 other file left out), 16x16" in done.stdout
+    assert f"refused: {folder}/b.png: 2x2 would be enlarged 8.0 times" in done.stdout
+    assert f"refused: {folder}/c.jfif: not a picture" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_of_pictures_is_cropped_to_the_resolution(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
