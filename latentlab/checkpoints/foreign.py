@@ -10,13 +10,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from latentlab.checkpoints.arrangement import Places, arranged, levels
 from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
-from latentlab.checkpoints.pickles.records import Record, class_of
+from latentlab.checkpoints.pickles.records import Record, type_in_words
 from latentlab.checkpoints.strange_discriminators import read_tensorflow, read_with_or_without
 from latentlab.checkpoints.systems import (
     fastgan,
@@ -200,8 +200,20 @@ def read_foreign(
     projects = dict.fromkeys(words.partition(" of ")[2] for words in named)
     raise UnsupportedCheckpoint(
         f"{path}: not a StyleGAN checkpoint: found {container} with {outline(found)}; expected "
-        f"networks of NVIDIA's releases, or weights of {', '.join(projects)}"
+        f"networks of NVIDIA's releases, or weights of {', '.join(projects)}{_hint(found)}"
     )
+
+
+def _hint(found: object) -> str:
+    """Say where latents go, if a file may hold some."""
+    values = [found] if type(found) is Tensor else found
+    parts = [*values.values()] if type(values) is dict else values
+    if type(parts) is not list or not parts:
+        return ""
+    are_alike = all(type(part) is Tensor and part.shape == parts[0].shape for part in parts)
+    if not are_alike and not all(type(part) is dict and "latent" in part for part in parts):
+        return ""
+    return "; latents, if it holds these, go to `latentlab generate --projected-w`"
 
 
 def _tensorflow_records(found: object) -> tuple[Record, ...]:
@@ -242,7 +254,7 @@ def outline(found: Any) -> str:
     """Describe any object in a few words, without looking into it far."""
     if type(found) is not dict:
         size = f" of {len(found)}" if type(found) in (list, tuple, set) else ""
-        return f"an object of type {ascii(class_of(found))[1:-1][:60]}{size}"
+        return f"an object of type {type_in_words(found)}{size}"
     keys = [ascii(key)[:40] for key in list(found)[:_SHOWN]]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"keys {', '.join(keys) or '(none)'}{more}"

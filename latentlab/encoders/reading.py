@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from latentlab.checkpoints.assemble import fill
-from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.others.texts import in_place_of
+from latentlab.checkpoints.pickles.records import Record, type_in_words
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.checkpoints.systems.translation import ForeignWeights
 from latentlab.checks import check_choice
@@ -96,10 +97,12 @@ def _read(file: Path) -> tuple[dict[Any, Any], set[int] | None]:
     if start[8:9] == b"{":
         return {**read_safetensors(file)[1]}, None
     if not start.startswith((ZIP_START, STREAM_START)):
-        raise UnsupportedCheckpoint(f"{file}: not a file of torch.save; {_EXPECTED}")
+        words = in_place_of(file)
+        rest = f"; {_EXPECTED}" if words is None else f", but {words}"
+        raise UnsupportedCheckpoint(f"{file}: not a file of torch.save{rest}")
     found = read_torch(file)
     if type(found) is not dict:
-        kind = type(found).__name__
+        kind = type_in_words(found)
         raise UnsupportedCheckpoint(f"{file}: holds an object of type {kind}; {_EXPECTED}")
     return found, set()
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from latentlab.checkpoints.others.texts import in_place_of
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.errors import CheckpointError, LatentError, shown
@@ -46,7 +47,9 @@ def read_latent_file(
     if (is_zip and _is_torch(path)) or start.startswith((STREAM_START, _PICKLE_START)):
         return _of_torch(path, is_zip or start.startswith(STREAM_START), keys)
     if start and not start.startswith(b"PK"):
-        raise LatentError(f"{path}: not a readable file of latents; expected {_KINDS}")
+        words = in_place_of(path)
+        rest = f"; expected {_KINDS}" if words is None else f", but {words}"
+        raise LatentError(f"{path}: not a readable file of latents{rest}")
     names = npz_names(path)
     key = pick_key(names, [*keys, *(sorted(EITHER) if any_name else ())], any_name)
     if key is not None:

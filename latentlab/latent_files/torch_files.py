@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlab.checkpoints.pickles.records import type_in_words
 from latentlab.errors import LatentError, quoted, shown
 from latentlab.latent_files.found import (
     EITHER,
@@ -109,4 +110,4 @@ def _said(found: object) -> str:
         keys = [str(key) if _is_name(key) else type(key).__name__ for key in list(found)[:5]]
         return f"the keys {shown(keys)}" if found else "nothing"
     size = f" of {len(found)}" if isinstance(found, list | tuple) else ""
-    return f"an object of type {type(found).__name__}{size}"
+    return f"an object of type {type_in_words(found)}{size}"

@@ -37,6 +37,23 @@ def test_other_contents_are_told(value, words, zipped, tmp_path):
     assert "\n" not in message
 
 
+LATENTS = "latents, if it holds these, go to `latentlab generate --projected-w`"
+
+
+@pytest.mark.parametrize(("value", "may_be"), [
+    (torch.ones(1, 6, 4), True), ([torch.ones(6, 4)] * 2, True), ([], False), ([1.0], False),
+    ({"a.png": torch.ones(6, 4), "b.png": torch.ones(6, 4)}, True),
+    ({"a.png": {"latent": torch.ones(4), "noise": []}}, True),
+    ({"a.png": {"latent": torch.ones(4)}, "size": 3}, False), ({}, False), ("text", False),
+    (torch.nn.Linear(2, 2).state_dict(), False),
+])  # fmt: skip
+def test_latents_are_told_where_to_go(value, may_be, tmp_path):
+    torch.save(value, tmp_path / "x.pt")
+    with pytest.raises(UnsupportedCheckpoint) as caught:
+        latentlab.load(tmp_path / "x.pt")
+    assert (LATENTS in str(caught.value)) == may_be
+
+
 @pytest.mark.parametrize(
     "mark", ["conv1.conv.modulation.weight", "generator.progression.0.conv1.input",
              "adains.0.0.fc.weight", "toRGBs.0.0.fc.weight"]

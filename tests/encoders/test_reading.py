@@ -117,7 +117,10 @@ def test_damaged_weights_are_named(damage, file):
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    (None, "no such file"), (b"", "not a file of torch.save"), (b"<html>" * 9, "not a file of"),
+    (None, "no such file"), (b"", "not a file of torch.save"),
+    (b"xyz" * 9, "not a file of torch.save; expected a file of pSp"),
+    (b"<html><title>Sorry</title>", r"not a file of torch.save, but an HTML page \('Sorry'\)"),
+    (torch.nn.Linear(2, 2), r"an object of type torch\.nn\.modules\.linear\.Linear;"),
     ([1.0], "holds an object of type list"), ({}, "only nothing"),
     ({"g_ema": {}}, "no IR-SE50 encoder inside, only g_ema; expected a file of pSp or e4e"),
 ])  # fmt: skip

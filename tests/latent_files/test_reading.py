@@ -191,6 +191,26 @@ def test_other_files_are_refused(content, tmp_path):
         read_latent_file(path)
 
 
+@pytest.mark.parametrize(("content", "words"), [
+    ("<html><title>Google Drive - Virus scan warning</title></html>",
+     ", but an HTML page ('Google Drive - Virus scan warning'), which a download gave in place of"),
+    ("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 300\n",
+     ", but a Git-LFS pointer to a file of 300 bytes, and not the file; run `git lfs install`"),
+    ("name: x", "; expected .npz, .npy"),
+])  # fmt: skip
+def test_what_a_failed_download_left_is_named(content, words, tmp_path):
+    (tmp_path / "a.pt").write_text(content)
+    with pytest.raises(LatentError) as caught:
+        read_latent_file(tmp_path / "a.pt")
+    assert f"a.pt: not a readable file of latents{words}" in str(caught.value)
+
+
+def test_a_network_is_named_by_its_class(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "a.pt")
+    with pytest.raises(LatentError, match=r"an object of type torch\.nn\.modules\.linear\.Linear;"):
+        read_latent_file(tmp_path / "a.pt")
+
+
 def test_a_cut_file_of_torch_is_called_one(tmp_path):
     torch.save(torch.from_numpy(ONE), tmp_path / "a.pt")
     (tmp_path / "a.pt").write_bytes((tmp_path / "a.pt").read_bytes()[:-9])

@@ -66,6 +66,15 @@ def told(file: Path, text: str) -> _Told:
     return next((words for words in found if words is not None), None)
 
 
+def in_place_of(file: Path) -> str | None:
+    """Say what stands in place of a file of any kind: a web page, a pointer; None if neither."""
+    with file.open("rb") as stream:
+        text = text_of(stream.read(LOOKED_AT))
+    if text is None:
+        return None
+    return _web_page(file, text) or _pointer(file, text)
+
+
 def _web_page(_: Path, text: str) -> _Told:
     start = text.lstrip()[:2000].lower()
     if not start.startswith(("<!doctype html", "<html", "<head", "<body")) and not (

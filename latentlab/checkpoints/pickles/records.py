@@ -7,6 +7,8 @@ from latentlab.checkpoints.pickles.limits import Budget
 from latentlab.checkpoints.pickles.machine import Buildable, Global
 from latentlab.errors import UnsafeCheckpoint
 
+_LONGEST_NAME = 60  # characters of a class in a message
+
 
 @dataclass(eq=False)
 class Record(Buildable):
@@ -63,3 +65,8 @@ class Record(Buildable):
 def class_of(value: object) -> str:
     """Name what a value is: the class of a record and a name as the file has them."""
     return value.called if isinstance(value, Record | Global) else type(value).__name__
+
+
+def type_in_words(value: object) -> str:
+    """Name what a value is, printable and of bounded length, for messages."""
+    return ascii(class_of(value))[1:-1][:_LONGEST_NAME]
