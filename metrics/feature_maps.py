@@ -25,7 +25,8 @@ def watched(g: Generator, rows: int, see: See) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for name, module in feature_layers(g).items():
-            hook = _shown_as(name, rows, g.channels, see)
+            image = 0 if _is_ours(module) else g.channels
+            hook = _shown_as(name, rows, image, see)
             stack.callback(module.register_forward_hook(hook).remove)
         yield
 
@@ -70,11 +71,16 @@ def _of_block(name: str, block: Block) -> dict[str, nn.Module]:
     return {**layers, whole: block}
 
 
-def _shown_as(name: str, rows: int, channels: int, see: See) -> Hook:
+def _is_ours(module: nn.Module) -> bool:
+    """Whether it is known to give feature maps, however few channels they have."""
+    return isinstance(module, Block | NoiseLayer)
+
+
+def _shown_as(name: str, rows: int, image_channels: int, see: See) -> Hook:
     def hook(_module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if not isinstance(output, Tensor) or output.ndim != 4 or len(output) != rows:
             return
-        if output.is_floating_point() and output.shape[1] > channels:  # else, an image
+        if output.is_floating_point() and output.shape[1] > image_channels:  # else, an image
             see(name, output)
 
     return hook

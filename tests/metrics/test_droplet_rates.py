@@ -117,6 +117,10 @@ def test_a_spike_in_a_stored_noise_map_is_found_with_constant_noise_alone():
     ("make", "settings", "names"),
     [
         (make_generator, {}, ["b4.conv1", "b8.conv0", "b8.conv1", "b16.conv0", "b16.conv1"]),
+        (  # no more channels than the image has
+            make_generator, {"resolution": 8, "channels": 4, "channel_max": 4},
+            ["b4.conv1", "b8.conv0", "b8.conv1"],
+        ),
         (
             make_generator, {"architecture": "resnet", "resolution": 8},
             ["b4.conv1", "b8.conv0", "b8.conv1", "b8"],
