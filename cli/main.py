@@ -101,7 +101,7 @@ class _Group(click.Group):
 def main() -> None:
     """Open trained StyleGANs, project photographs into them, measure, compare, train.
 
-    CKPT is a checkpoint file, or the name of a bundled model.
+    CKPT is a checkpoint file, its address, or the name of a bundled or public model.
     Messages go to stderr, results to files or stdout.
 
     \b

@@ -43,9 +43,7 @@ def convert_latents(
       latentlab convert-latents projections latents.pt --to rosinality
       latentlab convert-latents 0.pt projected_w.npz --num-ws 8
     """
-    kind = kind or {**{f".{each}": each for each in LATENT_KINDS}, ".pth": "pt"}.get(out.suffix)
-    if kind is None:
-        raise click.UsageError(f"The name {out.name} does not say what to write; give --to.")
+    kind = _kind_of(out, kind)
     from cli.projecting.latent_conversion import collected, write
     from cli.reports.tables import refuse_existing
 
@@ -53,3 +51,18 @@ def convert_latents(
     refuse_existing([out], overwrite, keep=kept)
     write(collected(latents, num_ws), out, kind)
 # fmt: on
+
+
+def _kind_of(out: Path, asked: str | None) -> str:
+    """Return what is to be written: what is asked for, or what the name of the file says."""
+    said = {**{f".{each}": each for each in LATENT_KINDS}, ".pth": "pt"}.get(out.suffix.lower())
+    if asked is None and said is None:
+        raise click.UsageError(f"The name {out.name} does not say what to write; give --to.")
+    kind = asked or said or ""
+    ending = "pt" if kind == "rosinality" else kind
+    if said not in (None, ending):
+        raise click.UsageError(
+            f"{out.name}: --to {kind} writes a file whose name ends in .{ending}; give another "
+            f"name, or --to {said}."
+        )
+    return kind

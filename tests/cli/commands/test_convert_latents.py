@@ -82,6 +82,25 @@ def test_the_name_says_what_to_write(name, source, tmp_path):
     assert np.array_equal(read_rows(tmp_path / name).values, WS.numpy())
 
 
+@pytest.mark.parametrize(("name", "kind"), [
+    ("a.npy", "npz"), ("a.npy", "rosinality"), ("a.pt", "npy"), ("a.PTH", "parquet"),
+    ("a.safetensors", "pt"),
+])  # fmt: skip
+def test_a_name_that_says_something_else_is_refused(name, kind, source, tmp_path):
+    done = convert(source, tmp_path / name, "--to", kind)
+    assert done.exit_code == 2
+    ending = "pt" if kind == "rosinality" else kind
+    assert f"{name}: --to {kind} writes a file whose name ends in .{ending};" in done.stderr
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.NPY", None), ("latents", "npz"), ("a.w", "pt")])
+def test_other_names_will_do(name, kind, source, tmp_path):
+    done = convert(source, tmp_path / name, *(["--to", kind] if kind else []))
+    assert done.exit_code == 0, done.stderr
+    assert np.array_equal(read_rows(tmp_path / name).values, WS.numpy())
+
+
 def test_what_does_not_go_along_is_told(source, tmp_path):
     said = convert(source, tmp_path / "a.npy").stderr
     assert "Left out: the names of the pictures and their noise maps, which npy does not" in said
