@@ -285,7 +285,7 @@ def test_style_layers_are_names_or_numbers():
     ],
 )
 def test_each_error_has_its_exit_code(error, code, monkeypatch, tmp_path):
-    def fail(_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(latentlab, "load", fail)
@@ -301,7 +301,7 @@ def test_help_is_a_word_too(words):
 
 
 def test_an_interruption_is_told_by_the_exit_code(monkeypatch, tmp_path):
-    def interrupt(_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(latentlab, "load", interrupt)
@@ -353,7 +353,7 @@ def test_an_interrupted_measurement_continues_and_says_so(sign, code, monkeypatc
 
 
 def test_a_mistake_of_our_own_is_not_hidden(monkeypatch, tmp_path):
-    def fail(_):
+    def fail(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr(latentlab, "load", fail)
