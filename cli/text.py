@@ -111,8 +111,14 @@ def _ending_in(tail: tuple[str, ...], parts: Set[tuple[str, ...]]) -> int:
 
 
 def plain_text(value: object) -> str:
-    """Return text that every encoding can write: what is not UTF-8 in a path becomes \\xff."""
-    return os.fsencode(str(value)).decode("utf-8", "backslashreplace")
+    r"""Return text that every encoding can write: what is not UTF-8 in a path becomes \xff.
+
+    So do halves of a character, which names in foreign files may have.
+    """
+    try:
+        return os.fsencode(str(value)).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def number_ranges(numbers: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ them asks for the message in words of their own: see ``LatentlabError.written``.
 """
 
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -157,13 +158,22 @@ def _with_advice(message: str, advice: Sequence[str]) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+# What holds others may hold itself, or one thing in very many places: Python's repr never ends.
+_HOLDERS = (list, tuple, dict, set, frozenset)
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxother, _BRIEF.maxstring = 3, _QUOTED, _QUOTED
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = _BRIEF.maxfrozenset = 20
+
+
 def quoted(value: object) -> str:
     r"""Write a value that a message names, printable and of bounded length; text in quotes.
 
     >>> print(quoted("two\nlines"), quoted(0.5))
     'two\nlines' 0.5
     """
-    return repr(value[:_QUOTED]) if isinstance(value, str) else repr(value)[:_QUOTED]
+    if isinstance(value, str):
+        return repr(value[:_QUOTED])
+    return (_BRIEF.repr(value) if isinstance(value, _HOLDERS) else repr(value))[:_QUOTED]
 
 
 def reason(error: Exception, line: int = 0) -> str:

@@ -215,7 +215,7 @@ def _check_header(
     archive: zipfile.ZipFile, key: str, fitting: Sequence[Shape], use: str, max_bytes: int
 ) -> None:
     path, where = archive.filename, f"{archive.filename}: `{key}`"
-    if f"{key}.npy" not in archive.namelist():
+    if f"{key}.npy" not in archive.NameToInfo:  # looked up, where a list is searched
         found = shown(_names(archive)) or "nothing"
         raise LatentError(f"{path}: no array `{key}` inside, only {found}")
     with _refuse_damage(path), archive.open(f"{key}.npy") as member:

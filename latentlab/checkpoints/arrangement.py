@@ -246,7 +246,10 @@ def _unwrapped(part: Any) -> Any:
     for _ in range(3):
         modules = part.modules if type(part) is Record and part.origin == "class" else {}
         if len(modules) == 1 and next(iter(modules)) in _WRAPPED:
-            part = next(iter(modules.values()))
+            inner = next(iter(modules.values()))
+            if type(inner) is not Record:  # no module, and going through dicts here takes long
+                break
+            part = inner
         elif type(part) is dict and part:
             wrapper = next((w for w in _WRAPPERS[:2] if _all_start_with(w, part)), None)
             if wrapper is None:

@@ -13,6 +13,8 @@ from latentlab.errors import SettingsError, quoted, shown
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")  # may be asked without encryption
 
+OWN_NAMES = (RECORD, LOCK) = ("fetched.json", "lock")  # of the cache, beside a file
+
 _HUB = "https://huggingface.co"  # unless HF_ENDPOINT names another, as for its own tools
 _NAMES = Path(__file__).with_name("public_names.toml")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
@@ -135,4 +137,5 @@ def _check_url(url: str) -> None:
 def _file_name(url: str) -> str:
     """Return the last part of a URL's path as a name that any system takes."""
     last = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
-    return _NAME_UNFIT.sub("_", last).lstrip(".")[-100:] or "checkpoint"
+    name = _NAME_UNFIT.sub("_", last).lstrip(".")[-100:] or "checkpoint"
+    return f"_{name}" if name.lower() in OWN_NAMES else name

@@ -11,12 +11,10 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from latentlab.downloads.addresses import Address, parse_address
+from latentlab.downloads.addresses import LOCK, RECORD, Address, parse_address
 from latentlab.downloads.transfer import Progress, transfer
 from latentlab.errors import CheckpointError
 from latentlab.files import atomic_write, is_file, make_directory, sha256_of
-
-_RECORD = "fetched.json"
 
 
 def fetch(address: str, progress: Progress | None = None) -> Path:
@@ -42,7 +40,7 @@ def fetch(address: str, progress: Progress | None = None) -> Path:
         return kept
     folder = make_directory(_folder(wanted))
     # One process fetches; others wait, and find it.
-    with FileLock(folder / "lock"):
+    with FileLock(folder / LOCK):
         kept = _kept(wanted)
         if kept is not None:
             return kept
@@ -64,7 +62,7 @@ def fetched(address: str) -> Path | None:
 def origin_of(file: Path) -> Mapping[str, Any]:
     """Return what is known of a file of the cache: address, url, sha256, size, date; {} if none."""
     try:
-        record = json.loads((file.parent / _RECORD).read_text(encoding="utf-8"))
+        record = json.loads((file.parent / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
@@ -102,7 +100,7 @@ def _keep(address: Address, part: Path) -> Path:
         "address": address.text, "url": address.url, "sha256": digest,
         "size": part.stat().st_size, "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    with atomic_write(part.parent / _RECORD) as path:
+    with atomic_write(part.parent / RECORD) as path:
         path.write_text(json.dumps(record, indent=1), encoding="utf-8")
     file = part.with_name(address.file_name)
     os.replace(part, file)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -10,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from latentlab.downloads.addresses import LOOPBACK, Address
@@ -28,7 +29,10 @@ _TIMEOUT = 30.0  # seconds without a byte
 _PAUSES = (0.5, 2.0, 5.0)  # seconds before the connection is tried again
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _REFUSED = (401, 403)
-_BROKEN = (OSError, http.client.HTTPException)
+# ValueError: what is no address, no host's name, or no length.
+_BROKEN = (OSError, http.client.HTTPException, ValueError)
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_PLACE = re.compile(r"bytes (\d{1,18})-")  # of a part in the file
 
 
 class _Busy(Exception):
@@ -42,6 +46,8 @@ def transfer(address: Address, part: Path, progress: Progress | None) -> None:
         CheckpointError: If it cannot be fetched; what came is kept for the next time.
         OutputError: If it cannot be written.
     """
+    if part.is_symlink():
+        part.unlink()  # what it leads to is not ours to write
     for pause in (*_PAUSES, None):
         before = _size(part)
         try:
@@ -63,6 +69,9 @@ def _piece(address: Address, part: Path, progress: Progress | None) -> None:
     with _ask(address, part, start, validator) as answer:
         if start and answer.status != http.client.PARTIAL_CONTENT:
             start = 0  # the server gives the whole file, which has changed perhaps
+        if answer.status == http.client.PARTIAL_CONTENT and _place(answer.headers, start) != start:
+            part.unlink(missing_ok=True)
+            raise _Busy("the server gives another part of the file than was asked for")
         whole = _whole_size(answer.headers, start)
         _check(address, answer.headers, whole, start, part)
         if not start:
@@ -131,9 +140,15 @@ def _refusal(code: int, address: Address) -> str:
     return f"the server answers {code}; fetch it in a browser and give the file"
 
 
+def _place(headers: Message, asked: int) -> int:
+    """Return where in the file a part of it begins: as the server says, or as it was asked."""
+    found = _PLACE.match(headers.get("Content-Range", ""))
+    return int(found[1]) if found else asked
+
+
 def _whole_size(headers: Message, start: int) -> int | None:
     length = headers.get("Content-Length", "")
-    return start + int(length) if length.isdecimal() else None
+    return start + int(length) if _LENGTH.fullmatch(length) else None
 
 
 def _check(address: Address, headers: Message, whole: int | None, start: int, part: Path) -> None:
@@ -154,7 +169,7 @@ def _check(address: Address, headers: Message, whole: int | None, start: int, pa
 
 
 def _receive(
-    answer: IO[bytes], part: Path, start: int, whole: int | None, progress: Progress | None
+    answer: Any, part: Path, start: int, whole: int | None, progress: Progress | None
 ) -> None:
     try:
         file = part.open("r+b" if start else "wb")
@@ -165,7 +180,8 @@ def _receive(
         file.truncate()
         while True:
             try:
-                chunk = answer.read(_CHUNK)
+                # Not `read`: told of a piece of -1 bytes, it takes all there is into memory.
+                chunk = answer.read1(_CHUNK)
             except _BROKEN as error:
                 raise _Busy(_reason(error)) from None
             if not chunk:
@@ -188,11 +204,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
-        target = urlsplit(newurl)
-        if target.scheme != "https" and target.hostname not in LOOPBACK:
-            raise CheckpointError(
-                f"{req.full_url}: the server leads to {quoted(newurl)}, which is not encrypted"
-            )
+        target, leads = urlsplit(newurl), f"{req.full_url}: the server leads to {quoted(newurl)}"
+        if target.hostname in LOOPBACK:
+            # The network has no business with what is served on this machine.
+            if urlsplit(req.full_url).hostname not in LOOPBACK or target.scheme == "ftp":
+                raise CheckpointError(f"{leads}, on this machine; it is not followed")
+        elif target.scheme != "https":
+            raise CheckpointError(f"{leads}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

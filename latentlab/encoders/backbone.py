@@ -10,27 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.encoders.config import SQUEEZE, UNITS
-
-_EPSILON = 1e-5
-
-
-class Normalisation(nn.Module):
-    """Batch normalisation with fixed statistics; theirs also counts the batches of training."""
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(maps))
-        self.bias = nn.Parameter(torch.zeros(maps))
-        self.register_buffer("running_mean", torch.zeros(maps))
-        self.register_buffer("running_var", torch.ones(maps))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N,maps,H,W] to the same shape."""
-        mean, var = self.running_mean, self.running_var
-        return F.batch_norm(x, mean, var, self.weight, self.bias, eps=_EPSILON)
+from latentlab.networks.stored_norm import StoredNorm
 
 
 class Squeeze(nn.Module):
@@ -55,14 +35,14 @@ class Unit(nn.Module):
         self.stride = stride
         if maps_in != maps:
             self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(maps_in, maps, 1, stride, bias=False), Normalisation(maps)
+                nn.Conv2d(maps_in, maps, 1, stride, bias=False), StoredNorm(maps)
             )
         self.res_layer = nn.Sequential(
-            Normalisation(maps_in),
+            StoredNorm(maps_in),
             nn.Conv2d(maps_in, maps, 3, padding=1, bias=False),
             nn.PReLU(maps),
             nn.Conv2d(maps, maps, 3, stride, padding=1, bias=False),
-            Normalisation(maps),
+            StoredNorm(maps),
             Squeeze(maps),
         )
 
@@ -81,7 +61,7 @@ class Backbone(nn.Module):
         super().__init__()
         first = widths[0]
         self.input_layer = nn.Sequential(
-            nn.Conv2d(3, first, 3, padding=1, bias=False), Normalisation(first), nn.PReLU(first)
+            nn.Conv2d(3, first, 3, padding=1, bias=False), StoredNorm(first), nn.PReLU(first)
         )
         units, maps_in = [], first
         for maps, count in zip(widths, UNITS, strict=True):

@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentlab.encoders.backbone import Backbone, Normalisation
+from latentlab.encoders.backbone import Backbone
 from latentlab.encoders.config import E4E, INTO_W, SMALLEST, EncoderConfig
 from latentlab.networks.layers import Linear
+from latentlab.networks.stored_norm import StoredNorm
 
 _COARSE, _MIDDLE = 3, 7  # the first rows that look at finer features
 _SLOPE = 0.01  # of the heads' leaky ReLU
@@ -79,7 +80,7 @@ class VectorEncoder(Backbone):
             self.linear = Linear(maps, w_dim)
             return
         self.output_layer_2 = nn.Sequential(
-            Normalisation(maps), nn.AdaptiveAvgPool2d(_POOLED), nn.Flatten(),
+            StoredNorm(maps), nn.AdaptiveAvgPool2d(_POOLED), nn.Flatten(),
             nn.Linear(maps * _POOLED**2, w_dim),
         )  # fmt: skip
         self.linear = Linear(w_dim, w_dim * config.num_ws)

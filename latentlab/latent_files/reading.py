@@ -1,5 +1,6 @@
 """The one reader of latents that other tools wrote; the content decides the kind."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ NPY_START = b"\x93NUMPY"
 
 _PICKLE_START = b"\x80"
 _MOST_NAMES = 10_000
+_SIZE = 4  # bytes of a float, of most
 _KINDS = ".npz, .npy, .pt of torch.save, .safetensors or .parquet"
 
 
@@ -31,7 +33,7 @@ def read_latent_file(
     Args:
         path: The file.
         keys: Names that an array of latents may have, the likeliest first.
-        max_bytes: Most bytes of one array.
+        max_bytes: Most bytes of one array, and of several together.
         any_name: Whether arrays of other names will do where it is clear what they are: one array
             alone, or several of one shape, which are named after their pictures.
         check: Called with what an array is called in messages and its shape, before the array is
@@ -59,6 +61,8 @@ def read_latent_file(
     several = any_name and 1 < len(names) <= _MOST_NAMES and Z_KEY not in names
     if several and alike((shapes := npz_shapes(path)).values()):
         check(f"{path}: `{names[0]}`", shapes[names[0]])
+        if _SIZE * sum(map(math.prod, shapes.values())) > max_bytes:
+            raise LatentError(f"{path}: over {max_bytes:,} bytes together; split the file")
         found = read_npz(path, dict.fromkeys(names, ANY_SHAPE), max_bytes=max_bytes)
         return FoundLatents([Part(found[name], name) for name in names], W_KEYS[0])
     wanted = " or ".join(f"`{each}`" for each in keys if each in {W_KEYS[0], Z_KEY})

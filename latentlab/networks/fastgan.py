@@ -17,28 +17,8 @@ from latentlab.networks.fastgan_config import FastGANConfig
 from latentlab.networks.generator import GeneratorWithoutW
 from latentlab.networks.growth import enlarge
 from latentlab.networks.mapping import ClassTable
+from latentlab.networks.stored_norm import EPSILON, StoredNorm
 from latentlab.networks.synthesis import Block, NoiseLayer, SynthesisNetwork, Walk
-
-_EPSILON = 1e-5  # of the norms
-
-
-class StoredNorm(nn.Module):
-    """Batch norm by stored statistics."""
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(maps))
-        self.bias = nn.Parameter(torch.zeros(maps))
-        self.register_buffer("running_mean", torch.zeros(maps))
-        self.register_buffer("running_var", torch.ones(maps))
-
-    def forward(self, x: Tensor, _: Tensor) -> Tensor:
-        """Normalise features [N,maps,h,w]; the class has no part in it."""
-        statistics = self.running_mean, self.running_var
-        return F.batch_norm(x, *statistics, self.weight, self.bias, eps=_EPSILON)
 
 
 class ClassNorm(nn.Module):
@@ -63,7 +43,7 @@ class ClassNorm(nn.Module):
             F.linear(y, self.get_parameter(f"{name}_weight"), self.get_parameter(f"{name}_bias"))
             for name in ("gain", "shift")
         )
-        x = F.batch_norm(x, self.running_mean, self.running_var, eps=_EPSILON)
+        x = F.batch_norm(x, self.running_mean, self.running_var, eps=EPSILON)
         return torch.addcmul(shift[:, :, None, None], x, 1 + gain[:, :, None, None])
 
 

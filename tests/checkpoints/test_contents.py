@@ -3,6 +3,7 @@
 import argparse
 import io
 import pickle
+import time
 from collections import OrderedDict
 from functools import cache
 
@@ -14,6 +15,7 @@ import latentlab
 from latentlab import UnsupportedCheckpoint
 from tests.conftest import make_discriminator, make_generator
 from tests.support import foreign
+from tests.support.attacks import call, finish, name, plain
 from tests.support.snapshots import Persistent, as_module, official_names
 
 RATE = {"mapping_lr_multiplier": 0.01, "conv_clamp": None}  # what no shape of these shows
@@ -225,6 +227,20 @@ def test_the_search_ends_soon(found, tmp_path):
     torch.save(found, tmp_path / "x.pt")
     with pytest.raises(UnsupportedCheckpoint, match="not a StyleGAN checkpoint"):
         latentlab.load(tmp_path / "x.pt")
+
+
+def test_modules_around_a_large_dict_are_not_gone_through_each_time(tmp_path):
+    """Nothing was found in it, and looking cost a copy each time that it was met."""
+    large = plain({f"module.{i}": None for i in range(50_000)}) + b"r\0\1\0\0"
+    state = {"_modules": {"module": b"j\0\1\0\0"}, "_parameters": {}, "_buffers": {}}
+    module = call(name("mine", "Wrapper")) + plain(state) + b"br\1\1\0\0"
+    roles = dict.fromkeys(("g_ema", "G_ema", "g", "G", "generator", "GE"), b"j\1\1\0\0")
+    found = {"x": large, "y": module, **{f"level{i}": roles for i in range(150)}}
+    (tmp_path / "x.pkl").write_bytes(finish(plain(found)))
+    started = time.monotonic()
+    with pytest.raises(UnsupportedCheckpoint, match="not a StyleGAN checkpoint"):
+        latentlab.load(tmp_path / "x.pkl")
+    assert time.monotonic() - started < 10
 
 
 def test_a_dict_within_itself(tmp_path):

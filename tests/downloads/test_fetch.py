@@ -1,5 +1,6 @@
 import hashlib
 import json
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,6 +9,7 @@ import latentlab
 from latentlab import CheckpointError, OutputError, UnsupportedCheckpoint
 from latentlab.downloads import fetch, fetched, transfer
 from latentlab.downloads.cache import origin_of
+from tests.conftest import scarce_memory
 
 
 def digest(content):
@@ -192,6 +194,75 @@ class TestRefusals:
         server.files["/x.pkl"] = b"nothing of the kind"
         with pytest.raises(UnsupportedCheckpoint, match=r"x\.pkl: "):
             latentlab.load(f"{server.url}/x.pkl")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BLOCK = b"x" * 2**16
+
+
+class TestServersThatMeanHarm:
+    @pytest.mark.parametrize("raw", [
+        (HEAD + b"\r\n", BLOCK),
+        (CHUNKED, b"10000\r\n" + BLOCK + b"\r\n"),
+        (CHUNKED + b"-1\r\n", BLOCK),
+        (CHUNKED + b"-5\r\n", BLOCK),
+        (CHUNKED + b"zz\r\n", b""),
+        (CHUNKED + b"f" * 30 + b"\r\nabc", b""),
+        (HEAD, b"A: b\r\n" * 1000),
+        (b"hello\r\n\r\n", b""),
+    ])  # fmt: skip
+    def test_answers_without_end_and_without_sense(self, raw, server, address, monkeypatch):
+        monkeypatch.setattr(transfer, "_LARGEST", 2**23)
+        server.raw = raw
+        with scarce_memory(), pytest.raises(CheckpointError):
+            fetch(address)
+
+    @pytest.mark.parametrize("length", ["9" * 5000, "-5", "\u0663"])
+    def test_lengths_that_are_none(self, length, server, address):
+        said = f"Content-Length: {length}\r\n\r\n".encode()
+        server.raw = (HEAD + said + b"abc", b"")
+        assert fetch(address).read_bytes() == b"abc"
+
+    @pytest.mark.parametrize("to", [
+        "http://[::1/x", f"https://{'a' * 80}.com/x", "https://..../x", "https://ex\xe4mple:x/",
+        "https://a b/x", "https:///x", "data:text/plain,abc", "ftp://localhost:1/x",
+    ])  # fmt: skip
+    def test_places_that_are_none(self, to, server, address):
+        server.redirects["/models/digits.safetensors"] = to
+        with pytest.raises(CheckpointError):
+            fetch(address)
+
+    def test_a_circle(self, server, address):
+        server.redirects["/models/digits.safetensors"] = "/models/digits.safetensors"
+        with pytest.raises(CheckpointError):
+            fetch(address)
+        assert len(server.asked) < 20
+
+    @pytest.mark.parametrize("to", ["http://127.0.0.1:1/x", "https://localhost:1/x"])
+    def test_the_network_leads_to_nothing_on_this_machine(self, to):
+        request = urllib.request.Request("https://a.org/x.pkl")
+        with pytest.raises(CheckpointError, match="on this machine"):
+            transfer._Redirects().redirect_request(request, None, 302, "", {}, to)
+
+    def test_another_part_than_was_asked_for(self, server, address, content):
+        server.breaks, server.shift = [100_000], 7
+        assert fetch(address).read_bytes() == content
+
+    def test_names_of_what_the_cache_has_beside_a_file(self, server, content):
+        for name in ("lock", "fetched.json"):
+            server.files[f"/{name}"] = content
+            assert fetch(f"{server.url}/{name}") == fetched(f"{server.url}/{name}")
+
+    def test_a_link_in_place_of_a_part(self, server, address, content, tmp_path):
+        server.statuses = [404]
+        with pytest.raises(CheckpointError):
+            fetch(address)
+        (folder,) = (tmp_path / "torch" / "hub" / "latentlab").iterdir()
+        (tmp_path / "mine").write_bytes(b"mine")
+        (folder / "digits.safetensors.part").symlink_to(tmp_path / "mine")
+        assert fetch(address).read_bytes() == content
+        assert (tmp_path / "mine").read_bytes() == b"mine"
 
 
 class TestTheHub:

@@ -218,6 +218,16 @@ def test_a_cut_file_of_torch_is_called_one(tmp_path):
         read_latent_file(tmp_path / "a.pt")
 
 
+def test_arrays_that_are_large_together(tmp_path):
+    """Each would do by itself; zeros get a thousand times smaller by compression."""
+    np.savez_compressed(
+        tmp_path / "x.npz", a=np.zeros((9, L, D), "f4"), b=np.zeros((9, L, D), "f4")
+    )
+    assert len(read_latent_file(tmp_path / "x.npz", max_bytes=2 * 9 * L * D * 4).parts) == 2
+    with pytest.raises(LatentError, match="together; split the file"):
+        read_latent_file(tmp_path / "x.npz", max_bytes=9 * L * D * 4)
+
+
 def test_code_in_a_file_is_not_run(tmp_path):
     marker = tmp_path / "marker"
 

@@ -24,6 +24,8 @@ class FileServer:
         content_type: Of every answer.
         ranges: Whether a part of a file can be asked for.
         says_length: Whether answers say how long they are.
+        raw: What is sent in place of an answer, if anything; the last is sent for ever.
+        shift: Bytes that a part begins later than was asked for.
         asked: The path and the headers of every request.
     """
 
@@ -35,6 +37,8 @@ class FileServer:
     content_type: str = "application/octet-stream"
     ranges: bool = True
     says_length: bool = True
+    raw: tuple[bytes, ...] = ()
+    shift: int = 0
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -65,7 +69,9 @@ def serving(files: dict[str, bytes]) -> Iterator[FileServer]:
 def _answer(request: BaseHTTPRequestHandler, served: FileServer) -> None:
     served.asked.append((request.path, dict(request.headers)))
     path = request.path.partition("?")[0]
-    if served.statuses:
+    if served.raw:
+        _send_raw(request, served.raw)
+    elif served.statuses:
         _refuse(request, served.statuses.pop(0))
     elif path in served.redirects:
         request.send_response(302)
@@ -76,6 +82,15 @@ def _answer(request: BaseHTTPRequestHandler, served: FileServer) -> None:
         _refuse(request, 404)
     else:
         _send(request, served, served.files[path])
+
+
+def _send_raw(request: BaseHTTPRequestHandler, raw: tuple[bytes, ...]) -> None:
+    *once, last = raw
+    request.close_connection = True
+    with suppress(OSError):  # of one who has heard enough
+        request.wfile.write(b"".join(once))
+        while last:
+            request.wfile.write(last)
 
 
 def _refuse(request: BaseHTTPRequestHandler, status: int) -> None:
@@ -96,6 +111,9 @@ def _send(request: BaseHTTPRequestHandler, served: FileServer, content: bytes) -
     request.send_response(206 if start else 200)
     request.send_header("ETag", etag)
     request.send_header("Content-Type", served.content_type)
+    if start:
+        start += served.shift
+        request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
     if served.says_length:
         request.send_header("Content-Length", str(len(content) - start))
     request.end_headers()

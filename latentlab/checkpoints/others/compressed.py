@@ -21,6 +21,7 @@ _MOST_GROWTH = 20  # times what was read of the packed file,
 _ALLOWANCE = 2**25  # and so many bytes: a small file may be mostly zeros
 _MOST_PARTS = 10_000  # of one file, each compressed on its own
 _CHUNK = 2**16  # bytes
+_MARK = 6  # bytes, of the longest mark
 _XZ_MEMORY = 2**27  # bytes; xz asks for 65 MiB at its highest setting
 
 
@@ -146,9 +147,10 @@ def _chunks(source: BinaryIO, mark: bytes, make: Callable[[], _Decoder]) -> Iter
 
 def _next_part(rest: bytes, source: BinaryIO) -> bytes:
     """Return what follows the end of a part, without the zeros that xz and tapes fill up with."""
-    rest += source.read(_CHUNK)
-    while rest and not (rest := rest.lstrip(b"\0")):
-        rest = source.read(_CHUNK)
+    rest = rest.lstrip(b"\0")
+    # No more than it takes to tell: read with each of many small parts, it would pile up.
+    while len(rest) < _MARK and (more := source.read(_CHUNK)):
+        rest = (rest + more).lstrip(b"\0")
     return rest
 
 

@@ -8,6 +8,7 @@ nevertheless, so that whoever got the file is warned of it:
 - what the standard library, torch and numpy have besides plain data: ``os.system``,
   ``builtins.eval``, ``torch.hub.load``. Of the standard library only the names in ``_STANDARD``
   pass, of torch the classes that networks and optimisers are made of;
+- such modules where another has imported them: ``mine.os.execv``;
 - other packages that start programs, load code or open connections, and functions that are
   called as such ones usually are.
 
@@ -81,6 +82,10 @@ _FUNCTIONS = _words(
     "eval exec execfile system popen spawn compile getattr setattr __import__ import_module "
     "open_url call_func_by_name get_obj_by_name"
 )
+# Modules that any package may have imported: "mine.os.execv" is a way to them.
+_REACHED = _words(
+    "os posix nt sys subprocess builtins importlib ctypes socket shutil pty runpy marshal pickle"
+)
 
 
 def stranger(module: str, name: str) -> Builder:
@@ -107,7 +112,7 @@ def _is_plain(module: str, name: str) -> bool:
         return False
     if any(part.startswith("__") for part in parts if part not in ("__main__", "__builtin__")):
         return False
-    if not _FUNCTIONS.isdisjoint(parts):
+    if not (_FUNCTIONS.isdisjoint(parts) and _REACHED.isdisjoint(parts[1:])):
         return False
     known: Mapping[str, Callable[[str, str], bool]] = {"torch": _of_torch, "numpy": _of_numpy}
     root = module.split(".", maxsplit=1)[0]
@@ -119,7 +124,10 @@ def _is_plain(module: str, name: str) -> bool:
 
 
 def _of_torch(module: str, name: str) -> bool:
-    return name in _TORCH if module == "torch" else f"{module}.".startswith(_TORCH_PACKAGES)
+    if module == "torch":
+        return name in _TORCH
+    there_again = "torch" in [*module.split(".")[1:], *name.split(".")]
+    return f"{module}.".startswith(_TORCH_PACKAGES) and not there_again
 
 
 def _of_numpy(module: str, name: str) -> bool:

@@ -58,6 +58,18 @@ def plain(config: Any) -> Any:
     return config
 
 
+def sizes_of(config: Any) -> dict[str, Any]:
+    """Return the sizes of a generator as another's settings: its z is as long as its w."""
+    return {
+        "resolution": config.resolution,
+        "channels": config.channels,
+        "channel_table": table_of(config),
+        "z_dim": config.w_dim,
+        "w_dim": config.w_dim,
+        "mapping_layers": config.mapping_layers,
+    }
+
+
 def table_of(config: Any) -> tuple[int, ...]:
     """Return the feature maps at 4x4, 8x8, ..."""
     return tuple(config.feature_maps(size) for size in _sizes(config))

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import blank
 from latentlab.checkpoints.systems import rosinality1 as system
-from latentlab.checkpoints.targets.fitting import Fitted, Form, Weights, named_back, table_of
+from latentlab.checkpoints.targets.fitting import (
+    Fitted,
+    Form,
+    Weights,
+    named_back,
+    sizes_of,
+    table_of,
+)
 from latentlab.checkpoints.targets.written import Written, differences, fitted_networks, opening
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan1_config import StyleGAN1Config, StyleGAN1DiscriminatorConfig
@@ -68,12 +75,7 @@ def _form_of(config: Any) -> Form:
 
 def _wanted_g(config: StyleGAN1Config) -> StyleGAN1Config:
     return StyleGAN1Config(
-        config.resolution,
-        config.channels,
-        channel_table=table_of(config),
-        z_dim=config.w_dim,
-        w_dim=config.w_dim,
-        mapping_layers=config.mapping_layers,
+        **sizes_of(config),
         mapping_lr_multiplier=1.0,
         shared_noise=True,
         instance_norm_epsilon=1e-5,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.systems import rosinality2 as system
-from latentlab.checkpoints.targets.fitting import Fitted, Form, named_back, table_of
+from latentlab.checkpoints.targets.fitting import Fitted, Form, named_back, sizes_of, table_of
 from latentlab.checkpoints.targets.written import Written, differences, fitted_networks, opening
 from latentlab.networks.config import channels_at
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
@@ -61,12 +61,7 @@ def _form_of(config: Any) -> Form:
 
 def _wanted_g(config: StyleGAN2Config) -> StyleGAN2Config:
     return StyleGAN2Config(
-        config.resolution,
-        config.channels,
-        channel_table=table_of(config),
-        z_dim=config.w_dim,
-        w_dim=config.w_dim,
-        mapping_layers=config.mapping_layers,
+        **sizes_of(config),
         resample_filter=_TAPS,
     )
 

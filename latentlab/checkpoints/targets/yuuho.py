@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from latentlab.checkpoints.systems import yuuho as system
-from latentlab.checkpoints.targets.fitting import Form, fit, named_back, table_of
+from latentlab.checkpoints.targets.fitting import Form, fit, named_back, sizes_of
 from latentlab.checkpoints.targets.written import Written, differences
 from latentlab.errors import UnsupportedCheckpoint
 from latentlab.networks.stylegan1_config import StyleGAN1Config
@@ -63,24 +63,14 @@ def write(networks: Mapping[str, nn.Module], where: str, approximate: bool) -> W
 
 def _wanted1(config: StyleGAN1Config) -> StyleGAN1Config:
     return StyleGAN1Config(
-        config.resolution,
-        config.channels,
-        channel_table=table_of(config),
-        z_dim=config.w_dim,
-        w_dim=config.w_dim,
-        mapping_layers=config.mapping_layers,
+        **sizes_of(config),
         fused_from=config.fused_from,
     )
 
 
 def _wanted2(config: StyleGAN2Config) -> StyleGAN2Config:
     return StyleGAN2Config(
-        config.resolution,
-        config.channels,
-        channel_table=table_of(config),
-        z_dim=config.w_dim,
-        w_dim=config.w_dim,
-        mapping_layers=config.mapping_layers,
+        **sizes_of(config),
         skip_filter="bilinear",
     )
 

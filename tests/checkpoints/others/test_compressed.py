@@ -118,6 +118,13 @@ def test_many_parts_are_refused(told, monkeypatch):
     assert "more than 100 parts" in told(gzip.compress(b"") * 200, "x.gz")
 
 
+def test_many_small_parts_are_not_read_again_and_again(told):
+    """What follows each part was kept, and grew with every one."""
+    started = time.monotonic()
+    assert "parts; unpack it by hand" in told(gzip.compress(b"") * 800_000, "x.gz")
+    assert time.monotonic() - started < 10
+
+
 def test_a_header_without_end_is_read_once(told):
     """A name in the header that never ends."""
     header = b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 3_000_000

@@ -165,6 +165,8 @@ mine.Class.exec mine.__class__ collections.namedtuple pathlib.Path.unlink
 logging.config.dictConfig copyreg._reconstructor multiprocessing.Process threading.Thread
 webbrowser.open code.interact io.open codecs.open _io.FileIO tempfile.mktemp
 urllib.request.urlopen asyncio.run inspect.getsource gc.collect
+torch.nn.modules.torch.load torch.nn.init.torch.os.execv torch.distributions.os.popen2
+torch.optim.sys.modules mine.os.execv mine.layers.subprocess.Popen mine.builtins.open
 """
 
 

@@ -7,6 +7,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, UnsupportedCheckpoint
+from latentlab.checkpoints.foreign import read_foreign
 from tests.conftest import make_generator
 
 
@@ -81,3 +82,13 @@ def test_what_else_the_file_holds_is_named(found, tmp_path):
     opened = latentlab.load(tmp_path / "x.pt")
     assert opened.metadata == {"x": 1, "ignored": ["optimiser"]}
     assert opened.generator.c_dim == 2
+
+
+@pytest.mark.parametrize("inner", [lambda held: [held], lambda held: [held, held]])
+def test_a_version_that_cannot_be_written_out(inner, tmp_path):
+    """Deeper than Python's stack, or one list in 2**60 places."""
+    version = []
+    for _ in range(60 if len(inner(0)) == 2 else 5000):
+        version = inner(version)
+    with pytest.raises(UnsupportedCheckpoint, match="this latentlab reads"):
+        read_foreign(tmp_path / "x.pt", "a pickle", {"nvidia_state": version, "config": {}})

@@ -176,3 +176,14 @@ def test_files_that_are_there_are_kept(source, tmp_path):
     assert (tmp_path / "a.npy").read_bytes() == b"mine"
     assert convert(source, tmp_path / "a.npy", "--overwrite").exit_code == 0
     assert "is an input" in convert(source, source, "--overwrite").stderr
+
+
+@pytest.mark.parametrize("kind", ["parquet", "safetensors", "rosinality", "pt", "npz"])
+def test_names_that_no_encoding_has(kind, tmp_path):
+    """Pickles may hold halves of characters, and what moves the cursor of a terminal."""
+    names = ("\ud800.png", "\x1b[2J.png")
+    torch.save({name: {"latent": WS[0], "noise": []} for name in names}, tmp_path / "x.pt")
+    result = convert(tmp_path / "x.pt", named(tmp_path, kind), "--to", kind)
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    assert len(read_rows(named(tmp_path, kind)).values) == 2
