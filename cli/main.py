@@ -10,7 +10,6 @@ from cli.commands.align import align
 from cli.commands.attribution import attribution
 from cli.commands.card import card
 from cli.commands.compare import compare
-from cli.commands.completion import completion
 from cli.commands.contributions import contributions
 from cli.commands.convert import convert
 from cli.commands.convert_latents import convert_latents
@@ -31,6 +30,7 @@ from cli.commands.separability import separability
 from cli.commands.train import train
 from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
+from cli.completion import completion
 from cli.options.option import in_words
 from cli.options.shells import serve_shells
 from cli.running.interrupt import Terminated, say_interrupted

@@ -26,6 +26,7 @@ from latentlab import (
 from latentlab.checkpoints.checkpoint import kind_in_words
 from latentlab.errors import quoted, shown
 from latentlab.files import sha256_of
+from latentlab.images import check_channels
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance, fetched_for
 
@@ -222,14 +223,26 @@ class RenderingModel(Model):
         }
 
 
-def open_model(checkpoint: str, device: str, tuning: Path | None = None, title: str = "") -> Model:
+def open_model(
+    checkpoint: str,
+    device: str,
+    tuning: Path | None = None,
+    title: str = "",
+    *,
+    pictures: bool = True,
+) -> Model:
     """Open a checkpoint, tuned where there is a file for that, and move its generator.
 
     It is computed with as many threads as suit it from then on. ``title`` is what it is called,
     where that is not to be the name of its file.
+
+    Raises:
+        LatentError: If ``pictures`` are to be made, but its images are none.
     """
     place = resolve_device(device)
     opened = open_tuned(checkpoint, tuning)
+    if pictures:
+        check_channels(opened.generator.channels, plain_text(checkpoint))
     settle_threads(is_small(opened.generator))
     g = opened.generator.to(place)
     return Model(plain_text(checkpoint), opened, g, place, title=title)

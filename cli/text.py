@@ -11,7 +11,7 @@ import click
 
 _HELD = "latentlab.held_lines"  # of click's context; None once they have been said
 _NAMED = 10  # of the pictures left out
-_COLOURS = {1: "grey", 3: "colour"}  # by channels
+_COLOURS = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 
 
 def say(text: str) -> None:

@@ -2,6 +2,8 @@
 
 LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric".
 Every distance splits into ``features`` (once for each image) and ``compare`` (once for each pair).
+Images with alpha are compared on white and on black, and both distances averaged, see
+``latentlab.images.channels``.
 """
 
 import warnings
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted
 from latentlab.files import is_file
-from latentlab.images import shrink
+from latentlab.images import averaged, shrink, views
 from latentlab.networks.classifier import Classifier
 from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.torchscript import open_torchscript, run_program
@@ -34,7 +36,10 @@ class PerceptualDistance(nn.Module, ABC):
         self.name = name
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Return what images [N,C,H,W] in [-1,1] are compared by, each tensor with N rows."""
+        """Return what images [N,C,H,W] in [-1,1] are compared by, each tensor with N rows.
+
+        They are grey or colour; of images with alpha, those of each of their ``views``.
+        """
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             rule = "images must have shape [N,3,H,W] or [N,1,H,W]"
             raise ImageError(f"{self.name}: {rule}, but got {list(images.shape)}")
@@ -46,8 +51,15 @@ class PerceptualDistance(nn.Module, ABC):
         """Return distances [N] between features; a single row is compared with every other."""
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return distances [N] between two image batches [N,C,H,W] in [-1,1]."""
-        return self.compare(self.features(first), self.features(second))
+        """Return distances [N] between two image batches [N,C,H,W] in [-1,1], C 1, 3 or 4."""
+        return averaged([
+            self.compare(self.features(one), self.features(other))
+            for one, other in zip(views(first), views(second), strict=True)
+        ])  # fmt: skip
+
+    def check(self, images: Tensor) -> None:
+        """Raise ImageError unless images like these [N,C,H,W] can be compared."""
+        self.features(views(images)[0])
 
     @abstractmethod
     def _extract(self, images: Tensor) -> list[Tensor]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from latentlab import Generator, LatentError, SettingsError
 from latentlab.checks import check, check_shape
 from latentlab.errors import quoted
+from latentlab.images import COMPARED_ON, alpha_facts, views
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.result import Caution, MetricResult
@@ -90,7 +91,7 @@ def stochastic_variation(
     seconds = float(arrays.pop("seconds").sum())
     settings = {
         "n": num_latents, "draws": num_draws, "seed": seed, "truncation_psi": truncation_psi,
-        "split": split_text(g, sets),
+        "split": split_text(g, sets), **alpha_facts(g.channels, COMPARED_ON),
     }  # fmt: skip
     rows = [_row(g, name, sets[name], arrays[name], seed) for name in SETS]
     samples = pd.DataFrame({"sample": np.arange(num_latents), **{k: arrays[k] for k in SETS}})
@@ -168,7 +169,7 @@ def deviation_maps(
         batch: Images at once on a GPU, see ``batch_size``.
 
     Returns:
-        Maps [N,C,R,R] in float64.
+        Maps [N,C,R,R] in float64; of images with alpha, those on white and on black [N,6,R,R].
     """
     if sampling.has_w(g):
         check_shape(ws, [None, g.num_ws, g.w_dim], "ws")
@@ -225,13 +226,14 @@ def _deviations(
 ) -> dict[str, NDArray[np.float64]]:
     """Return each set's map [C,R,R] for one latent [1,num_ws,w_dim], all from the same draws."""
     spreads = {name: _Spread() for name in sets}
-    images = len(sampling.whole_groups(range(batch)))
-    for start in range(0, num_draws, images):
-        draws = range(start, min(start + images, num_draws))
+    at_once = len(sampling.whole_groups(range(batch)))
+    for start in range(0, num_draws, at_once):
+        draws = range(start, min(start + at_once, num_draws))
         maps = _draw_maps(g, draws, seed, number)
         for name, layers in sets.items():
             if layers or start < _CHECKED_DRAWS:
-                spreads[name].add(_rendered(g, ws, layers, maps)[: len(draws)])
+                images = _rendered(g, ws, layers, maps)[: len(draws)]
+                spreads[name].add(torch.cat(views(images), dim=1))
     return {name: spread.deviation() for name, spread in spreads.items()}
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from latentlab import Generator, SettingsError
 from latentlab.checks import check, check_shape
-from latentlab.images import shrink
+from latentlab.images import COMPARED_ON, alpha_facts, averaged, check_channels, shrink, views
 from latentlab.numerics import full_precision
 from latentlab.perceptual import MAX_RESOLUTION
 from metrics.path_protocols import EPSILON, PathProtocol, latents_along, paths
@@ -85,11 +85,12 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
         One row; ``samples`` has ``path_length`` of each path, and whether the mean ``kept`` it.
 
     Raises:
-        LatentError: If ``space`` is "w" and the generator has none.
+        LatentError: If ``space`` is "w" and the generator has none, or its images are no pictures.
         SettingsError: If a setting is out of range.
         NumericalError: If a distance is not finite.
     """
     protocol = PathProtocol(space, sampling, crop, epsilon, noise)
+    check_channels(g.channels)
     check_counts(num_samples=num_samples, seed=seed, batch=batch)
     wide = relative_width is None or relative_width > 0
     check(wide, "relative_width", "a positive number", relative_width)
@@ -114,6 +115,7 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
         "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
         "distance": _name_of(distance), "resolution": g.resolution,
         "stopped_early": start < num_samples, "relative_width": relative_width,
+        **alpha_facts(g.channels, COMPARED_ON),
     }  # fmt: skip
     lengths = arrays["path_length"]
     table = {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
@@ -175,8 +177,9 @@ def pair_distances(
     if noise is not None:  # for both ends; one map for all stays as it is
         noise = [level if len(level) == 1 else torch.cat([level, level]) for level in noise]
     images = render(g, latents, labels, noise)
-    first, second = shrink(face_crop(images) if crop else images, MAX_RESOLUTION).chunk(2)
-    return distance(first, second).reshape(len(z0)) / epsilon**2
+    seen = [shrink(view, MAX_RESOLUTION) for view in views(face_crop(images) if crop else images)]
+    found = [distance(*pair.chunk(2)).reshape(len(z0)) for pair in seen]
+    return averaged(found) / epsilon**2
 
 
 def face_crop(images: Tensor) -> Tensor:

@@ -15,7 +15,15 @@ from torch import Tensor
 
 from latentlab import Generator, NumericalError, SettingsError
 from latentlab.datasets.pictures import Dataset
-from latentlab.images import to_uint8
+from latentlab.images import (
+    ALPHA,
+    SEEN_ON,
+    alpha_facts,
+    as_rgb,
+    check_channels,
+    from_uint8,
+    to_uint8,
+)
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.fidelity_networks import METRICS, Extractor, open_extractors
@@ -66,10 +74,12 @@ def fidelity(  # noqa: PLR0913 - one for each setting
         deviation over its subsets, which is more than that of their mean.
 
     Raises:
+        LatentError: If the generator's images are no pictures.
         SettingsError: If torch-fidelity is not installed, or a setting is out of range.
         CheckpointError: If weights are missing, or not those of the network.
         NumericalError: If a picture or a feature is not finite.
     """
+    check_channels(g.channels)
     sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
     count = min(num_samples, len(reals))
     if count < _FEWEST:
@@ -100,7 +110,7 @@ def fidelity(  # noqa: PLR0913 - one for each setting
     settings = {
         "n": num_samples, "seed": seed, "reals": count, "data": reals.fingerprint,
         "mirror": mirror, "noise": "random", "resolution": g.resolution,
-        **_provenance(chosen, subset_size(num_samples, count)),
+        **alpha_facts(g.channels, SEEN_ON), **_provenance(chosen, subset_size(num_samples, count)),
     }  # fmt: skip
     frame = pd.DataFrame(rows)
     found = cautions(settings, [*frame["quantity"]])
@@ -137,16 +147,22 @@ def generated_pictures(g: Generator, samples: Sequence[int], seed: int) -> Tenso
     if broken.any():
         first = samples[int(broken.nonzero()[0])]
         raise NumericalError(f"fidelity: generated picture {first} holds NaN or infinity")
-    return to_uint8(images).expand(-1, 3, -1, -1)
+    return on_white(images)
+
+
+def on_white(images: Tensor) -> Tensor:
+    """Return images [N,C,R,R] in [-1,1] as the bytes [N,3,R,R] of their pictures, on white."""
+    pixels = to_uint8(images)
+    return to_uint8(as_rgb(from_uint8(pixels))) if images.shape[1] == ALPHA else as_rgb(pixels)
 
 
 def _real_pictures(reals: Dataset, indices: Sequence[int], mirror: bool, seed: int) -> Tensor:
     """Return real pictures [N,3,R,R] in 0..255, flipped by (seed, their number) alone."""
-    rows = [to_uint8(reals.image(i)) for i in indices]
+    rows = [on_white(reals.image(i)[None])[0] for i in indices]
     for row, i in enumerate(indices if mirror else []):
         if np.random.default_rng([seed, Stream.MIRROR, i]).integers(2):
             rows[row] = rows[row].flip(-1)
-    return torch.stack(rows).expand(-1, 3, -1, -1)
+    return torch.stack(rows)
 
 
 def _features(networks: Iterable[Extractor], pixels: Tensor) -> sampling.Arrays:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentlab import Generator, ImageError, NumericalError, ProjectorSettings
 from latentlab.checks import check
-from latentlab.images import shrink, to_uint8
+from latentlab.images import COMPARED_ON, alpha_facts, check_channels, shrink, to_uint8
 from latentlab.numerics import Stream
 from latentlab.perceptual import MAX_RESOLUTION
 from latentlab.projection.projector import project
@@ -181,7 +181,7 @@ def project_groups(
     })  # fmt: skip
     facts = {
         "distance": getattr(distance, "name", type(distance).__name__),
-        **asdict(settings), "batch": at_once,
+        **asdict(settings), "batch": at_once, **alpha_facts(g.channels, COMPARED_ON),
     }  # fmt: skip
     seconds = float(arrays["seconds"].sum())
     return Projections(samples, arrays["target"], arrays["projected"], facts, seconds)
@@ -276,6 +276,7 @@ def _bytes(images: Tensor) -> NDArray[np.uint8]:
 
 
 def _check_images(g: Generator, images: Tensor | Sequence[Tensor]) -> None:
+    check_channels(g.channels)
     wanted = [g.channels, g.resolution, g.resolution]
     if len(images) == 0:
         raise ImageError("`images` holds no real image; give at least one")

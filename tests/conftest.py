@@ -22,12 +22,22 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.stylegan_xl_config import LayerRow, StyleGANXLConfig
 from latentlab.numerics import seeded_initialisation
-from tests.support.stylegan3_reference import bands, lowpass, radial_lowpass
+from tests.support.generators.stylegan3_reference import bands, lowpass, radial_lowpass
 
 SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 DATA = Path(__file__).parent / "data"
 # Bytes that refusing a file may take: torch's meta device loads code on first use.
 ALLOWANCE = 2**28
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand files to pytest-xdist's processes in their order.
+
+    By itself it keeps those of few tests for the end. These are the long ones here (a tutorial, a
+    training), and while the last of them runs, the other processes have nothing left to do.
+    """
+    if hasattr(config.option, "loadscopereorder"):  # there is a pytest-xdist
+        config.option.loadscopereorder = False
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from latentlab.models import builtin_names, builtin_path
 
 GENERATOR, CLASSIFIER = "builtin:digits-stylegan2", "builtin:digits-classifier"
 GENERATORS = [GENERATOR, "builtin:digits-stylegan1"]
-PROJECTION_STEPS = 100
+PROJECTION_STEPS = 60  # of many more that users take
 ROOT = Path(__file__).parents[1]
 
 

@@ -75,7 +75,7 @@ def attribution(
     _ = model.g.w_mean  # raises where there is no W
     pictures = read_real(real, model.g, most_real, crop, max_upscale)
     compare = open_distance(distance, model.place)
-    compare.features(pictures[0][None].to(model.place))  # a distance for another size ends here
+    compare.check(pictures[0][None].to(model.place))  # a distance for another size ends here
     count = generated or len(pictures)
     total = count + len(pictures)
     settings = {"distance": compare.name, "generated": count, "real": len(pictures), "space": space,

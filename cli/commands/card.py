@@ -41,7 +41,7 @@ def card(
     from latentlab.files import atomic_write
 
     refuse_existing([out], overwrite)
-    model = open_model(checkpoint, "cpu")
+    model = open_model(checkpoint, "cpu", pictures=False)
     results = measured_of(model, folders)
     say_held()
     with atomic_write(out) as path:

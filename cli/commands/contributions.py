@@ -45,7 +45,7 @@ def contributions(
     labels = request.titles(names)
     settings = {"samples": samples, "seed": request.seed}
     told = [
-        open_model(name, request.device, None, label)
+        open_model(name, request.device, None, label, pictures=False)
         for name, label in zip(names if request.dry_run else [], labels, strict=False)
     ]
     title = "Contribution of each resolution"

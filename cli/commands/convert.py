@@ -63,9 +63,6 @@ def convert(
       latentlab convert state_dict.pt model.safetensors \\
           --assume mapping_lr_multiplier=0.01
     """
-    if out.suffix.lower() != ".safetensors":
-        text = f"{out.name}: safetensors is what is written; give a name that ends in .safetensors"
-        raise click.BadParameter(text, param_hint="OUT.safetensors")
     from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
     from latentlab import export

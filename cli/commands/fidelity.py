@@ -51,7 +51,7 @@ def fidelity(
           --metric fid --metric kid --html -o fidelity
     """
     (name,) = request.titles([checkpoint])
-    from cli.measuring.fidelity import FILES, digests_and_missing, write
+    from cli.measuring.fidelity import FILES, digests_and_missing, unfit_pictures, write
     from cli.measuring.results import Results
     from cli.measuring.work import Asked, claimed_results, work_on
     from cli.models import open_model
@@ -82,8 +82,9 @@ def fidelity(
                 weights=weights, vgg_weights=vgg_weights, **work,
             )
 
+    unfit = unfit_pictures(reals, count) if request.dry_run else ()
     with claimed_results(request, title, FILES, [model],
-                         {**settings, "samples": samples, "reals": count}, (), tasks, missing,
+                         {**settings, "samples": samples, "reals": count}, unfit, tasks, missing,
                          asked=Asked.of({**identity, "samples": samples}, [model])) as results:
         result = results.saved_or(model.facts(), measure)
         if distributed.is_main():

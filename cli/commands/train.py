@@ -61,8 +61,8 @@ _options = common.grouped_options("request", TrainingRequest, (
                  show_default=True, metavar="N", help="Thousands of pictures between snapshots."),
     click.option("--resolution", type=click.IntRange(4, 4096), metavar="N",
                  help="Crop and resize pictures to this; default: the size of the first."),
-    click.option("--channels", type=click.Choice(["1", "3"]), default="3", show_default=True,
-                 help="Grey or colour."),
+    click.option("--channels", type=click.Choice(["1", "3", "4"]), default="3", show_default=True,
+                 help="Grey, colour, or colour with alpha."),
     click.option("--conditional", "labels", cls=Option, old=["--labels"], is_flag=True,
                  help="Train a conditional model on the data's labels."),
     click.option("--mirror", is_flag=True, help="Flip pictures at random."),
@@ -131,8 +131,10 @@ def train(request: TrainingRequest) -> None:
 def _tell(trainer: "Trainer", told: "TrainingRun") -> None:
     """Print what would be trained, from where the folder's last snapshot is."""
     from cli.measuring.contributions import PLOT, TABLE, has_shares
+    from cli.measuring.work import end
     from cli.reports.dry_run import DryRun, tell_dry_run
     from cli.reports.training_page import FILES
+    from cli.running.wording import told as words
     from latentlab.training.snapshots import resume
 
     resume(trainer, told.output)
@@ -141,8 +143,12 @@ def _tell(trainer: "Trainer", told: "TrainingRun") -> None:
     origin = [] if told.origin is None else [f"networks of {plain_text(told.origin)}"]
     inputs = [told.data_line(trainer), *origin, told.begins(trainer.images_seen)]
     facts = {"pictures": len(trainer.dataset), "seed": told.seed, "from": trainer.origin_sha256}
-    plan = DryRun([told.task(trainer)], told.output, files, told.place, inputs=inputs)
+    refused = [plain_text(words(error)) for error in trainer.dataset.problems()]
+    plan = DryRun(
+        [told.task(trainer)], told.output, files, told.place, inputs=inputs, refused=refused
+    )
     tell_dry_run(plan, {**facts, **asdict(trainer.config)})
+    end(refused)
 
 
 def _config_for(

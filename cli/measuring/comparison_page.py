@@ -25,7 +25,7 @@ from cli.rendering.sheets import abreast
 from cli.reports.numbers import with_interval
 from cli.reports.plot_style import colours_of
 from cli.reports.tables import joined
-from latentlab.images import grid, tensor_to_picture
+from latentlab.images import flatten, grid, tensor_to_picture
 from latentlab.latents import draw_labels, z_from_seeds
 from metrics import MetricResult
 from metrics.comparability import on_common_ground
@@ -171,7 +171,7 @@ def _samples(models: Sequence[Model], seeds: range) -> Image.Image:
         c = draw_labels(seeds, g.c_dim, 0).to(g.device) if g.c_dim else None
         images = [render_z(g, z[i : i + 1], None if c is None else c[i : i + 1]) for i in seeds]
         laid_out = grid(torch.stack(images), _COLUMNS, gap=1)
-        grids[model.short_name] = tensor_to_picture(laid_out).convert("RGB")
+        grids[model.short_name] = flatten(tensor_to_picture(laid_out)).convert("RGB")
     return abreast(grids, _COLUMNS * _LARGEST)
 
 

@@ -98,7 +98,8 @@ class OneByOne:
             yield model
 
     def _open(self, i: int) -> Model:
-        return open_model(self.names[i], self.request.device, None, self._labels[i])
+        name, label = self.names[i], self._labels[i]
+        return open_model(name, self.request.device, None, label, pictures=False)
 
 
 def measured_or_saved(results: Results, models: OneByOne) -> list[SavedModel]:

@@ -18,7 +18,7 @@ from cli.models import Model
 from cli.reports.numbers import in_words, rows_of
 from cli.reports.plot_style import WIDTH, new_figure
 from latentlab import Generator
-from latentlab.images import tensor_to_picture
+from latentlab.images import flatten, tensor_to_picture
 from metrics import MetricResult
 from metrics.droplet_rates import images_and_heat, in_picture
 
@@ -95,7 +95,7 @@ def overlays(
     for i, name in enumerate(names):
         line, pair = divmod(i, columns)
         plain, hot = panels[line, 2 * pair : 2 * pair + 2]
-        pixels = np.asarray(tensor_to_picture(images[i]).convert("RGB"))
+        pixels = np.asarray(flatten(tensor_to_picture(images[i])).convert("RGB"))
         mine = found[found["sample"] == name]
         _draw(plain, pixels, f"sample {name}")
         _draw(hot, _overlaid(pixels, heat[i].numpy(), norm), _caption(mine))

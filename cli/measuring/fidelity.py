@@ -10,10 +10,12 @@ from cli.measuring.results import Results
 from cli.models import Model
 from cli.rendering.sheets import abreast
 from cli.reports.numbers import number_of, rows_of
+from cli.running.wording import told
+from cli.text import counted, plain_text
 from latentlab import Generator
 from latentlab.datasets.pictures import Dataset
 from latentlab.files import sha256_of
-from latentlab.images import from_uint8, grid, shrink, tensor_to_picture
+from latentlab.images import as_rgb, from_uint8, grid, shrink, tensor_to_picture
 from metrics import MetricResult
 from metrics.fidelity_networks import find_weights, unfetched
 from metrics.picture_fidelity import generated_pictures
@@ -38,9 +40,16 @@ def digests_and_missing(
     return {name: sha256_of(file) for name, file in files.items()}, []
 
 
+def unfit_pictures(reals: Dataset, count: int) -> list[str]:
+    """Say why some of the first ``count`` pictures cannot be used, as far as headers show it."""
+    return [plain_text(told(error)) for error in reals.problems(count)]
+
+
 def write(results: Results, model: Model, result: MetricResult, reals: Dataset, seed: int) -> None:
     """Say the scores, and write pictures and page."""
     results.tell(summary(result))
+    if reals.left_out:
+        results.tell(f"{counted(reals.left_out, 'other file')} of the data left out: no pictures.")
     results.warn(*result.notes)
     results.page.section("Pictures")
     caption = "The first generated and the first real pictures that were compared."
@@ -63,7 +72,7 @@ def _pictures(g: Generator, reals: Dataset, seed: int) -> Image.Image:
     sides = {
         "generated": torch.cat([shrink(images, _TILE) for images in rendered]),
         "real": torch.stack([
-            shrink(reals.image(i)[None], _TILE)[0].expand(3, -1, -1)
+            as_rgb(shrink(reals.image(i)[None], _TILE)[0])
             for i in range(min(_SHOWN, len(reals)))
         ]),
     }  # fmt: skip

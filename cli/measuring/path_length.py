@@ -40,7 +40,7 @@ _SHOWN = 8  # pictures of the lowest, and of the highest paths
 def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
     """Let a distance that does not take the generator's pictures say so before any is made."""
     picture = torch.zeros(1, g.channels, g.resolution, g.resolution)
-    compare.features(face_crop(picture) if crop else picture)
+    compare.check(face_crop(picture) if crop else picture)
 
 
 def write(results: Results, model: Model, result: MetricResult) -> None:

@@ -22,7 +22,8 @@ Source = Callable[[click.Context, str], Iterable[str]]
 PREFIX = "builtin:"  # as latentlab.models.PREFIX, without torch, as what follows
 CHECKPOINT_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors", ".model")
 PICTURE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".gif",
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif",
+    ".gif",
 )  # fmt: skip
 DISTANCES = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "builtin:digits")
 CONFIGS = (

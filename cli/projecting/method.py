@@ -15,6 +15,7 @@ from cli.projecting.starts import EncodedStarts, SavedStarts
 from cli.projecting.targets import TargetReader
 from latentlab import Generator, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
+from latentlab.images import COMPARED_ON, alpha_facts
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
@@ -71,6 +72,7 @@ def open_method(
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
+        **alpha_facts(g.channels, COMPARED_ON),
     }  # fmt: skip
     if encoder is not None:
         decisive["encoder_type"] = encoder.config.encoder_type

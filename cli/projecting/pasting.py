@@ -48,7 +48,7 @@ class Pasting:
         projected = alignment.sha256 or (record.source.sha256 if record else digest)
         if digest != projected:
             raise ImageError(f"{path}: is no longer the photo that was projected")
-        picture = read_picture(face.file)
+        picture = read_picture(face.file, policy=DecodePolicy(background=None))
         if picture.width != picture.height:
             raise ImageError(f"{face.file}: {picture.width}x{picture.height} is not square")
         try:

@@ -50,7 +50,7 @@ def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]
         except ImageError as error:
             errors.append(error)
             continue
-        method.distance.features(target.image[None].to(method.g.device))
+        method.distance.check(target.image[None].to(method.g.device))
         return
     errors += failures.values()
     if plan.done or plan.others or not errors:

@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from latentlab.images import shrink, tensor_to_picture
+from latentlab.images import flatten, shrink, tensor_to_picture
 
 _LEAST, _MOST = 256, 1024  # pixels of a side: less is enlarged by a whole factor, more is reduced
 _GAP = 8  # pixels between pictures, and around the text
@@ -39,8 +39,8 @@ def side_by_side(pictures: Mapping[str, tuple[Tensor, Sequence[str]]]) -> Image.
 
 
 def visible(image: Tensor) -> Image.Image:
-    """Return an image [C,R,R] as a picture: small ones enlarged by a whole factor, not smoothed."""
-    picture = tensor_to_picture(shrink(image.unsqueeze(0).cpu(), _MOST)[0])
+    """Return an image [C,R,R] on white: small ones enlarged by a whole factor, not smoothed."""
+    picture = flatten(tensor_to_picture(shrink(image.unsqueeze(0).cpu(), _MOST)[0]))
     factor = -(-_LEAST // picture.width)
     size = (picture.width * factor, picture.height * factor)
     return picture.resize(size, Image.Resampling.NEAREST) if factor > 1 else picture

@@ -17,7 +17,16 @@ from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
 from latentlab.encoders import encoder_input
 from latentlab.faces import Alignment, load_alignment
-from latentlab.images import SUFFIXES, Crop, DecodePolicy, decode, fit, picture_to_tensor
+from latentlab.images import (
+    SUFFIXES,
+    Crop,
+    DecodePolicy,
+    decode,
+    fit,
+    flatten,
+    picture_to_tensor,
+    policy_for,
+)
 from latentlab.projection.masks import BLACK, mask_from
 
 
@@ -67,6 +76,8 @@ class TargetReader:
         self._resolution, self._channels = g.resolution, g.channels
         self._request, self._policy = request, request.decoding.policy()
         self._encoder_size = encoder_size
+        if request.crop != "face":  # faces are cut from opaque photos
+            self._policy = policy_for(g.channels, self._policy)
         faces = request.faces
         if request.crop != "face" and (faces.landmarks or faces.face_model):
             raise click.UsageError("--landmarks and --face-model go with --crop face.")
@@ -123,7 +134,7 @@ class TargetReader:
         if self._encoder_size is None:
             return None
         square = fit(whole, min(whole.size)) if face is None else face.picture
-        return encoder_input(square, self._encoder_size)
+        return encoder_input(flatten(square), self._encoder_size)
 
     def _mask(
         self, path: Path, picture: Image.Image, cut: Callable[[Image.Image], Image.Image]

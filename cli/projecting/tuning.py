@@ -21,7 +21,7 @@ from cli.running.progress import ProgressBar
 from cli.text import counted
 from latentlab import Generator, LatentError
 from latentlab.files import make_directory
-from latentlab.images import load_image, save_image, save_picture
+from latentlab.images import COMPARED_ON, alpha_facts, load_image, save_image, save_picture
 from latentlab.latents import one_hot
 from latentlab.numerics import full_precision
 from latentlab.perceptual import PerceptualDistance
@@ -106,10 +106,11 @@ def open_tuning(
     kept = [path for folder in sources for path in folder.rglob("*") if path.is_file()]
     refuse_existing([*_results(output, pivots), output / MANIFEST], overwrite, keep=kept)
     distance = open_distance(request.distance, model.place)
-    distance.features(next(iter(pivots.values())).target[None].to(model.place))
+    distance.check(next(iter(pivots.values())).target[None].to(model.place))
     facts = {
         "distance_name": distance.name, "batch": request.batch or default_batch(g),
         "class": request.label, "device": model.place, **asdict(settings),
+        **alpha_facts(g.channels, COMPARED_ON),
         "checkpoint": model.name, **model.digests,
     }  # fmt: skip
     return PivotalTuning(g, distance, settings, c, pivots, facts)

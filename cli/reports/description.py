@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from cli.text import counted, one_line
+from cli.text import colours_in_words, counted, one_line
 from latentlab import Checkpoint, Generator
 from latentlab.checkpoints.checkpoint import kind_in_words, licence_note
 from latentlab.networks.classifier import Classifier
@@ -62,7 +62,7 @@ def _container(opened: Checkpoint) -> str:
 def _subject(opened: Checkpoint) -> Iterator[tuple[str, str]]:
     """Say what the networks take and give."""
     config = opened.config
-    colour = {1: "grey", 3: "colour"}.get(config.channels, f"{config.channels} channels")
+    colour = colours_in_words(config.channels)
     yield "images", f"{config.resolution}x{config.resolution}, {colour}"
     if (classes := getattr(config, "classes", None)) is not None:
         yield "classes", _cut(", ".join(map(str, classes)))

@@ -104,7 +104,8 @@ def data_in_words(dataset: Dataset) -> str:
     size = f"{dataset.resolution}x{dataset.resolution}"
     labels = f"labels of length {dataset.c_dim}" if dataset.c_dim else "no labels"
     pictures = counted(len(dataset), "picture")
-    return f"{pictures}, {size}, {colours_in_words(dataset.channels)}, {labels}"
+    others = f" ({counted(dataset.left_out, 'other file')} left out)" if dataset.left_out else ""
+    return f"{pictures}{others}, {size}, {colours_in_words(dataset.channels)}, {labels}"
 
 
 def config_in_words(name: str, config: TrainingConfig) -> str:

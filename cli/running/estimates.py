@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cli.text import counted
 from latentlab import distributed
+from latentlab.images import views
 from latentlab.latents import one_hot
 from latentlab.networks.generator import ImageGenerator
 from latentlab.numerics import full_precision
@@ -118,7 +119,8 @@ def _one_pass(task: Task, g: ImageGenerator) -> Pass:
         images = g(z, c)
         seen = [images.mean()]
         if task.distance is not None:
-            seen += [feature.mean() for feature in task.distance.features(images)]
+            for view in views(images):
+                seen += [feature.mean() for feature in task.distance.features(view)]
         total = torch.stack([each.float().cpu() for each in seen]).sum()
         return torch.autograd.grad(total, z)[0] if task.gradients else total
 

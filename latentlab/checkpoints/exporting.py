@@ -19,7 +19,9 @@ from latentlab.errors import SettingsError, UnsupportedCheckpoint, shown
 from latentlab.files import atomic_write
 from latentlab.latents import labels_in_turn, z_from_seeds
 from latentlab.networks.discriminators import Discriminator
+from latentlab.networks.fastgan_config import FastGANConfig
 from latentlab.networks.generator import Generator, ImageGenerator
+from latentlab.networks.lucidrains import LucidrainsConfig
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
     StyleGAN1Config,
@@ -27,6 +29,7 @@ from latentlab.networks.stylegan1_config import (
 )
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
+from latentlab.networks.stylegan_xl_config import StyleGANXLConfig
 
 NATIVE = "safetensors"
 TARGETS = ("rosinality", "yuuho", NATIVE, "nvidia-state")
@@ -51,6 +54,9 @@ _FAMILIES: Mapping[type[Any], str] = {
     StyleGAN2Config: "StyleGAN2",
     StyleGAN2DiscriminatorConfig: "StyleGAN2",
     StyleGAN3Config: "StyleGAN3",
+    StyleGANXLConfig: "StyleGAN-XL",
+    FastGANConfig: "FastGAN",
+    LucidrainsConfig: "the StyleGAN2 of lucidrains",
 }
 _SUFFIX = ".safetensors"
 _NO_PICKLE = "The file is one of torch.save and no pickle, in spite of its name."
@@ -87,7 +93,7 @@ def target_of(path: Path, to: str | None) -> str:
     Raises:
         SettingsError: If the name says nothing, or says otherwise.
     """
-    is_native = path.suffix == _SUFFIX
+    is_native = path.suffix.lower() == _SUFFIX
     if to is None and is_native:
         return NATIVE
     if to is None:
@@ -154,10 +160,10 @@ def export_to(
         OutputError: If the file cannot be written.
     """
     written = written_for(networks, to, where, approximate)
-    known = () if path.suffix != ".pkl" else (_NO_PICKLE,)
+    known = () if path.suffix.lower() != ".pkl" else (_NO_PICKLE,)
     if to == "nvidia-state":
         written.content["metadata"] = json.dumps(dict(facts))
-    write = write_state_safetensors if path.suffix == _SUFFIX else write_torch
+    write = write_state_safetensors if path.suffix.lower() == _SUFFIX else write_torch
     with torch.inference_mode(), atomic_write(path) as temporary:
         write(written.content, temporary)
         opened = open_file(temporary)

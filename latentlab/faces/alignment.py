@@ -74,7 +74,7 @@ def paste_back(
 
     Args:
         photo: Upright RGB photo that the face was cut from.
-        face: The face, perhaps edited, of any size.
+        face: The face, perhaps edited, of any size; the photo shows through its transparent parts.
         quad: Its square in the photo [4,2], as from ``face_quad``.
         feather: Share of the square's side, 0 to 0.5, along which the photo fades into the face.
             Where ``align`` blurs the photo's border, the photo stays too.
@@ -84,7 +84,7 @@ def paste_back(
     """
     check(0 <= feather <= 0.5, "feather", "from 0 to 0.5", feather)
     check_quad(quad, photo.size)
-    face, side = face.convert("RGB"), side_of(quad)
+    face, side = face if face.mode == "RGBA" else face.convert("RGB"), side_of(quad)
     if side < face.width:  # finer than the photo: average, do not skip
         face = face.resize((max(round(side), 1),) * 2, Image.Resampling.LANCZOS)
     result, corners = photo.convert("RGB").copy(), quad + 0.5
@@ -110,7 +110,9 @@ def _mixed(
         size, Image.Transform.AFFINE, to_pixels.ravel().tolist(), Image.Resampling.BICUBIC
     )
     weight = _feathered(to_face, size, feather) * _unblurred(corners, photo.size, box)
-    mixed = below + weight[:, :, None] * (np.asarray(above, np.float32) - below)
+    if above.mode == "RGBA":
+        weight = weight * np.asarray(above.getchannel("A"), np.float32) / 255
+    mixed = below + weight[:, :, None] * (np.asarray(above.convert("RGB"), np.float32) - below)
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
 
 

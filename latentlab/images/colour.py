@@ -71,17 +71,20 @@ def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
     return bool(np.abs(np.asarray(moved).astype(int) - lattice).max() <= _NEAR)
 
 
-def to_rgb(picture: Image.Image, where: str, background: Colour, notes: list[str]) -> Image.Image:
+def to_rgb(
+    picture: Image.Image, where: str, background: Colour | None, notes: list[str]
+) -> Image.Image:
     """Convert a loaded picture, and add to the notes what its owner may want to know.
 
     Args:
         picture: Of any mode.
         where: What messages call it.
-        background: The colour that transparent parts are laid on.
+        background: The colour that transparent parts are laid on; None keeps them.
         notes: Added to.
 
     Returns:
-        The picture in mode RGB, in sRGB, without metadata.
+        The picture in sRGB, without metadata: of mode RGB, or RGBA where transparent parts are
+        kept.
 
     Raises:
         ImageError: If its values have no defined range, or its palette is damaged.
@@ -112,7 +115,9 @@ def _colours_and_alpha(picture: Image.Image, where: str) -> tuple[Image.Image, I
         return picture.convert("RGB"), None
 
 
-def _grey_16_to_rgb(picture: Image.Image, background: Colour, notes: list[str]) -> Image.Image:
+def _grey_16_to_rgb(
+    picture: Image.Image, background: Colour | None, notes: list[str]
+) -> Image.Image:
     levels = np.asarray(picture).astype(np.uint32)
     rgb = Image.fromarray(((levels + 128) // 257).astype(np.uint8)).convert("RGB")
     key = picture.info.get("transparency")
@@ -123,13 +128,27 @@ def _grey_16_to_rgb(picture: Image.Image, background: Colour, notes: list[str]) 
 
 
 def _lay_on_background(
-    rgb: Image.Image, alpha: Image.Image, background: Colour, notes: list[str]
+    rgb: Image.Image, alpha: Image.Image, background: Colour | None, notes: list[str]
 ) -> Image.Image:
     """Flatten before anything resizes, so that colours hidden under no opacity cannot leak."""
     if alpha.getextrema() == (255, 255):
         return rgb
+    if background is None:
+        rgb.putalpha(alpha)  # Pillow resizes such pictures with their colours times alpha
+        return rgb
     name = _COLOUR_NAMES.get(background, "rgb({},{},{})".format(*background))
     notes.append(f"transparency laid on {name}")
     rgb.putalpha(alpha)
-    ground = Image.new("RGBA", rgb.size, (*background, 255))
-    return Image.alpha_composite(ground, rgb).convert("RGB")
+    return flatten(rgb, background)
+
+
+def flatten(picture: Image.Image, background: Colour = (255, 255, 255)) -> Image.Image:
+    """Lay a picture of mode RGBA on a background, for what has no alpha; others stay as they are.
+
+    Returns:
+        A picture of mode RGB, or of the picture's own mode.
+    """
+    if picture.mode != "RGBA":
+        return picture
+    ground = Image.new("RGBA", picture.size, (*background, 255))
+    return Image.alpha_composite(ground, picture).convert("RGB")

@@ -6,7 +6,7 @@ Nothing is left to a library's silent defaults, and what was done to a picture i
   the size limit by the header;
 * the orientation of EXIF is applied; a corrupt EXIF block is ignored;
 * an embedded RGB profile, such as Display P3, is converted to sRGB;
-* transparency is laid on a background, white unless another is asked for;
+* transparency is laid on a background, white unless another is asked for, or kept on request;
 * 16-bit grey is scaled by 1/257 and rounded, 16-bit colour keeps its high bytes;
 * CMYK becomes the light that the inks leave: 255 * (1 - ink) * (1 - black), inks in [0,1];
 * from a phone's multi-picture JPEG or HEIC the photo itself is read;
@@ -38,7 +38,8 @@ MAX_PIXELS = 64_000_000
 BACKGROUND = (255, 255, 255)  # seen through transparent parts
 
 _SUFFIX_FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jfif": "JPEG", ".jpe": "JPEG",
+    ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
     ".tiff": "TIFF", ".heic": "HEIC", ".heif": "HEIC", ".gif": "GIF",
 }  # fmt: skip
 SUFFIXES = tuple(suffix for suffix in _SUFFIX_FORMATS if suffix != ".gif")
@@ -52,19 +53,20 @@ class DecodePolicy:
     """What whoever reads pictures may choose.
 
     Attributes:
-        background: Colour (0..255 each) on which transparent parts are laid.
+        background: Colour (0..255 each) on which transparent parts are laid; None keeps them.
         first_frame: Take the first frame of animations, GIF included, and the first of several
             pages, instead of refusing them.
         max_pixels: Refuse pictures with more pixels, going by their header.
     """
 
-    background: Colour = BACKGROUND
+    background: Colour | None = BACKGROUND
     first_frame: bool = False
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        fits = len(self.background) == 3 and all(0 <= value <= 255 for value in self.background)
-        check(fits, "background", "three numbers 0 to 255", self.background)
+        if self.background is not None:
+            fits = len(self.background) == 3 and all(0 <= value <= 255 for value in self.background)
+            check(fits, "background", "three numbers 0 to 255", self.background)
         check_whole(self.max_pixels, "max_pixels", 1)
 
 
@@ -73,7 +75,8 @@ class Decoded:
     """A picture as it was read.
 
     Attributes:
-        picture: Upright, of mode RGB, in sRGB, without metadata.
+        picture: Upright, in sRGB, without metadata; of mode RGB, or RGBA where the policy keeps
+            transparent parts and there are some.
         notes: What was done to it that its owner may want to know, such as "JPEG inside a .png".
     """
 
@@ -98,9 +101,32 @@ def decode(
         ImageError: If it cannot be read, naming the file and the reason.
     """
     where = name or str(source)
+    with _refusing(where, policy), _opened(source, where) as file:
+        return _decode(file, where, policy)
+
+
+def size_of(
+    source: Path | str | IO[bytes], name: str | None = None, policy: DecodePolicy = STANDARD
+) -> tuple[int, int]:
+    """Return width and height of a picture as it is stored, by its header; HEIC is read whole.
+
+    Raises:
+        ImageError: If the header shows that ``decode`` would refuse it.
+    """
+    where = name or str(source)
+    with _refusing(where, policy), _opened(source, where) as file:
+        if _kind(file, where, policy) == "HEIC":
+            return _decode(file, where, policy).picture.size
+        with _strict_pillow(policy.max_pixels), _header(file, where, policy) as picture:
+            _check_header(picture, where, policy)
+            return picture.size
+
+
+@contextmanager
+def _refusing(where: str, policy: DecodePolicy) -> Iterator[None]:
+    """Turn Pillow's errors into ours, naming the file."""
     try:
-        with _opened(source, where) as file:
-            return _decode(file, where, policy)
+        yield
     except UnidentifiedImageError as error:  # this and the next are Pillow's alone
         formats = ", ".join(FORMATS)
         raise ImageError(f"{where}: not a picture (its content is none of {formats})") from error
@@ -117,9 +143,23 @@ def _opened(source: Path | str | IO[bytes], where: str) -> AbstractContextManage
 
 
 def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:
-    with refuse_damage(where):
-        if not file.seekable():
+    if not file.seekable():
+        with refuse_damage(where):
             file = io.BytesIO(file.read())
+    kind = _kind(file, where, policy)
+    if kind == "HEIC":
+        picture, notes = heic.read(file, where, policy.max_pixels)
+    else:
+        picture, kind, notes = _open(file, where, policy)
+    named = _SUFFIX_FORMATS.get(PurePath(where).suffix.lower())
+    if named not in (None, kind):
+        notes.insert(0, f"{kind} inside a {PurePath(where).suffix.lower()}")
+    return Decoded(to_rgb(picture, where, policy.background, notes), tuple(notes))
+
+
+def _kind(file: IO[bytes], where: str, policy: DecodePolicy) -> str | None:
+    """Return "HEIC", or None for a picture of Pillow's; refuse what is read by neither."""
+    with refuse_damage(where):
         file.seek(0)
         start = file.read(_HEAD)
         file.seek(0)
@@ -131,32 +171,27 @@ def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:
             f"{where}: a GIF (its content is none of {', '.join(FORMATS)})",
             advice=_ONE_FRAME,
         )
-    if kind == "HEIC":
-        picture, notes = heic.read(file, where, policy.max_pixels)
-    else:
-        picture, kind, notes = _open(file, where, policy)
-    named = _SUFFIX_FORMATS.get(PurePath(where).suffix.lower())
-    if named not in (None, kind):
-        notes.insert(0, f"{kind} inside a {PurePath(where).suffix.lower()}")
-    return Decoded(to_rgb(picture, where, policy.background, notes), tuple(notes))
+    return kind
+
+
+def _header(file: IO[bytes], where: str, policy: DecodePolicy) -> ImageFile.ImageFile:
+    formats = (*FORMATS, "GIF") if policy.first_frame else FORMATS
+    with refuse_damage(where):
+        return Image.open(file, formats=formats)
 
 
 def _open(file: IO[bytes], where: str, policy: DecodePolicy) -> tuple[Image.Image, str, list[str]]:
     """Return a picture of Pillow's formats, loaded and upright, its format, and notes."""
-    formats = (*FORMATS, "GIF") if policy.first_frame else FORMATS
-    with _strict_pillow(policy.max_pixels):
+    with _strict_pillow(policy.max_pixels), _header(file, where, policy) as picture:
+        notes = _check_header(picture, where, policy)
+        kind = picture.format or "picture"
+        deep = any(";16" in str(tile) for tile in picture.tile)  # before loading empties it
         with refuse_damage(where):
-            opened = Image.open(file, formats=formats)
-        with opened as picture:
-            notes = _check_header(picture, where, policy)
-            kind = picture.format or "picture"
-            deep = any(";16" in str(tile) for tile in picture.tile)  # before loading empties it
-            with refuse_damage(where):
-                picture.load()
-            if deep:
-                notes.append(_reduce_depth(picture))
-            turned, note = upright(picture)
-            return turned, "JPEG" if kind == "MPO" else kind, notes + ([note] if note else [])
+            picture.load()
+        if deep:
+            notes.append(_reduce_depth(picture))
+        turned, note = upright(picture)
+        return turned, "JPEG" if kind == "MPO" else kind, notes + ([note] if note else [])
 
 
 @contextmanager

@@ -55,6 +55,19 @@ def find_pictures(sources: Sequence[str | Path], recursive: bool = True) -> list
     return list(found.values())
 
 
+def files_under(folder: Path) -> list[Path]:
+    """List the files of any kind in a folder and those inside it, as ``find_pictures`` walks them.
+
+    Raises:
+        ImageError: If a folder cannot be listed.
+    """
+    found: dict[str, Path] = {}
+    for entry in _walk(_entry(os.fspath(folder))):
+        if not entry.is_folder:
+            found.setdefault(entry.real, Path(entry.path))
+    return list(found.values())
+
+
 def _entries(name: str, recursive: bool, real_folder: Callable[[str], str]) -> Iterator[_Entry]:
     if os.path.isdir(name):
         return _under(_entry(name), recursive)

@@ -4,6 +4,7 @@ Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1].
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Literal, get_args
 
@@ -17,11 +18,16 @@ from torch import Tensor
 from latentlab.checks import check, check_choice
 from latentlab.errors import ImageError, NumericalError
 from latentlab.files import atomic_write
+from latentlab.images.channels import ALPHA, KINDS
+from latentlab.images.colour import flatten
 from latentlab.images.decoding import STANDARD, DecodePolicy, decode
 
 Crop = Literal["center", "none"]
 
 MAX_UPSCALE = 4.0
+
+_LEAST_SHARE = 1e-6  # of alpha, below which a colour is not told from another
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's, by channels
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -47,10 +53,11 @@ def load_image(
     Args:
         path: The file.
         resolution: Side of the result in pixels.
-        channels: 3 for colour, 1 for grey (Rec. 601 luma).
+        channels: 3 for colour, 1 for grey (Rec. 601 luma), 4 for colour with alpha: the file's
+            own, or opaque.
         crop: "center" takes the largest centred square, "none" takes square pictures only.
         max_upscale: Refuse pictures that would be enlarged by more than this factor.
-        policy: How it is decoded.
+        policy: How it is decoded; with 4 channels, its background is not used.
 
     Returns:
         Pixels [channels,resolution,resolution] in [-1,1].
@@ -58,8 +65,13 @@ def load_image(
     Raises:
         ImageError: If the file cannot be read or used, with the reason.
     """
-    picture = read_picture(path, policy=policy)
+    picture = read_picture(path, policy=policy_for(channels, policy))
     return picture_to_tensor(fit(picture, resolution, crop, max_upscale, str(path)), channels)
+
+
+def policy_for(channels: int, policy: DecodePolicy = STANDARD) -> DecodePolicy:
+    """Return how pictures are decoded for so many channels: with 4, they keep their alpha."""
+    return replace(policy, background=None) if channels == ALPHA else policy
 
 
 def read_picture(
@@ -85,8 +97,31 @@ def fit(
     Raises:
         ImageError: If it is not square under crop "none", or too small.
     """
-    check_choice(crop, "crop", get_args(Crop))
+    check_size(picture.size, resolution, crop, max_upscale, where)
     width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    square = (left, top, left + side, top + side)
+    cropped = picture.crop(square)  # first, so that the filter reads nothing beyond the crop
+    if side == resolution:
+        return cropped
+    return cropped.resize((resolution, resolution), Image.Resampling.LANCZOS)
+
+
+def check_size(
+    size: tuple[int, int],
+    resolution: int,
+    crop: Crop = "center",
+    max_upscale: float = MAX_UPSCALE,
+    where: str = "picture",
+) -> None:
+    """Check that a picture of a size (width, height) can be brought to a generator's.
+
+    Raises:
+        ImageError: If it is not square under crop "none", or too small.
+    """
+    check_choice(crop, "crop", get_args(Crop))
+    width, height = size
     side = min(width, height)
     if crop == "none" and width != height:
         raise ImageError(
@@ -97,45 +132,47 @@ def fit(
             f"{where}: {width}x{height} would be enlarged {resolution / side:.1f} times",
             advice=["take a larger picture", f"allow more than {max_upscale:g} by `max_upscale`"],
         )
-    left, top = (width - side) // 2, (height - side) // 2
-    square = (left, top, left + side, top + side)
-    cropped = picture.crop(square)  # first, so that the filter reads nothing beyond the crop
-    if side == resolution:
-        return cropped
-    return cropped.resize((resolution, resolution), Image.Resampling.LANCZOS)
 
 
 def picture_to_tensor(picture: Image.Image, channels: int = 3) -> Tensor:
-    """Convert an RGB picture to [channels,H,W] in [-1,1]."""
-    check(channels in (1, 3), "channels", "1 or 3", channels)
-    pixels = np.array(picture.convert("L" if channels == 1 else "RGB"))
+    """Convert an RGB or RGBA picture to [channels,H,W] in [-1,1].
+
+    With 4 channels, alpha is the last one; with fewer, transparent parts are laid on white.
+    """
+    check(channels in KINDS, "channels", "1, 3 or 4", channels)
+    if channels != ALPHA:
+        picture = flatten(picture)
+    pixels = np.array(picture.convert(_MODES[channels]))
     rows = torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels))
     return from_uint8(rows.permute(2, 0, 1))
 
 
 def pixels_to_tensor(pixels: NDArray[np.uint8], channels: int = 3) -> Tensor:
-    """Convert grey pictures [N,H,W] in 0..255 to [N,channels,H,W] in [-1,1]."""
-    grey = from_uint8(torch.tensor(pixels))
-    return grey.unsqueeze(1).repeat(1, channels, 1, 1)
+    """Convert grey pictures [N,H,W] in 0..255 to [N,channels,H,W] in [-1,1], opaque with alpha."""
+    check(channels in KINDS, "channels", "1, 3 or 4", channels)
+    grey = from_uint8(torch.tensor(pixels)).unsqueeze(1).repeat(1, channels, 1, 1)
+    grey[:, 3:] = 1
+    return grey
 
 
 def tensor_to_picture(image: Tensor) -> Image.Image:
-    """Convert an image [C,H,W] in [-1,1] with one or three channels to an 8-bit picture.
+    """Convert an image [C,H,W] in [-1,1] to an 8-bit picture of mode L, RGB or, with alpha, RGBA.
 
     Raises:
         NumericalError: If it holds NaN or infinity.
-        ImageError: If it has another number of channels.
+        ImageError: If it has not 1, 3 or 4 channels.
     """
     if not bool(torch.isfinite(image).all()):
         raise NumericalError("the image holds NaN or infinity; no picture was written")
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise ImageError(f"a picture has 1 or 3 channels, but the image is {list(image.shape)}")
+    if image.ndim != 3 or image.shape[0] not in KINDS:
+        shape = list(image.shape)
+        raise ImageError(f"a picture has 1, 3 or 4 channels, but the image is {shape}")
     pixels = to_uint8(image.detach().cpu()).permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
 def save_image(path: Path | str, image: Tensor) -> None:
-    """Write an image [C,H,W] in [-1,1] as PNG, whole or not at all.
+    """Write an image [C,H,W] in [-1,1] as PNG, with its alpha if it has some, whole or not at all.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -154,11 +191,19 @@ def save_picture(path: Path | str, picture: Image.Image) -> None:
 
 
 def shrink(images: Tensor, limit: int) -> Tensor:
-    """Box-average images [N,C,H,W] with a side above ``limit`` down to it."""
+    """Box-average images [N,C,H,W] with a side above ``limit`` down to it.
+
+    Colours count as much as their alpha, if there is any: what is not seen does not show.
+    """
     height, width = min(images.shape[-2], limit), min(images.shape[-1], limit)
     if images.shape[-2:] == (height, width):
         return images
-    return F.adaptive_avg_pool2d(images, (height, width))
+    if images.shape[1] != ALPHA:
+        return F.adaptive_avg_pool2d(images, (height, width))
+    colours, share = images[:, :3], ((images[:, 3:] + 1) / 2).clamp(0, 1)
+    shares = F.adaptive_avg_pool2d(share, (height, width))
+    seen = F.adaptive_avg_pool2d(colours * share, (height, width))
+    return torch.cat([seen / shares.clamp(min=_LEAST_SHARE), shares * 2 - 1], dim=1)
 
 
 def grid(images: Tensor | Sequence[Tensor], columns: int, gap: int = 0) -> Tensor:

@@ -1,13 +1,17 @@
-"""Pixel measures between a target and its reconstruction, on 8-bit pictures."""
+"""Pixel measures between a target and its reconstruction, on 8-bit pictures.
+
+Of images with alpha, they are over both views: on white and on black.
+"""
 
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from latentlab.images import to_uint8
+from latentlab.images import from_uint8, to_uint8, views
 
 _SSIM_WINDOW = 11  # pixels, of the Gaussian with sigma 1.5 (Wang et al. 2004)
 _BORDER = _SSIM_WINDOW // 2  # pixels where the window would leave the picture
@@ -20,7 +24,7 @@ def pixel_quality(target: Tensor, image: Tensor) -> dict[str, float | None]:
         ``mse`` in squared grey levels of 255, ``psnr`` in decibels (None for equal pictures),
         ``ssim`` as Wang et al. 2004 define it (None below 11 pixels).
     """
-    first, second = (to_uint8(x.cpu()).permute(1, 2, 0).numpy() for x in (target, image))
+    first, second = _pixels(target), _pixels(image)
     mse = float(np.mean((first.astype(np.float64) - second) ** 2))
     psnr = float(peak_signal_noise_ratio(first, second, data_range=255)) if mse > 0 else None
     ssim = None
@@ -40,7 +44,7 @@ def masked_quality(target: Tensor, image: Tensor, mask: Tensor) -> dict[str, flo
         ``ssim``, the mean, so weighted, of the similarity at each pixel of a picture that is the
         target where the mask is 0 (None where the mask has nothing of what SSIM looks at).
     """
-    first, second = (to_uint8(x.cpu()).permute(1, 2, 0).double().numpy() for x in (target, image))
+    first, second = (_pixels(x).astype(np.float64) for x in (target, image))
     weight = mask.cpu().permute(1, 2, 0).double().numpy()  # [H,W,1]
     mse = float(_weighted_mean((first - second) ** 2, weight))
     psnr = 10 * float(np.log10(255**2 / mse)) if mse > 0 else None
@@ -50,6 +54,13 @@ def masked_quality(target: Tensor, image: Tensor, mask: Tensor) -> dict[str, flo
         _, local = _similarity(first, first + weight * (second - first), full=True)
         ssim = float(_weighted_mean(local[seen], weight[seen])) if weight[seen].any() else None
     return {"mse": mse, "psnr": psnr, "ssim": ssim}
+
+
+def _pixels(image: Tensor) -> NDArray[np.uint8]:
+    """Return an image's bytes [H,W,C]; with alpha, those of its saved picture's views [H,W,6]."""
+    pixels = to_uint8(image.cpu())
+    seen = [to_uint8(view) for view in views(from_uint8(pixels))]
+    return torch.cat(seen).permute(1, 2, 0).numpy()
 
 
 def _similarity(first: NDArray[Any], second: NDArray[Any], full: bool = False) -> Any:

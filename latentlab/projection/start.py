@@ -14,7 +14,7 @@ from latentlab.numerics import Stream, full_precision
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import MEAN_W
 from latentlab.projection.settings import ProjectorSettings
-from latentlab.projection.targets import Distance, TargetFeatures, features_of
+from latentlab.projection.targets import Distance, Features, TargetFeatures, features_of
 
 _CANDIDATES_AT_ONCE = 8
 
@@ -98,7 +98,7 @@ class StartSearch:
         """
         self._g, self._distance, self._settings, self._c = g, distance, settings, c
         self._memory = memory
-        self._kept: dict[int, list[Tensor]] = {}
+        self._kept: dict[int, Features] = {}
         draws = draws or SeededDraws(settings.seed)
         self.mean, self.deviation = w_statistics(g, settings.w_samples, c)
         self.noise = [level.to(self.mean) for level in _starting_noise(g, draws)]
@@ -146,10 +146,11 @@ class StartSearch:
         images = self._render(ws)
         return torch.stack([wanted.to_one(i, images) for i in targets])
 
-    def _features(self, number: int, ws: Tensor) -> list[Tensor]:
+    def _features(self, number: int, ws: Tensor) -> Features:
         if number not in self._kept:
             features = features_of(self._distance, self._render(ws))
-            size = sum(stage.numel() * stage.element_size() for stage in features)
+            stages = [stage for view in features for stage in view]
+            size = sum(stage.numel() * stage.element_size() for stage in stages)
             if size > self._memory:
                 return features
             self._memory -= size

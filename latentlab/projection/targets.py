@@ -1,4 +1,7 @@
-"""How a projection compares images with its targets: perceptually, and within a mask."""
+"""How a projection compares images with its targets: perceptually, and within a mask.
+
+Images with alpha have two views, on white and on black, and distances are averaged over both.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -6,10 +9,12 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import ImageError, LatentError, NumericalError, SettingsError
+from latentlab.images import averaged, check_channels, views
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import PerceptualDistance
 
 Distance = Callable[[Tensor, Tensor], Tensor]
+Features = list[list[Tensor]]  # of each view of a batch of images, each tensor with N rows
 
 
 class TargetFeatures:
@@ -43,19 +48,25 @@ class TargetFeatures:
             images = self.targets[index].lerp(images, self.masks[index])
         return self.features_to_one(index, features_of(self._distance, images))
 
-    def features_to_one(self, index: int, features: Sequence[Tensor]) -> Tensor:
+    def features_to_one(self, index: int, features: Features) -> Tensor:
         """Return the distances [K] of images, given by their features, to one of the targets."""
-        one = [stage[index : index + 1] for stage in self._wanted]
+        one = [[stage[index : index + 1] for stage in view] for view in self._wanted]
         return _compared(self._distance, features, one)
 
 
-def features_of(distance: Distance, images: Tensor) -> list[Tensor]:
-    """Return what images are compared by: a foreign distance takes the images themselves."""
-    return distance.features(images) if isinstance(distance, PerceptualDistance) else [images]
+def features_of(distance: Distance, images: Tensor) -> Features:
+    """Return what images are compared by: a foreign distance takes their views themselves."""
+    if isinstance(distance, PerceptualDistance):
+        return [distance.features(view) for view in views(images)]
+    return [[view] for view in views(images)]
 
 
-def _compared(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+def _compared(distance: Distance, found: Features, wanted: Features) -> Tensor:
     """Return distances [N] between features; a single wanted row is compared with every other."""
+    return averaged([_of_view(distance, *pair) for pair in zip(found, wanted, strict=True)])
+
+
+def _of_view(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
     if isinstance(distance, PerceptualDistance):
         return distance.compare(found, wanted)
     (images,), (targets,) = found, wanted
@@ -73,8 +84,10 @@ def check_targets(g: Generator, images: Tensor, c: Tensor | None) -> Tensor:
 
     Raises:
         ImageError: If they do not fit the generator or hold NaN.
-        LatentError: If there is a label ``c``, but the generator has none.
+        LatentError: If there is a label ``c``, but the generator has none, or if its images are
+            no pictures.
     """
+    check_channels(g.channels)
     if c is not None and g.c_dim == 0:
         raise LatentError("this generator has no labels", advice=["leave `c` out"])
     wanted = [g.channels, g.resolution, g.resolution]

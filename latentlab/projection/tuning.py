@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from latentlab.checks import check_number, check_whole
+from latentlab.images import averaged, views
 from latentlab.latents import draw_z, labels_in_turn, w_statistics
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
@@ -121,7 +122,9 @@ def _add_gradient(
 
 
 def _squares(first: Tensor, second: Tensor) -> Tensor:
-    return (first - second).square().mean(dim=[1, 2, 3])
+    """Return the mean squared differences [N] of what is seen of two image batches."""
+    pairs = zip(views(first), views(second), strict=True)
+    return averaged([(one - other).square().mean(dim=[1, 2, 3]) for one, other in pairs])
 
 
 @dataclass(frozen=True)

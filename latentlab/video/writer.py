@@ -16,7 +16,7 @@ from torch import Tensor
 from latentlab.checks import check
 from latentlab.errors import ImageError, OutputError, SettingsError
 from latentlab.files import atomic_write
-from latentlab.images import tensor_to_picture
+from latentlab.images import flatten, tensor_to_picture
 from latentlab.video.ffmpeg import ffmpeg_program, ffmpeg_writer
 from latentlab.video.gif import gif_writer
 
@@ -50,7 +50,9 @@ def check_format(path: Path | str, fps: float = FPS) -> None:
 
 @contextmanager
 def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
-    """Yield a function that appends a frame [C,H,W] in [-1,1], grey or colour; all of one size.
+    """Yield a function that appends a frame [C,H,W] in [-1,1]; all of one size.
+
+    Videos have no alpha: frames that have some are laid on white.
 
     Frames with a side below 256 pixels are enlarged by a whole factor. The .mp4 is H.264 in
     yuv420p and BT.709, which every player knows, see ``ffmpeg_writer``; the .gif loops, see
@@ -72,7 +74,7 @@ def video_writer(path: Path | str, fps: float = FPS) -> Iterator[Write]:
 
         def write(image: Tensor) -> None:
             nonlocal first
-            picture = tensor_to_picture(image)
+            picture = flatten(tensor_to_picture(image))
             first = first or image.shape
             if image.shape != first:
                 sizes = f"a frame is {list(image.shape)}, but the first was {list(first)}"

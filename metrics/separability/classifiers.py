@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from latentlab import Generator, LatentError, NumericalError, SettingsError
 from latentlab.checks import check
-from latentlab.images import shrink
+from latentlab.images import as_rgb, check_channels, shrink
 from latentlab.networks.discriminators import Discriminator
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
@@ -35,7 +35,7 @@ def classify(
     Args:
         classifiers: Modules or functions; a ``config`` with resolution and channels is heeded.
         names: What messages call them.
-        images: Generated images [N,C,R,R] in [-1,1], C 1 or 3.
+        images: Generated images [N,C,R,R] in [-1,1], C 1, 3 or 4; alpha is laid on white.
 
     Raises:
         LatentError: If a classifier takes larger images than these.
@@ -82,10 +82,10 @@ def _fitted(classifier: Classifier, name: str, images: Tensor) -> Tensor:
     check_size(classifier, name, images.shape[-1])
     size, channels = _expected(classifier, "resolution"), _expected(classifier, "channels") or 3
     images = shrink(images, size or MAX_RESOLUTION)
-    if channels == 1 and images.shape[1] == 3:
+    if channels != images.shape[1]:
+        images = as_rgb(images)
+    if channels == 1:
         images = images.mean(dim=1, keepdim=True)
-    elif channels == 3 and images.shape[1] == 1:
-        images = images.expand(-1, 3, -1, -1)
     if isinstance(classifier, nn.Module):
         images = images.to(next(classifier.parameters(), images))  # its own device and type
     return images.contiguous()
@@ -149,6 +149,7 @@ def classify_samples(
     progress: sampling.Progress | None = None,
 ) -> Classified:
     """Classify the pictures of samples 0, 1, 2, ...; see ``linear_separability`` for arguments."""
+    check_channels(g.channels)
     called = _checked_names(classifiers, names)
     attribute_logits(torch.zeros(1, 1), outputs)  # checks the word
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from latentlab import DataError, Generator, LatentError, NumericalError
 from latentlab.checks import check
+from latentlab.images import SEEN_ON, alpha_facts
 from latentlab.numerics import full_precision
 from metrics.result import MetricResult
 from metrics.sampling import Finished, Progress, check_counts, has_w
@@ -101,7 +102,7 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         "protocol": PROTOCOL, "n": num_samples, "seed": seed, "num_keep": keep,
         "classifiers": found.classifiers, "outputs": outputs, "dual": dual,
         "resolution": g.resolution, **faults(table),
-        "dimensions": dimensions,
+        "dimensions": dimensions, **alpha_facts(g.channels, SEEN_ON),
     }  # fmt: skip
     doubts, seconds = cautions(table, dimensions), found.seconds + planes.seconds
     return MetricResult(METRIC, rows, settings, table, seconds, doubts, draws)

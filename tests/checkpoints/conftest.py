@@ -8,7 +8,7 @@ from latentlab import UnsafeCheckpoint
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch
 from tests.conftest import scarce_memory
-from tests.support.tf_pickles import write_pickle
+from tests.support.tensorflow.pickles import write_pickle
 
 
 @pytest.fixture

@@ -122,7 +122,8 @@ def test_the_kind_of_a_stylegan3_is_known_again(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "to", "chosen"), [
-    ("x.safetensors", None, "safetensors"), ("x.safetensors", "safetensors", "safetensors"),
+    ("x.safetensors", None, "safetensors"), ("x.SafeTensors", None, "safetensors"),
+    ("x.safetensors", "safetensors", "safetensors"),
     ("x.safetensors", "nvidia-state", "nvidia-state"), ("x.pt", "rosinality", "rosinality"),
     ("x.model", "rosinality", "rosinality"), ("x.pth", "yuuho", "yuuho"),
     ("x.pkl", "nvidia-state", "nvidia-state"), ("x", "yuuho", "yuuho"),
@@ -133,7 +134,7 @@ def test_the_form_is_what_is_asked_for_or_what_the_name_says(name, to, chosen, t
 
 @pytest.mark.parametrize(("name", "to", "words"), [
     ("x.pt", None, [".pt does not say", *TARGETS]), ("x.pkl", None, [".pkl", *TARGETS]),
-    ("x", None, ["in nothing", *TARGETS]), ("x.SAFETENSORS", None, TARGETS),
+    ("x", None, ["in nothing", *TARGETS]),
     ("x.pt", "safetensors", [".safetensors"]), ("x.safetensors", "rosinality", [".pt"]),
     ("x.safetensors", "yuuho", [".pth"]), ("x.pt", "keras", [*TARGETS, "keras"]),
 ])  # fmt: skip

@@ -79,7 +79,12 @@ def test_things_are_counted_and_named():
         "0 pictures", "1 picture", "2,000 pictures",
     ]  # fmt: skip
     assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
-    assert [colours_in_words(n) for n in (1, 3, 4)] == ["grey", "colour", "4 channels"]
+    assert [colours_in_words(n) for n in (1, 3, 4, 2)] == [
+        "grey",
+        "colour",
+        "colour with alpha",
+        "2 channels",
+    ]
 
 
 @pytest.mark.parametrize(("value", "text"), [

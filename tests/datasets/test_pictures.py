@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from latentlab.datasets.digits import one_of_each
+from latentlab.datasets.picture_files import PictureFiles
 from latentlab.datasets.pictures import DigitsDataset, PictureDataset, open_dataset
 from latentlab.errors import DataError, ImageError
 from latentlab.training.samplers import RealSampler
@@ -166,6 +167,49 @@ def test_hidden_and_other_files_are_ignored(tmp_path: Path, make: Maker) -> None
 
 
 @both_kinds
+def test_what_is_left_out_is_counted(tmp_path: Path, make: Maker) -> None:
+    others = {"readme.txt": b"text", "b/notes.md": b"text", ".hidden": b"", "dataset.json": b"{}"}
+    assert PictureDataset(make(tmp_path, picture_files() | others)).left_out == 2
+
+
+@both_kinds
+def test_jpegs_go_by_all_their_suffixes(tmp_path: Path, make: Maker) -> None:
+    file = io.BytesIO()
+    Image.fromarray(pixels_of("a")).save(file, format="JPEG")
+    names = ["a.jpg", "b.JPEG", "c.jfif", "d.jpe"]
+    dataset = PictureDataset(make(tmp_path, dict.fromkeys(names, file.getvalue())))
+    assert len(dataset) == 4
+    assert dataset.left_out == 0
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path, picture_files())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "f.png").write_bytes(encoded("f.png"))
+    for name in ("linked", "linked-again"):
+        (folder / name).symlink_to(elsewhere, target_is_directory=True)
+    (folder / "b" / "up").symlink_to(folder, target_is_directory=True)
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    dataset = PictureDataset(folder)
+    assert len(dataset) == len(NAMES) + 1
+    assert dataset.left_out == 1
+
+
+@both_kinds
+def test_headers_show_what_cannot_be_used(tmp_path: Path, make: Maker) -> None:
+    files = picture_files() | {
+        "b/x.png": b"no picture", "f.png": encoded("f.png", 1, 1),
+        "g.png": encoded("g.png")[:-20],  # which its header does not show
+    }  # fmt: skip
+    dataset = PictureDataset(make(tmp_path, files))
+    found = [str(error) for error in dataset.problems()]
+    assert [line.split(": ")[0].rsplit("/", 1)[1] for line in found] == ["x.png", "f.png"]
+    assert "would be enlarged 8.0 times" in found[1]
+    assert list(dataset.problems(1)) == []
+
+
+@both_kinds
 def test_a_given_resolution_crops_and_resizes(tmp_path: Path, make: Maker) -> None:
     files = {"a.png": encoded("a.png", 12, 8), "b.png": encoded("b.png", 16, 24)}
     dataset = PictureDataset(make(tmp_path, files), resolution=8)
@@ -254,7 +298,7 @@ def test_a_mistake_of_ours_while_labels_are_read_is_not_told_as_wrong_labels(
     def mistaken(*_: object) -> bytes:
         raise KeyError("of ours")
 
-    monkeypatch.setattr(PictureDataset, "_bytes", mistaken)
+    monkeypatch.setattr(PictureFiles, "bytes_of", mistaken)
     with pytest.raises(KeyError, match="of ours"):
         PictureDataset(as_folder(tmp_path, picture_files(CLASSES)), 16, labels=True)
 
@@ -265,6 +309,51 @@ def test_class_numbers_become_one_hot_labels(tmp_path: Path, make: Maker) -> Non
     assert dataset.c_dim == 3
     assert [dataset.label(i).argmax().item() for i in range(4)] == [0, 1, 0, 2]
     assert {tuple(sorted(dataset.label(i).tolist())) for i in range(4)} == {(0.0, 0.0, 1.0)}
+
+
+@both_kinds
+@pytest.mark.parametrize("written", [float, str, lambda label: f"{label}.0"])
+def test_classes_may_be_written_as_ada_casts_them(
+    tmp_path: Path, make: Maker, written: Callable[[int], Any]
+) -> None:
+    labels = [[name, written(label)] for name, label in CLASSES]
+    dataset = PictureDataset(make(tmp_path, picture_files(labels)), labels=True)
+    assert [dataset.label(i).argmax().item() for i in range(4)] == [0, 1, 0, 2]
+
+
+def test_so_may_vectors(tmp_path: Path) -> None:
+    labels = [[name, ["0.5", "2"]] for name in NAMES]
+    dataset = PictureDataset(as_folder(tmp_path, picture_files(labels)), labels=True)
+    assert dataset.label(0).tolist() == [0.5, 2]
+
+
+@both_kinds
+def test_labels_may_be_one_folder_down(tmp_path: Path, make: Maker) -> None:
+    files = {f"set/{name}": content for name, content in picture_files(CLASSES).items()}
+    dataset = PictureDataset(make(tmp_path, files), labels=True)
+    assert [dataset.label(i).argmax().item() for i in range(4)] == [0, 1, 0, 2]
+
+
+def test_of_two_files_of_labels_the_one_at_the_top_counts(tmp_path: Path) -> None:
+    files = picture_files(CLASSES) | {"b/dataset.json": b"damaged"}
+    assert PictureDataset(as_folder(tmp_path, files), labels=True).c_dim == 3
+
+
+def test_two_one_folder_down_are_refused(tmp_path: Path) -> None:
+    files = picture_files() | {"b/dataset.json": b"{}", "c/dataset.json": b"{}"}
+    with pytest.raises(DataError, match=r"b/dataset\.json and c/dataset\.json are both there"):
+        PictureDataset(as_folder(tmp_path, files), labels=True)
+
+
+def test_two_labels_for_one_picture_are_refused(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path, picture_files([*CLASSES, ["a.png", 2]]))
+    with pytest.raises(DataError, match=r"two labels for one picture, 'a\.png'"):
+        PictureDataset(folder, labels=True)
+
+
+def test_the_same_label_twice_is_one(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path, picture_files([*CLASSES, ["a.png", 0]]))
+    assert PictureDataset(folder, labels=True).c_dim == 3
 
 
 def test_vector_labels_stay_as_they_are(tmp_path: Path) -> None:

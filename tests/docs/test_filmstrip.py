@@ -37,7 +37,7 @@ def read(path):
 
 
 def test_from_a_photo_to_a_filmstrip(tmp_path, monkeypatch):
-    words = ["photo_to_filmstrip.py", "--output", "film", "--steps", "100", "--samples", "1500"]
+    words = ["photo_to_filmstrip.py", "--output", "film", "--steps", "40", "--samples", "600"]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "docs" / "photo_to_filmstrip.py"), run_name="__main__")
@@ -101,7 +101,7 @@ def test_the_same_in_shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     process = subprocess.Popen(
         ["bash", ROOT / "docs" / "photo_to_filmstrip.sh"],
-        env={**os.environ, "OUT": str(film), "STEPS": "100", "SAMPLES": "1500",
+        env={**os.environ, "OUT": str(film), "STEPS": "40", "SAMPLES": "600",
              "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
     with process:

@@ -18,11 +18,12 @@ from tests.support.documentation import ROOT, latentlab_words, shell_lines
 LINES = shell_lines("docs/tutorial.md")
 # What the checks below do not depend on is done less often than a reader does it.
 FEWER = {
-    ("project", "300"): "100",
-    ("ppl", "1k"): "200",
-    ("separability", "2k"): "400",
+    ("project", "300"): "40",
+    ("directions", "2k"): "600",
+    ("ppl", "1k"): "60",
+    ("separability", "2k"): "300",
     ("compare", "ppl=1k,separability=2k,contributions=64,droplets=64"):
-        "ppl=200,separability=400,contributions=16,droplets=16",
+        "ppl=60,separability=300,contributions=8,droplets=8",
 }  # fmt: skip
 INSTALLATION = [line for line in LINES if latentlab_words(line) is None]
 

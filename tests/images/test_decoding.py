@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from latentlab.errors import ImageError
-from latentlab.images import DecodePolicy, load_image, read_picture
+from latentlab.images import DecodePolicy, load_image, read_picture, size_of
 from tests.support.picture_bytes import RED, WHITE, blocks, chunk, encode, grey_tiff, noise, png
 
 GREY_16 = {0: 0, 128: 0, 129: 1, 255: 1, 8191: 32, 32768: 128, 65407: 255, 65535: 255}
@@ -338,3 +338,33 @@ def test_the_photo_of_a_multi_picture_jpeg_is_read(tmp_path):
     picture = read_picture(path)
     assert picture.size == (32, 32)
     assert np.abs(np.asarray(picture).astype(int) - [200, 10, 10]).max() <= 2
+
+
+# The size alone.
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_the_size_is_that_of_the_picture(kind: str) -> None:
+    content = encode(Image.new("RGB", (7, 5)), kind)
+    assert size_of(io.BytesIO(content)) == read_picture(io.BytesIO(content)).size == (7, 5)
+    if kind != "WEBP":  # whose decoder wants the whole file
+        assert size_of(io.BytesIO(content[: len(content) - 2]), "cut") == (7, 5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"no picture", encode(Image.new("RGB", (4, 4)), "GIF"),
+        encode(Image.new("RGB", (90, 90)), "PNG"),
+        encode(Image.new("RGB", (4, 4)), "WEBP", save_all=True,
+               append_images=[Image.new("RGB", (4, 4), 9)]),
+    ],
+    ids=["empty", "text", "GIF", "too large", "animated"],
+)  # fmt: skip
+def test_what_the_header_shows_is_refused_as_by_decoding(content: bytes) -> None:
+    policy, said = DecodePolicy(max_pixels=8000), []
+    for read in (size_of, read_picture):
+        with pytest.raises(ImageError) as caught:
+            read(io.BytesIO(content), "p", policy)
+        said.append(str(caught.value))
+    assert said[0] == said[1]

@@ -5,7 +5,7 @@ import torch
 import latentlab
 from latentlab import LatentError, SettingsError
 from tests.conftest import make_stylegan3
-from tests.support import stylegan3_reference as reference
+from tests.support.generators import stylegan3_reference as reference
 from tests.support.tolerances import EPSILON, IMAGE, SCORE, W
 
 RADIAL = {"conv_kernel": 1, "use_radial_filters": True}  # config R

@@ -8,7 +8,7 @@ from latentlab import Generator, UnsupportedCheckpoint, load
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from tests.conftest import SHARED
-from tests.support.stylegan3_reference import bands, lowpass
+from tests.support.generators.stylegan3_reference import bands, lowpass
 
 DESIGN = 1e-7  # absolute, of a filter's taps: float32 holds what was designed in float64
 

@@ -11,7 +11,7 @@ from latentlab import LatentError, SettingsError
 from latentlab.latents import w_statistics
 from latentlab.networks.stylegan_xl_config import LayerRow, StyleGANXLConfig
 from tests.conftest import make_stylegan3, make_stylegan_xl
-from tests.support import stylegan_xl_reference as reference
+from tests.support.generators import stylegan_xl_reference as reference
 from tests.support.tolerances import FLOAT64
 
 RADIAL = {"conv_kernel": 1, "use_radial_filters": True}  # config R

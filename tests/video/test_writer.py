@@ -150,7 +150,7 @@ def test_names_are_names_alone(tmp_path, monkeypatch, name):
     ([flat(1), flat(1, side=16)], ImageError, "a frame is [1, 16, 16], but the first was"),
     ([flat(1), flat(1, 2, 3)], ImageError, "a frame is [3, 32, 32]"),
     ([flat(1), flat(1) * torch.nan], NumericalError, "NaN"),
-    ([flat(1)[0]], ImageError, "1 or 3 channels"),
+    ([flat(1)[0]], ImageError, "1, 3 or 4 channels"),
 ])  # fmt: skip
 def test_a_failure_leaves_the_file_that_was_there(tmp_path, suffix, frames, error, words):
     path = tmp_path / f"a{suffix}"

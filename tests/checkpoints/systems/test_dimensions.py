@@ -20,7 +20,7 @@ from latentlab.checkpoints.systems.nvidia_torch import networks_from_official
 from latentlab.checkpoints.systems.tensorflow import arrays
 from tests.conftest import make_generator, make_stylegan3
 from tests.support import foreign
-from tests.support.tf_pickles import make_generator as tensorflow_network
+from tests.support.tensorflow.pickles import make_generator as tensorflow_network
 from tests.support.tolerances import FOREIGN_IMAGE
 
 MEAN = {"latent_avg": torch.zeros(5)}  # or w is averaged each time

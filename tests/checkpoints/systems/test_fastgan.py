@@ -7,8 +7,8 @@ import torch
 import latentlab
 from latentlab import CheckpointError, LatentError, UnsupportedCheckpoint
 from tests.conftest import make_generator, scarce_memory
-from tests.support import fastgan_reference as reference
-from tests.support import projected_gan as files
+from tests.support.generators import fastgan_reference as reference
+from tests.support.generators import projected_gan as files
 from tests.support.snapshots import Persistent, write_snapshot
 
 # Absolute, float32 against the original's float32: three times what its own float32 differs from

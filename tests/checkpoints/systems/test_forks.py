@@ -13,8 +13,8 @@ from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch
 from latentlab.checkpoints.systems.tensorflow.networks import read_networks
 from tests.conftest import make_discriminator, make_generator, make_stylegan3
-from tests.support import tf_pickles
 from tests.support.snapshots import Persistent, write_snapshot
+from tests.support.tensorflow import pickles as tf_pickles
 from tests.support.tolerances import IMAGE, W
 
 SYNTHESIS = {"channel_base": 128, "channel_max": 8, "num_fp16_res": 4, "conv_clamp": None}

@@ -11,7 +11,7 @@ from latentlab import UnsupportedCheckpoint
 from latentlab.checkpoints.systems.nvidia_stylegan3 import stylegan3_config
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from tests.conftest import make_discriminator, make_generator, make_stylegan3, scarce_memory
-from tests.support import stylegan3_reference as reference
+from tests.support.generators import stylegan3_reference as reference
 from tests.support.snapshots import Persistent, write_snapshot
 from tests.support.tolerances import IMAGE
 

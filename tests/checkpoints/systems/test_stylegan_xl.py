@@ -10,8 +10,8 @@ import latentlab
 from latentlab import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
 from latentlab.checkpoints.assemble import assemble
 from tests.conftest import make_stylegan3, make_stylegan_xl, scarce_memory
-from tests.support import projected_gan
-from tests.support import stylegan_xl_files as files
+from tests.support.generators import projected_gan
+from tests.support.generators import stylegan_xl_files as files
 from tests.support.snapshots import Persistent
 from tests.support.tolerances import W
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import latentlab
-from latentlab.checkpoints.arrangement import levels
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.systems.torch_modules import state_dict_of
 from latentlab.checkpoints.targets import rosinality1
@@ -101,7 +100,7 @@ def test_yuuho_stylegan1_is_what_their_converter_makes_of_the_tensorflow_file(
 
 @pytest.mark.parametrize("file", ["ada_skip_32", "ada_cond_32", "sg3t_32"])
 def test_nvidia_state_dicts_are_those_of_the_pickles(file, shared, tmp_path):
-    pickled = next(levels(read_pickle(shared / f"{file}.pkl")))
+    pickled = read_pickle(shared / f"{file}.pkl")
     exported = latentlab.export(
         latentlab.load(shared / f"{file}.pkl"), tmp_path / "x.pt", "nvidia-state"
     )

@@ -88,6 +88,18 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_dry_run_names_the_pictures_that_would_end_the_command(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    Image.new("RGB", (32, 32)).save(data / "a.png")
+    (data / "b.png").write_bytes(b"no picture")
+    (data / "c.png").write_bytes(b"nor this, which is not needed")
+    done = command(tmp_path / "out", "--samples", 2, "--dry-run", data=str(data))
+    assert done.exit_code == 4
+    assert f"refused: {data}/b.png: not a picture" in done.stdout
+    assert "c.png" not in done.stdout
+
+
 def test_missing_weights_are_told_before_the_folder_is_made(tmp_path, monkeypatch):
     def unreachable(*_, **__):
         raise URLError("no network")

@@ -125,17 +125,17 @@ def test_a_name_cannot_stand_for_two_results(tmp_path):
     assert "--report" in done.stderr
 
 
-# Leaves a file once three batches are done.
+# Leaves a file once so many paths are done.
 MARKED = """
 import pathlib, sys
 from cli.main import main
 from cli.running.progress import ProgressBar
 
-mark, move_to = pathlib.Path(sys.argv.pop(1)), ProgressBar.move_to
+mark, paths, move_to = pathlib.Path(sys.argv.pop(1)), int(sys.argv.pop(1)), ProgressBar.move_to
 
 def marked(bar, position, **numbers):
     move_to(bar, position, **numbers)
-    if position >= 24:
+    if position >= paths:
         mark.touch()
 
 ProgressBar.move_to = marked
@@ -143,26 +143,32 @@ main(prog_name="latentlab")
 """
 
 
-def start(folder, mark):
+def stopped(folder, mark, paths, sign):
+    """Give a measurement a signal once so many paths are done; returns code and what it said."""
     words = command(folder, "--samples", "6000", "--batch", "8")
-    return subprocess.Popen([sys.executable, "-c", MARKED, str(mark), *words],
-                            stderr=subprocess.PIPE, text=True)  # fmt: skip
-
-
-@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, sign, code):
-    folder, mark = tmp_path / "out", tmp_path / "mark"
-    process = start(folder, mark)
+    process = subprocess.Popen([sys.executable, "-c", MARKED, str(mark), str(paths), *words],
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
     while not mark.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(sign)
-    _, talk = process.communicate(timeout=60)
-    assert process.returncode == code, talk
-    assert not (folder / "report.csv").exists()
-    (kept,) = folder.glob(".partial-*/*.npz")
-    with np.load(kept, allow_pickle=False) as packed:
-        count = sum(len(samples) for samples in unpack(dict(packed)))
-    assert count >= 24
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def test_a_stopped_measurement_goes_on_where_it_was(tmp_path):
+    """Stopped by one signal, it goes on until another one stops it."""
+    folder, count = tmp_path / "out", 0
+    for sign, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        least = count + 24
+        returned, talk = stopped(folder, tmp_path / str(code), least, sign)
+        assert returned == code, talk
+        assert ("continuing" in talk) == (count > 0)
+        assert not (folder / "report.csv").exists()
+        count = 0
+        for kept in folder.glob(".partial-*/*.npz"):  # one for each writing
+            with np.load(kept, allow_pickle=False) as packed:
+                count += sum(len(samples) for samples in unpack(dict(packed)))
+        assert count >= least
     done = ppl(folder, "--samples", str(count), "--batch", "8")
     assert done.exit_code == 0, done.stderr
     assert "continuing" in done.stderr

@@ -16,6 +16,7 @@ from cli.reports.training import TrainingRun
 BATCH = 8
 TINY = ["--data", "builtin:digits", "--config", "stylegan2-small", "--channels", "1",
         "--batch", str(BATCH), "--device", "cpu"]  # fmt: skip
+SMALL = ["--config", "stylegan1-small"]  # pictures of 8x8 to begin with
 
 
 def train(folder, *options):
@@ -96,6 +97,24 @@ def test_a_dry_run_goes_on_where_the_run_is_and_refuses_what_the_run_would(tmp_p
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_a_dry_run_names_the_pictures_that_would_end_the_run(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (16, 16)).save(folder / "a.png")
+    Image.new("RGB", (2, 2)).save(folder / "b.png")
+    (folder / "c.jfif").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no picture either")
+    done = CliRunner().invoke(main, [
+        "train", "--data", str(folder), "--config", "stylegan2-small", "--batch", "4",
+        "--kimg", "0.004", "--dry-run", "-o", str(tmp_path / "run"),
+    ])  # fmt: skip
+    assert done.exit_code == 4
+    assert "3 pictures (1 other file left out), 16x16" in done.stdout
+    assert f"refused: {folder}/b.png: 2x2 would be enlarged 8.0 times" in done.stdout
+    assert f"refused: {folder}/c.jfif: not a picture" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_of_pictures_is_cropped_to_the_resolution(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -173,19 +192,33 @@ def test_bad_options_end_in_one_line(options, code, said, begun):
     assert sorted(file.name for file in begun.iterdir()) == before
 
 
-@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_the_same_command_continues(sign, code, tmp_path):
-    command = [sys.executable, "-m", "cli", "train", *TINY, "--kimg", "1000", "-o", str(tmp_path)]
+def stopped(folder, sign):
+    """Give a training that would last a signal once it has written a line; returns what it said."""
+    options = [*TINY, *SMALL, "--kimg", "1000", "-o", str(folder)]
+    command = [sys.executable, "-m", "cli", "train", *options]
+    lines = (folder / "log.csv").read_bytes() if (folder / "log.csv").exists() else b""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
         time.sleep(0.1)
+        if (folder / "log.csv").exists() and (folder / "log.csv").read_bytes() != lines:
+            break
     process.send_signal(sign)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == code, said
-    assert "Traceback" not in said
-    saved = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))
-    images = int(saved[-1].name.split("-")[1].split(".")[0])
-    done = train(tmp_path, "--kimg", str((images + BATCH) / 1000))
+    return process.returncode, said
+
+
+def test_a_signal_saves_and_the_same_command_continues(tmp_path):
+    """Twice: what one signal has stopped goes on until another one."""
+    images = 0
+    for sign, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        returned, said = stopped(tmp_path, sign)
+        assert returned == code, said
+        assert "Traceback" not in said
+        assert said.count("Continuing ") == (images > 0), said
+        saved = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))
+        before, images = images, int(saved[-1].name.split("-")[1].split(".")[0])
+        assert images > before
+    done = train(tmp_path, *SMALL, "--kimg", str((images + BATCH) / 1000))
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / f"snapshot-{images + BATCH:09d}.safetensors").exists()

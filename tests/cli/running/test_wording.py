@@ -173,7 +173,7 @@ def test_what_commands_share_speaks_of_options_that_all_of_them_have():
     wrong = {}
     for command, found in main.commands.items():
         own = {option for parameter in found.params for option in parameter.opts} | {"--help"}
-        for module in reached_by(f"cli.commands.{command.replace('-', '_')}"):
+        for module in reached_by(found.callback.__module__):
             if room_of(module) in (None, "commands", "options") or module == wording():
                 continue
             for text in texts(parsed(FILES[module])):

@@ -10,7 +10,7 @@ import latentlab
 from latentlab import CheckpointError
 from latentlab.checkpoints.pickles.reader import read_pickle
 from tests.checkpoints.systems.test_yuuho import tensors, variables
-from tests.support.tf_pickles import make_generator
+from tests.support.tensorflow.pickles import make_generator
 from tests.support.tolerances import FOREIGN_IMAGE, W
 
 

@@ -12,7 +12,7 @@ from latentlab.checkpoints.assemble import blank
 from latentlab.checkpoints.systems.tensorflow import config as configs
 from latentlab.checkpoints.systems.tensorflow import names as names
 from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Arguments
-from tests.support.tf_pickles import Network, composed, write_pickle
+from tests.support.tensorflow.pickles import Network, composed, write_pickle
 
 # Opening may take this much memory besides what the process has, in sizes of the file: the
 # weights once, and what is under way from one form to the other.

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import latentlab
-from tests.support.tf_pickles import make_discriminator, make_generator, write_pickle
+from tests.support.tensorflow.pickles import make_discriminator, make_generator, write_pickle
 from tests.support.tolerances import CONVERTED, FLOAT64
 
 TRADITIONAL = {

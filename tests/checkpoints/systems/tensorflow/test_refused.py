@@ -11,7 +11,7 @@ import latentlab
 from latentlab import CheckpointError, UnsupportedCheckpoint
 from tests.support import attacks
 from tests.support.attacks import plain
-from tests.support.tf_pickles import (
+from tests.support.tensorflow.pickles import (
     EasyDict,
     Network,
     make_discriminator,

@@ -13,7 +13,7 @@ from tests.checkpoints.systems.tensorflow.test_options import (
     check_images,
     title,
 )
-from tests.support.tf_pickles import (
+from tests.support.tensorflow.pickles import (
     Network,
     OriginalNetwork,
     make_discriminator,

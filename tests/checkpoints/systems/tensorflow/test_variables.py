@@ -8,7 +8,7 @@ import pytest
 import latentlab
 from latentlab import CheckpointError
 from tests.support import attacks
-from tests.support.tf_pickles import make_discriminator, make_generator, write_pickle
+from tests.support.tensorflow.pickles import make_discriminator, make_generator, write_pickle
 
 
 def with_variables(edit, part=None):

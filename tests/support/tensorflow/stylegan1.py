@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.tf_ops import (
+from tests.support.tensorflow.ops import (
     SQRT2,
     Array,
     Scope,

@@ -9,9 +9,9 @@ import types
 
 import numpy as np
 
-from tests.support.tf_ops import Scope
-from tests.support.tf_stylegan1 import d_basic, g_paper, g_style
-from tests.support.tf_stylegan2 import d_stylegan, d_stylegan2, g_main
+from tests.support.tensorflow.ops import Scope
+from tests.support.tensorflow.stylegan1 import d_basic, g_paper, g_style
+from tests.support.tensorflow.stylegan2 import d_stylegan, d_stylegan2, g_main
 
 SOURCE = "raise RuntimeError('the source text of a checkpoint was run')"
 # What the whole generator keeps to itself and does not hand on to its sub-networks.

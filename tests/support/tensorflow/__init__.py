@@ -1,0 +1,1 @@
+"""TensorFlow networks: their operations, and files as its releases write them."""
