@@ -285,7 +285,7 @@ def test_style_layers_are_names_or_numbers():
     ],
 )
 def test_each_error_has_its_exit_code(error, code, monkeypatch, tmp_path):
-    def fail(_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(latentlab, "load", fail)
