@@ -19,8 +19,8 @@ _PATH = click.Path(path_type=Path)
     common.tuning_option,
     click.option("--projected-w", "sources", type=_PATH, multiple=True, metavar="FILE|DIR",
                  help="Saved latents: a folder of `latentlab project`, whose noise maps are used "
-                 "as well; its latents.safetensors or .parquet; or an .npz with key w. Repeat the "
-                 "option for more."),
+                 "as well; its latents.safetensors or .parquet; or an .npz, .npy or .pt. Repeat "
+                 "the option for more."),
     click.option("--noise", "noise_file", type=_PATH, metavar="FILE",
                  help="Noise maps saved by project, for --projected-w FILE. Default: those in "
                  "the generator."),

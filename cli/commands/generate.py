@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     click.option("--projected-w", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Render saved latents instead of seeds: a folder of `latentlab project`, "
                  "whose noise maps are used as well; its latents.safetensors or .parquet; or an "
-                 ".npz with key w."),
+                 ".npz, .npy or .pt, also of other tools."),
     click.option("--noise", "noise_file", type=click.Path(path_type=Path), metavar="FILE",
                  help="Noise maps saved by project, for --projected-w FILE. Default: those in "
                  "the generator."),

@@ -47,7 +47,7 @@ def interpolate(
     """Walk between pictures.
 
     LATENTS are folders of `latentlab project`, whose noise maps are used as well, their
-    latents.safetensors or .parquet, or .npz files with key w; the walk goes through all their
+    latents.safetensors or .parquet, or .npz, .npy or .pt files; the walk goes through all their
     pictures in this order, and shows each as it is. With --seeds and several classes it goes
     through the classes of the first seed, then through those of the next.
     DIR receives frames/00000.png and so on, or the video; strip.png with one row for each way

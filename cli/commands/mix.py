@@ -32,7 +32,7 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
                  "for more grids."),
     click.option("--row-w", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Rows from saved latents instead of seeds: a folder of `latentlab project`, "
-                 "its latents.safetensors or .parquet, or an .npz with key w."),
+                 "its latents.safetensors or .parquet, or an .npz, .npy or .pt."),
     click.option("--col-w", "column_w", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Columns from saved latents instead of seeds."),
     common.any_checkpoint_option,

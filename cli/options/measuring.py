@@ -214,7 +214,7 @@ def attributes_options(
                      "Default: half; with --labels, all."),
         click.option("--latents", type=_FILE, metavar="FILE|DIR",
                      help=f"Your own latents{use}: a folder of `latentlab project`, its "
-                     f"latents.safetensors or .parquet, or an .npz with {arrays}."),
+                     f"latents.safetensors or .parquet, or an .npz with {arrays}, .npy or .pt."),
         click.option("--labels", type=_FILE, metavar="CSV",
                      help=f"Labels of these latents, see {where[1]}."),
         click.option("--layer", type=click.IntRange(min=0), metavar="N",

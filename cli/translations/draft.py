@@ -13,6 +13,14 @@ CONFIGS: Mapping[str, str] = {
     **{f"config-{letter}": f"stylegan2-{letter}" for letter in "abcdef"},
 }
 VIDEOS = (".mp4", ".gif")
+# What --resume means by the names that the train.py of stylegan2-ada has, as public names.
+RESUMED: Mapping[str, str] = {
+    "ffhq256": "ada:ffhq-res256-mirror-paper256-noaug",
+    "ffhq512": "ada:ffhq-res512-mirror-stylegan2-noaug",
+    "ffhq1024": "ada:ffhq-res1024-mirror-stylegan2-noaug",
+    "celebahq256": "ada:celebahq-res256-mirror-paper256-kimg100000-ada-target0.5",
+    "lsundog256": "ada:lsundog-res256-paper256-kimg100000-noaug",
+}
 
 _KIMG_OF_A_TICK = 4.0  # unless --tick says otherwise
 
@@ -86,10 +94,10 @@ def ignored(_: Draft, __: str) -> None:
 
 
 def network(draft: Draft, value: str) -> None:
-    """Take the checkpoint; one that a script would fetch is named by its file."""
-    if "://" in value or value.startswith("gdrive:"):
-        draft.notes.append("fetch the network's file first: URLs are not opened")
-        value = PurePosixPath(value.split("?", maxsplit=1)[0]).name
+    """Take the checkpoint; what is fetched from nowhere by now is named by its file."""
+    if value.startswith("gdrive:"):
+        draft.notes.append("fetch the network's file first: gdrive: is no address any more")
+        value = PurePosixPath(value).name
     if draft.checkpoint is None:
         draft.checkpoint = value
     else:  # of a command that takes several
@@ -139,8 +147,10 @@ def tick(draft: Draft, value: str) -> None:
 
 def resume(draft: Draft, value: str) -> None:
     """Take the file that training starts from; a script knows some by names of their own."""
-    if PurePosixPath(value).suffix:
+    if PurePosixPath(value).suffix or "://" in value:
         draft.options["--from"] = value
+    elif value in RESUMED:
+        draft.options["--from"] = RESUMED[value]
     elif value != "noresume":
         draft.notes.append(f"for --resume={value}, give the file itself as --from")
 

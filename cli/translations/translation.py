@@ -27,6 +27,7 @@ _NO_TOOL = (
     "There is nothing to prepare: `latentlab train --data` takes a folder or a zip, and its "
     "--resolution crops and resizes the pictures."
 )
+_PYTHON = ("python", "python3")  # copied with the line
 _FIDELITY = re.compile(r"(fid|kid|pr)[0-9]+k[0-9]*(_full)?")
 
 
@@ -40,6 +41,8 @@ def translated(words: Sequence[str], commands: Mapping[str, click.Command]) -> s
     Returns:
         The sentence; None if nothing in the line is a script's.
     """
+    if words[0] in _PYTHON and len(words) > 1:
+        words = words[1:]
     script, rest = _script_of(words)
     called_by_script = words[0] not in commands
     if called_by_script and script == "dataset_tool":
@@ -152,8 +155,12 @@ def _lines(draft: Draft, script: str, own: click.Command | None) -> list[str]:
     if draft.command == "compare" and len(draft.operands) == 1:
         draft.operands.append("CKPT")
     if draft.command == "convert":
-        name = (draft.operands[1:] or ["model"])[0]
-        draft.operands[1:] = [str(PurePosixPath(name).with_suffix(".safetensors"))]
+        name = PurePosixPath((draft.operands[1:] or ["model"])[0])
+        draft.operands[1:] = [
+            str(name.with_suffix(".pt" if script == "legacy" else ".safetensors"))
+        ]
+        if script == "legacy":  # which makes what their own code opens
+            draft.options["--to"] = "nvidia-state"
     writes = any(parameter.name == "output" for parameter in (own.params if own else []))
     return [draft.line("out" if writes else None)]
 

@@ -17,8 +17,9 @@ _MAX_CLASSES = 100_000  # as many as a network's config may have
 def read_labels(files: PictureFiles) -> NDArray[np.float64]:
     """Return the class numbers [N], or the vectors [N,c_dim], of all pictures.
 
-    Names in the file are relative to its folder. Numbers may be written as 1, 1.0 or "1", which
-    ADA's code takes for the same.
+    Names in the file are relative to its folder, or all to the folder of the set. Numbers may be
+    written as 1, 1.0 or "1", which ADA's code takes for the same; labels are a list of pairs or a
+    dict, which it takes as well.
 
     Raises:
         DataError: If there is no such file, a picture has no label or two, or labels do not fit.
@@ -32,18 +33,22 @@ def read_labels(files: PictureFiles) -> NDArray[np.float64]:
     folder = PurePosixPath(files.label_file).parent
     by_name = _by_name(files.bytes_of(files.label_file), where)
     placed = {str(folder / name): label for name, label in by_name.items()}
-    return _label_array(placed, files.names, where)
+    fits = not placed.keys().isdisjoint(files.names)
+    return _label_array(placed if fits else by_name, files.names, where)
 
 
 def _by_name(content: bytes, where: str) -> dict[str, Any]:
     try:
-        entries = [(str(name), label) for name, label in json.loads(content)["labels"]]
+        labels = json.loads(content)["labels"]
+        pairs = labels.items() if isinstance(labels, dict) else labels
+        entries = [(str(name), label) for name, label in pairs]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{where}: expected {{'labels': [[name, label], ...]}}") from error
     by_name: dict[str, Any] = {}
     for written, label in entries:
         name = written.replace("\\", "/")
-        if by_name.setdefault(name, label) != label:
+        # NaN, which is no label, differs from itself as well.
+        if by_name.setdefault(name, label) is not label and by_name[name] != label:
             raise DataError(f"{where}: two labels for one picture, {quoted(name)}; keep one")
     return by_name
 

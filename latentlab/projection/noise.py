@@ -12,6 +12,7 @@ from torch import Tensor
 
 from latentlab.numerics import Stream, keyed_generator
 
+_NO_NOISE = 1e-12  # the mean square of a map that is rounding errors around one value
 _SMALLEST = 8  # the regulariser's pyramid ends at this side
 
 
@@ -38,10 +39,14 @@ def noise_penalty(noise: Sequence[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def normalise_noise(noise: Sequence[Tensor]) -> None:
-    """Bring every map to zero mean and unit mean square, in place, image by image."""
+    """Bring every map to zero mean and unit mean square, in place, image by image.
+
+    One of equal values, as a saved start may have, becomes 0.
+    """
     for level in noise:
         level.sub_(level.mean(dim=[1, 2, 3], keepdim=True))
-        level.mul_(level.square().mean(dim=[1, 2, 3], keepdim=True).rsqrt())
+        square = level.square().mean(dim=[1, 2, 3], keepdim=True)
+        level.mul_(square.clamp_min(_NO_NOISE).rsqrt())
 
 
 class Draws(Protocol):

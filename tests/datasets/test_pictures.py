@@ -334,6 +334,22 @@ def test_labels_may_be_one_folder_down(tmp_path: Path, make: Maker) -> None:
     assert [dataset.label(i).argmax().item() for i in range(4)] == [0, 1, 0, 2]
 
 
+@both_kinds
+def test_names_there_may_be_those_of_the_whole_set(tmp_path: Path, make: Maker) -> None:
+    labels = [[f"set/{name}", label] for name, label in CLASSES]
+    files = {f"set/{name}": content for name, content in picture_files(labels).items()}
+    dataset = PictureDataset(make(tmp_path, files), labels=True)
+    assert [dataset.label(i).argmax().item() for i in range(4)] == [0, 1, 0, 2]
+
+
+def test_labels_may_be_a_dict(tmp_path: Path) -> None:
+    content = json.dumps({"labels": dict(CLASSES)}).encode()
+    dataset = PictureDataset(
+        as_folder(tmp_path, picture_files() | {"dataset.json": content}), labels=True
+    )
+    assert [dataset.label(i).argmax().item() for i in range(4)] == [0, 1, 0, 2]
+
+
 def test_of_two_files_of_labels_the_one_at_the_top_counts(tmp_path: Path) -> None:
     files = picture_files(CLASSES) | {"b/dataset.json": b"damaged"}
     assert PictureDataset(as_folder(tmp_path, files), labels=True).c_dim == 3
@@ -406,11 +422,11 @@ def test_a_malformed_dataset_json_is_refused(tmp_path: Path, content: bytes) -> 
     [
         ("-1", "0"), ("0.5", "1.5"), ("null", "0"), ("0", "[0]"), ("[0]", "[0, 1]"), ("{}", "{}"),
         ('"one"', '"two"'), ("[NaN]", "[0]"), ("[1" + "0" * 400 + "]", "[0]"),
-        ("1000000000000", "0"), ("[]", "[]"),
+        ("1000000000000", "0"), ("[]", "[]"), ("NaN", "0"),
     ],
     ids=[
         "negative", "fraction", "null", "mixed", "lengths", "object", "text", "NaN",
-        "over float", "over memory", "no length",
+        "over float", "over memory", "no length", "NaN alone",
     ],
 )  # fmt: skip
 def test_labels_that_are_neither_classes_nor_vectors_are_refused(
@@ -418,7 +434,7 @@ def test_labels_that_are_neither_classes_nor_vectors_are_refused(
 ) -> None:
     labels = f'{{"labels": [["a.png", {first}], ["b.png", {second}]]}}'.encode()
     files = {name: encoded(name) for name in ("a.png", "b.png")} | {"dataset.json": labels}
-    with pytest.raises(DataError, match=r"dataset\.json: "):
+    with pytest.raises(DataError, match=r"dataset\.json: labels must be"):
         PictureDataset(as_folder(tmp_path, files), labels=True)
 
 

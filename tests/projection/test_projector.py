@@ -97,6 +97,13 @@ class TestNoise:
         torch.testing.assert_close(maps[0].mean(dim=[1, 2, 3]), torch.zeros(3), atol=1e-6, rtol=0)
         torch.testing.assert_close(maps[0].square().mean(dim=[1, 2, 3]), torch.ones(3))
 
+    @pytest.mark.parametrize("value", [0.0, 0.1, 3.0])
+    def test_a_map_of_equal_values_stays_finite(self, value):
+        maps = [torch.cat([torch.full((1, 1, 8, 8), value), torch.randn(1, 1, 8, 8)])]
+        normalise_noise(maps)
+        assert maps[0][0].abs().max() < 0.1
+        torch.testing.assert_close(maps[0][1].square().mean(), torch.tensor(1.0))
+
 
 class TracedDraws:
     """The random numbers of the published projector's run."""

@@ -1,6 +1,7 @@
 """Numpy arrays and numbers out of a pickle: permitted types, exact lengths."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from latentlab.checkpoints.pickles.limits import Budget
 from latentlab.checkpoints.pickles.machine import Buildable, Global
+from latentlab.checkpoints.pickles.records import Record
 from latentlab.errors import CheckpointError, UnsafeCheckpoint
 
 MAX_RANK = 8
 
-# No objects, no structures, no big-endian numbers: networks are not made of them.
+# No objects, no structures, no big-endian numbers: networks are not made of them. Text, dates and
+# complex numbers, which scripts keep beside a network, become records without content.
 _CODES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
+_OTHER_CODES = re.compile(r"[SUMmc][0-9]{1,6}")
 _STATES = [(version, order, None, None, None, -1, -1, 0) for version in (3, 4) for order in "<|"]
 _STATE_TYPES = [type(item) for item in _STATES[0]]
 
@@ -47,15 +51,21 @@ class NumberType(Buildable):
 class UnbuiltArray(Buildable):
     """An array before its BUILD, which brings shape and content."""
 
-    def build(self, state: object, budget: Budget) -> NDArray[Any]:
+    def build(self, state: object, budget: Budget) -> NDArray[Any] | Record:
         """Return the array as a read-only view of the file's bytes."""
         fields = state if type(state) is tuple and len(state) == 5 else (None,) * 5
         version, shape, kind, column_major, raw = fields
+        if type(kind) is Record:
+            return _other("ndarray")
         if type(version) is not int or version != 1:
             raise CheckpointError("an array with a state unknown to this version")
         if type(raw) is not bytes or type(column_major) not in (bool, int):
             raise UnsafeCheckpoint("an array whose content is not bytes")
         return _view(raw, kind, shape, bool(column_major), budget)
+
+
+def _other(name: str) -> Record:
+    return Record("class", name, module="numpy")
 
 
 def _view(
@@ -77,8 +87,11 @@ def _view(
     return flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
 
 
-def number_type(arguments: tuple[Any, ...], _: Budget) -> NumberType:
+def number_type(arguments: tuple[Any, ...], _: Budget) -> NumberType | Record:
     """``numpy.dtype("f4", False, True)``."""
+    code = arguments[0] if len(arguments) == 3 else None
+    if type(code) is str and _OTHER_CODES.fullmatch(code):
+        return _other("dtype")
     if len(arguments) != 3 or type(arguments[0]) is not str or arguments[0] not in _CODES:
         code = ascii(arguments[0])[:40] if arguments and type(arguments[0]) is str else "odd"
         raise UnsafeCheckpoint(f"a numpy dtype that is not a plain number type: {code}")
@@ -93,7 +106,7 @@ def array(arguments: tuple[Any, ...], _: Budget) -> UnbuiltArray:
     return UnbuiltArray()
 
 
-def created(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
+def created(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any] | Record:
     """``dill._dill._create_array(_reconstruct, its arguments, state, None)``: arrays of dill."""
     maker = arguments[0] if len(arguments) in (3, 4) else None
     if type(maker) is not Global or maker.name != "_reconstruct":
@@ -103,7 +116,7 @@ def created(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
     return array(arguments[1], budget).build(arguments[2], budget)
 
 
-def buffer(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
+def buffer(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any] | Record:
     """``numpy.core.numeric._frombuffer(bytes, dtype, shape, "C")``: arrays since protocol 5."""
     content = arguments[0] if len(arguments) == 4 else None
     if type(content) not in (bytes, bytearray):
@@ -111,11 +124,15 @@ def buffer(arguments: tuple[Any, ...], budget: Budget) -> NDArray[Any]:
     raw, kind, shape, order = arguments
     if type(order) is not str or order not in ("C", "F"):
         raise CheckpointError("an array from a buffer in an order other than C or F")
+    if type(kind) is Record:
+        return _other("ndarray")
     return _view(raw, kind, shape, order == "F", budget)
 
 
-def scalar(arguments: tuple[Any, ...], _: Budget) -> int | float | bool:
+def scalar(arguments: tuple[Any, ...], _: Budget) -> int | float | bool | Record:
     """``numpy.core.multiarray.scalar(dtype, bytes)`` as a Python number."""
+    if [type(item) for item in arguments] == [Record, bytes]:
+        return _other("generic")
     if [type(item) for item in arguments] != [NumberType, bytes]:
         raise UnsafeCheckpoint("a numpy number that is not made of a type and bytes")
     kind, raw = arguments

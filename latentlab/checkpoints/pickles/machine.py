@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import IO, Any, cast
 
+from latentlab.checkpoints.pickles.keys import safe_item, safe_key
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
 from latentlab.errors import (
     CheckpointError,
@@ -285,7 +286,7 @@ def _appends(machine: PickleMachine, _: object) -> None:
 def _add_items(machine: PickleMachine, _: object) -> None:
     items = machine.pop_mark()
     if (target := machine.top(set)) is not None:
-        target.update(checked_names(items))
+        target.update(safe_item(item, machine.budget) for item in items)
 
 
 def _set_pairs(machine: PickleMachine, items: list[Any]) -> None:
@@ -295,20 +296,10 @@ def _set_pairs(machine: PickleMachine, items: list[Any]) -> None:
     if target is None:
         return
     for key, value in zip(items[::2], items[1::2], strict=True):
-        # Hashing a deep tuple ends the process, and large numbers with equal hashes stop it. Old
-        # optimisers name their parameters by addresses, of up to 47 bits.
-        if type(key) is not str and not (type(key) is int and abs(key) < 2**48):
-            raise CheckpointError(f"a key of type {type(key).__name__} where text was expected")
-        if key in target:
-            raise CheckpointError(f"the key {quoted(key)} is set twice")
-        target[key] = value
-
-
-def checked_names(items: list[Any]) -> list[str]:
-    """Return the items of a set, which must be text: hashing others is not safe."""
-    if any(type(item) is not str for item in items):
-        raise CheckpointError("a set of something other than text")
-    return items
+        name = safe_key(key, machine.budget)
+        if name in target:
+            raise CheckpointError(f"the key {quoted(name)} is set twice")
+        target[name] = value
 
 
 _ACTIONS: Mapping[str, _Action] = MappingProxyType(

@@ -10,14 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from latentlab.checkpoints.pickles import arrays, tensors
+from latentlab.checkpoints.pickles.keys import safe_item
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import (
-    Builder,
-    Language,
-    Names,
-    PickleMachine,
-    checked_names,
-)
+from latentlab.checkpoints.pickles.machine import Builder, Language, Names, PickleMachine
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.errors import CheckpointError, UnsafeCheckpoint
@@ -73,12 +68,12 @@ def _empty(make: Callable[[], object]) -> Builder:
     return build
 
 
-def _text_set(arguments: tuple[Any, ...], _: Budget) -> set[str]:
+def _text_set(arguments: tuple[Any, ...], budget: Budget) -> set[str]:
     """``set(["name", ...])``."""
     items = arguments[0] if len(arguments) == 1 else None
     if type(items) is not list or len(items) > _MAX_SET:
         raise CheckpointError("a set that is not made of a short list")
-    return set(checked_names(items))
+    return {safe_item(item, budget) for item in items}
 
 
 def _latin1(arguments: tuple[Any, ...], budget: Budget) -> bytes:

@@ -33,7 +33,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_BUILTINS = "bool int float str bytes bytearray list tuple dict set frozenset range slice object"
+_BUILTINS = (
+    "bool int float complex str bytes bytearray list tuple dict set frozenset range slice object "
+    "Ellipsis NotImplemented"
+)
 _PATHS = "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"
 # Module -> names: plain data of the standard library.
 _STANDARD: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -63,8 +66,12 @@ _TORCH_PACKAGES = (
 _TORCH = _words(
     "device Size Generator Tensor float16 float32 float64 half float double bfloat16 uint8 int8 "
     "int16 int32 int64 short int long bool complex64 complex128 strided contiguous_format "
-    "channels_last preserve_format"
+    "channels_last preserve_format qint8 quint8 qint32"
 )
+_TORCH_OTHERS = frozenset([
+    ("torch._C", "Generator"), ("torch.serialization", "_get_layout"),
+    ("torch._utils", "_rebuild_sparse_tensor"),
+])  # fmt: skip
 _NUMPY = _words(
     "bool bool_ float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
     "ndarray dtype"
@@ -124,6 +131,8 @@ def _is_plain(module: str, name: str) -> bool:
 
 
 def _of_torch(module: str, name: str) -> bool:
+    if (module, name) in _TORCH_OTHERS:
+        return True
     if module == "torch":
         return name in _TORCH
     there_again = "torch" in [*module.split(".")[1:], *name.split(".")]

@@ -28,11 +28,14 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
     Metadata are as those of rosinality's files. The encoder is left aside.
     """
     parts = {key: value for key, value in found.items() if key not in ("decoder", "latent_avg")}
-    mean, notes = _mean(found.get("latent_avg"))
+    rows = found.get("latent_avg")
+    if type(rows) is Tensor and rows.ndim == 3 and len(rows) == 1:
+        rows = rows[0]
+    mean, notes = _mean(rows)
     generator = {"g_ema": found["decoder"], "latent_avg": mean}
     networks, facts = rosinality2.read({**parts, **generator}, where, allow_nonfinite)
     config: Any = networks["G_ema"].config
-    _check_rows(found.get("latent_avg"), config.num_ws, where)
+    _check_rows(rows, config.num_ws, where)
     if type(found.get("encoder")) is dict:
         count = len(found["encoder"])
         notes.append(f"The encoder in the file ({count} weights) is left aside.")

@@ -82,7 +82,7 @@ CALLED = [
 @pytest.mark.parametrize(
     "arguments",
     [(1,), ("a", "b", "c"), (None,) * 6, (attacks.array(), "latin1"), (attacks.tensor(),) * 2,
-     (attacks.array(),) * 3, ({"type": attacks.array()},), ([1],), ([attacks.array()],), ({},)],
+     (attacks.array(),) * 3, ({"type": attacks.array()},), ([[1]],), ([attacks.array()],), ({},)],
 )  # fmt: skip
 def test_functions_refuse_other_arguments(call_of, arguments, check_refused):
     check_refused(finish(call(attacks.ALLOWED[call_of], *arguments)), CheckpointError)

@@ -234,7 +234,7 @@ def test_c12_other_persistent_ids(identity, check_refused):
     [
         *(
             attacks.dtype(code)
-            for code in ("O8", "O", "V4", "S4", "U4", "M8", "c8", ">f4", "f4,f4")
+            for code in ("O8", "O", "V4", "S", "U-1", "Mx", "c8,c8", ">f4", "f4,f4")
         ),
         attacks.dtype(state=(3, ">", None, None, None, -1, -1, 0)),
         attacks.dtype(state=(3, "|", None, ("a",), {"a": 1}, 4, 1, 16)),

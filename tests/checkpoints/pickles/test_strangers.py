@@ -78,6 +78,22 @@ EXTRAS = {
     "settings": (types.SimpleNamespace(a=1), "types.SimpleNamespace"),
     "numpy number": (np.float64(0.5), 0.5),
     "numpy type": (np.float32, "numpy.float32"),
+    "numpy text": (np.str_("a"), "numpy.generic"),
+    "numpy date": (np.datetime64("2020-01-02"), "numpy.generic"),
+    "complex number of numpy": (np.complex64(1j), "numpy.generic"),
+    "array of text": (np.array(["a", "b"]), "numpy.ndarray"),
+    "complex number": (1j, "builtins.complex"),
+    "ellipsis": (..., "builtins.Ellipsis"),
+    "layout": (torch.strided, None),
+    "type of weights": (torch.qint8, "torch.qint8"),
+    "generator": (torch.Generator(), None),
+    "sparse weights": (torch.eye(2).to_sparse(), "torch._utils._rebuild_sparse_tensor"),
+    "set of numbers": ({1, 2**50}, {"<int 1>", f"<int {2**50}>"}),
+    "tuples as keys": ({(0, 1): 2, (None,): 3}, {"<tuple (0, 1)>": 2, "<tuple (None,)>": 3}),
+    "other keys": (
+        {0.5: 1, None: 2, True: 3, 2**60: 4},
+        {"<float 0.5>": 1, "<NoneType None>": 2, "<bool True>": 3, f"<int {2**60}>": 4},
+    ),
     "numpy's random state": (np.random.RandomState(0).get_state(legacy=False), None),
     "a stranger": (Stranger(a=[1], g={"b": 2}), f"{__name__}.Stranger"),
     "a class": (Stranger, f"{__name__}.Stranger"),
@@ -89,7 +105,11 @@ EXTRAS = {
     "activation": (torch.nn.functional.relu, "torch.nn.functional.relu"),
 }  # fmt: skip
 
-OLD = {"builtins.slice": "__builtin__.slice", "builtins.range": "__builtin__.xrange"}  # protocol 2
+OLD = {
+    f"builtins.{name}": f"__builtin__.{old}"  # in protocol 2
+    for name, old in {"slice": "slice", "range": "xrange", "complex": "complex",
+                      "Ellipsis": "Ellipsis"}.items()
+}  # fmt: skip
 
 
 def called(value):
@@ -108,7 +128,7 @@ def test_extras_beside_a_network_do_no_harm(container, tmp_path):
     read = (read_pickle if container.startswith("pickle") else read_torch)(path)["extras"]
     for key, (_, expected) in EXTRAS.items():
         if expected is not None and key in read:
-            assert called(read[key]) in (expected, OLD.get(expected)), key
+            assert called(read[key]) in (expected, OLD.get(str(expected))), key
 
 
 def test_a_defaultdict_is_a_dict(tmp_path):
@@ -116,6 +136,23 @@ def test_a_defaultdict_is_a_dict(tmp_path):
     path = tmp_path / "x.pt"
     torch.save(found, path)
     assert list(latentlab.load(path).networks) == ["G_ema"]
+
+
+@pytest.mark.parametrize("key", [
+    tuple(range(9)), ((1,),), ("a" * 101,), b"a" * 101, 2**64, ({},), Stranger(),
+])  # fmt: skip
+def test_long_and_deep_keys_are_refused(key, check_refused):
+    body = b"}" + pickle.dumps(key, 2)[2:-1] + b"Ns"
+    check_refused(finish(body), CheckpointError, "a key of type")
+    check_refused(finish(b"\x8f(" + pickle.dumps(key, 2)[2:-1] + b"\x90"), CheckpointError)
+
+
+def test_a_weight_of_a_type_that_networks_have_not(tmp_path):
+    path = tmp_path / "x.pkl"
+    weights = foreign.rosinality_g() | {"conv1.activate.bias": np.array(["a", "b"])}
+    path.write_bytes(pickle.dumps({"g_ema": weights}))
+    with pytest.raises(CheckpointError, match=r"conv1\.activate\.bias.*numpy\.ndarray"):
+        latentlab.load(path)
 
 
 def test_what_a_stranger_holds_is_known_and_nothing_else(read):

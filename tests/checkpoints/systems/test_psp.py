@@ -13,8 +13,9 @@ def opened(tmp_path, found):
     return latentlab.load(tmp_path / "psp.pt")
 
 
-@pytest.mark.parametrize("mean", [MEAN, MEAN[None], MEAN.repeat(6, 1), MEAN.double()],
-                         ids=["one", "a row", "a row for each layer", "float64"])  # fmt: skip
+@pytest.mark.parametrize("mean", [
+    MEAN, MEAN[None], MEAN.repeat(6, 1), MEAN.double(), MEAN.repeat(1, 6, 1), MEAN[None, None],
+], ids=["one", "a row", "a row for each layer", "float64", "one W+", "one row of W+"])  # fmt: skip
 def test_the_mean_of_w_is_the_centre_of_truncation(mean, tmp_path):
     checkpoint = opened(tmp_path, psp(mean))
     assert torch.equal(checkpoint.generator.w_mean, MEAN)
@@ -44,7 +45,7 @@ def test_what_training_adds_is_told(tmp_path):
     assert checkpoint.discriminator is None
 
 
-@pytest.mark.parametrize("mean", [None, torch.zeros(4), torch.zeros(0, 5), torch.zeros(1, 6, 5), 3])
+@pytest.mark.parametrize("mean", [None, torch.zeros(4), torch.zeros(0, 5), torch.zeros(2, 6, 5), 3])
 def test_means_that_do_not_fit(mean, tmp_path):
     if mean is None:
         assert "4096 random w" in str(opened(tmp_path, psp(mean)).metadata["notes"])

@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
-from cli.translations.draft import CONFIGS
+from cli.translations.draft import CONFIGS, RESUMED
 from cli.translations.nvidia import OPTIONS, SCRIPTS
 from cli.translations.translation import translated
+from latentlab.downloads import parse_address, public_names
 from tests.cli.conftest import AS_IN_GROUP
 
 ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
@@ -18,11 +19,11 @@ FETCH = "fetch the network's file first"
 LINES = [
     # stylegan2-ada-pytorch.
     (f"generate.py --outdir=out --trunc=1 --seeds=85,265,297,849 --network={ADA}/metfaces.pkl",
-     "generate metfaces.pkl --truncation-psi 1 --seeds 85,265,297,849 -o out", FETCH),
+     f"generate {ADA}/metfaces.pkl --truncation-psi 1 --seeds 85,265,297,849 -o out", ""),
     (f"generate.py --outdir=out --trunc=0.7 --seeds=600-605 --network={ADA}/metfaces.pkl",
-     "generate metfaces.pkl --truncation-psi 0.7 --seeds 600-605 -o out", FETCH),
+     f"generate {ADA}/metfaces.pkl --truncation-psi 0.7 --seeds 600-605 -o out", ""),
     (f"generate.py --outdir=out --seeds=0-35 --class=1 --network={ADA}/cifar10.pkl",
-     "generate cifar10.pkl --seeds 0-35 --class 1 -o out", FETCH),
+     f"generate {ADA}/cifar10.pkl --seeds 0-35 --class 1 -o out", ""),
     ("generate.py --outdir=out --projected-w=out/projected_w.npz --network=ffhq.pkl",
      "generate ffhq.pkl --projected-w out/projected_w.npz -o out", ""),
     ("generate.py --network ffhq.pkl --seeds 1,2 --noise-mode none --outdir 'my out'",
@@ -47,9 +48,14 @@ LINES = [
      "--batch 32 --from net.pkl --snapshot-kimg 40 -o runs",
      "for 8 GPUs, start it with torchrun; a tick is 4 kimg"),
     ("train.py --outdir=runs --data=set.zip --resume=ffhq256 --freezed=10 --aug=ada --workers=4",
-     "train --data set.zip -o runs",
-     "for --resume=ffhq256, give the file itself as --from; --freezed has no counterpart; --aug "
-     "has no counterpart"),
+     "train --data set.zip --from ada:ffhq-res256-mirror-paper256-noaug -o runs",
+     "--freezed has no counterpart; --aug has no counterpart"),
+    ("train.py --outdir=runs --data=set.zip --resume=latest",
+     "train --data set.zip -o runs", "for --resume=latest, give the file itself as --from"),
+    (f"train.py --outdir=runs --data=set.zip --resume={ADA}/ffhq.pkl",
+     f"train --data set.zip --from {ADA}/ffhq.pkl -o runs", ""),
+    (f"python3 gen_images.py --network={ADA}/ffhq.pkl --seeds=0 --outdir=out",
+     f"generate {ADA}/ffhq.pkl --seeds 0 -o out", ""),
     ("train.py --outdir=runs --gpus=1 --data=set --res=256 --mirrory=1 --metricdata=all --dcap=0.5",
      "train --data set --resolution 256 -o runs",
      "--mirrory has no counterpart; --metricdata has no counterpart; --dcap has no counterpart"),
@@ -67,7 +73,8 @@ LINES = [
      "fidelity ffhq.pkl --metric fid --data ffhq.zip -o metrics/fidelity", ""),
     ("legacy.py --source=https://x.org/stylegan2-cat-config-f.pkl "
      "--dest=stylegan2-cat-config-f.pkl",
-     "convert stylegan2-cat-config-f.pkl stylegan2-cat-config-f.safetensors", FETCH),
+     "convert https://x.org/stylegan2-cat-config-f.pkl stylegan2-cat-config-f.pt "
+     "--to nvidia-state", ""),
     ("dataset_tool.py --source=lsun --dest=lsun.zip", "", "`latentlab train --data`"),
     ("dataset_tool.py --source=lsun --dest=lsun.zip --width=256 --height=256", "",
      "its --resolution crops and resizes the pictures"),
@@ -198,6 +205,12 @@ def test_every_script_and_each_of_its_options_has_an_answer():
             answer = translated(words, main.commands)
             assert answer is not None, option
             assert "\n" not in answer
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_what_training_may_start_from_is_a_public_name(name):
+    assert RESUMED[name] in public_names()
+    assert parse_address(RESUMED[name]).file_name.startswith(name.rstrip("0123456789"))
 
 
 def test_answers_have_the_names_that_help_shows():
