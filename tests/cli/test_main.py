@@ -353,7 +353,7 @@ def test_an_interrupted_measurement_continues_and_says_so(sign, code, monkeypatc
 
 
 def test_a_mistake_of_our_own_is_not_hidden(monkeypatch, tmp_path):
-    def fail(_):
+    def fail(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr(latentlab, "load", fail)
