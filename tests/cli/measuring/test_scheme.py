@@ -198,11 +198,11 @@ class TestDifferences:
 
 
 @pytest.mark.parametrize(("command", "names", "words"), [
-    ("ppl", ("a", "b"), "once for each model"),
+    ("ppl", ("a", "b"), "Give --name once: there is one model"),
     ("ppl", ("",), "a name has 1 to 80 characters"),
     ("compare", ("a",), "2 times, not 1"),
     ("compare", ("a", "a"), "the same --name"),
-    ("contributions", ("a", "b"), "once for each model"),
+    ("contributions", ("a", "b"), "Give --name once: there is one model"),
 ])  # fmt: skip
 def test_names_that_do_not_fit_are_usage_errors(tmp_path, command, names, words):
     given = [part for name in names for part in ("--name", name)]
