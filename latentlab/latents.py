@@ -54,7 +54,7 @@ def draw_noise(indices: Iterable[int], g: Generator, seed: int, stream: int = 0)
     values = np.array(rows, np.float32).reshape(len(rows), sum(sizes))
     levels = torch.from_numpy(values).split(sizes, dim=1)
     maps = [level.reshape(-1, *shape[1:]) for level, shape in zip(levels, shapes, strict=True)]
-    return [g.synthesis.as_noise(level) for level in maps]
+    return _as_noise(g, maps)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -93,7 +93,13 @@ def noise_from_seed(seed: int, g: Generator) -> list[Tensor]:
     rng = np.random.RandomState(seed)
     rng.randn(1, g.z_dim)
     maps = [rng.randn(*shape).astype(np.float32) for shape in g.synthesis.noise_shapes]
-    return [g.synthesis.as_noise(torch.from_numpy(level)) for level in maps]
+    return _as_noise(g, [torch.from_numpy(level) for level in maps])
+
+
+def _as_noise(g: Generator, normal: Sequence[Tensor]) -> list[Tensor]:
+    """Bring standard normal maps to the distribution of a generator's noise; any class will do."""
+    change = getattr(g.synthesis, "as_noise", None)
+    return list(normal) if change is None else [change(level) for level in normal]
 
 
 def w_statistics(

@@ -6,7 +6,7 @@ import pytest
 
 from latentlab import SettingsError
 from latentlab.checks import check_choice, check_flag, check_number, check_taps, check_whole
-from latentlab.errors import OutputError
+from latentlab.errors import OutputError, quoted
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,7 @@ def test_what_does_not_fit_is_told_by_name_rule_and_value(check, values, rule):
     for value in values:
         with pytest.raises(SettingsError) as caught:
             check(value)
-        got = repr(value)[:80]  # of text in quotes
-        assert str(caught.value) == f"`x` must be {rule}, but got {got}"
+        assert str(caught.value) == f"`x` must be {rule}, but got {quoted(value)}"
 
 
 def test_what_fits_passes():

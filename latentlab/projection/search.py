@@ -51,7 +51,7 @@ class Optimisation:
         maps = given or [level.expand(count, -1, -1, -1) for level in _first_noise(setup)]
         self._w = first.clone().requires_grad_(True)
         # The regulariser and the renormalisation are for white noise: other maps stay as they are.
-        moves = g.synthesis.normal_noise
+        moves = getattr(g.synthesis, "normal_noise", True)
         self._noise = [level.clone().requires_grad_(moves) for level in maps]
         self._moving = self._noise if moves else []
         self._adam = torch.optim.Adam([self._w, *self._moving], betas=(0.9, 0.999))

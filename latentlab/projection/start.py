@@ -175,6 +175,6 @@ class StartSearch:
 
 def _starting_noise(g: Generator, draws: Draws) -> list[Tensor]:
     """Return white noise; the network's own maps where they are of another kind."""
-    if not g.synthesis.normal_noise:
+    if not getattr(g.synthesis, "normal_noise", True):
         return [layer.noise_const[None, None] for layer in g.synthesis.noise_layers]
     return [draws.noise(i, shape) for i, shape in enumerate(g.synthesis.noise_shapes)]

@@ -348,7 +348,7 @@ def check_refused(path, kind, *words):
         ({**GENERATOR, "z_dim": [[[[[[[[1]]]]]]]]}, ["more settings"]),
         ({**GENERATOR, "z_dim": list(range(9000))}, ["more settings"]),
         ({**GENERATOR, "z_dim": b"6"}, ["plain value", "bytes"]),
-        ({**GENERATOR, "z_dim": 1j}, ["asks for"]),
+        ({**GENERATOR, "z_dim": 1j}, ["not a plain value (builtins.complex)"]),
         ({**GENERATOR, "a\nb": 1}, ["plain value"]),
         (None, ["resolution"]),
     ],
