@@ -116,5 +116,6 @@ def _tell(exported: "Exported", is_native: bool) -> None:
     if exported.difference == 0:
         say("Opened again, its images are the same to the last bit.")
     elif exported.difference is not None:
-        say(f"Opened again, its images differ by at most {exported.difference:.1g}.")
+        apart = f"{exported.difference:.1g}, on a scale from -1 to 1"
+        say(f"Opened again, its images differ by at most {apart}.")
     say(f"Over there: {exported.opening}")

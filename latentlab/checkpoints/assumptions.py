@@ -49,9 +49,11 @@ def answered(
     check(isinstance(given, Mapping), "assume", "settings by their names", given)
     known = [question.name for question in questions]
     if unknown := sorted(str(name) for name in given if name not in known):
-        rule = f"one of {', '.join(known)}" if known else "left out: the file says everything"
+        if not known:
+            raise SettingsError(f"`assume` must be left out: {where} is {system}, and asks nothing")
         raise SettingsError(
-            f"`assume` must be {rule}; {where} is {system}, and has no {shown(unknown)}"
+            f"`assume` must be one of {', '.join(known)}; {where} is {system}, and does not ask "
+            f"for {shown(unknown)}"
         )
     missing = [q for q in questions if q.needed and q.name not in given]
     if missing:

@@ -45,6 +45,8 @@ from latentlab.errors import UnsupportedCheckpoint
 Reader = Callable[..., Contents]
 
 _SHOWN = 5  # keys in a message
+# First layers of the encoders of pSp and e4e, in a whole model or alone.
+_ENCODERS = {"encoder.input_layer.0.weight", "input_layer.0.weight"}
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,9 @@ def read_foreign(
 
 
 def _hint(found: object) -> str:
-    """Say where latents go, if a file may hold some."""
+    """Say where latents and encoders go, if a file may hold some."""
+    if any(type(level.found) is dict and _ENCODERS & level.found.keys() for level in levels(found)):
+        return "; encoders of pSp and e4e go to `latentlab project --encoder`"
     values = [found] if type(found) is Tensor else found
     parts = [*values.values()] if type(values) is dict else values
     if type(parts) is not list or not parts:

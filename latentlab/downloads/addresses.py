@@ -20,6 +20,7 @@ _NAMES = Path(__file__).with_name("public_names.toml")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _SHA256 = re.compile(r"sha256=([0-9a-f]{64})")
 _HUB_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DRIVE = "gdrive"  # NVIDIA's names of files there
 _LONGEST = 2000  # characters of an address
 _UNFIT = re.compile(r'[\x00-\x20\x7f"<>\\^`{|}]')  # not part of any URL
 _NAME_UNFIT = re.compile(r"[^A-Za-z0-9._+-]")  # of a file's name on any system
@@ -47,7 +48,9 @@ class Address:
 def is_address(text: object) -> bool:
     """Whether a checkpoint's name is an address on the network rather than a file's."""
     name = str(text)
-    return _SCHEME.match(name) is not None or name.partition(":")[0] in _families()
+    family, colon, _ = name.partition(":")
+    known = bool(colon) and (family in _families() or family == _DRIVE)
+    return _SCHEME.match(name) is not None or known
 
 
 def parse_address(text: str) -> Address:
@@ -94,6 +97,11 @@ def _families() -> dict[str, dict[str, str]]:
 
 def _public_url(text: str) -> str:
     family, _, name = text.partition(":")
+    if family == _DRIVE:
+        raise SettingsError(
+            f"{quoted(text)} is on Google Drive, which answers with web pages; fetch it in a "
+            "browser and give the file, or a public name such as stylegan2:ffhq-config-f"
+        )
     urls = _families().get(family, {})
     name = name.removesuffix(".pkl")
     if name not in urls:

@@ -64,7 +64,7 @@ def test_a_missing_answer_names_itself_its_usual_value_and_the_command():
 def test_answers_to_no_question_are_refused():
     with pytest.raises(SettingsError, match=r"one of rate, clamp, .*; a file\.pt is a bare .* odd"):
         answer(rate=1, odd=1)
-    with pytest.raises(SettingsError, match="left out: the file says everything; x is y"):
+    with pytest.raises(SettingsError, match="left out: x is y, and asks nothing"):
         answered((), {"rate": 1}, "x", "y")
     assert answered((), {}, "x", "y") == {}
     for odd in (["rate"], "rate", 3):

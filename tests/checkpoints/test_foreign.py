@@ -86,3 +86,10 @@ def test_the_content_decides_the_kind(found, kind, zipped, tmp_path):
     assert torch.equal(
         latentlab.load(tmp_path / "copy.safetensors").generator(torch.ones(1, 5)), image
     )
+
+
+@pytest.mark.parametrize("name", ["input_layer.0.weight", "encoder.input_layer.0.weight"])
+def test_encoders_are_told_where_to_go(name, tmp_path):
+    torch.save({"state_dict": {name: torch.ones(2, 3, 3, 3)}}, tmp_path / "e4e.pt")
+    with pytest.raises(UnsupportedCheckpoint, match="go to `latentlab project --encoder`"):
+        latentlab.load(tmp_path / "e4e.pt")

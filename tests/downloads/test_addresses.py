@@ -50,6 +50,7 @@ class TestUrls:
             ("ftp://a.org/x.pkl", "ftp:// is not fetched"),
             ("file:///etc/passwd", "no address"),
             ("gdrive://x", "gdrive:// is not fetched"),
+            ("gdrive:networks/x.pkl", "is on Google Drive"),
             ("https:///x.pkl", "no address"),
             ("https://[x/y", "no address"),
             ("https://a.org:x/y", "no address"),
