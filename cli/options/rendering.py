@@ -30,7 +30,8 @@ class RenderingRequest:
 
     def open(self) -> "RenderingModel":
         """Open the model; raises SettingsError before if there can be no such video."""
-        from cli.models import RenderingModel, classes_of, open_model
+        from cli.classes import classes_of
+        from cli.models import RenderingModel, open_model
 
         common.check_asked_video(self.video, self.fps)
         model = open_model(self.checkpoint, self.device, self.tuning)

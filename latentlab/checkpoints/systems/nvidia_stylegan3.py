@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentlab.checkpoints.assemble import config_from_dict
-from latentlab.checkpoints.systems.translation import (
+from latentlab.checkpoints.systems.arguments import (
     Names,
     arguments_back,
     no_matter,

@@ -13,16 +13,18 @@ from torch import Tensor, nn
 from latentlab.checkpoints.assemble import Contents, assemble, config_from_dict
 from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.pickles.reader import Record
+from latentlab.checkpoints.systems.arguments import (
+    Names,
+    arguments_back,
+    no_matter,
+    same,
+    translate_arguments,
+)
 from latentlab.checkpoints.systems.nvidia_stylegan3 import STYLEGAN3_MARK, stylegan3_config
 from latentlab.checkpoints.systems.torch_modules import state_dict_of
 from latentlab.checkpoints.systems.translation import (
     LABEL_RATE,
-    Names,
-    arguments_back,
     names_shortened,
-    no_matter,
-    same,
-    translate_arguments,
 )
 from latentlab.errors import UnsupportedCheckpoint, quoted
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig

@@ -37,8 +37,10 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
     config: Any = networks["G_ema"].config
     _check_rows(rows, config.num_ws, where)
     if type(found.get("encoder")) is dict:
-        count = len(found["encoder"])
-        notes.append(f"The encoder in the file ({count} weights) is left aside.")
+        notes.append(
+            "The encoder in the file is left aside; `latentlab project --encoder` takes those of "
+            "pSp and e4e."
+        )
     return networks, {**facts, "notes": [*notes, *facts["notes"]]}
 
 

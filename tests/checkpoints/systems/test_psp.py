@@ -20,7 +20,10 @@ def test_the_mean_of_w_is_the_centre_of_truncation(mean, tmp_path):
     checkpoint = opened(tmp_path, psp(mean))
     assert torch.equal(checkpoint.generator.w_mean, MEAN)
     assert checkpoint.kind == "stylegan2-rosinality"
-    assert checkpoint.metadata["notes"] == ["The encoder in the file (1 weights) is left aside."]
+    assert checkpoint.metadata["notes"] == [
+        "The encoder in the file is left aside; `latentlab project --encoder` takes those of pSp "
+        "and e4e."
+    ]
     assert checkpoint.metadata["ignored"] == ["encoder"]
     assert checkpoint.metadata["training"] == {"opts": {"output_size": 16}}
 

@@ -4,7 +4,7 @@ import click
 import pytest
 
 import latentlab
-from cli.models import classes_of
+from cli.classes import classes_of
 from tests.conftest import make_generator
 
 
