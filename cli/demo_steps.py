@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from cli.measuring.compared import comparison_of
-from cli.measuring.comparison_page import planned_files as comparison_files
+from cli.comparing.compared import comparison_of
+from cli.comparing.comparison_page import planned_files as comparison_files
 from cli.measuring.results import Results
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.projecting.files import FILES, measured, write_files

@@ -7,26 +7,26 @@ from typing import Any
 import click
 
 from cli.commands.align import align
-from cli.commands.attribution import attribution
 from cli.commands.card import card
-from cli.commands.compare import compare
-from cli.commands.contributions import contributions
 from cli.commands.convert import convert
 from cli.commands.convert_latents import convert_latents
 from cli.commands.demo import demo
 from cli.commands.directions import directions
-from cli.commands.droplets import droplets
 from cli.commands.edit import edit
-from cli.commands.fidelity import fidelity
 from cli.commands.generate import generate
 from cli.commands.info import info
 from cli.commands.interpolate import interpolate
+from cli.commands.measuring.attribution import attribution
+from cli.commands.measuring.compare import compare
+from cli.commands.measuring.contributions import contributions
+from cli.commands.measuring.droplets import droplets
+from cli.commands.measuring.fidelity import fidelity
+from cli.commands.measuring.noise import noise
+from cli.commands.measuring.ppl import ppl
+from cli.commands.measuring.separability import separability
 from cli.commands.mix import mix
-from cli.commands.noise import noise
 from cli.commands.paste_back import paste_back
-from cli.commands.ppl import ppl
 from cli.commands.project import project
-from cli.commands.separability import separability
 from cli.commands.train import train
 from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune

@@ -1,1 +1,1 @@
-"""Measuring models: work that can be continued, the results of each metric, and comparisons."""
+"""Measuring models: work that can be continued, and the results of each metric."""

@@ -9,9 +9,9 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from cli.comparing.comparison import Measured
+from cli.comparing.comparison_page import _add_plots
 from cli.measuring import attribution, contributions, droplets, path_length, separability_bars
-from cli.measuring.comparison import Measured
-from cli.measuring.comparison_page import _add_plots
 from cli.reports.plot_style import colours_of
 from cli.reports.tiles import tiles
 from metrics import MetricResult

@@ -7,7 +7,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 import latentlab
-from cli.commands.compare import SAMPLES
+from cli.commands.measuring.compare import SAMPLES
 from cli.main import main
 from cli.options import completion
 from cli.options.measuring import METRIC_NAMES, PROTOCOL_NAMES

@@ -7,10 +7,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import latentlab
-from cli.commands.compare import SAMPLES
+from cli.commands.measuring.compare import SAMPLES
+from cli.comparing.comparison_page import planned_files
+from cli.comparing.verdicts import verdicts
 from cli.main import main
-from cli.measuring.comparison_page import planned_files
-from cli.measuring.verdicts import verdicts
 from metrics import MetricResult, perceptual_path_length
 from metrics.differences import compare as differences
 from tests.conftest import make_progan
@@ -63,7 +63,7 @@ def test_differences_say_who_is_better(compared):
 
 def test_results_of_another_run_are_told_before_anything_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "cli.measuring.compared.open_settings", lambda *_, **__: pytest.fail("fetched")
+        "cli.comparing.compared.open_settings", lambda *_, **__: pytest.fail("fetched")
     )
     (tmp_path / "report.csv").touch()
     done = compare(tmp_path, A, B, "--metric", "ppl")
@@ -174,10 +174,10 @@ def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch):
         return perceptual_path_length(g, *arguments, **settings)
 
     arguments = (A, B, "--metric", "ppl", "--metric", "droplets", "--samples", "ppl=8,droplets=4")
-    monkeypatch.setattr("cli.measuring.comparison.droplets", broken)
+    monkeypatch.setattr("cli.comparing.comparison.droplets", broken)
     assert compare(tmp_path, *arguments).exit_code == 130
     monkeypatch.undo()
-    monkeypatch.setattr("cli.measuring.comparison.perceptual_path_length", counted)
+    monkeypatch.setattr("cli.comparing.comparison.perceptual_path_length", counted)
     assert compare(tmp_path, *arguments).exit_code == 0
     assert calls[0] > 0
     assert not list(tmp_path.glob(".partial-*"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.measuring.comparison import (
+from cli.comparing.comparison import (
     ComparisonSettings,
     Measured,
     applicable,
@@ -15,8 +15,8 @@ from cli.measuring.comparison import (
     open_settings,
     tasks_of,
 )
-from cli.measuring.comparison_page import planned_files, write_comparison
-from cli.measuring.measured_folders import (
+from cli.comparing.comparison_page import planned_files, write_comparison
+from cli.comparing.measured_folders import (
     METRICS,
     FoundModel,
     by_digest,

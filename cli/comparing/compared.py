@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cli.measuring.comparison import (
+from cli.comparing.comparison import (
     ComparisonSettings,
     Measured,
     applicable,
@@ -11,7 +11,7 @@ from cli.measuring.comparison import (
     open_settings,
     tasks_of,
 )
-from cli.measuring.comparison_page import planned_files, write_comparison
+from cli.comparing.comparison_page import planned_files, write_comparison
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
 from cli.measuring.work import Asked, claimed_results

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from cli.measuring.comparison import Measured
+from cli.comparing.comparison import Measured
 from cli.reports.numbers import with_interval
 from metrics.comparability import reasons_against
 from metrics.differences import quantities

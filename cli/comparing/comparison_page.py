@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from cli.measuring.comparison import AbsentModel, Measured
-from cli.measuring.comparison_tables import TABLES, write_tables
+from cli.comparing.comparison import AbsentModel, Measured
+from cli.comparing.comparison_tables import TABLES, write_tables
+from cli.comparing.verdicts import cautions, measures, values, values_in_lines, verdicts
 from cli.measuring.contributions import bars
 from cli.measuring.droplets import caption, heat, summary
 from cli.measuring.model_cards import card, doubts, table
 from cli.measuring.path_length import histogram
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import compared
-from cli.measuring.verdicts import cautions, measures, values, values_in_lines, verdicts
 from cli.models import Model
 from cli.rendering.render import render_z
 from cli.rendering.sheets import abreast

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from cli.measuring.comparison import AbsentModel
+from cli.comparing.comparison import AbsentModel
 from cli.measuring.saved import SavedMeasurement, read_saved
 from cli.measuring.standing import differences
 from cli.models import Model, open_model

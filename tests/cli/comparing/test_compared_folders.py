@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import latentlab
-from cli.commands.compare import SAMPLES
+from cli.commands.measuring.compare import SAMPLES
+from cli.comparing.measured_folders import METRICS
 from cli.main import main
-from cli.measuring.measured_folders import METRICS
 from metrics import sampling
 
 A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"

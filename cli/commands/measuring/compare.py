@@ -67,14 +67,14 @@ def compare(
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two models or more, checkpoints or folders, each once.")
     if any(Path(name).is_dir() for name in checkpoints):
-        from cli.measuring.compared_folders import Chosen, compare_folders
+        from cli.comparing.compared_folders import Chosen, compare_folders
 
         wanted = Chosen(metrics, samples or {}, SAMPLES, published)
         compare_folders(checkpoints, wanted, needs, request)
         return
     chosen = _chosen_metrics(metrics, needs.lacking())
     labels = request.titles(checkpoints)
-    from cli.measuring.compared import comparison_of
+    from cli.comparing.compared import comparison_of
     from latentlab import distributed
 
     counts = {name: (samples or {}).get(name, SAMPLES[name]) for name in chosen}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from cli.measuring.comparison import Measured
+from cli.comparing.comparison import Measured
 from cli.measuring.results import Results
 from cli.reports.tables import joined
 from metrics import MetricResult
