@@ -17,9 +17,17 @@ from cli.text import plain_text, say
 if TYPE_CHECKING:
     from cli.reports.training import TrainingRun
     from latentlab.datasets import Dataset
-    from latentlab.training.config import TrainingConfig
+    from latentlab.networks.config import Architecture
+    from latentlab.training.config import Loss, TrainingConfig
     from latentlab.training.origin import Origin
     from latentlab.training.trainer import Losses, Trainer
+
+ARCHITECTURES = ["orig", "skip", "resnet"]
+# Options that make networks, which a checkpoint brings with it.
+_OF_NETWORKS = (
+    "mapping_layers", "generator_architecture", "discriminator_architecture", "channel_base",
+    "channel_max",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,14 @@ class TrainingRequest:
     batch: int | None
     gamma: float | None
     learning_rate: float | None
+    loss: "Loss | None"
+    mapping_layers: int | None
+    mixing_probability: float | None
+    generator_architecture: "Architecture | None"
+    discriminator_architecture: "Architecture | None"
+    channel_base: int | None
+    channel_max: int | None
+    growth_kimg: float | None
     seed: int
     dry_run: bool
     output: Path
@@ -49,8 +65,9 @@ _options = common.grouped_options("request", TrainingRequest, (
                  help="Training pictures; dataset.json inside gives labels."),
     click.option("--config", "config_name", default="stylegan2-f", show_default=True,
                  metavar="NAME",
-                 help="stylegan2-a to stylegan2-f, stylegan1, stylegan1-wgan, progan; for small "
-                      "pictures stylegan2-small, stylegan1-small, progan-small."),
+                 help="stylegan2-a to stylegan2-f, stylegan1-a to stylegan1-f, stylegan1, "
+                      "stylegan1-wgan, progan; for small pictures stylegan2-small, "
+                      "stylegan1-small, progan-small."),
     click.option("--from", "origin_path", metavar="CKPT",
                  help="Start from the networks of a checkpoint; the config gives losses and "
                  "rates."),
@@ -72,6 +89,24 @@ _options = common.grouped_options("request", TrainingRequest, (
                  help="Weight of the R1 penalty; default: the config's."),
     click.option("--learning-rate", type=FiniteFloat(min=0, min_open=True), metavar="RATE",
                  help="Learning rate of Adam; default: the config's."),
+    click.option("--loss", type=click.Choice(["logistic", "wgan-gp"]),
+                 help="Loss, and the penalty that goes with it; default: the config's."),
+    click.option("--mapping-layers", type=click.IntRange(0, 8), metavar="N",
+                 help="Layers of the mapping network, 0 for w = z normalised; default: the "
+                      "config's."),
+    click.option("--mixing-probability", type=FiniteFloat(0, 1), metavar="SHARE",
+                 help="How often styles of two z are mixed; default: the config's."),
+    click.option("--generator-architecture", type=click.Choice(ARCHITECTURES),
+                 help="Of StyleGAN2's generator; default: the config's."),
+    click.option("--discriminator-architecture", type=click.Choice(ARCHITECTURES),
+                 help="Of StyleGAN2's discriminator; default: the config's."),
+    click.option("--channel-base", type=click.IntRange(4, 2**24), metavar="N",
+                 help="Feature maps times resolution, of both networks; default: the config's."),
+    click.option("--channel-max", type=click.IntRange(1, 8192), metavar="N",
+                 help="Feature maps at most, of both networks; default: the config's."),
+    click.option("--growth-kimg", type=FiniteFloat(min=0, min_open=True), metavar="N",
+                 help="Thousands of pictures at each resolution of growing networks, and of "
+                      "blending to the next; default: the config's."),
     common.seed_option("Seed of the weights, the order of the pictures, and the noise."),
     common.dry_run_option,
     common.output_option,
@@ -157,18 +192,31 @@ def _config_for(
     """Return the config for the pictures, and what training starts from."""
     from cli.fetching import fetch_first
     from latentlab.checkpoints import load
+    from latentlab.training.changes import NetworkChanges
     from latentlab.training.origin import config_from, origin_of
     from latentlab.training.presets import ImageFormat, named_config
 
     images = ImageFormat(dataset.resolution, dataset.channels, dataset.c_dim)
     config = named_config(request.config_name, images).changed(
-        request.batch, request.learning_rate, request.gamma, request.mirror
-    )
+        request.batch, request.learning_rate, request.gamma, request.mirror,
+        request.growth_kimg, request.loss,
+    )  # fmt: skip
+    networks = {name: getattr(request, name) for name in _OF_NETWORKS}
+    origin = None
     if request.origin_path is None:
-        return config, None
-    fetch_first(request.origin_path)
-    origin = origin_of(load(request.origin_path))
-    return config_from(origin, config, images), origin
+        config = NetworkChanges(**networks).applied_to(config)
+    else:
+        given = [name for name, value in networks.items() if value is not None]
+        if given:
+            option = f"--{given[0].replace('_', '-')}"
+            raise click.UsageError(f"{option} does not go with --from, whose networks stay as "
+                                   "they are.")  # fmt: skip
+        fetch_first(request.origin_path)
+        origin = origin_of(load(request.origin_path))
+        config = config_from(origin, config, images)
+    if request.mixing_probability is not None:
+        config = config.mixing(request.mixing_probability)
+    return config, origin
 
 
 def _run(trainer: "Trainer", request: TrainingRequest, told: "TrainingRun") -> None:

@@ -28,6 +28,7 @@ PICTURE_SUFFIXES = (
 DISTANCES = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "builtin:digits")
 CONFIGS = (
     "stylegan2-a", "stylegan2-b", "stylegan2-c", "stylegan2-d", "stylegan2-e", "stylegan2-f",
+    "stylegan1-a", "stylegan1-b", "stylegan1-c", "stylegan1-d", "stylegan1-e", "stylegan1-f",
     "stylegan1", "stylegan1-wgan", "progan", "stylegan2-small", "stylegan1-small", "progan-small",
 )  # fmt: skip
 DIRECTIONS_FILE = "directions.safetensors"  # in a folder of `latentlab directions`

@@ -82,6 +82,8 @@ def _subject(opened: Checkpoint) -> Iterator[tuple[str, str]]:
 def _role(name: str, network: nn.Module) -> str:
     """Say what a network is, and how large."""
     architecture = getattr(network.config, "architecture", None)
+    if not getattr(network.config, "styles", True):  # of StyleGAN1: w enters the first layer alone
+        architecture = "traditional"
     count = sum(weight.numel() for weight in network.parameters())
     parts = (_ROLES.get(name), architecture and f"{architecture} architecture")
     return ", ".join([*filter(None, parts), f"{count:,} parameters"])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from latentlab.checks import check
 from latentlab.errors import SettingsError
 from latentlab.networks.stylegan1_config import (
     ProGANConfig,
@@ -13,6 +14,8 @@ from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2Discri
 from latentlab.training.schedule import Growth, Phase
 
 Loss = Literal["logistic", "wgan-gp"]
+
+_WGAN_RATE = 0.002  # the highest, of growing networks
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,28 @@ class TrainingConfig:
         learning_rate: float | None = None,
         r1_gamma: float | None = None,
         mirror: bool = False,
+        growth_kimg: float | None = None,
+        loss: Loss | None = None,
     ) -> "TrainingConfig":
-        """Return the config with other settings, at all resolutions; None leaves one as it is."""
-        growth = self.growth
+        """Return the config with other settings, at all resolutions; None leaves one as it is.
+
+        Args:
+            batch: Pictures per iteration.
+            learning_rate: Of Adam, of both networks.
+            r1_gamma: Weight of the R1 penalty.
+            mirror: Flip real images at random.
+            growth_kimg: Thousands of images at each resolution, and of blending to the next.
+            loss: Brings its penalty with it, in every update: gradient penalty or R1. For the
+                Wasserstein loss, the rates are 0.002 at most (appendix C, Karras et al. 2019).
+
+        Raises:
+            SettingsError: If the config does not grow, or has no R1 penalty.
+        """
+        if loss not in (None, self.loss):
+            return self._with_loss(loss).changed(
+                batch, learning_rate, r1_gamma, mirror, growth_kimg
+            )
+        growth = self.growth if growth_kimg is None else self._growth(growth_kimg)
         if growth is not None and batch is not None:
             growth = replace(growth, batches=())
         if growth is not None and learning_rate is not None:
@@ -99,3 +121,34 @@ class TrainingConfig:
         given = {"batch": batch, "learning_rate": learning_rate, "r1_gamma": r1_gamma}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         return replace(self, growth=growth, mirror=mirror, **changes)
+
+    def mixing(self, probability: float) -> "TrainingConfig":
+        """Return the config with another probability of style mixing.
+
+        Raises:
+            SettingsError: If it is not 0 to 1, or above 0 where all layers share one latent.
+        """
+        check(0 <= probability <= 1, "mixing_probability", "0 to 1", probability)  # also no NaN
+        if probability > 0 and getattr(self.generator, "num_ws", 1) < 2:
+            raise SettingsError(
+                f"`config` {self.name} trains a generator whose layers share one latent: it has "
+                "no styles to mix",
+                advice=["leave `mixing_probability` out"],
+            )
+        return replace(self, mixing_probability=probability)
+
+    def _with_loss(self, loss: Loss) -> "TrainingConfig":
+        if loss == "logistic":
+            return replace(self, loss=loss, r1_gamma=10.0, r1_interval=1)
+        growth = self.growth
+        if growth is not None:
+            rates = tuple((size, min(rate, _WGAN_RATE)) for size, rate in growth.learning_rates)
+            growth = replace(growth, learning_rates=rates)
+        return replace(self, loss=loss, r1_gamma=0.0, growth=growth)
+
+    def _growth(self, kimg: float) -> Growth:
+        if self.growth is None:
+            raise SettingsError(
+                f"`config` {self.name} does not grow", advice=["leave `growth_kimg` out"]
+            )
+        return replace(self.growth, stable_kimg=kimg, transition_kimg=kimg)

@@ -13,6 +13,7 @@ from latentlab.networks.stylegan1_config import (
     StyleGAN1DiscriminatorConfig,
 )
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
+from latentlab.training.changes import with_mapping_layers
 from latentlab.training.config import TrainingConfig
 from latentlab.training.schedule import Growth
 
@@ -26,6 +27,18 @@ _STYLEGAN1_GROWTH = Growth(
     batches=((4, 512), (8, 256), (16, 128), (32, 64)),
     learning_rates=((128, 0.0015), (256, 0.002), (512, 0.003), (1024, 0.003)),
 )
+# What the generators of Table 1 (Karras et al. 2019) lack of config F's. B is the traditional
+# generator: z enters the first layer, and pixel norm stands for instance norm and styles.
+_TRADITIONAL: dict[str, Any] = {
+    "styles": False, "instance_norm": False, "pixel_norm": True, "const_input": False,
+    "use_noise": False,
+}  # fmt: skip
+_ABLATIONS: dict[str, dict[str, Any]] = {
+    "b": _TRADITIONAL,
+    "c": {"const_input": False, "use_noise": False},
+    "d": {"use_noise": False},
+    "e": {},
+}
 # Appendix A.1, Karras et al. 2018.
 _PROGAN_GROWTH = Growth(4, 800.0, 800.0, batches=((256, 14), (512, 6), (1024, 3)))
 
@@ -88,9 +101,33 @@ def _stylegan1(name: str, images: ImageFormat) -> TrainingConfig:
 
 def _stylegan1_wgan(name: str, images: ImageFormat) -> TrainingConfig:
     """As for CelebA-HQ: another loss, and lower rates for large pictures."""
-    rates = tuple((size, min(rate, 0.002)) for size, rate in _STYLEGAN1_GROWTH.learning_rates)
-    growth = replace(_STYLEGAN1_GROWTH, learning_rates=rates)
-    return replace(_stylegan1(name, images), growth=growth, **_WASSERSTEIN)
+    return _stylegan1(name, images).changed(loss="wgan-gp")
+
+
+def _stylegan1_ablation(name: str, images: ImageFormat, letter: str) -> TrainingConfig:
+    """Karras et al. 2019, Table 1, configs B to E: all before mixing regularisation."""
+    config = _stylegan1(name, images)
+    own = StyleGAN1Config(*images, **_ABLATIONS[letter])
+    generator = with_mapping_layers(own, 0) if letter == "b" else own
+    return replace(config, generator=generator, mixing_probability=0.0)
+
+
+def _stylegan1_a(name: str, images: ImageFormat) -> TrainingConfig:
+    """Karras et al. 2019, config A: the Progressive GAN as that paper trained it anew.
+
+    Its networks and loss, with the batches and rates for eight GPUs that all configs share, and
+    with their average of G; ``progan`` is as in its own paper, for one GPU.
+    """
+    return TrainingConfig(
+        name,
+        ProGANConfig(*images),
+        StyleGAN1DiscriminatorConfig(*images, blur_filter=None, fused_from=8),
+        growth=replace(_STYLEGAN1_GROWTH, start_resolution=4),
+        learning_rate=0.001,
+        mixing_probability=0.0,
+        **_BEFORE_STYLEGAN2,
+        **_WASSERSTEIN,
+    )
 
 
 def _stylegan1_small(name: str, images: ImageFormat) -> TrainingConfig:
@@ -143,6 +180,9 @@ CONFIGS: dict[str, Callable[[str, ImageFormat], TrainingConfig]] = {
     "stylegan2-f": partial(_stylegan2, channel_base=32768, gamma=10.0),
     "stylegan2-small": _stylegan2_small,
     "stylegan1": _stylegan1,
+    "stylegan1-a": _stylegan1_a,
+    **{f"stylegan1-{each}": partial(_stylegan1_ablation, letter=each) for each in _ABLATIONS},
+    "stylegan1-f": _stylegan1,  # by its letter
     "stylegan1-wgan": _stylegan1_wgan,
     "stylegan1-small": _stylegan1_small,
     "progan": _progan,

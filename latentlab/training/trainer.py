@@ -149,6 +149,8 @@ class Trainer:
         config = self.config
         rows = Rows(max(phase.batch // config.path_length_batch_shrink, 1))
         ws, _ = self.fakes.ws(rows.count, rng)
+        if not ws.requires_grad:  # no weight stands before w in a mapping without layers
+            ws.requires_grad_(True)
         fakes = self.fakes.synthesise(ws, rows, rng)
         shape = [rows.count, *fakes.shape[1:]]
         noise = rows.of(torch.randn(shape, generator=rng, device=self.device))

@@ -10,7 +10,8 @@ from latentlab.training.schedule import faded
 from tests.training.trainers import make_trainer
 
 GROWING = ["stylegan1-small", "progan-small", "stylegan2-a", "stylegan2-b", "stylegan2-c",
-           "stylegan2-d"]  # fmt: skip
+           "stylegan2-d", "stylegan1-a", "stylegan1-b", "stylegan1-c", "stylegan1-d",
+           "stylegan1-e"]  # fmt: skip
 
 
 def changed_names(network, before):

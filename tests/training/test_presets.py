@@ -85,6 +85,37 @@ def test_progressive_gan():
     assert {at: config.phase(at * 1000).batch for at in kimg} == kimg
 
 
+# What Table 1 adds from row to row (Karras et al. 2019): B is the traditional generator, C has
+# styles and a mapping network, D a constant for z, E noise, F mixing.
+TABLE_1 = {
+    "b": {"styles": False, "instance_norm": False, "pixel_norm": True, "const_input": False,
+          "use_noise": False, "mapping_layers": 0},
+    "c": {"const_input": False, "use_noise": False},
+    "d": {"use_noise": False},
+    "e": {},
+    "f": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("letter", list(TABLE_1))
+def test_the_rows_of_stylegans_table_1(letter):
+    config, whole = (named_config(f"stylegan1{end}", LARGE) for end in (f"-{letter}", ""))
+    assert config.generator == StyleGAN1Config(1024, 3, 0, **TABLE_1[letter])
+    assert config.mixing_probability == (0.9 if letter == "f" else 0.0)
+    same = replace(config, name="stylegan1", generator=whole.generator, mixing_probability=0.9)
+    assert same == whole
+
+
+def test_the_first_row_is_a_progressive_gan_trained_as_the_others():
+    config, whole = named_config("stylegan1-a", LARGE), named_config("stylegan1-f", LARGE)
+    assert config.generator == ProGANConfig(1024, 3, 0)
+    assert config.discriminator == replace(whole.discriminator, blur_filter=None, fused_from=8)
+    assert config.growth == replace(whole.growth, start_resolution=4)
+    assert (config.loss, config.r1_gamma, config.gradient_penalty_weight) == ("wgan-gp", 0, 10)
+    assert (config.batch, config.learning_rate) == (whole.batch, whole.learning_rate)
+    assert (config.ema_kimg, config.ema_decay, config.discriminator_first) == (10, None, True)
+
+
 def test_small_configs_are_of_one_size():
     two, one, pro = (
         named_config(f"{name}-small", ImageFormat(32, 3, 0))
@@ -154,5 +185,6 @@ def test_a_gamma_beside_the_gradient_penalty_is_refused():
 
 def test_the_help_names_the_configs():
     said = " ".join(CliRunner().invoke(main, ["train", "--help"]).stdout.split())
-    in_between = {f"stylegan2-{letter}" for letter in "bcde"}  # "stylegan2-a to stylegan2-f"
+    # "stylegan2-a to stylegan2-f"
+    in_between = {f"stylegan{n}-{letter}" for n in (1, 2) for letter in "bcde"}
     assert [name for name in CONFIGS if name not in in_between and name not in said] == []

@@ -49,7 +49,8 @@ class TestResuming:
 
     # Iterations 1 and 2 are at 8x8, 3 and 4 blend to 16x16, then the optimisers are reset, ...
     @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6, 8, 12, 18])
-    @pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d"])
+    @pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d",
+                                      "stylegan1-b"])  # fmt: skip
     def test_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
         images = 58
         runs = {}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from latentlab.datasets.pictures import DigitsDataset
 from latentlab.networks.stylegan1_config import ProGANConfig
+from latentlab.training.changes import with_mapping_layers
 from latentlab.training.presets import ImageFormat, named_config
 from latentlab.training.schedule import Growth
 from latentlab.training.trainer import Trainer
@@ -17,16 +18,17 @@ def tiny_config(name="stylegan2-small", c_dim=0, **changes):
     """A config with few and narrow layers; a growing one grows within ten iterations."""
     config = named_config(name, ImageFormat(32, 1, c_dim))
     maps = {"channel_base": 128, "channel_max": 4}
-    latents = {"z_dim": 4} if isinstance(config.generator, ProGANConfig) else {
-        "z_dim": 4, "w_dim": 4, "mapping_layers": 2,
-    }  # fmt: skip
+    generator = replace(config.generator, **maps, z_dim=4)
+    if not isinstance(generator, ProGANConfig):
+        layers = min(generator.mapping_layers, 2)
+        generator = with_mapping_layers(replace(generator, w_dim=4), layers)
     if config.r1_interval > 1:
         changes = {"r1_interval": 2, **changes}
     if config.growth is not None:
         changes = {"growth": QUICK_GROWTH, **changes}
     return replace(
         config,
-        generator=replace(config.generator, **maps, **latents),
+        generator=generator,
         discriminator=replace(config.discriminator, **maps),
         **{"batch": BATCH, "path_length_interval": 2, **changes},
     )

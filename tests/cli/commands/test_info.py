@@ -114,6 +114,7 @@ def test_generators_without_styles_or_in_the_middle_of_growing(tmp_path):
     g.synthesis.set_lod(1.5)
     facts = told(saved(tmp_path / "g.safetensors", g))
     assert facts["latents"] == "z 6, w 5 in 1 layer"
+    assert "traditional architecture" in facts["networks"]
     assert facts["growth"].startswith("lod 1.5, grown to 8x8")
 
 
