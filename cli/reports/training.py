@@ -10,6 +10,7 @@ from cli.text import colours_in_words, counted, plain_text
 from latentlab.checkpoints.assemble import build_network
 from latentlab.datasets import Dataset
 from latentlab.networks.generator import ImageGenerator
+from latentlab.networks.stylegan1_config import ProGANConfig
 from latentlab.training.config import TrainingConfig
 from latentlab.training.trainer import Trainer
 
@@ -46,6 +47,8 @@ class TrainingRun:
         facts = {
             "Data": f"{plain_text(self.data)}: {data_in_words(dataset)}",
             "Config": config_in_words(self.config_name, config),
+            "Generator": generator_in_words(config),
+            "Loss": config.loss,
             "Batch": batch_in_words(config),
             "Learning rate": f"{config.phase(trainer.images_seen).learning_rate:g}",
             "R1 gamma": f"{config.r1_gamma:g}" if config.r1_gamma else "none",
@@ -111,6 +114,20 @@ def data_in_words(dataset: Dataset) -> str:
 def config_in_words(name: str, config: TrainingConfig) -> str:
     """Name a config, and say whether its networks grow."""
     return name if config.growth is None else f"{name} (growing)"
+
+
+def generator_in_words(config: TrainingConfig) -> str:
+    """Say what the rows of the papers' tables differ in: styles, mapping network and mixing."""
+    generator = config.generator
+    if isinstance(generator, ProGANConfig):
+        return "Progressive GAN"
+    kind = getattr(generator, "architecture", "style-based")
+    if not getattr(generator, "styles", True):
+        kind = "traditional"
+    count = generator.mapping_layers
+    layers = counted(count, "mapping layer") if count else "no mapping network"
+    mixed = f", {100 * config.mixing_probability:g} % mixed styles" if generator.num_ws > 1 else ""
+    return f"{kind}, {layers}{mixed}"
 
 
 def batch_in_words(config: TrainingConfig) -> str:

@@ -165,6 +165,36 @@ def test_a_growing_run_goes_on_where_it_stopped(name, tmp_path):
     assert not (tmp_path / "contributions.csv").exists()
 
 
+NARROW = ["--channel-base", "128", "--channel-max", "4"]
+
+
+@pytest.mark.parametrize(("options", "settings"), [
+    (["--config", "stylegan1-b", "--growth-kimg", "0.008", "--mapping-layers", "8"],
+     {"styles": False, "mapping_layers": 8}),  # "traditional 8" of Table 4
+    (["--config", "stylegan1-f", "--growth-kimg", "0.008", "--mapping-layers", "0",
+      "--mixing-probability", "0.5", "--loss", "wgan-gp"], {"styles": True, "mapping_layers": 0}),
+    (["--generator-architecture", "resnet", "--discriminator-architecture", "skip"],
+     {"architecture": "resnet"}),
+])  # fmt: skip
+def test_rows_of_the_papers_tables_are_trained_and_go_on(options, settings, tmp_path):
+    for kimg in ("0.024", "0.048"):
+        done = train(tmp_path, *NARROW, *options, "--kimg", kimg)
+        assert done.exit_code == 0, done.stderr
+        assert "Beginning" in done.stderr or "Continuing from snapshot 0.024" in done.stderr
+    loaded = latentlab.load(tmp_path / "snapshot-000000048.safetensors")
+    for network in (loaded.generator, loaded.discriminator):
+        assert (network.config.channel_base, network.config.channel_max) == (128, 4)
+    assert {name: getattr(loaded.config, name) for name in settings} == settings
+    config = loaded.metadata["training"]["config"]
+    asked = dict(zip(options[::2], options[1::2], strict=True))
+    if "--loss" in asked:
+        assert (config["loss"], config["mixing_probability"]) == ("wgan-gp", 0.5)
+    assert config["discriminator"].get("architecture") == asked.get("--discriminator-architecture")
+    assert not (tmp_path / "contributions.csv").exists()  # of skip generators alone
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "no mapping network" in page or "8 mapping layers" in page
+
+
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """The folder of a run of one step."""
@@ -182,6 +212,17 @@ def begun(tmp_path_factory):
     (["--resolution", "64"], 4, "32x32"),
     (["--seed", "1"], 2, "seed: 0 there, 1 here"),
     (["--device", "cuda:77"], 2, "--device"),
+    (["--config", "progan-small", "--mapping-layers", "8"], 2, "leave --mapping-layers out"),
+    (["--mapping-layers", "9"], 2, "--mapping-layers"),
+    (["--config", "stylegan1-b", "--mixing-probability", "1"], 2, "no styles to mix"),
+    (["--mixing-probability", "1.5"], 2, "--mixing-probability"),
+    (["--config", "stylegan1-f", "--generator-architecture", "skip"], 2, "StyleGAN2's networks"),
+    (["--config", "stylegan2-d", "--discriminator-architecture", "skip"], 2, "networks that grow"),
+    (["--channel-base", "16"], 2, "--channel-base must be a whole number 32 to"),
+    (["--growth-kimg", "3"], 2, "does not grow; leave --growth-kimg out"),
+    (["--loss", "wgan-gp", "--gamma", "1"], 2, "leave --gamma out"),
+    (["--mapping-layers", "0"], 2, "config.generator.mapping_layers: 8 there, 0 here"),
+    (["--from", "x.pkl", "--channel-max", "4"], 2, "--channel-max does not go with --from"),
 ])  # fmt: skip
 def test_bad_options_end_in_one_line(options, code, said, begun):
     before = sorted(file.name for file in begun.iterdir())

@@ -50,6 +50,8 @@ LINES = [
     ("train.py --outdir=runs --data=set.zip --resume=ffhq256 --freezed=10 --aug=ada --workers=4",
      "train --data set.zip --from ada:ffhq-res256-mirror-paper256-noaug -o runs",
      "--freezed has no counterpart; --aug has no counterpart"),
+    ("train.py --outdir=runs --data=set.zip --cbase=16384 --cmax=256 --map-depth=2",
+     "train --data set.zip --channel-base 16384 --channel-max 256 --mapping-layers 2 -o runs", ""),
     ("train.py --outdir=runs --data=set.zip --resume=latest",
      "train --data set.zip -o runs", "for --resume=latest, give the file itself as --from"),
     (f"train.py --outdir=runs --data=set.zip --resume={ADA}/ffhq.pkl",
