@@ -1,10 +1,20 @@
 """Every option of the published TensorFlow networks, against tf_stylegan1 and tf_stylegan2."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import latentlab
+from latentlab.checkpoints.systems.tensorflow.arguments import DEFAULTS, Arguments
+from latentlab.checkpoints.systems.tensorflow.config import (
+    progan_discriminator,
+    progan_generator,
+    stylegan1_discriminator,
+    stylegan1_generator,
+)
+from latentlab.training.presets import ImageFormat, named_config
 from tests.support.tensorflow.pickles import make_discriminator, make_generator, write_pickle
 from tests.support.tolerances import CONVERTED, FLOAT64
 
@@ -44,6 +54,9 @@ STYLEGAN1 = [
     {**TRADITIONAL, "mapping_layers": 0, "dlatent_size": 6},
     {**TRADITIONAL, "mapping_layers": 0, "dlatent_size": 12, "label_size": 3},
     {**TRADITIONAL, "lod": 0.75, "fused_scale": True},
+    {"const_input_layer": False, "use_noise": False, "style_mixing_prob": 0.0},
+    {"use_noise": False, "style_mixing_prob": 0.0},
+    {"mapping_layers": 0, "dlatent_size": 6},
     {"mapping_layers": 1},
     {"mapping_lrmul": 1.0},
     {"normalize_latents": False, "label_size": 2},
@@ -55,6 +68,14 @@ STYLEGAN1 = [
     {"truncation_psi": 0.5, "truncation_cutoff": 3},
     {"resolution_w": 16, "resolution_h": 16},
 ]
+# How the release's own training script switches from one row of Table 1 to the next.
+TABLE_1 = {
+    "b": {**TRADITIONAL, "mapping_layers": 0, "style_mixing_prob": 0.0},
+    "c": {"const_input_layer": False, "style_mixing_prob": 0.0, "use_noise": False},
+    "d": {"style_mixing_prob": 0.0, "use_noise": False},
+    "e": {"style_mixing_prob": 0.0},
+    "f": {},
+}
 ADA = {"synthesis_func": "G_synthesis"}
 REVISED = {"synthesis_func": "G_synthesis_stylegan_revised"}
 STYLEGAN2 = [
@@ -166,6 +187,25 @@ def test_stylegan1(options, tmp_path, monkeypatch):
     checkpoint = check_images("G_style", options, path, z, c, shown)
     assert checkpoint.kind == "stylegan1-tf"
     assert (checkpoint.metadata["truncation"]["psi"] is not None) == truncates
+
+
+@pytest.mark.parametrize("letter", list(TABLE_1))
+def test_the_rows_of_table_1_are_what_training_makes(letter):
+    ours = named_config(f"stylegan1-{letter}", ImageFormat(1024, 3, 0))
+    read = stylegan1_generator(Arguments(TABLE_1[letter], DEFAULTS["G_style"]))
+    assert replace(read, layer_features=None) == ours.generator  # 512 there, as wide as w here
+    sizes = {"resolution": 1024, "num_channels": 3}
+    read = stylegan1_discriminator(Arguments(sizes, DEFAULTS["D_basic"]))
+    assert replace(read, fc_features=None) == ours.discriminator  # 512 as well
+
+
+def test_the_first_row_of_table_1_is_the_releases_progressive_gan():
+    ours = named_config("stylegan1-a", ImageFormat(1024, 3, 0))
+    sizes = {"resolution": 1024, "num_channels": 3}
+    read = progan_generator(Arguments(sizes, DEFAULTS["G_paper"]))
+    assert read == ours.generator
+    read = progan_discriminator(Arguments(sizes, DEFAULTS["D_paper"]))
+    assert replace(read, fc_features=None) == ours.discriminator
 
 
 @pytest.mark.parametrize("options", STYLEGAN2, ids=title)
