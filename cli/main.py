@@ -23,6 +23,7 @@ from cli.commands.measuring.droplets import droplets
 from cli.commands.measuring.fidelity import fidelity
 from cli.commands.measuring.noise import noise
 from cli.commands.measuring.ppl import ppl
+from cli.commands.measuring.reproduce import reproduce
 from cli.commands.measuring.separability import separability
 from cli.commands.mix import mix
 from cli.commands.paste_back import paste_back
@@ -122,7 +123,7 @@ def main() -> None:
 for _command in (
     align, attribution, card, compare, completion, contributions, convert, convert_latents, demo,
     directions, droplets, edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl,
-    project, separability, train, train_classifier, tune,
+    project, reproduce, separability, train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(in_words(_command))
 serve_shells()

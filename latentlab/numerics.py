@@ -34,6 +34,8 @@ class Stream(IntEnum):
     STOCHASTIC = 140
     ATTRIBUTION = 150
     FIDELITY = 160
+    MIXING = 161  # z of the second and further latents in a picture
+    MIXING_PLACES = 162  # layers from which they hold
     BOOTSTRAP = 170
     DIRECTIONS = 180
     LABELS = 1000  # added to the stream of the z that the labels go with

@@ -17,6 +17,7 @@ THE_SAME: Mapping[str, Mapping[str, str]] = MappingProxyType({
                  "noise": "noise"},
     "fidelity": {"data": "real pictures", "mirror": "mirroring", "n": "numbers of pictures",
                  "reals": "numbers of real pictures", "features": "networks",
+                 "mixed": "numbers of mixed latents",
                  "weights_sha256": "weights of networks"},
 })  # fmt: skip
 

@@ -17,9 +17,11 @@ from latentlab.checks import check_choice
 from latentlab.errors import reason
 from latentlab.files import is_file, sha256_of
 from latentlab.pretrained import hub_file, hub_place, read_weights
+from latentlab.torchscript import is_torchscript, open_torchscript, run_program
 
 METRICS = ("fid", "kid", "prc")
 INCEPTION, VGG16 = "inception-v3-compat", "vgg16"  # torch-fidelity's names
+NVIDIAS_VGG16 = "vgg16 of a TorchScript file"
 
 _OPTIONS: Mapping[str, str] = {INCEPTION: "weights", VGG16: "vgg_weights"}  # of the file of each
 _IMAGES_AT_ONCE = 32  # pictures grow to 299 or 224 pixels, whatever their size
@@ -44,6 +46,27 @@ class Extractor:
         """Return features [N,D] of pictures [N,3,H,W] in 0..255."""
         parts = [self.network(part)[0].cpu() for part in pixels.split(_IMAGES_AT_ONCE)]
         return np.asarray(torch.cat(parts).float().numpy())
+
+
+class ProgramFeatures(nn.Module):
+    """The features of NVIDIA's vgg16.pt, by which StyleGAN2's precision and recall were measured.
+
+    A TorchScript file is a program: use one whose origin you trust.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path, self._network = path, open_torchscript(path)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor]:
+        """Return features [N,D] of pictures [N,3,H,W] in 0..255.
+
+        Raises:
+            CheckpointError: If the file cannot be called as NVIDIA's.
+        """
+        refusal = f"{self._path}: cannot be called as NVIDIA's vgg16.pt is"
+        found = run_program(self._network, pixels.float(), refusal, return_features=True)
+        return (found.flatten(1),)
 
 
 def open_extractors(
@@ -151,6 +174,9 @@ def _built(name: str, layer: str, file: Path | None, device: torch.device | str)
     """Build a network around weights that are read as data; without a file it has its own."""
     from torch_fidelity.utils import create_feature_extractor
 
+    if name == VGG16 and file is not None and is_torchscript(file):
+        program = ProgramFeatures(file).eval().requires_grad_(False)
+        return Extractor(NVIDIAS_VGG16, program.to(device), sha256_of(file))
     settings: dict[str, Any] = {"cuda": False, "verbose": False}
     if file is not None:
         # The library would run what a pickle asks for; it is given our copy of plain tensors.

@@ -27,13 +27,22 @@ from latentlab.images import (
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
 from metrics.fidelity_networks import METRICS, Extractor, open_extractors
-from metrics.fidelity_scores import KID_SUBSET_SIZE, KID_SUBSETS, NEIGHBOURS, score, subset_size
+from metrics.fidelity_scores import (
+    KID_SUBSET_SIZE,
+    KID_SUBSETS,
+    NEIGHBOURS,
+    score,
+    subset_size,
+    with_intervals,
+)
+from metrics.mixed_styles import check_mixed, mixed_samples
 from metrics.result import Caution, MetricResult
 
 _FEW, _FEW_FOR_KID = 10_000, 2 * KID_SUBSET_SIZE  # pictures, below which we warn
 _FEWEST = NEIGHBOURS + 1  # pictures, so that each has as many neighbours
-# Real pictures are numbered from here in ``finished``: as many are never generated.
-_FIRST_REAL = 2**40
+# Real pictures are numbered from here in ``finished``: as many are never generated. Those of two
+# mixed latents begin after as many numbers as these, and so on, so that all share the real ones.
+_FIRST_REAL, _EACH_MIXED = 2**40, 2**32
 
 
 @full_precision()
@@ -45,6 +54,9 @@ def fidelity(  # noqa: PLR0913 - one for each setting
     *,
     metrics: Sequence[str] = METRICS,
     mirror: bool = False,
+    num_reals: int | None = None,
+    mixed: int = 1,
+    intervals: bool = False,
     weights: Path | str | None = None,
     vgg_weights: Path | str | None = None,
     extractor: str | None = None,
@@ -56,11 +68,14 @@ def fidelity(  # noqa: PLR0913 - one for each setting
 
     Args:
         g: The generator; labels of a conditional one are drawn at random.
-        reals: Real pictures, from ``open_dataset``; the first ``num_samples`` of them are used.
+        reals: Real pictures, from ``open_dataset``; the first of them are used.
         num_samples: Number of generated pictures; 50,000 is what papers report.
         seed: Of latents, labels, noise, mirroring, and KID's subsets.
         metrics: Some of "fid", "kid" (both on Inception features) and "prc" (on VGG16's).
         mirror: Whether to flip real pictures at random, as training may have.
+        num_reals: Number of real pictures at most; None takes as many as are generated.
+        mixed: Latents in each picture, their styles switched at random layers.
+        intervals: Whether FID and precision get an interval, see ``with_intervals``.
         weights: File of the Inception network; None takes torch's hub cache, or fetches it.
         vgg_weights: File of the VGG16 network; None takes torch's hub cache, or fetches it.
         extractor: One network for all metrics, by the name under which torch-fidelity has it
@@ -80,8 +95,9 @@ def fidelity(  # noqa: PLR0913 - one for each setting
         NumericalError: If a picture or a feature is not finite.
     """
     check_channels(g.channels)
-    sampling.check_counts(num_samples=num_samples, seed=seed, batch=batch)
-    count = min(num_samples, len(reals))
+    sampling.check_counts(num_samples=num_samples, num_reals=num_reals, seed=seed, batch=batch)
+    check_mixed(g, mixed)
+    count = min(num_reals or num_samples, len(reals))
     if count < _FEWEST:
         raise SettingsError(
             f"fidelity takes {_FEWEST} real and {_FEWEST} generated pictures or more, but got "
@@ -89,6 +105,7 @@ def fidelity(  # noqa: PLR0913 - one for each setting
         )
     chosen = open_extractors(metrics, sampling.device_of(g), weights, vgg_weights, extractor)
     networks = {network.name: network for network in chosen.values()}.values()
+    first = (mixed - 1) * _EACH_MIXED
     size, total = sampling.batch_size(g, batch), count + num_samples
 
     def real(samples: range) -> sampling.Arrays:
@@ -96,25 +113,31 @@ def fidelity(  # noqa: PLR0913 - one for each setting
         return _features(networks, pictures.to(sampling.device_of(g)))
 
     def generated(samples: range) -> sampling.Arrays:
-        found = _features(networks, generated_pictures(g, sampling.whole_groups(samples), seed))
+        numbers = [i - first for i in sampling.whole_groups(samples)]
+        found = _features(networks, generated_pictures(g, numbers, seed, mixed))
         return {name: rows[: len(samples)] for name, rows in found.items()}
 
     told = sampling.shifted(progress, -_FIRST_REAL, total)
     r = sampling.in_batches(real, range(_FIRST_REAL, _FIRST_REAL + count), size, finished, told)
-    told = sampling.shifted(progress, count, total)
-    f = sampling.in_batches(generated, range(num_samples), size, finished, told)
+    told = sampling.shifted(progress, count - first, total)
+    fakes = range(first, first + num_samples)
+    f = sampling.in_batches(generated, fakes, size, finished, told)
     started = time.perf_counter()
-    names = {metric: network.name for metric, network in chosen.items()}
-    rows = [row for metric, n in names.items() for row in score(metric, f[n], r[n], seed)]
+    rows: list[dict[str, Any]] = []
+    for metric, network in chosen.items():
+        pair = f[network.name], r[network.name]
+        found = score(metric, *pair, seed)
+        rows += with_intervals(found, *pair) if intervals else found
     seconds = float(f["seconds"].sum() + r["seconds"].sum()) + time.perf_counter() - started
     settings = {
         "n": num_samples, "seed": seed, "reals": count, "data": reals.fingerprint,
         "mirror": mirror, "noise": "random", "resolution": g.resolution,
         **alpha_facts(g.channels, SEEN_ON), **_provenance(chosen, subset_size(num_samples, count)),
+        **({"protocol": f"mixing{mixed}", "mixed": mixed} if mixed > 1 else {}),
     }  # fmt: skip
     frame = pd.DataFrame(rows)
-    found = cautions(settings, [*frame["quantity"]])
-    return MetricResult("fidelity", frame, settings, seconds=seconds, cautions=found)
+    doubts = cautions(settings, [*frame["quantity"]])
+    return MetricResult("fidelity", frame, settings, seconds=seconds, cautions=doubts)
 
 
 def cautions(settings: Mapping[str, Any], quantities: Sequence[str]) -> tuple[Caution, ...]:
@@ -136,13 +159,20 @@ def cautions(settings: Mapping[str, Any], quantities: Sequence[str]) -> tuple[Ca
 
 
 @torch.no_grad()
-def generated_pictures(g: Generator, samples: Sequence[int], seed: int) -> Tensor:
+def generated_pictures(g: Generator, samples: Sequence[int], seed: int, mixed: int = 1) -> Tensor:
     """Render numbered pictures [N,3,R,R] in 0..255, each from (seed, its number) alone.
+
+    Each has the styles of ``mixed`` latents.
 
     Raises:
         NumericalError: If one holds NaN or infinity.
     """
-    images = sampling.render_samples(g, samples, seed, Stream.FIDELITY)
+    if mixed == 1:
+        images = sampling.render_samples(g, samples, seed, Stream.FIDELITY)
+    else:
+        ws = mixed_samples(g, samples, seed, Stream.FIDELITY, mixed)
+        noise = sampling.draw_noise_maps(g, samples, seed, Stream.FIDELITY)
+        images = sampling.render(g, ws, noise=noise)
     broken = ~images.isfinite().flatten(1).all(dim=1)
     if broken.any():
         first = samples[int(broken.nonzero()[0])]

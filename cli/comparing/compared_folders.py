@@ -119,6 +119,8 @@ def _settings(
     protocols = tuple(name for name in PROTOCOLS if name in {*map(key, results)})
     if needs.protocols == ("ppl2_wend",) and protocols:
         needs = replace(needs, protocols=protocols)
+    solvers = [result.settings["dual"] for result in results if "dual" in result.settings]
+    needs = replace(needs, dual=any(solvers) if solvers else needs.dual)
     settings = open_settings(samples, needs, request, new)
     _refuse_unlike(found, settings)
     return settings

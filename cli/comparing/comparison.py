@@ -57,7 +57,12 @@ class ComparisonSettings:
         name = None if self.distance is None else self.distance.name
         return {"seed": self.request.seed, "distance": name, "outputs": self.needs.outputs,
                 "classifiers": {name: one.sha256 for name, one in self.classifiers.items()},
-                "data": self.needs.data}  # fmt: skip
+                "data": self.needs.data, **({"dual": True} if self.dual else {})}  # fmt: skip
+
+    @property
+    def dual(self) -> bool:
+        """Whether planes are found by the published solver."""
+        return self.needs.dual and "separability" in self.samples
 
 
 def open_settings(
@@ -216,6 +221,7 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
             linear_separability, g, [one.network for one in settings.classifiers.values()],
             num_keep=None,
             spaces=spaces, names=list(settings.classifiers), outputs=needs.outputs,
+            dual=settings.dual,
         )  # fmt: skip
     elif metric == "fidelity":
         reals = open_dataset(needs.data or "", g.resolution, g.channels)

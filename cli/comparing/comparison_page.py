@@ -12,6 +12,7 @@ from PIL import Image
 
 from cli.comparing.comparison import AbsentModel, Measured
 from cli.comparing.comparison_tables import TABLES, write_tables
+from cli.comparing.published_figures import add_published
 from cli.comparing.verdicts import cautions, measures, values, values_in_lines, verdicts
 from cli.measuring.contributions import bars
 from cli.measuring.droplets import caption, heat, summary
@@ -42,17 +43,6 @@ _OF_METRICS = {
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
 _HEATED = 3  # pictures of each model with their heat
-SOURCE = (
-    "Published by the authors for FFHQ at 1024x1024 (READMEs of NVlabs/stylegan and "
-    "NVlabs/stylegan2, config F), not measured here; other pictures and other perceptual "
-    "networks give other figures."
-)
-
-_PUBLISHED = (
-    ("ppl_zfull", 664.8854, 348.0), ("ppl_wfull", 233.3059, 126.9),
-    ("ppl_zend", 666.1057, 348.6), ("ppl_wend", 197.2266, 129.4), ("ppl2_wend", None, 145.0),
-    ("ls z", 165.0106, 154.2), ("ls w", 3.7447, 4.27), ("fid", 4.4159, 2.84),
-)  # fmt: skip
 
 
 def planned_files(here: Sequence[bool], metrics: Collection[str]) -> list[str]:
@@ -97,9 +87,7 @@ def write_comparison(
     _add_plots(results, measured)
     _add_droplets(results, measured)
     if with_published:
-        results.page.section("Published figures, for orientation", SOURCE)
-        columns = ["measure", "StyleGAN (published)", "StyleGAN2 (published)"]
-        results.page.table(pd.DataFrame(_PUBLISHED, columns=columns))
+        add_published(results, measured)
     rows = joined(each.model.tidy(r) for each in measured for r in each.results)
     rows = rows[in_order(rows.columns)]
     results.finish(rows, {"models": [each.model.facts() for each in measured], **settings})

@@ -118,7 +118,10 @@ class SeparabilityRequest:
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """What the metrics of a comparison need."""
+    """What the metrics of a comparison need.
+
+    ``dual`` is for separability: whether planes are found by the published solver.
+    """
 
     protocols: tuple[str, ...]
     distance: str
@@ -126,6 +129,7 @@ class ComparisonRequest:
     outputs: str
     data: str | None
     weights: str | None
+    dual: bool = False
 
     def lacking(self) -> dict[str, str]:
         """Return the option that a metric cannot do without and that is not given, by metric."""
@@ -185,7 +189,7 @@ def samples_option(default: int, text: str) -> Decorator:
     )  # fmt: skip
 
 
-def _classifier_options(use: str, where: tuple[str, str]) -> tuple[Decorator, ...]:
+def classifier_options(use: str, where: tuple[str, str]) -> tuple[Decorator, ...]:
     """Return --classifier and --outputs; ``use`` says what for, ``where[0]`` they are explained."""
     return (
         click.option("--classifier", "classifiers", multiple=True, metavar="FILE",
@@ -208,7 +212,7 @@ def attributes_options(
         arrays: What latents may be.
     """
     return grouped_options("attributes", AttributesRequest, (
-        *_classifier_options(use, where),
+        *classifier_options(use, where),
         click.option("--keep", type=Count(min=1), metavar="N",
                      help="How many samples count for an attribute, the most confident first. "
                      "Default: half; with --labels, all."),
@@ -235,7 +239,7 @@ comparison_options = grouped_options("needs", ComparisonRequest, (
                  default=["ppl2_wend"], show_default=True,
                  help="Path length protocol, see `latentlab ppl --help`."),
     distance_option,
-    *_classifier_options(" for separability", ELSEWHERE),
+    *classifier_options(" for separability", ELSEWHERE),
     click.option("--data", metavar="DIR|ZIP|builtin:digits",
                  help="For fidelity: real pictures, brought to the generator's size as for "
                  "training."),

@@ -196,6 +196,9 @@ def test_the_version_is_the_packages(tmp_path):
         ("compare a b --samples ppl -o out", "ppl"),
         ("compare a b --metric charm -o out", "charm"),
         ("compare a b --metric separability -o out", "--classifier"),
+        ("reproduce stylegan-table9 a -o out", "stylegan-table9"),
+        ("reproduce stylegan-table1 a -o out", "--data"),
+        ("reproduce stylegan2-projection a -o out", "--real"),
         ("fidelity m -o out", "--data"),
         ("fidelity m --data d", "--output"),
         ("fidelity m --data d --metric isc -o out", "isc"),
@@ -394,7 +397,8 @@ def test_names_are_of_one_model_or_of_several(command):
     many = any(isinstance(each, click.Argument) and each.name == "checkpoints" for each in params)
     (help_text,) = (each.help for each in params if "--name" in each.opts)
     assert ("models" in help_text, "each" in help_text) == (many, many)
-    words = [command, "m.pkl", "n.pkl", *(["o.pkl"] * many)][: 2 + 2 * many]
+    table = ["stylegan2-fig8"] * (command == "reproduce")
+    words = [command, *table, *["m.pkl", "n.pkl", "o.pkl"][: 1 + 2 * many]]
     needed = {"attribution": ["x.png"], "fidelity": ["--data", "d"],
               "separability": ["--classifier", "c"]}  # fmt: skip
     done = CliRunner().invoke(main, [*words, *needed.get(command, []), "--name", "a", "--name", "b",

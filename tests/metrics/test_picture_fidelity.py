@@ -19,10 +19,10 @@ from latentlab import CheckpointError, NumericalError, SettingsError
 from latentlab.datasets.digits import digits
 from latentlab.datasets.pictures import open_dataset
 from metrics import fidelity
-from metrics.fidelity_networks import INCEPTION, open_extractors
-from metrics.fidelity_scores import fid, kid, precision_recall, subset_size
+from metrics.fidelity_networks import INCEPTION, NVIDIAS_VGG16, open_extractors
+from metrics.fidelity_scores import fid, fid_standard_error, kid, precision_recall, subset_size
 from metrics.picture_fidelity import _real_pictures, generated_pictures
-from tests.conftest import make_generator, make_progan, make_stylegan3
+from tests.conftest import DATA, make_generator, make_progan, make_stylegan3
 from tests.metrics.doubles import PlainGenerator
 from tests.support.pooled import NAME, Pooled
 
@@ -432,3 +432,65 @@ def test_a_generator_of_broken_pictures_is_refused():
     g.synthesis.blocks[-1].torgb.bias.fill_(math.nan)
     with pytest.raises(NumericalError, match="generated picture 0 holds NaN or infinity"):
         measured(g)
+
+
+# Of the papers' tables: all real pictures, mixed latents, intervals.
+
+
+def test_more_real_pictures_than_generated_ones_can_be_used():
+    g, reals = make_generator(), some_pictures(80)
+    found = measured(g, Pictures(reals), count=40, num_reals=80)
+    assert (found.settings["n"], found.settings["reals"]) == (40, 80)
+    fakes = pooled(generated_pictures(g, range(40), 0))
+    bytes_of = pooled(reals)
+    assert values(found)["fid"] == pytest.approx(frechet(fakes, bytes_of), rel=FRECHET)
+    assert measured(g, Pictures(reals), count=40, num_reals=9).settings["reals"] == 9
+
+
+def test_mixed_latents_give_the_scores_of_their_pictures_and_share_the_real_ones():
+    g, reals = make_generator(resolution=16), some_pictures()
+    finished = {}
+    plain = measured(g, Pictures(reals), finished=finished)
+    seen = Pooled.calls
+    found = measured(g, Pictures(reals), finished=finished, mixed=2)
+    assert Pooled.calls - seen == -(-80 // 32) + (80 % 64 > 32)  # no real picture again
+    fakes = pooled(generated_pictures(g, range(80), 0, 2))
+    assert values(found)["fid"] == pytest.approx(frechet(fakes, pooled(reals)), rel=FRECHET)
+    assert found.settings["protocol"] == "mixing2"
+    assert values(found)["fid"] != values(plain)["fid"]
+    assert measured(g, Pictures(reals), mixed=2).rows.equals(found.rows)
+
+
+def test_the_standard_error_of_fid_is_the_spread_of_repeated_measurements():
+    """Where there are 50 times as many pictures as features: within 15 %, three deviations of
+    the spread of 200 repetitions."""
+    rng = np.random.default_rng(0)
+    size, n = 8, 400
+    mixing = rng.standard_normal([size, size]) / math.sqrt(size)
+    real = (rng.standard_normal([2000, size]) @ mixing).astype(np.float32)
+    other = mixing + 0.3 * rng.standard_normal([size, size]) / math.sqrt(size)
+    found = []
+    for _ in range(200):
+        fakes = (rng.standard_normal([n, size]) @ other + 0.1).astype(np.float32)
+        found.append((fid(fakes, real)[0]["value"], fid_standard_error(fakes, real)))
+    scores, errors = np.array(found).T
+    assert errors.mean() == pytest.approx(scores.std(ddof=1), rel=0.15)
+    assert math.isnan(fid_standard_error(real[:size], real))  # a singular covariance
+
+
+def test_intervals_are_asked_for_and_are_of_fid_and_precision():
+    result = measured(count=80, intervals=True)
+    frame = result.frame().set_index("quantity")
+    assert frame["ci_low"].notna().to_dict() == {
+        "FID": True, "KID": False, "precision": True, "recall": False, "F-score": False,
+    }  # fmt: skip
+    assert (frame["ci_low"] <= frame["value"]).loc[["FID", "precision"]].all()
+    assert result.rows["value"].tolist() == measured(count=80).rows["value"].tolist()
+
+
+def test_features_may_be_those_of_a_program_like_nvidias():
+    result = measured(
+        count=8, extractor=None, metrics=["prc"], vgg_weights=DATA / "vgg16_standin.pt"
+    )
+    assert result.settings["features"] == {"prc": NVIDIAS_VGG16}
+    assert list(result.settings["weights_sha256"]) == [NVIDIAS_VGG16]

@@ -1,5 +1,6 @@
 """latentlab compare: which model is better on what, on one page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,7 +30,8 @@ SAMPLES = {
               "pictures for separability, 1,024 latents for contributions, 256 pictures for "
               "droplets, 50,000 for fidelity.")
 @comparison_options
-@click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such.")
+@click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such; "
+              "separability is then measured by their solver.")
 @measuring_options(always_page=True, several=True)
 def compare(
     checkpoints: tuple[str, ...],
@@ -66,6 +68,7 @@ def compare(
     """
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two models or more, checkpoints or folders, each once.")
+    needs = replace(needs, dual=published)
     if any(Path(name).is_dir() for name in checkpoints):
         from cli.comparing.compared_folders import Chosen, compare_folders
 

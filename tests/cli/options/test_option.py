@@ -28,6 +28,7 @@ FORMS = {
     "--crop": "only project finds faces",
     "--layers": "mix takes several, for several grids",
     "--protocol": "compare takes several",
+    "--data": "reproduce takes several, for rows with data sets of their own",
     "--class": "commands that make pictures take several",
     "--to": "each command names what it can write",
     "--direction": "paste-back takes the name of a folder of frames",
@@ -37,9 +38,9 @@ FORMS = {
 USES = {
     "--batch", "--class", "--classifier", "--crop", "--data", "--direction", "--frames", "--html",
     "--json", "--labels", "--latents", "--layers", "--learning-rate", "--limit", "--metric",
-    "--mirror", "--name", "--noise-mode", "--overwrite", "--projected-w", "--protocol", "--samples",
-    "--seed", "--seeds", "--space", "--steps", "--strengths", "--to", "--truncation-psi",
-    "--tuning", "--video", "--weights",
+    "--mirror", "--name", "--noise-mode", "--overwrite", "--projected-w", "--protocol", "--real",
+    "--samples", "--seed", "--seeds", "--space", "--steps", "--strengths", "--to",
+    "--truncation-psi", "--tuning", "--video", "--weights",
 }  # fmt: skip
 OLD = {  # spellings of earlier versions: command, old, new
     ("ppl", "--noise", "--noise-mode"), ("droplets", "--noise", "--noise-mode"),

@@ -43,6 +43,8 @@ RUNS = {
     "ppl": ([DIGITS, *NEAR], ["Measuring 50,000 paths", "path_lengths.csv"]),
     "project": ([DIGITS, "{pics}", *NEAR, "--steps", "30"],
                 ["Projecting 1 picture into W, 30 steps each", "face/projected_w.npz"]),
+    "reproduce": (["stylegan2-table3", f"car-stylegan2={DIGITS}", *NEAR, "--metric", "ppl"],
+                  ["ppl2_wend: 50,000 paths of each model", "table.csv", "table.png"]),
     "separability": ([DIGITS, *CLASSIFIER], ["Classifying 200,000 pictures", "attributes.csv"]),
     "train": (["--data", "builtin:digits", "--config", "stylegan2-small", "--kimg", "1"],
               ["Training stylegan2-small: 1,000 pictures to be shown, batch 32", "report.html",

@@ -49,6 +49,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "metrics/droplet_detection.py": {"maps"},
     "metrics/feature_maps.py": {"synthesis"},
     "metrics/fidelity_networks.py": {"extractor"},
+    "metrics/mixed_styles.py": {"mixed"},
     "metrics/noise_variation.py": {"ws"},
     "metrics/path_protocols.py": {"epsilon", "sampling"},  # parts of a protocol's name
     "metrics/separability/classifiers.py": {"names"},
@@ -62,24 +63,24 @@ SHAPES = {"check_shape", "needed", "as_images"}
 NAME = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z_]+)?(?:\[\w+\])?)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 NEVER_REACHED = {  # options in what a command imports, yet never calls; or those of another command
-    ("cli.measuring.labelled_latents", "--layer"): {"compare", "demo"},
+    ("cli.measuring.labelled_latents", "--layer"): {"compare", "demo", "reproduce"},
     ("cli.running.interrupt", "--overwrite"): {"train"},  # told where a command has it
     ("cli.measuring.results", "--report"): {"demo", "train"},
     ("cli.measuring.standing", "--overwrite"): {"train"},  # logs contributions alone
     ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
         "attribution", "card", "compare", "contributions", "convert", "convert-latents", "demo",
-        "droplets", "fidelity", "info", "noise", "ppl", "separability", "train",
+        "droplets", "fidelity", "info", "noise", "ppl", "reproduce", "separability", "train",
     },
     ("cli.models", "--device"): {"card", "convert", "convert-latents", "info"},
     ("cli.measuring.shared_card", "--class"): {"card"},  # shows what generate has
     ("cli.measuring.shared_card", "--seeds"): {"card"},
     ("cli.projecting.origin", "--any-checkpoint"): {
-        "compare", "convert-latents", "demo", "separability",
+        "compare", "convert-latents", "demo", "reproduce", "separability",
     },
     ("cli.projecting.saved_latents", "--noise"): {
         "compare", "convert-latents", "demo", "directions", "interpolate", "mix", "project",
-        "separability", "tune",
+        "reproduce", "separability", "tune",
     },
     ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},
