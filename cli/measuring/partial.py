@@ -52,7 +52,8 @@ class PartialResults(UserDict[range, Arrays]):
         Those of a finished one are left alone where it is to be measured ``afresh``.
         """
         super().__init__()
-        text = json.dumps(identity, sort_keys=True, default=str)
+        # Not sorted: of classifiers in another order, the columns are those of others.
+        text = json.dumps(identity, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = parent / f"{_PREFIX}{digest}"
         self._unwritten: list[range] = []
