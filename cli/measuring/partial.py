@@ -52,8 +52,7 @@ class PartialResults(UserDict[range, Arrays]):
         Those of a finished one are left alone where it is to be measured ``afresh``.
         """
         super().__init__()
-        # Not sorted: of classifiers in another order, the columns are those of others.
-        text = json.dumps(identity, default=str)
+        text = json.dumps(identity, sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = parent / f"{_PREFIX}{digest}"
         self._unwritten: list[range] = []
