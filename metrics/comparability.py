@@ -15,6 +15,9 @@ THE_SAME: Mapping[str, Mapping[str, str]] = MappingProxyType({
                      "num_keep": "numbers of samples kept", "dual": "solvers"},
     "droplets": {"threshold": "thresholds", "channel_share": "shares of the channels",
                  "noise": "noise"},
+    "attribution": {"distance": "perceptual distances", "space": "spaces",
+                    "steps": "numbers of steps", "truncation_psi": "truncation",
+                    "pictures": "real pictures"},
     "fidelity": {"data": "real pictures", "mirror": "mirroring", "n": "numbers of pictures",
                  "reals": "numbers of real pictures", "features": "networks",
                  "mixed": "numbers of mixed latents",
@@ -25,6 +28,7 @@ _BY_RESOLUTION = MappingProxyType({
     "path_length": "path lengths depend on the resolution",
     "droplets": "larger pictures have more layers in which a droplet can be",
     "fidelity": "real pictures are brought to the generator's size, and so differ",
+    "attribution": "real pictures are brought to the generator's size, and so differ",
 })  # fmt: skip
 
 

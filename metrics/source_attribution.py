@@ -26,7 +26,7 @@ from latentlab.projection.targets import Distance
 from metrics import sampling
 from metrics.result import Caution, MetricResult
 from metrics.roc import area, area_interval, best_threshold
-from metrics.scheme import DISTANCE, SHARE
+from metrics.scheme import DISTANCE, HIGHER, SHARE
 from metrics.statistics import Uncertainty, bootstrap, finite_values, share_uncertainty
 
 GENERATED, REAL = "generated", "real"
@@ -229,7 +229,7 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
     counts = {f"num_{name}": len(values) for name, values in groups.items()}
     total = sum(counts.values())
     rows = [{"quantity": "auc", "unit": SHARE, "value": auc, "n": total,
-             **Uncertainty(error, *interval).columns()}]  # fmt: skip
+             "better_when": HIGHER, **Uncertainty(error, *interval).columns()}]  # fmt: skip
     for name, values in groups.items():
         for statistic in (np.mean, np.median):
             spread = bootstrap([values], statistic, seed).columns()

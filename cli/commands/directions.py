@@ -81,7 +81,7 @@ def directions(
     (name,) = request.titles([checkpoint])
     from cli.measuring import directions as ways
     from cli.measuring.labelled_latents import read_labelled
-    from cli.measuring.separability import check_sizes, open_classifiers
+    from cli.measuring.separability import by_several, check_sizes, open_classifiers
     from cli.measuring.work import claimed_results, sampling
     from cli.models import label_of, open_model
     from cli.projecting.origin import check_origins
@@ -101,7 +101,8 @@ def directions(
     check_sizes(opened, model.g)
     settings = ways.identity(wanted, opened, request.seed)
     title = f"Directions in W of {model.short_name}"
-    tasks = [sampling(model, request, "Classifying", count, "picture") if opened else
+    by = by_several(opened)
+    tasks = [sampling(model, request, "Classifying", count, "picture", more=by) if opened else
              Task("Dividing" if own else "Sampling", len(own.latents) if own else count, "latent")]
     shown = {"picture": picture, "class": label, "strength": strength}
     asked = ways.asked_for(wanted, settings, model, shown)

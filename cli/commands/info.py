@@ -62,6 +62,7 @@ def _facts(opened: "Checkpoint") -> dict[str, Any]:
         "system": kind_in_words(opened.kind),
         "sha256": opened.sha256,
         "licence": licence_note(opened),
+        "stored_as": list(opened.stored_as),
         "networks": networks,
         "metadata": dict(opened.metadata),
     }

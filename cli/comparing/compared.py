@@ -14,7 +14,7 @@ from cli.comparing.comparison import (
 from cli.comparing.comparison_page import planned_files, write_comparison
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.work import Asked, claimed_results
+from cli.measuring.work import Asked, claimed_results, end
 from cli.models import Model, open_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.text import listed, say
@@ -44,19 +44,27 @@ def comparison_of(
         for name, label in zip(names, labels, strict=True)
     ]
     title = listed(labels)
-    files = planned_files([True] * len(models), counts)
+    protocols = needs.protocols
+    files = planned_files([True] * len(models), counts, protocols)
     Results(request, title, files)  # results of another run are told before anything is fetched
     settings = open_settings(counts, needs, request, models)
-    files = planned_files([True] * len(models), applicable(models, settings))
+    files = planned_files([True] * len(models), applicable(models, settings), protocols)
     facts = {"metrics": [*counts], "samples": counts, "protocols": needs.protocols,
              **settings.identity()}  # fmt: skip
     asked = asked_for(settings, models, {"published": published})
     tasks = tasks_of(models, settings)
-    with claimed_results(request, title, files, models, facts, tasks=tasks, asked=asked) as results:
+    left_out = settings.refused_pictures
+    with claimed_results(request, title, files, models, facts, left_out, tasks,
+                         asked=asked) as results:  # fmt: skip
+        results.warn(*(f"Left out: {line}." for line in left_out))
         measured = measured_or_saved(results, models, settings)
         if distributed.is_main():
             for line in write_comparison(results, measured, facts, published):
                 say(line)
+        if left_out:
+            if distributed.is_main():
+                results.point()
+            end(left_out)
     return results
 
 

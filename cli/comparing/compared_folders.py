@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.comparing.attributed import count_of
 from cli.comparing.comparison import (
     ComparisonSettings,
     Measured,
@@ -28,11 +29,12 @@ from cli.comparing.measured_folders import (
 )
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.work import Asked, claimed_results
+from cli.measuring.work import Asked, claimed_results, end
 from cli.models import Model, open_model, resolve_device
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.text import listed, plain_text, say
 from latentlab import DataError, distributed
+from metrics import MetricResult
 from metrics.path_protocols import PROTOCOLS
 
 
@@ -84,9 +86,14 @@ def compare_folders(
     here = [model for model in [*opened, *new] if isinstance(model, Model)]
     metrics = {METRICS[result.metric] for model in found for result in model.results}
     metrics |= {*(applicable(new, settings) if settings else ())}
-    files = planned_files([isinstance(model, Model) for model in [*opened, *new]], metrics)
+    protocols = {key(result) for model in found for result in model.results}
+    protocols |= {*(settings.needs.protocols if settings and "ppl" in settings.samples else ())}
+    files = planned_files([isinstance(m, Model) for m in [*opened, *new]], metrics, protocols)
     tasks = tasks_of(new, settings) if settings else []
-    with claimed_results(request, title, files, here, facts, tasks=tasks, asked=asked) as results:
+    left_out = settings.refused_pictures if settings else []
+    with claimed_results(request, title, files, here, facts, left_out, tasks,
+                         asked=asked) as results:  # fmt: skip
+        results.warn(*(f"Left out: {line}." for line in left_out))
         before = [Measured(model, each.results, each.refused)
                   for model, each in zip(opened, found, strict=True)]  # fmt: skip
         measured = [*before, *_measured(results, new, settings)]
@@ -98,6 +105,7 @@ def compare_folders(
             for line in write_comparison(results, measured, facts, chosen.published):
                 say(line)
             results.point()
+        end(left_out)
 
 
 def _settings(
@@ -109,9 +117,9 @@ def _settings(
 ) -> ComparisonSettings:
     """Return how checkpoints are measured: as the folders' models were, where nothing is said."""
     results = [result for model in found for result in model.results]
-    counts = {METRICS[result.metric]: int(result.settings["n"]) for result in results}
+    counts = {METRICS[result.metric]: _count(result) for result in results}
     wanted = chosen.metrics or [name for name in chosen.defaults if name in counts]
-    for name, option in needs.lacking().items():
+    for name, option in needs.lacking(wanted).items():
         if name in wanted:
             raise click.UsageError(f"To measure {name} as in the folders, give {option}.")
     samples = {name: chosen.samples.get(name, counts.get(name, chosen.defaults[name]))
@@ -121,16 +129,21 @@ def _settings(
         needs = replace(needs, protocols=protocols)
     solvers = [result.settings["dual"] for result in results if "dual" in result.settings]
     needs = replace(needs, dual=any(solvers) if solvers else needs.dual)
-    settings = open_settings(samples, needs, request, new)
+    settings = open_settings(samples, needs, request, new, results)
     _refuse_unlike(found, settings)
     return settings
+
+
+def _count(result: MetricResult) -> int:
+    return count_of(result) if result.metric == "attribution" else int(result.settings["n"])
 
 
 def _refuse_unlike(found: Sequence[FoundModel], settings: ComparisonSettings) -> None:
     """Refuse, before anything is measured, what could not be compared afterwards."""
     told = settings.identity()
     asked = {"distance": told["distance"], "seed": told["seed"], "outputs": told["outputs"],
-             "classifiers": sorted(told["classifiers"].values())}  # fmt: skip
+             "classifiers": sorted(told["classifiers"].values()),
+             **told.get("attribution", {})}  # fmt: skip
     for model in found:
         for result in model.results:
             if METRICS[result.metric] in settings.samples:

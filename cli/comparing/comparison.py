@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from types import MappingProxyType
 from typing import Any, cast
 
 import pandas as pd
 
+from cli.comparing.attributed import Attributing, opened
 from cli.measuring.path_length import check_fit
-from cli.measuring.separability import OpenedClassifier, check_sizes, open_classifiers
+from cli.measuring.separability import OpenedClassifier, by_several, check_sizes, open_classifiers
 from cli.measuring.work import sampling, work_on
 from cli.models import Model, open_distance, with_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
@@ -33,6 +35,12 @@ from metrics.sampling import has_w
 
 Run = Callable[..., MetricResult]
 
+# What decides the samples of a metric besides the seed, in ComparisonSettings.identity.
+_NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "ppl": ("distance",), "separability": ("classifiers", "outputs"), "fidelity": ("data",),
+    "attribution": ("distance", "attribution"),
+})  # fmt: skip
+
 
 @dataclass(frozen=True)
 class ComparisonSettings:
@@ -42,8 +50,9 @@ class ComparisonSettings:
         samples: Number of samples of each metric, in order.
         needs: What the metrics need, as it was asked for.
         request: Where to write what, and how to compute.
-        distance: The opened distance of the path length.
+        distance: The opened distance of path length and attribution.
         classifiers: Those opened for separability, by their names.
+        attributing: How attribution is measured; None where it is not.
     """
 
     samples: Mapping[str, int]
@@ -51,18 +60,42 @@ class ComparisonSettings:
     request: MeasuringRequest
     distance: PerceptualDistance | None
     classifiers: Mapping[str, OpenedClassifier]
+    attributing: Attributing | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers, besides the model and the counts."""
         name = None if self.distance is None else self.distance.name
+        own = {} if self.attributing is None else {"attribution": self.attributing.identity()}
         return {"seed": self.request.seed, "distance": name, "outputs": self.needs.outputs,
                 "classifiers": {name: one.sha256 for name, one in self.classifiers.items()},
-                "data": self.needs.data, **({"dual": True} if self.dual else {})}  # fmt: skip
+                "data": self.needs.data, **own, **self._solver()}  # fmt: skip
 
     @property
     def dual(self) -> bool:
         """Whether planes are found by the published solver."""
         return self.needs.dual and "separability" in self.samples
+
+    def _solver(self) -> dict[str, Any]:
+        return {"dual": True} if self.dual else {}
+
+    def identity_of(self, metric: str, name: str) -> dict[str, Any]:
+        """Return what decides the samples of one metric, whatever else is measured beside it."""
+        needed, told = ("seed", *_NEEDED.get(metric, ())), self.identity()
+        own: dict[str, Any] = self._solver() if metric == "separability" else {}
+        if metric == "attribution":
+            own = {"generated": self.samples[metric]}
+        return {"metric": name, **{each: told[each] for each in needed}, **own}
+
+    def total(self, metric: str, model: Model) -> int:
+        """Return how many samples of a model a metric takes."""
+        if metric == "attribution" and self.attributing is not None:
+            return self.attributing.total(model.g)
+        return self.samples[metric]
+
+    @property
+    def refused_pictures(self) -> list[str]:
+        """Why real pictures for attribution could not be used."""
+        return [] if self.attributing is None else self.attributing.refused
 
 
 def open_settings(
@@ -70,19 +103,29 @@ def open_settings(
     needs: ComparisonRequest,
     request: MeasuringRequest,
     models: Sequence[Model],
+    before: Sequence[MetricResult] = (),
 ) -> ComparisonSettings:
-    """Open what the metrics need, so that what is missing is said before anything is measured."""
+    """Open what the metrics need, so that what is missing is said before anything is measured.
+
+    Attribution is measured as in the results that were there ``before``, if there are any.
+    """
     device = models[0].place
-    compare = None
-    if "ppl" in samples:
+    compare, attributing = None, None
+    if "ppl" in samples or "attribution" in samples:
         compare = open_distance(needs.distance, device)
+    if compare is not None and "ppl" in samples:
         for model, name in product(models, needs.protocols):
             check_fit(compare, model.g, PROTOCOLS[name].crop)
     named = needs.classifiers if "separability" in samples else ()
     judges = {one.name: one for one in open_classifiers(named, device)}
     if "fidelity" in samples:
         open_dataset(needs.data or "", None, 3)  # what cannot be read is said now
-    return ComparisonSettings(samples, needs, request, compare, judges)
+    if compare is not None and "attribution" in samples:
+        count = samples["attribution"]
+        attributing = opened(needs, count, request.seed, compare, before)
+        for model in models:
+            attributing.pictures(model.g)
+    return ComparisonSettings(samples, needs, request, compare, judges, attributing)
 
 
 @dataclass(frozen=True)
@@ -135,6 +178,11 @@ class Measured:
         """Return the first result of a metric, or None."""
         return next((result for result in self.results if result.metric == metric), None)
 
+    def by_protocol(self) -> dict[str, MetricResult]:
+        """Return its path lengths by their protocols."""
+        return {result.settings["protocol"]: result for result in self.results
+                if result.metric == "path_length"}  # fmt: skip
+
 
 def measure(model: Model, settings: ComparisonSettings) -> Measured:
     """Measure a model; a metric that does not apply to it is noted, and the others go on."""
@@ -146,10 +194,10 @@ def measure(model: Model, settings: ComparisonSettings) -> Measured:
             done.refused[metric] = told(refusal)
             continue
         for name, run in _runs(metric, model, settings):
-            identity = {"metric": name, **settings.identity()}
-            title = f"{name} of {model.short_name}"
+            identity, title = settings.identity_of(metric, name), f"{name} of {model.short_name}"
+            total = settings.total(metric, model)
             try:
-                with work_on(request, model, title, count, "sample", identity) as work:
+                with work_on(request, model, title, total, "sample", identity) as work:
                     done.results.append(run(num_samples=count, seed=request.seed, **work))
             except LatentError as error:
                 done.refused[metric] = told(error)
@@ -166,6 +214,8 @@ def refused(metric: str, model: Model, settings: ComparisonSettings) -> LatentEr
             check_sizes(settings.classifiers.values(), model.g)
         elif metric == "contributions":
             check_skip(model.g)
+        elif metric == "attribution":
+            _ = model.g.w_mean  # raises where there is no W
     except LatentError as error:
         return error
     return None
@@ -198,9 +248,13 @@ def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task
             paths = {**more, "pictures": 2, "distance": settings.distance}
             tasks += [sampling(model, request, f"{name}:", count, "path", **paths)
                       for name in needs.protocols]  # fmt: skip
+        elif metric == "attribution":
+            tasks.append(cast(Attributing, settings.attributing).task(model.g))
         elif metric == "fidelity":
             tasks.append(Task(f"{metric}:", count, "picture", **more))
         else:
+            if metric == "separability":
+                more["more"] += by_several(settings.classifiers)
             tasks.append(sampling(model, request, f"{metric}:", count, "picture", **more))
     return tasks
 
@@ -226,6 +280,8 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
     elif metric == "fidelity":
         reals = open_dataset(needs.data or "", g.resolution, g.channels)
         run = partial(fidelity, g, reals, weights=needs.weights)
+    elif metric == "attribution":
+        run = partial(cast(Attributing, settings.attributing).run, g)
     else:
         run = partial({"contributions": contributions, "droplets": droplets}[metric], g)
     return [(metric, run)]

@@ -14,6 +14,7 @@ from cli.comparing.comparison import AbsentModel, Measured
 from cli.comparing.comparison_tables import TABLES, write_tables
 from cli.comparing.published_figures import add_published
 from cli.comparing.verdicts import cautions, measures, values, values_in_lines, verdicts
+from cli.measuring.attribution import roc_curves
 from cli.measuring.contributions import bars
 from cli.measuring.droplets import caption, heat, summary
 from cli.measuring.model_cards import card, doubts, table
@@ -31,32 +32,47 @@ from latentlab.latents import draw_labels, z_from_seeds
 from metrics import MetricResult
 from metrics.comparability import on_common_ground
 from metrics.differences import compare
+from metrics.path_protocols import PROTOCOLS
 from metrics.scheme import in_order
 
 DIFFERENCES, MODELS, SAMPLES = "differences.csv", "models.csv", "samples.png"
 PATHS, SHARES, ATTRIBUTES = "path_lengths.png", "contributions.png", "separability.png"
+ROC = "roc.png"
 
 _OF_METRICS = {
     "ppl": (PATHS, TABLES["path_length"]), "separability": (ATTRIBUTES, TABLES["separability"]),
     "contributions": (SHARES, TABLES["contributions"]), "droplets": (TABLES["droplets"],),
+    "attribution": (ROC, TABLES["attribution"]),
 }  # fmt: skip
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
 _HEATED = 3  # pictures of each model with their heat
 
 
-def planned_files(here: Sequence[bool], metrics: Collection[str]) -> list[str]:
+def planned_files(
+    here: Sequence[bool], metrics: Collection[str], protocols: Collection[str] = ()
+) -> list[str]:
     """Return the names of the files that a comparison will have.
 
     Args:
         here: Of each model, whether it is at hand, so that pictures of it can be made.
         metrics: What is measured of any of them, by the names of the command line.
+        protocols: Of path lengths, if several.
     """
     of_models = [MODELS, SAMPLES] if any(here) else []
     of_metrics = [name for metric, names in _OF_METRICS.items() if metric in metrics
                   for name in names]  # fmt: skip
+    if "ppl" in metrics:
+        of_metrics += [*histogram_files(protocols).values()][1:]
     heats = [heat_file(i) for i, at_hand in enumerate(here) if at_hand and "droplets" in metrics]
     return [DIFFERENCES, *of_models, *of_metrics, *heats]
+
+
+def histogram_files(protocols: Collection[str]) -> dict[str, str]:
+    """Return the name of the plot of each protocol; that of the first has the protocol's alone."""
+    known = [name for name in PROTOCOLS if name in protocols]
+    more = {name: PATHS.replace(".png", f"-{name}.png") for name in known[1:]}
+    return {**dict.fromkeys(known[:1], PATHS), **more}
 
 
 def heat_file(model: int) -> str:
@@ -170,12 +186,15 @@ def _results_by_model(measured: Sequence[Measured], metric: str) -> dict[str, Me
 def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
     """Draw what was measured of several models side by side, each in a colour of its own."""
     colours = colours_of([each.label for each in measured])
-    if found := _results_by_model(measured, "path_length"):
-        first = next(iter(found.values())).settings
-        distance = PurePath(first["distance"]).name
+    lengths = {each.label: each.by_protocol() for each in measured}
+    plots = histogram_files({name for mine in lengths.values() for name in mine})
+    if plots:
         results.page.section("Path lengths")
-        results.figure(PATHS, histogram(found, colours), f"How often each path length occurs "
-                       f"({first['protocol']}, distance {distance}).")  # fmt: skip
+    for protocol, file in plots.items():
+        found = {name: mine[protocol] for name, mine in lengths.items() if protocol in mine}
+        distance = PurePath(next(iter(found.values())).settings["distance"]).name
+        results.figure(file, histogram(found, colours), f"How often each path length occurs "
+                       f"({protocol}, distance {distance}).")  # fmt: skip
     if found := _results_by_model(measured, "separability"):
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}
@@ -185,6 +204,11 @@ def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
         results.page.section("Contribution of each resolution")
         rows = {name: result.rows for name, result in found.items()}
         results.figure(SHARES, bars(rows), "Share of each resolution in the image.")
+    if found := _results_by_model(measured, "attribution"):
+        results.page.section("Attribution")
+        results.figure(ROC, roc_curves(found, colours), "Share of real pictures taken for real, "
+                       "against the share of generated ones, for every threshold of the distance "
+                       "to the projection; a larger area is better.")  # fmt: skip
 
 
 def _add_droplets(results: Results, measured: Sequence[Measured]) -> None:

@@ -12,7 +12,7 @@ from metrics import MetricResult
 _SHARES = "contributions"  # the metric whose tidy rows are what its plot is drawn from
 TABLES = {
     "path_length": "path_lengths.csv", "separability": "attributes.csv",
-    _SHARES: "contributions.csv", "droplets": "detections.csv",
+    _SHARES: "contributions.csv", "droplets": "detections.csv", "attribution": "distances.csv",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from metrics.comparability import THE_SAME
 # What `latentlab compare` calls each metric.
 METRICS = MappingProxyType({
     "path_length": "ppl", "separability": "separability", "contributions": "contributions",
-    "droplets": "droplets", "fidelity": "fidelity",
+    "droplets": "droplets", "fidelity": "fidelity", "attribution": "attribution",
 })  # fmt: skip
 _COUNTS = ("num_keep", "n", "reals")  # where they differ, it is said on the page
 
@@ -63,7 +63,7 @@ def read_folder(folder: Path, wanted: Sequence[str]) -> tuple[str, list[FoundMod
     if saved is None:
         raise DataError(
             f"{folder}: holds no finished measurement; give a checkpoint, or a folder of latentlab "
-            "ppl, separability, contributions, droplets, fidelity or compare"
+            "ppl, separability, contributions, droplets, fidelity, attribution or compare"
         )
     found = [
         FoundModel(model.facts, [folder], _chosen(model.results, saved, wanted), model.refused,
@@ -80,9 +80,9 @@ def read_folder(folder: Path, wanted: Sequence[str]) -> tuple[str, list[FoundMod
 def _chosen(
     results: Iterable[MetricResult], saved: SavedMeasurement, wanted: Sequence[str]
 ) -> list[MetricResult]:
-    """Return what compare shows, with classifiers named by their SHA-256."""
+    """Return what compare shows, with classifiers and pictures named by their SHA-256."""
     chosen = [
-        r
+        _with_pictures(r, saved)
         for r in results
         if r.metric in METRICS and METRICS[r.metric] in (wanted or METRICS.values())
     ]
@@ -90,6 +90,14 @@ def _chosen(
     if not isinstance(classifiers, dict) or not classifiers:
         return chosen
     return [by_digest(result, classifiers) for result in chosen]
+
+
+def _with_pictures(result: MetricResult, saved: SavedMeasurement) -> MetricResult:
+    """Return a result of attribution whose settings name the real pictures."""
+    digest = saved.identity.get("pictures")
+    if result.metric != "attribution" or not isinstance(digest, str):
+        return result
+    return replace(result, settings={**result.settings, "pictures": [digest]})
 
 
 def by_digest(result: MetricResult, classifiers: Mapping[str, str]) -> MetricResult:

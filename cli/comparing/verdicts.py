@@ -108,6 +108,8 @@ def measures(frame: pd.DataFrame) -> "pd.Series[str]":
 def _measure(row: object) -> str:
     """Return what a person calls a quantity: path lengths with their protocol."""
     metric, protocol, quantity = (getattr(row, n) for n in ("metric", "protocol", "quantity"))
+    if metric == "attribution":  # "auc" alone says nothing beside other metrics
+        return f"{metric} ({quantity})"
     return f"{quantity} ({protocol})" if metric == "path_length" else str(quantity)
 
 

@@ -1,6 +1,6 @@
 """The results of `latentlab attribution`: distances, the ROC curve, pairs of pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import Any, cast
@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cli.measuring.results import Results
@@ -42,6 +43,7 @@ FILES = (DISTANCES, HISTOGRAM, ROC, EXAMPLES)
 _BINS = (12, 50)  # at least, at most
 _PAIRS = 4  # of the closest, and of the farthest in each group
 _NAME = 14  # characters below a picture
+_MODEL = 30  # characters of a model's name beside its area
 
 
 def write(
@@ -119,21 +121,45 @@ def histogram(result: MetricResult) -> Figure:
 
 def roc_curve(result: MetricResult) -> Figure:
     """Draw the ROC curve with its area, and the threshold's point."""
-    figure = new_figure(5.0, width=4.8)
-    axes = figure.add_subplot()
-    points = curve(*groups_of(result.samples).values())
-    rates = points["false_positive_rate"], points["true_positive_rate"]
-    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
-    area = f"area {in_words(rows_of(result)[0])}"
-    axes.plot(*rates, color=colour(0), clip_on=False, label=area)
+    figure, axes = _unit_square()
+    rates = _rates(result)
+    axes.plot(*rates, color=colour(0), clip_on=False, label=f"area {_area(result)}")
     axes.fill_between(*rates, color=colour(0), alpha=0.12, linewidth=0)
     place = _values(result)[["false_positive_rate", "true_positive_rate"]]
     axes.plot(*place, "o", color=colour(1), clip_on=False, label="best threshold")
+    legend_outside(figure, drawn_in(axes), "below")
+    return figure
+
+
+def roc_curves(results: Mapping[str, MetricResult], colours: Mapping[str, str]) -> Figure:
+    """Draw the ROC curves of several models in one plot, each with its area."""
+    figure, axes = _unit_square(0.2 * len(results), width=5.6)
+    labels = shortened([*results], _MODEL)
+    for (name, result), label in zip(results.items(), labels, strict=True):
+        text = f"{label}: area {number_of(rows_of(result)[0])}"
+        axes.plot(*_rates(result), color=colours[name], clip_on=False, label=text)
+    legend_outside(figure, drawn_in(axes), "below")
+    return figure
+
+
+def _unit_square(more: float = 0.0, width: float = 4.8) -> tuple[Figure, Axes]:
+    """Return axes for rates, with the diagonal of guessing; ``more`` inches for the legend."""
+    figure = new_figure(5.0 + more, width)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="generated taken for real",
              ylabel="real taken for real")  # fmt: skip
-    legend_outside(figure, drawn_in(axes), "below")
     quieten(axes)
-    return figure
+    return figure, axes
+
+
+def _rates(result: MetricResult) -> tuple["pd.Series[float]", "pd.Series[float]"]:
+    points = curve(*groups_of(result.samples).values())
+    return points["false_positive_rate"], points["true_positive_rate"]
+
+
+def _area(result: MetricResult) -> str:
+    return in_words(rows_of(result)[0])
 
 
 def examples(found: Projections, names: Sequence[str]) -> Figure:

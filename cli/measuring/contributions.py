@@ -1,31 +1,29 @@
 """The share of each resolution in skip generators' output, measured and drawn."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import click
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cli.fetching import fetch_first
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
+from cli.measuring.snapshots import InTurn, facts_of
 from cli.measuring.work import Asked, end, sampling, work_on
-from cli.models import Model, open_model, resolve_device, with_model
+from cli.models import resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
 from cli.reports.tables import joined, write_table
 from cli.running.estimates import Task
 from cli.running.wording import told
-from cli.text import counted, plain_text, say
-from latentlab import LatentError, distributed, load
-from latentlab.checkpoints import file_of
-from latentlab.files import is_file, sha256_of
+from cli.text import counted, say
+from latentlab import LatentError, distributed
+from latentlab.files import sha256_of
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.training.log import read_log
 from latentlab.training.trainer import Trainer
@@ -37,69 +35,35 @@ _LEAST_LABELLED = 4.0  # percent: narrower bars have no room for a number
 TABLE, PLOT = "contributions.csv", "contributions.png"
 
 _SAMPLES = 1024
-_SNAPSHOTS = ("snapshot-*.safetensors", "network-snapshot-*.pkl")
-
-
-def expanded(checkpoints: Sequence[str]) -> Iterator[str]:
-    """Yield checkpoints, with a folder replaced by the snapshots in it."""
-    for name in checkpoints:
-        if not Path(name).is_dir():
-            yield name
-            continue
-        files = sorted(file for pattern in _SNAPSHOTS for file in Path(name).glob(pattern))
-        files = [file for file in files if ".optimizer." not in file.name]
-        if not files:
-            text = f"{plain_text(name)}: no snapshots in this folder"
-            raise click.BadParameter(text, param_hint="CKPT")
-        yield from map(str, files)
 
 
 def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> Asked:
     """Return what is to be measured, before any model is opened."""
     titles = request.titles(names)
-    facts = [{"name": title, "checkpoint": plain_text(name), "sha256": _digest(name)}
-             for name, title in zip(names, titles, strict=True)]  # fmt: skip
     place, shown = resolve_device(request.device), {"names": titles}
+    facts = facts_of(names, titles)
     return Asked({"seed": request.seed}, {"samples": samples}, facts, place, shown)
 
 
-def _digest(name: str) -> str:
-    """Return the SHA-256 of a checkpoint's file; of what is none, opening it says so."""
-    fetch_first(name)
-    path = file_of(name)
-    return sha256_of(path) if is_file(path) else load(name).sha256
-
-
-class OneByOne:
-    """Models that are opened one after the other: of many, all at once may be too large."""
+class OneByOne(InTurn):
+    """Generators whose resolutions are measured, opened one after the other."""
 
     def __init__(self, names: Sequence[str], samples: int, request: MeasuringRequest) -> None:
-        self.names, self.samples, self.request = names, samples, request
-        self._labels = request.titles(names)
-        self._first: Model | None = None
+        super().__init__(names, request.titles(names), request, pictures=False)
+        self.samples = samples
 
     def tasks(self) -> list[Task]:
-        """Open the first, so that what is wrong with it is said before the work is announced.
+        """Return the work.
 
         Raises:
-            LatentlabError: If it cannot be opened; or is the only one, and has no skip.
+            LatentlabError: If the first cannot be opened; or is the only one, and has no skip.
         """
-        self._first = self._open(0)
+        first = self.first()
         if len(self.names) == 1:
-            check_skip(self._first.g)
-            return [sampling(self._first, self.request, "Measuring", self.samples, "latent")]
+            check_skip(first.g)
+            return [sampling(first, self.request, "Measuring", self.samples, "latent")]
         more = f", {self.samples:,} latents each"
         return [Task("Measuring", len(self.names), "model", more=more)]
-
-    def __iter__(self) -> Iterator[Model]:
-        """Yield them; the first is not opened again."""
-        for i in range(len(self.names)):
-            model, self._first = self._first or self._open(i), None
-            yield model
-
-    def _open(self, i: int) -> Model:
-        name, label = self.names[i], self._labels[i]
-        return open_model(name, self.request.device, None, label, pictures=False)
 
 
 def measured_or_saved(results: Results, models: OneByOne) -> list[SavedModel]:

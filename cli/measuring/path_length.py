@@ -1,8 +1,10 @@
 """The results of `latentlab ppl`: lengths, their distribution, and the extreme paths."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
@@ -21,7 +23,7 @@ from cli.reports.plot_style import (
     quieten,
     shortened,
 )
-from cli.reports.tables import short
+from cli.reports.tables import joined, short
 from cli.reports.tiles import tiles
 from latentlab import Generator
 from latentlab.perceptual import PerceptualDistance
@@ -30,7 +32,6 @@ from metrics.path_length import face_crop
 from metrics.path_protocols import PathProtocol, path_images
 
 LENGTHS, HISTOGRAM, EXTREMES = "path_lengths.csv", "histogram.png", "extremes.png"
-FILES = (LENGTHS, HISTOGRAM, EXTREMES)
 
 _BINS = 60
 _NAME = 60  # characters of a model's name
@@ -43,18 +44,52 @@ def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
     compare.check(face_crop(picture) if crop else picture)
 
 
-def write(results: Results, model: Model, result: MetricResult) -> None:
-    """Say the path length, and write table, plots and page."""
-    results.tell(summary(result))
-    results.warn(*result.notes)
-    results.table(LENGTHS, result.samples)
-    results.page.section("Distribution")
-    results.figure(HISTOGRAM, lambda: histogram({model.short_name: result}),
-                   "How often each path length occurs.")  # fmt: skip
-    results.page.section("The lowest and the highest paths")
-    results.figure(EXTREMES, lambda: _extremes(model.g, result), "Pictures at the start of the "
-                   "steps that changed least and most; below each, its path length.")  # fmt: skip
-    results.finish_one(model, result)
+def files_of(protocols: Sequence[str]) -> list[str]:
+    """Return the names of the files beside the report: of several protocols, plots of each."""
+    return [LENGTHS, *(name for one in protocols for name in _plots(one, len(protocols)))]
+
+
+def _plots(protocol: str, count: int) -> tuple[str, str]:
+    """Return the names of histogram and extremes of one of so many protocols."""
+    if count == 1:
+        return HISTOGRAM, EXTREMES
+    return f"histogram-{protocol}.png", f"extremes-{protocol}.png"
+
+
+def write(results: Results, model: Model, found: Sequence[MetricResult]) -> None:
+    """Say the path length by each protocol, and write table, plots and page."""
+    several = len(found) > 1
+    results.tell(*map(summary, found))
+    results.warn(*dict.fromkeys(note for result in found for note in result.notes))
+    results.table(LENGTHS, joined(map(by_protocol, found)) if several else found[0].samples)
+    for result in found:
+        protocol = result.settings["protocol"]
+        histogram_file, extremes_file = _plots(protocol, len(found))
+        of = f" by {protocol}" if several else ""
+        results.page.section(f"Distribution{of}")
+        results.figure(histogram_file, partial(histogram, {model.short_name: result}),
+                       f"How often each path length{of} occurs.")  # fmt: skip
+        results.page.section(f"The lowest and the highest paths{of}")
+        results.figure(extremes_file, partial(_extremes, model.g, result), "Pictures at the start "
+                       "of the steps that changed least and most; below each, its path "
+                       "length.")  # fmt: skip
+    if not several:
+        results.finish_one(model, found[0])
+        return
+    own = ("protocol", "space", "sampling", "crop", "stopped_early", "n")
+    shared = {k: v for k, v in found[0].settings.items() if k not in own}
+    facts = {**model.facts(), "protocols": [result.settings["protocol"] for result in found],
+             **shared, "n": [result.settings["n"] for result in found],
+             "seconds": round(sum(result.seconds for result in found), 1)}  # fmt: skip
+    results.finish(joined(map(model.tidy, found)), facts)
+    results.point()
+
+
+def by_protocol(result: MetricResult) -> pd.DataFrame:
+    """Return the lengths of the paths with their protocol."""
+    table = result.samples.copy()
+    table.insert(0, "protocol", result.settings["protocol"])
+    return table
 
 
 def summary(result: MetricResult) -> str:

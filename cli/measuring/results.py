@@ -74,12 +74,21 @@ class Results:
 
     def saved_or(self, facts: dict[str, Any], measure: Callable[[], MetricResult]) -> MetricResult:
         """Return what an earlier run has measured of the only model, or measure it, and save it."""
-        if self.saved is not None:
-            ((result,),) = (each.results for each in self.saved.models)
-        else:
-            result = measure()
-        self.save([SavedModel(facts, [result])])
+        (result,) = self.all_saved_or(facts, lambda: [measure()])
         return result
+
+    def all_saved_or(
+        self, facts: dict[str, Any], measure: Callable[[], list[MetricResult]], count: int = 1
+    ) -> list[MetricResult]:
+        """Return so many saved results of the only model, or measure them, and save them."""
+        if self.saved is not None:
+            (found,) = (each.results for each in self.saved.models)
+            if len(found) != count:
+                raise ValueError(f"{count} results were asked for")
+        else:
+            found = measure()
+        self.save([SavedModel(facts, found)])
+        return found
 
     def save(self, models: Sequence[SavedModel]) -> None:
         """Write what was measured, before anything is made from it.

@@ -1,9 +1,9 @@
 """What `latentlab separability` measures, and the files that it writes."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from torch import nn
 
 from cli.fetching import fetch_first
 from cli.measuring.labelled_latents import read_labelled
+from cli.measuring.over_training import Measurement, measure_run
 from cli.measuring.results import Results
 from cli.measuring.separability_bars import MOST, bars
+from cli.measuring.snapshots import snapshots_in
 from cli.measuring.work import Asked, claimed_results, sampling, work_on
-from cli.models import open_model, with_model
+from cli.models import Model, open_model, with_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.saved_latents import latent_files
 from cli.reports.numbers import in_words, number_of, rows_of, share_of
@@ -51,10 +53,13 @@ class OpenedClassifier:
 
 
 def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: MeasuringRequest) -> None:
-    """Make pictures, classify them, divide their latents, and write what was found."""
+    """Make pictures, classify them, divide their latents, and write what was found.
+
+    A folder stands for the snapshots of a run in it.
+    """
     attributes, samples, dual = wanted.attributes, wanted.samples, wanted.dual
-    (name,) = request.titles([checkpoint])
-    model = open_model(checkpoint, request.device, None, name)
+    (name,), snapshots = request.titles([checkpoint]), snapshots_in(checkpoint)
+    model = open_model([*snapshots, checkpoint][0], request.device, None, name)
     opened = open_classifiers(attributes.classifiers, model.place)
     check_sizes(opened, model.g)
     spaces = (wanted.space or ("z,w" if has_w(model.g) else "z")).split(",")
@@ -64,12 +69,12 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
         "classifiers": {one.name: one.sha256 for one in opened},
     }  # fmt: skip
-    tasks = [sampling(model, request, "Classifying", samples, "picture")]
+    tasks = [sampling(model, request, "Classifying", samples, "picture", more=by_several(opened))]
     # Half of the samples count by default, so that more samples are the same measurement.
     identity = {k: v for k, v in settings.items() if k != "n"} | {"num_keep": attributes.keep}
 
-    def measure() -> MetricResult:
-        work = work_on(request, model, "classifying", samples, "picture", identity)
+    def measure(model: Model = model, label: str = "classifying") -> MetricResult:
+        work = work_on(request, model, label, samples, "picture", identity)
         with work as begun, _planes() as fit_progress:
             return linear_separability(
                 model.g, [one.network for one in opened], samples, attributes.keep, spaces,
@@ -77,6 +82,16 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
                 dual=dual, fit_progress=fit_progress, **begun,
             )  # fmt: skip
 
+    if snapshots:
+        plan = Measurement(
+            "Linear separability of", identity, {"samples": samples},
+            lambda first, count: [replace(one, count=one.count * count) for one in tasks],
+            lambda model: [measure(model, model.short_name)],
+            lambda result: " ".join(summary(result)[:-1]), ATTRIBUTES,
+            lambda model: check_sizes(opened, model.g),
+        )  # fmt: skip
+        measure_run(checkpoint, snapshots, plan, request, model)
+        return
     title = f"Linear separability of {model.short_name}"
     asked = Asked.of({**identity, "samples": samples}, [model])
     with claimed_results(
@@ -149,6 +164,12 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
         name = next(name for name in names if name not in taken)
         opened.append(OpenedClassifier(name, network, sha256_of(file)))
     return opened
+
+
+def by_several(classifiers: Sized) -> str:
+    """Say how many classifiers look at pictures, where there are several."""
+    count = len(classifiers)
+    return f" by {counted(count, 'classifier')}" if count > 1 else ""
 
 
 def check_sizes(classifiers: Iterable[OpenedClassifier], g: Generator) -> None:

@@ -14,6 +14,7 @@ from latentlab.files import sha256_of
 
 _REMEDY = "use --overwrite to measure again, or another --output"
 _LARGEST = 2**26  # bytes of a manifest
+_NOT_GIVEN: tuple[Any, ...] = (None, {}, [])  # of settings that no metric needed
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,14 @@ def _refuse_another(folder: Path, saved: SavedMeasurement, asked: SavedMeasureme
     # What only the metrics that are not asked for need is not given either.
     needed = {name: saved.identity.get(name) if fewer and not value else value
               for name, value in asked.identity.items()}  # fmt: skip
-    differs = differences(needed, saved.identity)
+    known = saved.identity
+    if any(name not in saved.extent for name in asked.extent):  # nor is what only new ones need
+        given = {name: value for name, value in known.items() if value not in _NOT_GIVEN}
+        known = {**needed, **given}
+    differs = differences(needed, known)
     models = [[str(model.facts["sha256"]) for model in one.models] for one in (asked, saved)]
-    if models[0] != models[1]:
+    grown = "snapshots" in asked.extent and {*models[1]} < {*models[0]}  # the run went on
+    if models[0] != models[1] and not grown:
         called = [[Path(m.facts["checkpoint"]).name for m in one.models] for one in (asked, saved)]
         if called[0] == called[1]:
             called = [[sha256[:12] for sha256 in one] for one in models]

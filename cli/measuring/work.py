@@ -1,6 +1,6 @@
 """What all measuring commands do: plan their results, and work that can be continued."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,7 +187,9 @@ def work_on(
     """
     place = kind_of(model.place)
     facts = {"version": latentlab.__version__, "device": place, "sha256": model.sha256}
-    finished = PartialResults(request.output, {**identity, **facts}, request.overwrite)
+    # As pairs: of classifiers in another order, the columns of batches are those of others.
+    ordered = {k: [*v.items()] if isinstance(v, Mapping) else v for k, v in identity.items()}
+    finished = PartialResults(request.output, {**ordered, **facts}, request.overwrite)
     begun = len(finished) > 0
     if finished.stopped and distributed.is_main():
         say(f"{label}: continuing where it was stopped.")

@@ -224,8 +224,9 @@ _REAL = either(words("builtin:digits"), _PICTURES)
 _SOURCES: dict[str, Source] = {
     "CKPT": _CHECKPOINTS, "[CKPT]": _CHECKPOINTS, "CKPT...": _CHECKPOINTS,
     "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "[LABEL=]CKPT...": _CHECKPOINTS,
-    "--real": _REAL, "--from": _CHECKPOINTS,
-    "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
+    "--from": _CHECKPOINTS,
+    "PICTURE...": _PICTURES, "REAL...": _REAL, "--real": _REAL, "--mask": _PICTURES,
+    "--face-file": _PICTURES,
     "OUT.safetensors": files(".safetensors"), "OUT.md": files(".md"), "[DIR]...": _FOLDERS,
     "OUT": files(".safetensors", ".pt", ".pth", ".model", ".npy", ".npz", ".parquet"),
     "-o": _FOLDERS, "--photos": _FOLDERS, "PLACE...": _PICTURES, "PROJECTION_DIR...": _FOLDERS,
@@ -246,6 +247,6 @@ _SOURCES: dict[str, Source] = {
     "--only": words("G_ema", "G", "D", "classifier"), "--face": words("largest"),
     "--report": _tables, "--video": _videos, "--latents-file": _latent_files,
     "METRIC=N,...": last_of_list(words(
-        "ppl=", "separability=", "contributions=", "droplets=", "fidelity=",
+        "ppl=", "separability=", "contributions=", "droplets=", "fidelity=", "attribution=",
     )),
 }  # fmt: skip

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
+from cli.options.classifier_files import classifier_files
 from cli.options.common import (
     device_option,
     distance_option,
     dry_run_option,
+    given_options,
     grouped_options,
     output_option,
     overwrite_option,
     seed_option,
+    steps_option,
 )
 from cli.options.values import TABLE_SUFFIXES, Count, file_name
 from cli.running.processes import joined_processes
@@ -130,12 +133,30 @@ class ComparisonRequest:
     data: str | None
     weights: str | None
     dual: bool = False
+    real: tuple[str, ...] = ()
+    steps: int = 1000
 
-    def lacking(self) -> dict[str, str]:
-        """Return the option that a metric cannot do without and that is not given, by metric."""
+    @property
+    def real_pictures(self) -> tuple[str, ...]:
+        """The real pictures of attribution: those of fidelity where none are given for it."""
+        return self.real or ((self.data,) if self.data else ())
+
+    @property
+    def steps_given(self) -> bool:
+        """Whether the command line says how many steps a projection has."""
+        ctx = click.get_current_context(silent=True)
+        return ctx is not None and "steps" in given_options(ctx)
+
+    def lacking(self, asked: Sequence[str] = ()) -> dict[str, str]:
+        """Return the option that a metric cannot do without and that is not given, by metric.
+
+        Attribution takes long: the pictures of fidelity do for it only where it is ``asked`` for.
+        """
+        real = self.real_pictures if "attribution" in asked else self.real
         options = {
             "separability": ("--classifier", self.classifiers),
             "fidelity": ("--data", self.data),
+            "attribution": ("--real", real),
         }
         return {metric: option for metric, (option, given) in options.items() if not given}
 
@@ -192,8 +213,10 @@ def samples_option(default: int, text: str) -> Decorator:
 def classifier_options(use: str, where: tuple[str, str]) -> tuple[Decorator, ...]:
     """Return --classifier and --outputs; ``use`` says what for, ``where[0]`` they are explained."""
     return (
-        click.option("--classifier", "classifiers", multiple=True, metavar="FILE",
-                     help=f"Classifier of pictures{use}, see {where[0]}; may be repeated."),
+        click.option("--classifier", "classifiers", multiple=True, metavar="FILE|DIR|PATTERN",
+                     callback=classifier_files,
+                     help=f"Classifier of pictures{use}, see {where[0]}; a folder or a pattern "
+                     "stands for all in it; may be repeated."),
         click.option("--outputs", type=click.Choice(["classes", "attributes"]), default="classes",
                      show_default=True, help="What several outputs of one classifier are: classes "
                      "that exclude each other, each taken against the rest, or independent "
@@ -245,4 +268,9 @@ comparison_options = grouped_options("needs", ComparisonRequest, (
                  "training."),
     click.option("--weights", type=click.Path(), metavar="FILE",
                  help="For fidelity: weights of the Inception network; default: fetched once."),
+    click.option("--real", multiple=True, metavar="REAL",
+                 help="For attribution: a real picture, a folder of them, or builtin:digits, see "
+                 "`latentlab attribution --help`; may be repeated. Default: --data, where "
+                 "attribution is asked for."),
+    steps_option(1000),
 ))  # fmt: skip

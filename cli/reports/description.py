@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from cli.text import colours_in_words, counted, one_line
+from cli.text import colours_in_words, counted, listed, one_line
 from latentlab import Checkpoint, Generator
 from latentlab.checkpoints.checkpoint import kind_in_words, licence_note
+from latentlab.checkpoints.precision import HALF
 from latentlab.networks.classifier import Classifier
 from latentlab.networks.stylegan_xl_config import LayerRow
 
@@ -37,6 +38,8 @@ def describe(opened: Checkpoint, name: str) -> str:
 
 def _facts(opened: Checkpoint) -> Iterator[tuple[str, str]]:
     yield "format", f"{kind_in_words(opened.kind)} ({_container(opened)})"
+    if any(name in HALF for name in opened.stored_as):
+        yield "weights", f"stored in {listed(opened.stored_as)}; opened as float32"
     yield from _subject(opened)
     for i, (name, network) in enumerate(opened.networks.items()):
         yield "networks" * (i == 0), f"{name}: {_role(name, network)}"

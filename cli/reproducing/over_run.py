@@ -8,10 +8,10 @@ from cli.measuring.contributions import (
     PLOT,
     OneByOne,
     asked_for,
-    expanded,
     measured_or_saved,
     write,
 )
+from cli.measuring.snapshots import expanded
 from cli.measuring.work import claimed_results, sampling
 from cli.models import open_model
 from cli.options.measuring import MeasuringRequest

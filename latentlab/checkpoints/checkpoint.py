@@ -64,6 +64,7 @@ class Checkpoint:
         path: The file.
         networks: Every network by its name in the field: "G_ema", "G", "D", "classifier".
         metadata: What else the file says about itself (source, licence, training), as plain data.
+        stored_as: Types of the floats in the file, such as "float16"; () where not known.
     """
 
     kind: str
@@ -71,14 +72,20 @@ class Checkpoint:
     path: Path
     networks: Mapping[str, nn.Module]
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    stored_as: tuple[str, ...] = ()
 
     @classmethod
     def of_file(
-        cls, path: Path, kind: str, networks: Mapping[str, nn.Module], metadata: Mapping[str, Any]
+        cls,
+        path: Path,
+        kind: str,
+        networks: Mapping[str, nn.Module],
+        metadata: Mapping[str, Any],
+        stored_as: tuple[str, ...] = (),
     ) -> "Checkpoint":
         """Describe what was read from a file, which its content identifies."""
         held, facts = MappingProxyType(dict(networks)), MappingProxyType(dict(metadata))
-        return cls(kind, sha256_of(path), path, held, facts)
+        return cls(kind, sha256_of(path), path, held, facts, stored_as)
 
     @property
     def converted_from(self) -> str | None:

@@ -17,6 +17,7 @@ from latentlab.checkpoints.assemble import Contents
 from latentlab.checkpoints.assumptions import Given, Question, answered
 from latentlab.checkpoints.checkpoint import Checkpoint, kind_in_words
 from latentlab.checkpoints.pickles.records import Record, type_in_words
+from latentlab.checkpoints.precision import float_types
 from latentlab.checkpoints.strange_discriminators import read_tensorflow, read_with_or_without
 from latentlab.checkpoints.systems import (
     fastgan,
@@ -191,9 +192,10 @@ def read_foreign(
     where = str(path)
     for level in levels(found):
         if records := _tensorflow_records(level.found):
+            stored_as = float_types(records)  # which reading them empties
             kind, networks, metadata = read_tensorflow(records, where, allow_nonfinite)
             answered((), assume or {}, where, kind_in_words(kind))
-            return _checkpoint(path, kind, networks, metadata)
+            return _checkpoint(path, kind, networks, metadata, stored_as)
         for anywhere, system in product((False, True), _SYSTEMS):
             layout = arranged(level, system.places, where, anywhere=anywhere)
             if layout is not None:
@@ -240,18 +242,24 @@ def _opened(
     def read(layout: dict[Any, Any]) -> Contents:
         return system.read(layout, str(path), allow_nonfinite, *more)
 
+    roles = {name: found[name] for name in system.places.roles if found.get(name) is not None}
+    stored_as = float_types(roles or found)  # not of an optimiser's state beside the networks
     held_back = [name for name in system.places.discriminators if found.get(name) is not None]
     mark = system.discriminator_mark
     networks, metadata = read_with_or_without(found, held_back, mark, read, str(path))
     kind = system.kind if isinstance(system.kind, str) else system.kind(networks)
-    return _checkpoint(path, kind, networks, metadata)
+    return _checkpoint(path, kind, networks, metadata, stored_as)
 
 
 def _checkpoint(
-    path: Path, kind: str, networks: Mapping[str, nn.Module], metadata: Mapping[str, Any]
+    path: Path,
+    kind: str,
+    networks: Mapping[str, nn.Module],
+    metadata: Mapping[str, Any],
+    stored_as: tuple[str, ...],
 ) -> Checkpoint:
     known = {key: value for key, value in metadata.items() if value}
-    return Checkpoint.of_file(path, kind, networks, known)
+    return Checkpoint.of_file(path, kind, networks, known, stored_as)
 
 
 def outline(found: Any) -> str:

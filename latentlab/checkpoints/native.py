@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.assemble import NETWORK_TYPES, assemble, config_from_dict, config_to_dict
 from latentlab.checkpoints.checkpoint import Checkpoint
+from latentlab.checkpoints.precision import float_types
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, shown
 from latentlab.tensor_files import read_safetensors, write_safetensors
@@ -68,7 +69,7 @@ def read_described(
         raise CheckpointError(f"{path}: holds weights of no described network: {found}")
     metadata = _json(header.get("metadata", "{}"), path)
     kind = _kind(networks) if header.get("format") == FORMAT else official_kind(networks)
-    return Checkpoint.of_file(path, kind, networks, metadata)
+    return Checkpoint.of_file(path, kind, networks, metadata, float_types(dict(tensors)))
 
 
 def write_native(

@@ -97,10 +97,13 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         raise CheckpointError(f"{path}: not of the same step as {optimizer_path.name}")
     _refuse_other_run(describe(trainer), description, path)
     try:
-        moments = {n: _moments(tensors, n, network) for n, _, network in _optimizers(trainer)}
-        mean_path_length = tensors["mean_path_length"]
+        single = {name: _single(tensor, name) for name, tensor in tensors.items()}
+        moments = {n: _moments(single, n, network) for n, _, network in _optimizers(trainer)}
+        mean_path_length = single["mean_path_length"]
     except KeyError as error:
         raise CheckpointError(f"{optimizer_path}: {error} is missing") from error
+    except ValueError as error:
+        raise CheckpointError(f"{optimizer_path}: {error}") from error
     for name, network in _networks(trainer).items():
         network.load_state_dict(checkpoint.networks[name].state_dict())
     for name, optimizer, _ in _optimizers(trainer):
@@ -109,6 +112,16 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
     trainer.mean_path_length = mean_path_length.to(trainer.device)
     trainer.step, trainer.images_seen = int(description["step"]), int(description["images"])
     return TrainingLog.resume(path.parent, sums)
+
+
+def _single(tensor: Tensor, name: str) -> Tensor:
+    """Return a tensor of the optimiser's state as float32: somebody may have stored it in half."""
+    if tensor.dtype in (torch.float32, torch.float64) or not tensor.is_floating_point():
+        return tensor
+    single = tensor.to(torch.float32)
+    if not bool(torch.isfinite(single).all()):
+        raise ValueError(f"{name} holds NaN or infinity as {tensor.dtype}")
+    return single
 
 
 def _moments(

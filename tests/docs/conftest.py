@@ -33,7 +33,10 @@ STYLEGAN1 = (
     "stylegan1.pkl", "stylegan1-ffhq.pkl", "karras2019stylegan-ffhq-1024x1024.pkl", "b.pkl",
     "runs/b.safetensors", "runs/digits1/snapshot-000400000.safetensors",
 )  # fmt: skip
-CLASSIFIERS = ("male.pkl", "smiling.pkl", "digits-classifier.safetensors")
+CLASSIFIERS = (
+    "male.pkl", "smiling.pkl", "digits-classifier.safetensors", "celebahq/00-male.pkl",
+    "celebahq/01-smiling.pkl",
+)  # fmt: skip
 FACES = {"anna.jpg": DrawnFace(70, 80, 20), "ben.jpg": DrawnFace(170, 80, 20)}
 PROJECTING = "project model.safetensors --distance builtin:digits --steps 1 --crop face --landmarks"
 MEASURING = {

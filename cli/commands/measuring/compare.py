@@ -16,7 +16,7 @@ from cli.options.values import sample_counts
 # What is measured, and on how many samples by default: as published where there is a custom.
 SAMPLES = {
     "ppl": 50_000, "separability": 200_000, "contributions": 1024, "droplets": 256,
-    "fidelity": 50_000,
+    "fidelity": 50_000, "attribution": 100,
 }  # fmt: skip
 
 
@@ -28,7 +28,8 @@ SAMPLES = {
 @click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
               help="How many samples, such as ppl=5000,droplets=64. Default: 50,000 paths, 200,000 "
               "pictures for separability, 1,024 latents for contributions, 256 pictures for "
-              "droplets, 50,000 for fidelity.")
+              "droplets, 50,000 for fidelity, 100 generated and as many real pictures for "
+              "attribution.")
 @comparison_options
 @click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such; "
               "separability is then measured by their solver.")
@@ -49,12 +50,13 @@ def compare(
     well: report.csv, differences.csv, and those behind the plots. The same command again continues
     where it was stopped.
 
-    A folder of an earlier measurement (of ppl, separability, contributions, droplets, fidelity or
-    compare) stands for the models in it: they are not measured again. Checkpoints beside folders
-    are measured as these were.
+    A folder of an earlier measurement (of ppl, separability, contributions, droplets, fidelity,
+    attribution or compare) stands for the models in it: they are not measured again. Checkpoints
+    beside folders are measured as these were.
 
     Path length needs a perceptual distance, separability a classifier, fidelity real
-    pictures. A metric that does not apply to a model is noted.
+    pictures, attribution both a distance and real pictures. A metric that does not apply to a
+    model is noted.
 
     \b
     Examples:
@@ -75,7 +77,7 @@ def compare(
         wanted = Chosen(metrics, samples or {}, SAMPLES, published)
         compare_folders(checkpoints, wanted, needs, request)
         return
-    chosen = _chosen_metrics(metrics, needs.lacking())
+    chosen = _chosen_metrics(metrics, needs.lacking(metrics))
     labels = request.titles(checkpoints)
     from cli.comparing.compared import comparison_of
     from latentlab import distributed

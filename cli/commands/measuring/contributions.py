@@ -33,10 +33,10 @@ def contributions(
         PLOT,
         OneByOne,
         asked_for,
-        expanded,
         measured_or_saved,
         write,
     )
+    from cli.measuring.snapshots import expanded
     from cli.measuring.work import claimed_results, sampling
     from cli.models import open_model
     from latentlab import distributed

@@ -31,31 +31,16 @@ def droplets(
     layers are searched. DIR receives report.csv (the share of pictures with a
     droplet, in all and by layer), detections.csv (where, how strong, how large) and heat.png.
 
+    A folder stands for the snapshots in it, which are searched one after the other:
+    over_training.png shows the share over the images shown in training.
+
     \b
     Examples:
       latentlab droplets ffhq.pkl -o droplets
       latentlab droplets builtin:digits-stylegan1 --samples 64 --html -o droplets
+      latentlab droplets runs/photos --html -o training
     """
-    (name,) = request.titles([checkpoint])
-    from cli.measuring.droplets import FILES, write
-    from cli.measuring.work import claimed_results, sampling, work_on
-    from cli.models import open_model
-    from latentlab import distributed
-    from metrics import MetricResult
-    from metrics import droplets as find_droplets
+    from cli.measuring.droplet_search import measure_droplets
 
-    model = open_model(checkpoint, request.device, None, name)
-    settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
-    tasks = [sampling(model, request, "Searching", samples, "picture")]
-
-    def measure() -> MetricResult:
-        with work_on(request, model, "droplets", samples, "picture", settings) as work:
-            return find_droplets(model.g, samples, request.seed, threshold=threshold,
-                                 noise=noise, **work)
-
-    with claimed_results(request, f"Droplets of {model.short_name}", FILES, [model],
-                         {**settings, "samples": samples}, tasks=tasks) as results:
-        result = results.saved_or(model.facts(), measure)
-        if distributed.is_main():
-            write(results, model, result)
+    measure_droplets(checkpoint, samples, threshold, noise, request)
 # fmt: on

@@ -38,6 +38,9 @@ def fidelity(
     latentlab[fidelity]). DIR receives report.csv and pictures.png (some of both). The same
     command again continues a stopped measurement.
 
+    A folder stands for the snapshots in it, which are measured one after the other:
+    over_training.png shows the scores over the images shown in training.
+
     \b
     Metrics:
       fid   Frechet distance of Inception features: lower is nearer
@@ -49,44 +52,11 @@ def fidelity(
       latentlab fidelity ffhq.pkl --data ffhq.zip --mirror -o fidelity
       latentlab fidelity builtin:digits-stylegan2 --data builtin:digits \\
           --metric fid --metric kid --html -o fidelity
+      latentlab fidelity runs/photos --data photos.zip --metric fid -o training
     """
-    (name,) = request.titles([checkpoint])
-    from cli.measuring.fidelity import FILES, digests_and_missing, unfit_pictures, write
-    from cli.measuring.results import Results
-    from cli.measuring.work import Asked, claimed_results, work_on
-    from cli.models import open_model
-    from cli.running.estimates import Task
-    from cli.threads import settle_threads
-    from latentlab import distributed
-    from latentlab.datasets.pictures import open_dataset
-    from metrics import MetricResult
-    from metrics.picture_fidelity import fidelity as compare_pictures
+    from cli.measuring.fidelity import FidelityRequest, measure_fidelity
 
-    model = open_model(checkpoint, request.device, None, name)
-    settle_threads(small=False)  # the network that looks at pictures is large
-    reals = open_dataset(data, model.g.resolution, model.g.channels)
-    metrics = [name for name in METRIC_NAMES if name in chosen or not chosen]
-    settings = {"data": reals.fingerprint, "metrics": metrics, "mirror": mirror,
-                "seed": request.seed}
-    count = min(samples, len(reals))
-    title = f"Fidelity of {model.short_name}"
-    Results(request, title, FILES)  # results of another run are told before anything is fetched
-    digests, missing = digests_and_missing(metrics, weights, vgg_weights, not request.dry_run)
-    identity = {"metric": "fidelity", **settings, "weights": digests}
-    tasks = [Task("Comparing", samples, "picture", more=f" with {count:,} real ones")]
-
-    def measure() -> MetricResult:
-        with work_on(request, model, "fidelity", samples + count, "img", identity) as work:
-            return compare_pictures(
-                model.g, reals, samples, request.seed, metrics=metrics, mirror=mirror,
-                weights=weights, vgg_weights=vgg_weights, **work,
-            )
-
-    unfit = unfit_pictures(reals, count) if request.dry_run else ()
-    with claimed_results(request, title, FILES, [model],
-                         {**settings, "samples": samples, "reals": count}, unfit, tasks, missing,
-                         asked=Asked.of({**identity, "samples": samples}, [model])) as results:
-        result = results.saved_or(model.facts(), measure)
-        if distributed.is_main():
-            write(results, model, result, reals, request.seed)
+    metrics = tuple(name for name in METRIC_NAMES if name in chosen or not chosen)
+    wanted = FidelityRequest(data, samples, metrics, mirror, weights, vgg_weights)
+    measure_fidelity(checkpoint, wanted, request)
 # fmt: on

@@ -16,8 +16,9 @@ from cli.options.values import FiniteFloat
 # fmt: off
 @click.command()
 @checkpoint_argument
-@click.option("--protocol", type=click.Choice(PROTOCOL_NAMES), default="ppl2_wend",
-              show_default=True, help='Path length protocol, see "Protocols" above.')
+@click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
+              default=["ppl2_wend"], show_default=True,
+              help='Path length protocol, see "Protocols" above; may be repeated.')
 @samples_option(50_000, "Number of paths.")
 @click.option("--noise-mode", "noise", cls=Option, old=["--noise"],
               type=click.Choice(["random", "const"]), default="random", show_default=True,
@@ -28,7 +29,7 @@ from cli.options.values import FiniteFloat
 @measuring_options()
 def ppl(
     checkpoint: str,
-    protocol: str,
+    protocols: tuple[str, ...],
     samples: int,
     noise: str,
     relative_width: float | None,
@@ -42,6 +43,10 @@ def ppl(
     histogram.png and extremes.png (the lowest and highest paths). The same command again
     continues a stopped measurement.
 
+    By several protocols, the report has a row of each, and each has plots of its own. A folder
+    stands for the snapshots in it, which are measured one after the other: over_training.png
+    shows the value over the images shown in training.
+
     \b
     Protocols, as in StyleGAN's and StyleGAN2's code:
       ppl_zfull, ppl_wfull   anywhere on paths in Z or W, cropped to a face
@@ -52,38 +57,14 @@ def ppl(
     Examples:
       latentlab ppl ffhq.pkl --protocol ppl_wend -o ppl
       latentlab ppl cars.pkl --relative-width 0.02 --html -o ppl
+      latentlab ppl ffhq.pkl --protocol ppl_wend --protocol ppl2_wend -o ppl
+      latentlab ppl runs/photos --samples 5000 --html -o training
       latentlab ppl builtin:digits-stylegan2 --distance builtin:digits \\
           --samples 5000 -o ppl
     """
-    (name,) = request.titles([checkpoint])
-    from cli.measuring.path_length import FILES, check_fit, write
-    from cli.measuring.work import Asked, claimed_results, sampling, work_on
-    from cli.models import open_distance, open_model
-    from latentlab import distributed
-    from metrics import MetricResult, perceptual_path_length
-    from metrics.path_protocols import PROTOCOLS, check_space
+    from cli.measuring.path_lengths import PathLengthRequest, measure_path_lengths
 
-    paths = PROTOCOLS[protocol]
-    model = open_model(checkpoint, request.device, None, name)
-    compare = open_distance(distance, model.place)
-    check_fit(compare, model.g, paths.crop)
-    check_space(model.g, paths.space)
-    settings = {"protocol": protocol, "distance": compare.name, "noise": noise,
-                "seed": request.seed}
-    facts = {**settings, "samples": samples, "relative_width": relative_width}
-    tasks = [sampling(model, request, "Measuring", samples, "path", pictures=2, distance=compare)]
-
-    def measure() -> MetricResult:
-        with work_on(request, model, protocol, samples, "path", settings) as work:
-            return perceptual_path_length(
-                model.g, compare, paths.space, paths.sampling, samples, paths.crop, request.seed,
-                noise=noise, relative_width=relative_width, **work,
-            )
-
-    with claimed_results(request, f"Perceptual path length of {model.short_name}", FILES, [model],
-                         facts, tasks=tasks,
-                         asked=Asked.of(facts, [model], "relative_width")) as results:
-        result = results.saved_or(model.facts(), measure)
-        if distributed.is_main():
-            write(results, model, result)
+    chosen = tuple(dict.fromkeys(protocols))
+    wanted = PathLengthRequest(chosen, samples, noise, relative_width, distance)
+    measure_path_lengths(checkpoint, wanted, request)
 # fmt: on

@@ -25,6 +25,9 @@ def separability(
     scores with their intervals), attributes.csv and attributes.png (each attribute alone). The
     same command again continues a stopped measurement.
 
+    A folder as CKPT stands for the snapshots in it, which are measured one after the other:
+    over_training.png shows the scores over the images shown in training.
+
     With CKPT, pictures are made and classified; with --latents and --labels, none are.
 
     \b
@@ -32,6 +35,8 @@ def separability(
       FILE    a pickle of StyleGAN's release, safetensors of train-classifier,
               or TorchScript: pictures in [-1,1] to logits [N,K]
       builtin:digits-classifier
+      DIR or 'PATTERN'  all classifiers in a folder, or that a pattern matches, in
+              the order of their names: forty attributes are one option
 
     Labels are a table with one row per sample and one column per attribute: 0/1, true/false,
     yes/no, -1/1, or scores whose sign is the class; empty cells are unknown. Latents of a folder
@@ -43,6 +48,7 @@ def separability(
           --classifier builtin:digits-classifier --html -o digits
       latentlab separability ffhq.pkl --classifier male.pkl \\
           --classifier smiling.pkl -o separability
+      latentlab separability ffhq.pkl --classifier celebahq/ -o separability
       latentlab separability --latents projections --labels labels.csv \\
           -o separability
     """
