@@ -57,7 +57,7 @@ def _draw(axes: Axes, result: MetricResult, measure: str, row: int, shade: str) 
     values = result.samples[measure].dropna().to_numpy(np.float64)
     values = values[np.linspace(0, len(values) - 1, min(len(values), _POINTS)).astype(int)]
     places = row + _SPREAD * np.random.default_rng(row).uniform(-1, 1, len(values))
-    axes.plot(values, places, ".", color=shade, alpha=0.35, markersize=4, markeredgewidth=0)
+    axes.plot(values, places, ".", color=shade, alpha=0.5, markersize=6, markeredgewidth=0)
     mean = rows.iloc[0]
     axes.plot([mean["ci_low"], mean["ci_high"]], [row, row], color="black", linewidth=2)
     axes.plot(mean["value"], row, "o", color="white", markeredgecolor="black", markersize=5)

@@ -20,6 +20,8 @@ from metrics.picture_pairs.quality import FEWEST_FOR_SCORES, SCORES
 
 PUBLISHED = "lpips-alex"  # that papers on inversion report
 
+_WITHOUT = "FID and KID are left out"
+
 
 @dataclass(frozen=True)
 class OpenedNetworks:
@@ -75,7 +77,7 @@ def open_networks(
         except (CheckpointError, SettingsError) as error:
             if wanted.scores or wanted.weights:
                 raise
-            left_out.append(f"FID and KID are left out: {told(error)}.")
+            left_out.append(f"{_WITHOUT}: {told(error)}.")
             scores = ()
     facts |= {"scores": list(scores), "weights": digests}
     return OpenedNetworks(distances, identity, scores, wanted.weights, left_out, fetched, facts)
@@ -95,7 +97,7 @@ def _distances(
         except (CheckpointError, ImageError, SettingsError) as error:
             if asked:
                 raise
-            left_out.append(f"{name} is left out: {told(_of_file(error))}.")
+            left_out.append(f"Left out: {told(_of_file(error))}.")
     return distances
 
 
@@ -108,7 +110,7 @@ def _scores(asked: Sequence[str], fewest: int, left_out: list[str]) -> tuple[str
     if asked:
         return tuple(name for name in SCORES if name in asked)
     if fewest < FEWEST_FOR_SCORES:
-        left_out.append(f"FID and KID are left out: they take {FEWEST_FOR_SCORES} pictures.")
+        left_out.append(f"{_WITHOUT}: they take {FEWEST_FOR_SCORES} pictures or more.")
         return ()
     return SCORES
 
@@ -121,5 +123,5 @@ def _unfetched(
     except SettingsError as error:
         if asked:
             raise
-        left_out.append(f"FID and KID are left out: {told(error)}.")
+        left_out.append(f"{_WITHOUT}: {told(error)}.")
         return []

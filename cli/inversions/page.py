@@ -16,7 +16,7 @@ from cli.reports.plot_style import colours_of
 from cli.reports.tables import joined
 from cli.text import counted, say
 from metrics import MetricResult, inversion_differences
-from metrics.picture_pairs.differences import common_pictures
+from metrics.picture_pairs.differences import OVER, common_pictures
 from metrics.scheme import MODEL, in_order
 
 PICTURES, DIFFERENCES = "pictures.csv", "differences.csv"
@@ -76,7 +76,7 @@ def write_report(
 
 def _lines(measured: Mapping[str, MetricResult]) -> list[str]:
     """Say each measure of all methods in a line: "MSE: W 0.0096 (...); W+ 0.0092 (...)"."""
-    values = _values(measured).drop(columns="better")
+    values = _values(measured).drop(columns=["unit", "better"])
     lines = []
     for row in values.to_dict("records"):
         measure = row.pop("measure")
@@ -137,12 +137,15 @@ def _values(measured: Mapping[str, MetricResult]) -> pd.DataFrame:
     """Return a row for each measure, and a column for each method."""
     columns: dict[str, dict[str, str]] = {}
     better: dict[str, str] = {}
+    units: dict[str, str] = {}
     for name, result in measured.items():
         for row in result.frame().to_dict("records"):
             columns.setdefault(name, {})[row["quantity"]] = with_interval(row)
             better.setdefault(row["quantity"], row["better_when"])
+            units.setdefault(row["quantity"], row["unit"])
     frame = pd.DataFrame(columns, index=[*better]).rename_axis("measure").reset_index()
-    frame.insert(1, "better", [better[quantity] for quantity in frame["measure"]])
+    frame.insert(1, "unit", [units[quantity] for quantity in frame["measure"]])
+    frame.insert(2, "better", [better[quantity] for quantity in frame["measure"]])
     return frame
 
 
@@ -152,14 +155,19 @@ def _add_differences(results: Results, differences: pd.DataFrame) -> None:
         results.page.text("No picture is common to all methods.")
         return
     records = differences.to_dict("records")
-    results.page.table(pd.DataFrame({
+    table = pd.DataFrame({
         "measure": differences["quantity"],
         "pair": differences["model_b"] + " - " + differences["model_a"],
         "difference": [with_interval({**row, "value": row["difference"]}) for row in records],
         "better": differences["better"],
         "note": differences["note"],
-    }), "Mean of each picture's difference, and its 95 % interval. A difference is significant "
-        "where its interval leaves out zero; one in twenty does so by chance.")  # fmt: skip
+    })  # fmt: skip
+    if (usual := table["note"].mode()[0]).startswith(OVER):
+        table["note"] = table["note"].where(table["note"] != usual)
+    table = table.dropna(axis=1, how="all")
+    results.page.table(table, f"Mean of each picture's difference, and its 95 % interval. {usual} "
+                       "A difference is significant where its interval leaves out zero; one in "
+                       "twenty does so by chance.")  # fmt: skip
 
 
 def _add_pictures(

@@ -22,6 +22,8 @@ from metrics.scheme import DIFFERENCES, LOWER, NEITHER, UNKNOWN, WITHHELD
 # Grey levels by which two small pictures of one target may differ, as root mean square: of JPEG at
 # quality 10 and its original we measured 2, of two digits 30 and more.
 _ALIKE = 8.0
+OVER = "Over"  # how the note of a difference begins that nothing is against
+
 _OF_SETS = ("fid", "kid")
 # Settings, where results have them, that must be the same if seconds are to be compared.
 _OF_SECONDS = {
@@ -97,7 +99,7 @@ def _means(
     against = _against(a, b, name)
     found = mean_uncertainty(second - first, seed)
     few = f"Fewer than {FEWEST} pictures in common." * (len(first) < FEWEST)
-    note = against or few or f"Over {len(first):,} pictures that all methods have."
+    note = against or few or f"{OVER} {len(first):,} pictures that all methods have."
     yield _row(name, pair, (a, b), (first, second), found.columns(), note, bool(against))
 
 
