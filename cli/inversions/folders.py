@@ -5,8 +5,16 @@ from pathlib import Path
 
 from cli.inversions.methods import Inversions, PicturePair
 from cli.pictures.records import Record, read_record
-from cli.projecting.files import MASK, PROJECTED, RECORD, REPORT, TARGET, TUNED, projections_in
-from cli.projecting.tuning import TUNING
+from cli.projecting.files import (
+    MASK,
+    PROJECTED,
+    RECORD,
+    REPORT,
+    TARGET,
+    TUNED,
+    TUNING,
+    projections_in,
+)
 from cli.text import counted, plain_text
 from latentlab import DataError
 from latentlab.csv_files import read_csv

@@ -11,7 +11,16 @@ from torch import Tensor
 
 from cli.models import Model, open_distance, open_model
 from cli.options.projection import TuningRequest
-from cli.projecting.files import ALIGNMENT, COMPARISON, MASK, TARGET, TUNED, carry_alignment
+from cli.projecting.files import (
+    ALIGNMENT,
+    COMPARISON,
+    MASK,
+    REPORT,
+    TARGET,
+    TUNED,
+    TUNING,
+    carry_alignment,
+)
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.dry_run import DryRun, tell_dry_run
@@ -30,8 +39,6 @@ from latentlab.projection import TuningSettings, apply_tuning, default_batch, sa
 from latentlab.projection.masks import load_mask
 from latentlab.projection.quality import masked_quality, pixel_quality
 from latentlab.projection.search import render
-
-TUNING, REPORT = "tuning.safetensors", "report.csv"
 
 
 @dataclass(frozen=True)

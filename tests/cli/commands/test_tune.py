@@ -80,7 +80,8 @@ def again(folder):
 def test_the_files_are_there_and_the_manifest_knows_them(tuned, model):
     manifest = json.loads((tuned / "manifest.json").read_text())
     files = {str(path.relative_to(tuned)) for path in tuned.rglob("*") if path.is_file()}
-    wanted = {f"{name}/{file}" for name in NAMES for file in ("tuned.png", "comparison.png")}
+    pictures = ("tuned.png", "target.png", "comparison.png")
+    wanted = {f"{name}/{file}" for name in NAMES for file in pictures}
     assert files == wanted | {"tuning.safetensors", "report.csv", "manifest.json"}
     assert set(manifest["files"]) == files - {"manifest.json"}
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
