@@ -1,6 +1,7 @@
 """Folders of `latentlab project` and `latentlab tune`, read for a report of inversions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cli.inversions.methods import Inversions, PicturePair
@@ -34,6 +35,10 @@ def read_folders(folders: Sequence[Path]) -> list[Inversions]:
         DataError: If a folder is missing, or is of something else.
     """
     found = {folder: _read(folder) for folder in folders}
+    # A picture that was projected alone is called after its file here, by tune after its folder.
+    alone = {folder.resolve().name: each.pairs[0].name for folder, each in found.items()
+             if is_file(folder / PROJECTED)}  # fmt: skip
+    found = {folder: _renamed(each, alone) for folder, each in found.items()}
     targets = {pair.name: pair for each in found.values() for pair in each.pairs
                if is_file(pair.target)}  # fmt: skip
     return [_with_targets(each, folder, targets) for folder, each in found.items()]
@@ -55,8 +60,8 @@ def _read(folder: Path) -> Inversions:
     records = {home: read_record(home / RECORD) for home in homes}
     pairs = [_pair(home, record, home == folder) for home, record in records.items()]
     rows = [record.row for record in records.values() if record is not None]
-    notes = _missing(table, {record.source.path for record in records.values() if record})
-    return Inversions(str(folder), "project", pairs, notes,
+    doubts = _missing(table, {record.source.path for record in records.values() if record})
+    return Inversions(str(folder), "project", pairs, doubts=doubts,
                       distances=_values(rows, _SEARCHED[0]),
                       devices=_values(rows, _SEARCHED[1]))  # fmt: skip
 
@@ -85,6 +90,13 @@ def _tuning(folder: Path, table: Sequence[Mapping[str, str]]) -> Inversions:
                       devices=_values(table, _SEARCHED[1]))  # fmt: skip
 
 
+def _renamed(found: Inversions, names: Mapping[str, str]) -> Inversions:
+    if found.kind != "tune":
+        return found
+    pairs = [replace(pair, name=names.get(pair.name, pair.name)) for pair in found.pairs]
+    return replace(found, pairs=pairs)
+
+
 def _with_targets(
     found: Inversions, folder: Path, targets: Mapping[str, PicturePair]
 ) -> Inversions:
@@ -95,16 +107,14 @@ def _with_targets(
         if is_file(pair.target):
             pairs.append(pair)
         elif other is not None:
-            pairs.append(PicturePair(pair.name, other.target, pair.result, pair.seconds,
-                                     pair.diverged, other.masked))  # fmt: skip
+            pairs.append(replace(pair, target=other.target, masked=other.masked))
         else:
             lacking.append(pair.name)
     if not pairs:
         raise DataError(f"{folder}: has no {TARGET} of any picture; give the folder of the "
                         "projections as well")  # fmt: skip
     left_out = [f"{plain_text(folder / name)}: has no {TARGET}" for name in lacking]
-    return Inversions(found.place, found.kind, pairs, found.notes, found.left_out + left_out,
-                      found.distances, found.devices)  # fmt: skip
+    return replace(found, pairs=pairs, left_out=[*found.left_out, *left_out])
 
 
 def _missing(table: Sequence[Mapping[str, str]], done: set[str]) -> list[str]:

@@ -46,15 +46,16 @@ def read_pairs(targets: Path, results: Path) -> Inversions:
     pairs = [PicturePair(name_of(wanted[i].relative_to(targets)), wanted[i], made[j])
              for i, j in found.pairs]  # fmt: skip
     notes = [f"Results are in {plain_text(inside)}."] if inside != results else []
+    doubts = []
     if found.by_order:
         first = f"{pairs[0].result.name} is of {pairs[0].target.name}"
-        notes.append("Results are numbers, and were taken to count the targets in the order of "
+        doubts.append("Results are numbers, and were taken to count the targets in the order of "
                      f"their names: {first}.")  # fmt: skip
     if found.targets:
-        notes.append(f"{counted(len(found.targets), 'target')} without result: "
+        doubts.append(f"{counted(len(found.targets), 'target')} without result: "
                      f"{_named(wanted, found.targets)}.")  # fmt: skip
     left_out = [f"{plain_text(made[i])}: no target has this name" for i in found.results]
-    return Inversions(str(results), "pictures", pairs, notes, left_out)
+    return Inversions(str(results), "pictures", pairs, notes, doubts, left_out)
 
 
 def results_in(folder: Path) -> Path:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from cli.inversions.folders import read_folders
 from cli.inversions.foreign import read_pairs
-from cli.inversions.methods import Inversions, Method, PictureFiles, digest_of, read_bytes
+from cli.inversions.methods import (
+    WRITTEN_BY,
+    Inversions,
+    Method,
+    PictureFiles,
+    digest_of,
+    read_bytes,
+)
 from cli.inversions.networks import OpenedNetworks, open_networks
 from cli.inversions.page import planned_files, write_report
 from cli.inversions.usable import usable
@@ -127,5 +134,5 @@ def _unread(method: Method, result: MetricResult) -> list[str]:
 
 def in_words(found: Inversions) -> str:
     """Say what a folder holds: "out: 12 pictures of latentlab project"."""
-    what = "another tool" if found.kind == "pictures" else f"latentlab {found.kind}"
-    return f"{plain_text(found.place)}: {counted(len(found.pairs), 'picture')} of {what}"
+    pictures = counted(len(found.pairs), "picture")
+    return f"{plain_text(found.place)}: {pictures} of {WRITTEN_BY[found.kind]}"

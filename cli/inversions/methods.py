@@ -17,6 +17,8 @@ from cli.text import plain_text
 from latentlab.files import sha256_of
 from latentlab.images import DecodePolicy, read_picture
 
+WRITTEN_BY = {"project": "latentlab project", "tune": "latentlab tune", "pictures": "another tool"}
+
 _NUMBER = re.compile(r"\d+")
 _OPAQUE = 255
 
@@ -48,9 +50,10 @@ class Inversions:
 
     Attributes:
         place: As the command line names it.
-        kind: What wrote it: "project", "tune" or "pictures".
+        kind: What wrote it, of ``WRITTEN_BY``.
         pairs: Its pictures.
         notes: What there is to say of the folder.
+        doubts: What there is to doubt about it.
         left_out: What cannot be used, with the reason.
         distances: By which results were brought near their targets.
         devices: That results were computed on.
@@ -60,6 +63,7 @@ class Inversions:
     kind: str
     pairs: list[PicturePair]
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     distances: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()

@@ -8,13 +8,13 @@ import pandas as pd
 
 from cli.comparing.verdicts import verdicts
 from cli.inversions.figures import WORST_SHOWN, measures_plot, pictures_by, ranked
-from cli.inversions.methods import Method
+from cli.inversions.methods import WRITTEN_BY, Method
 from cli.measuring.results import Results
 from cli.models import with_model
 from cli.reports.numbers import in_words, with_interval
 from cli.reports.plot_style import colours_of
 from cli.reports.tables import joined
-from cli.text import counted, say
+from cli.text import counted, plain_text, say
 from metrics import MetricResult, inversion_differences
 from metrics.picture_pairs.differences import OVER, common_pictures
 from metrics.scheme import MODEL, in_order
@@ -51,8 +51,10 @@ def write_report(
     for line in _lines(measured):
         say(line)
     results.tell(*_lead(measured, differences, common))
-    results.warn(*_cautions(measured), *without, *_notes(methods), *_not_common(common, others))
+    results.warn(*_cautions(measured), *_doubts(methods), *_not_common(common, others), *without)
     results.table(PICTURES, _pictures(measured))
+    results.page.section("What was compared")
+    results.page.table(_compared(methods))
     results.page.section("How near the results are")
     results.page.table(_values(measured), "Means over the pictures of each method, with their 95 % "
                        "intervals.")  # fmt: skip
@@ -110,8 +112,19 @@ def _cautions(measured: Mapping[str, MetricResult]) -> list[str]:
             for text, whose in about.items()]  # fmt: skip
 
 
-def _notes(methods: Sequence[Method]) -> list[str]:
-    return [f"{method.short_name}: {note}" for method in methods for note in method.found.notes]
+def _doubts(methods: Sequence[Method]) -> list[str]:
+    return [f"{method.short_name}: {text}" for method in methods for text in method.found.doubts]
+
+
+def _compared(methods: Sequence[Method]) -> pd.DataFrame:
+    """Return a row for each method: its folder, what wrote it, how many pictures it has."""
+    rows = [
+        {"method": method.short_name, "folder": plain_text(method.found.place),
+         "of": WRITTEN_BY[method.found.kind], "pictures": len(method.found.pairs),
+         "note": " ".join(method.found.notes) or None}
+        for method in methods
+    ]  # fmt: skip
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
 
 
 def _not_common(common: Sequence[str], others: Mapping[str, str]) -> list[str]:

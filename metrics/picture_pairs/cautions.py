@@ -31,8 +31,8 @@ def cautions(
     if count < FEWEST:
         found.append(Caution(f"Of fewer than {FEWEST} pictures no interval is given.", means))
     elif count < _FEW:
-        found.append(Caution(f"The means are of {count} pictures; other pictures give others, as "
-                             "far as the intervals say.", means))  # fmt: skip
+        found.append(Caution(f"Fewer than {_FEW} pictures: others may have other means, as far as "
+                             "the intervals say.", means))  # fmt: skip
     scores = [name for name in rows["quantity"] if name in _OF_SETS]
     sizes = {"n": count, "reals": count, "kid_subset_size": subset_size(count, count)}
     return *found, *picture_fidelity.cautions(sizes, scores)

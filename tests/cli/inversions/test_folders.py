@@ -43,7 +43,7 @@ def test_projections_are_read(tmp_path):
     anna, ben = found.pairs
     assert (anna.name, anna.seconds, anna.diverged, anna.masked) == ("anna", 2.5, False, False)
     assert (ben.name, ben.seconds, ben.diverged, ben.masked) == ("ben", 4, True, True)
-    assert found.notes == ["1 picture without projection: photos/x.jpg (refused)."]
+    assert found.doubts == ["1 picture without projection: photos/x.jpg (refused)."]
     assert (found.kind, found.distances, found.devices) == ("project", ("lpips-vgg",), ("cpu",))
 
 
@@ -61,7 +61,7 @@ def test_a_damaged_record_costs_what_it_says_alone(tmp_path):
     (tmp_path / "anna" / "projection.json").write_text("{")
     (tmp_path / "report.csv").write_bytes(b"\xff\xfe\x00")
     (found,) = read_folders([tmp_path])
-    assert (found.pairs[0].seconds, found.notes) == (None, [])
+    assert (found.pairs[0].seconds, found.doubts) == (None, [])
 
 
 def tuning(folder, targets=True):
@@ -89,6 +89,15 @@ def test_tunings_of_earlier_versions_find_their_targets_in_projections(tmp_path)
     assert found.left_out == [f"{tuned / 'ben'}: has no target.png"]
     with pytest.raises(DataError, match="give the folder of the projections as well"):
         read_folders([tuned])
+
+
+def test_a_tuning_to_a_picture_that_was_projected_alone_is_of_the_same_picture(tmp_path):
+    projection(tmp_path / "anna")
+    record = tmp_path / "anna" / "projection.json"
+    record.write_text(record.read_text().replace("photos/anna.jpg", "photos/carl.jpg"))
+    tuned = tuning(tmp_path / "tuned")
+    first, second = read_folders([tmp_path / "anna", tuned])
+    assert first.pairs[0].name == second.pairs[0].name == "carl"
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -126,7 +135,7 @@ def test_results_of_other_tools_are_found(tmp_path, photos, files, place):
     assert results_in(out) == out / place
     found = read_pairs(photos, out)
     assert [pair.name for pair in found.pairs] == ["anna"]
-    told = " ".join(found.notes)
+    told = " ".join([*found.notes, *found.doubts])
     assert ("Results are in" in told) == bool(place)
     assert "2 targets without result: ben.jpg, carl.jpg." in told
     assert ("taken to count the targets" in told) == ("00001" in files[0])

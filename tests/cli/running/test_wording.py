@@ -76,11 +76,11 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.measuring.shared_card", "--class"): {"card"},  # shows what generate has
     ("cli.measuring.shared_card", "--seeds"): {"card"},
     ("cli.projecting.origin", "--any-checkpoint"): {
-        "compare", "convert-latents", "demo", "separability",
+        "compare", "convert-latents", "demo", "inversion-report", "separability",
     },
     ("cli.projecting.saved_latents", "--noise"): {
-        "compare", "convert-latents", "demo", "directions", "interpolate", "mix", "project",
-        "separability", "tune",
+        "compare", "convert-latents", "demo", "directions", "interpolate", "inversion-report",
+        "mix", "project", "separability", "tune",
     },
     ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},
