@@ -47,7 +47,7 @@ def write_report(
     """
     names = [*measured]
     common, others = common_pictures(measured)
-    differences = inversion_differences(measured, results.request.seed)
+    differences = inversion_differences(measured)
     for line in _lines(measured):
         say(line)
     results.tell(*_lead(measured, differences, common))

@@ -1,7 +1,7 @@
 """Which method is nearer to the targets: differences over the pictures that all methods have.
 
 A picture that is hard is hard for every method, so the differences of each picture vary less than
-its numbers do: their mean and its bootstrap interval are of the differences themselves.
+its numbers do: their mean and its interval are of the differences themselves.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.picture_pairs.intervals import FEWEST, mean_uncertainty
+from metrics.picture_pairs.intervals import FEWEST, difference_uncertainty
 from metrics.picture_pairs.measures import SECONDS_EACH
 from metrics.picture_pairs.quality import OK
 from metrics.result import MetricResult
@@ -52,20 +52,19 @@ def common_pictures(results: Mapping[str, MetricResult]) -> tuple[list[str], dic
     return common, others
 
 
-def inversion_differences(results: Mapping[str, MetricResult], seed: int = 0) -> pd.DataFrame:
+def inversion_differences(results: Mapping[str, MetricResult]) -> pd.DataFrame:
     """Compare methods, pair by pair, over the pictures that all of them have.
 
     Args:
         results: What ``inversion_quality`` gave for each method, by its name. Pictures are the same
             where their column ``picture`` says so, and their targets look alike.
-        seed: Of resampling.
 
     Returns:
         One row per quantity and pair with ``metrics.scheme.DIFFERENCES``: values are means over
-        the common pictures, ``difference`` is b - a with the interval of the mean of each picture's
-        difference, and it is significant where that leaves out zero; one in twenty does by chance.
-        FID and KID, which are of sets, have no interval, and are not comparable where a method has
-        other pictures than these.
+        the common pictures, ``difference`` is b - a with Student's interval of the mean of each
+        picture's difference, and it is significant where that leaves out zero; one in twenty does
+        by chance. FID and KID, which are of sets, have no interval, and are not comparable where a
+        method has other pictures than these.
     """
     common, _ = common_pictures(results)
     tables = {method: _of_common(result, common) for method, result in results.items()}
@@ -74,7 +73,7 @@ def inversion_differences(results: Mapping[str, MetricResult], seed: int = 0) ->
         for row_of in (_means, _scores)
         for name in _measures(results)
         for a, b in combinations(results, 2)
-        for row in row_of(name, (a, b), results, tables, seed)
+        for row in row_of(name, (a, b), results, tables)
     ]
     return pd.DataFrame(rows, columns=list(DIFFERENCES))
 
@@ -85,7 +84,7 @@ def _measures(results: Mapping[str, MetricResult]) -> list[str]:
 
 def _means(
     name: str, pair: tuple[str, str], results: Mapping[str, MetricResult],
-    tables: Mapping[str, pd.DataFrame], seed: int,
+    tables: Mapping[str, pd.DataFrame],
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Yield the row of a measure that both methods have of each picture."""
     a, b = (results[method] for method in pair)
@@ -97,7 +96,7 @@ def _means(
         return
     first, second = first[known], second[known]
     against = _against(a, b, name)
-    found = mean_uncertainty(second - first, seed)
+    found = difference_uncertainty(second - first)
     few = f"Fewer than {FEWEST} pictures in common." * (len(first) < FEWEST)
     note = against or few or f"{OVER} {len(first):,} pictures that all methods have."
     yield _row(name, pair, (a, b), (first, second), found.columns(), note, bool(against))
@@ -105,7 +104,7 @@ def _means(
 
 def _scores(
     name: str, pair: tuple[str, str], results: Mapping[str, MetricResult],
-    tables: Mapping[str, pd.DataFrame], seed: int,
+    tables: Mapping[str, pd.DataFrame],
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Yield the row of a score of two sets."""
     a, b = (results[method] for method in pair)

@@ -103,7 +103,8 @@ def seen(target: Tensor, result: Tensor, networks: PairNetworks, side: int) -> S
 def measured(those: Sequence[SeenPair], networks: PairNetworks) -> Arrays:
     """Measure pairs; returns arrays with a row for each.
 
-    Besides the measures there are features of both sets, and ``look``, the target made small.
+    Besides the measures there are features of both sets, ``look``, the target made small, and
+    ``alpha``, whether either picture has any.
     """
     pairs = [each.pair for each in those]
     views, owner = _views(pairs)
@@ -122,6 +123,7 @@ def measured(those: Sequence[SeenPair], networks: PairNetworks) -> Arrays:
             on_white = [stacked(getattr(pair, kind)[:1]) for pair in pairs]
             pixels = _bytes(torch.cat(on_white)).to(torch.uint8)
             arrays[f"{kind} {extractor.name}"] = extractor.features(pixels.to(_device(extractor)))
+    arrays["alpha"] = np.array([len(pair.targets) > 1 for pair in pairs])
     arrays["look"] = np.stack([resized(pair.targets[0], LOOK).mean(axis=2) for pair in pairs])
     return arrays
 

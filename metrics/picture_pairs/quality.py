@@ -14,6 +14,7 @@ from torch import Tensor
 from latentlab import ImageError, SettingsError
 from latentlab.checks import check_choice
 from latentlab.identity import FaceIdentity
+from latentlab.images import ALPHA, COMPARED_ON, alpha_facts
 from latentlab.numerics import full_precision
 from latentlab.perceptual import PerceptualDistance
 from metrics import sampling
@@ -111,7 +112,7 @@ def inversion_quality(  # noqa: PLR0913 - one for each setting
     measures = {**columns_of(networks), **_seconds(samples)}
     settings = {
         "n": int(good.sum()), "seed": seed, "resolution": side, "distances": [*names],
-        **_about_identity(identity), **_provenance(extractors),
+        **_about_identity(identity), **_provenance(extractors), **_alpha(found),
     }  # fmt: skip
     rows = [*_means(samples[good], measures, seed), *_scores(found, good, extractors, seed)]
     seconds = float(found["seconds"].sum()) + time.perf_counter() - started
@@ -173,7 +174,8 @@ def _of_readable(
     blank = torch.zeros(3, side, side)  # for the names and shapes alone
     arrays: sampling.Arrays = {"readable": readable}
     for name, rows in measured(pairs or [seen(blank, blank, networks, side)], networks).items():
-        whole = np.full((len(samples), *rows.shape[1:]), math.nan, dtype=rows.dtype)
+        empty = math.nan if rows.dtype.kind == "f" else 0
+        whole = np.full((len(samples), *rows.shape[1:]), empty, dtype=rows.dtype)
         whole[readable] = rows if pairs else rows[:0]
         arrays[name] = whole
     return arrays
@@ -225,6 +227,10 @@ def _scores(
 
 def _about_identity(identity: FaceIdentity | None) -> dict[str, Any]:
     return {} if identity is None else {"identity": identity.name, "face_crop": identity.crop}
+
+
+def _alpha(found: sampling.Arrays) -> dict[str, str]:
+    return alpha_facts(ALPHA, COMPARED_ON) if found["alpha"].any() else {}
 
 
 def _provenance(extractors: Mapping[str, Extractor]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from metrics.picture_pairs.intervals import FEWEST, mean_uncertainty
+from metrics.picture_pairs.intervals import FEWEST, difference_uncertainty, mean_uncertainty
 
 
 def test_of_many_normal_values_it_is_students_interval():
@@ -26,7 +26,23 @@ def test_of_few_values_it_covers_the_truth_nearly_always_as_it_says():
     assert hits / 150 > 0.89  # 0.95, less three and a half deviations of 150 tries
 
 
+def test_it_follows_a_long_tail():
+    """Of lognormal values the interval reaches farther up than down, as the mean does."""
+    values = np.random.default_rng(0).lognormal(0, 1, 60)
+    found = mean_uncertainty(values, seed=0)
+    assert found.ci_high - values.mean() > 1.3 * (values.mean() - found.ci_low)
+
+
+def test_differences_have_students_interval():
+    values = np.random.default_rng(0).normal(3, 2, 20)
+    found = difference_uncertainty(values)
+    expected = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
+    assert (found.ci_low, found.ci_high) == pytest.approx(expected)
+    assert found.standard_error == pytest.approx(stats.sem(values))
+
+
 def test_fewer_than_six_have_none():
+    assert np.isnan(difference_uncertainty(np.arange(FEWEST - 1.0)).ci_low)
     assert np.isnan(mean_uncertainty(np.arange(FEWEST - 1.0), seed=0).ci_low)
     assert np.isfinite(mean_uncertainty(np.arange(FEWEST * 1.0), seed=0).ci_low)
 

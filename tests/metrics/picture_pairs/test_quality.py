@@ -230,6 +230,20 @@ def test_what_is_known_of_pairs_is_kept_and_told(pairs):
     assert result.samples["picture"].tolist() == list("abcdefg")
 
 
+def test_alpha_counts_for_every_measure_and_is_told(alex, pairs):
+    """What is not seen on white is seen on black: no measure calls the pictures equal."""
+    white = torch.ones(3, 64, 64)
+    clear = torch.cat([white, -torch.ones(1, 64, 64)])
+    result = inversion_quality([clear], [white], [alex])
+    found = values(result)
+    assert result.settings["alpha"] == "on white and on black, averaged"
+    assert found["mse"] == pytest.approx(2)  # 0 on white, 4 on black
+    assert found["ssim"] == pytest.approx(0.5, abs=0.01)
+    views = -white[None], white[None]
+    assert found["lpips-alex"] == pytest.approx(float(alex(*views)) / 2, rel=1e-5)
+    assert "alpha" not in inversion_quality(pairs[0][:1], pairs[1][:1], side=32).settings
+
+
 def test_of_few_pictures_no_interval_is_given(pairs):
     result = inversion_quality(pairs[0][:3], pairs[1][:3], side=32)
     assert result.rows["ci_low"].isna().all()
