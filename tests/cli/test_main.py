@@ -396,9 +396,10 @@ def test_a_usage_error_of_one_process_is_said_by_it(monkeypatch):
     name for name, each in main.commands.items() if any("--name" in p.opts for p in each.params)
 ))  # fmt: skip
 def test_names_are_of_one_model_or_of_several(command):
-    """As many as the command takes checkpoints."""
+    """As many as the command takes checkpoints, or folders of methods."""
     params = main.commands[command].params
-    many = any(isinstance(each, click.Argument) and each.name == "checkpoints" for each in params)
+    several = ("checkpoints", "folders")
+    many = any(isinstance(each, click.Argument) and each.name in several for each in params)
     (help_text,) = (each.help for each in params if "--name" in each.opts)
     assert ("models" in help_text, "each" in help_text) == (many, many)
     words = [command, "m.pkl", "n.pkl", *(["o.pkl"] * many)][: 2 + 2 * many]
