@@ -43,4 +43,10 @@ BITS = "bits"
 GREY_LEVELS = "grey levels"  # of 8 bits, 0 to 255
 DISTANCE = "distance"
 FEATURES = "squared feature distance"
-UNITS = (SHARE, PERCENT, PER_SQUARED_STEP, TWO_TO_BITS, BITS, GREY_LEVELS, DISTANCE, FEATURES)
+# Of pairs of pictures, whose values are in [-1,1].
+OF_TWO, OF_TWO_SQUARED = "values in [-1,1]", "squared values in [-1,1]"
+DECIBELS, SIMILARITY, COSINE, SECONDS = "dB", "similarity", "cosine", "seconds"
+UNITS = (
+    SHARE, PERCENT, PER_SQUARED_STEP, TWO_TO_BITS, BITS, GREY_LEVELS, DISTANCE, FEATURES,
+    OF_TWO, OF_TWO_SQUARED, DECIBELS, SIMILARITY, COSINE, SECONDS,
+)  # fmt: skip

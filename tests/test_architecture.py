@@ -17,8 +17,8 @@ TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only
 # Each room of the command line imports only from those after it. cli/main.py and cli/__main__.py
 # stand above all of them.
 ROOMS = (
-    "translations", "commands", "completion", "demo_steps", "reproducing", "comparing", "measuring",
-    "rendering", "projecting", "pictures", "reports", "options", "running", "models", "classes",
+    "translations", "commands", "completion", "demo_steps", "inversions", "reproducing",
+    "comparing", "measuring", "rendering", "projecting", "pictures", "reports", "options", "running", "models", "classes",
     "fetching", "threads", "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.

@@ -40,9 +40,9 @@ def tune(
     pictures are tuned to together (Roich et al. 2021). Latents and noise stay as they are, the
     weights of the synthesis network change. DIR receives tuning.safetensors, a small file of the
     differences; report.csv, with each picture's distance, PSNR and SSIM before and after, of the
-    whole and within its mask; and for each picture NAME/tuned.png and NAME/comparison.png
-    (target, projection, tuned), and for a face alignment.json, with which `latentlab paste-back`
-    puts it back into its photo.
+    whole and within its mask; and for each picture NAME/tuned.png, NAME/target.png and
+    NAME/comparison.png (target, projection, tuned), mask.png where it has one, and for a face
+    alignment.json, with which `latentlab paste-back` puts it back into its photo.
 
     generate, edit, interpolate and convert take the file as --tuning, with the checkpoint that it
     was made for.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -165,10 +165,23 @@ def end(left_out: Sequence[str], diverged: int = 0) -> None:
     leave([*lost, *left_out], DIVERGED if diverged else PARTLY_BAD)
 
 
+class Measured(Protocol):
+    """What is measured: a model, or anything else that has a name, a device and a SHA-256."""
+
+    @property
+    def short_name(self) -> str: ...  # noqa: D102
+
+    @property
+    def place(self) -> str: ...  # noqa: D102
+
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+
+
 @contextmanager
 def work_on(
     request: MeasuringRequest,
-    model: Model,
+    model: Measured,
     label: str,
     total: int,
     unit: str,

@@ -168,14 +168,19 @@ def truncation_option(more: str = "") -> Callable[[Command], Command]:
     )  # fmt: skip
 
 
-def distance_option(command: Command) -> Command:
-    """--distance: the perceptual distance; the command's help lists them before its examples."""
+def listed_distances(command: Command) -> Command:
+    """List the perceptual distances in a command's help, before its examples."""
     text, examples, rest = inspect.cleandoc(command.__doc__ or "").partition(_EXAMPLES)
     command.__doc__ = f"{text}{_DISTANCES}{examples}{rest}"
+    return command
+
+
+def distance_option(command: Command) -> Command:
+    """--distance: the perceptual distance, which the command's help lists."""
     return click.option(
         "--distance", default="lpips-vgg", show_default=True, metavar="NAME|FILE",
         help='Perceptual distance, see "Perceptual distances" above.',
-    )(command)  # fmt: skip
+    )(listed_distances(command))  # fmt: skip
 
 
 def given_options(ctx: click.Context) -> set[str]:

@@ -28,7 +28,7 @@ TARGET, PROJECTED, COMPARISON = "target.png", "projected.png", "comparison.png"
 FILES = (W, NOISE, TARGET, PROJECTED, COMPARISON, HISTORY)
 ALIGNMENT = "alignment.json"  # of a face
 MASK = "mask.png"
-TUNED = "tuned.png"  # in the folder of a tuning
+TUNED, TUNING = "tuned.png", "tuning.safetensors"  # in the folder of a tuning
 
 _STAGE = ".tmp-"
 

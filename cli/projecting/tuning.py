@@ -1,5 +1,6 @@
 """The files of a tuning: projected pictures in, the difference and a report out."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,16 @@ from torch import Tensor
 
 from cli.models import Model, open_distance, open_model
 from cli.options.projection import TuningRequest
-from cli.projecting.files import ALIGNMENT, COMPARISON, MASK, TARGET, TUNED, carry_alignment
+from cli.projecting.files import (
+    ALIGNMENT,
+    COMPARISON,
+    MASK,
+    REPORT,
+    TARGET,
+    TUNED,
+    TUNING,
+    carry_alignment,
+)
 from cli.projecting.saved_latents import SavedLatent, read_saved
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.dry_run import DryRun, tell_dry_run
@@ -29,8 +39,6 @@ from latentlab.projection import TuningSettings, apply_tuning, default_batch, sa
 from latentlab.projection.masks import load_mask
 from latentlab.projection.quality import masked_quality, pixel_quality
 from latentlab.projection.search import render
-
-TUNING, REPORT = "tuning.safetensors", "report.csv"
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,8 @@ def _read_pivots(folders: Sequence[Path], model: Model, any_checkpoint: bool) ->
 
 
 def _results(output: Path, pivots: Mapping[Path, Pivot]) -> list[Path]:
-    pictures = [folder / name for folder in pivots for name in (TUNED, COMPARISON)]
+    pictures = [folder / name for folder in pivots for name in (TUNED, TARGET, COMPARISON)]
+    pictures += [folder / MASK for folder, pivot in pivots.items() if pivot.mask is not None]
     faces = [folder / ALIGNMENT for folder, pivot in pivots.items() if pivot.latent.alignment]
     return [output / TUNING, output / REPORT, *pictures, *faces]
 
@@ -153,25 +162,30 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]
     targets = torch.stack([pivot.target for pivot in pivots])
+    started = time.perf_counter()
     with ProgressBar(work.settings.steps, "tuning", unit="step") as bar:
         tuning = tune(
             g, ws, noise, targets, distance, facts["sha256"], settings=work.settings,
             batch=facts["batch"], c=work.c,
             progress=lambda _, distances: bar.advance(distance=float(distances.mean())),
         )  # fmt: skip
+    seconds = (time.perf_counter() - started) / len(pivots)
     tuned = apply_tuning(g, tuning, facts["sha256"])
     rows = []
     for folder, pivot in work.pivots.items():
         before, after = (_rendered(each, pivot) for each in (g, tuned))
         old, new = (_measured(distance, pivot, image) for image in (before, after))
         save_image(make_directory(folder) / TUNED, after)
+        save_image(folder / TARGET, pivot.target)  # so that the folder can be measured by itself
+        if pivot.mask is not None:
+            save_image(folder / MASK, pivot.mask * 2 - 1)
         save_picture(folder / COMPARISON, side_by_side({
             "target": (pivot.target, []), "projection": (before, quality_lines(old)),
             "tuned": (after, quality_lines(new)),
         }))  # fmt: skip
         carry_alignment(pivot.latent.alignment, folder)
         old = {f"{name}_before": value for name, value in old.items()}
-        rows.append({"picture": pivot.latent.name, **old, **new, **facts})
+        rows.append({"picture": pivot.latent.name, **old, **new, "seconds": seconds, **facts})
     save_tuning(tuning, output / TUNING)
     write_table(table_of(rows), output / REPORT)
     write_manifest(output, facts, _results(output, work.pivots))

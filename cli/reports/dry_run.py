@@ -106,7 +106,7 @@ def _lines(plan: DryRun, settings: Mapping[str, Any]) -> list[str]:
         ("missing", plan.missing()),
         ("settings", [f"{name.replace('_', ' ')}: {setting_in_words(value, _NAMED)}"
                       for name, value in settings.items()
-                      if name != "models" or not plan.models]),
+                      if name != "models" or (value and not plan.models)]),
     ]  # fmt: skip
     lines = ["This is a dry run; nothing has been written."]
     for name, values in rows:

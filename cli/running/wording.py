@@ -29,6 +29,7 @@ _PARAMETERS: Mapping[str, Sequence[str]] = {
     "num_keep": ("keep",),
     "num_latents": ("samples",),
     "num_samples": ("samples",),
+    "scores": ("score",),
     "source": ("data",),
     "spaces": ("space",),
     "start.noise": ("start",),

@@ -130,6 +130,17 @@ def test_the_version_is_the_packages(tmp_path):
         ("convert-latents w.npz", "OUT"),
         ("convert-latents w.npz out.txt", "out.txt does not say what to write; give --to"),
         ("convert-latents w.npz out.npy --num-ws 0", "--num-ws"),
+        ("inversion-report -o out", "Give DIR, or --targets and --results"),
+        ("inversion-report w", "--output"),
+        ("inversion-report --targets t -o out", "--targets and --results go together"),
+        ("inversion-report w --results r -o out", "--targets and --results go together"),
+        (
+            "inversion-report --targets t --targets u --results r --results s --results v -o out",
+            "Give --targets once for all --results, or 3 times",
+        ),
+        ("inversion-report w --score none --score fid -o out", "--score none goes with no other"),
+        ("inversion-report w --face-crop none -o out", "--face-crop goes with --identity"),
+        ("inversion-report w --identity no-file.pt -o out", "no-file.pt"),
         ("project m -o out", "PICTURE"),
         ("project m p.png", "--output"),
         ("project m p.png --steps 0 -o out", "--steps"),
@@ -392,9 +403,10 @@ def test_a_usage_error_of_one_process_is_said_by_it(monkeypatch):
     name for name, each in main.commands.items() if any("--name" in p.opts for p in each.params)
 ))  # fmt: skip
 def test_names_are_of_one_model_or_of_several(command):
-    """As many as the command takes checkpoints."""
+    """As many as the command takes checkpoints, or folders of methods."""
     params = main.commands[command].params
-    many = any(isinstance(each, click.Argument) and each.name == "checkpoints" for each in params)
+    several = ("checkpoints", "folders")
+    many = any(isinstance(each, click.Argument) and each.name in several for each in params)
     (help_text,) = (each.help for each in params if "--name" in each.opts)
     assert ("models" in help_text, "each" in help_text) == (many, many)
     table = ["stylegan2-fig8"] * (command == "reproduce")

@@ -20,6 +20,7 @@ from tests.conftest import DATA, make_generator, make_stylegan1, make_stylegan1_
 from tests.support.documentation import ROOT
 from tests.support.encoders import write_encoder
 from tests.support.faces import COLOURS, DrawnFace, draw
+from tests.support.pairs import MeanFaces, save_program
 from tests.support.tiny_yunet import write_tiny_yunet
 
 # Files of the same bytes, so that the latents of one fit the others.
@@ -56,7 +57,9 @@ EARLIER = (
       for name, words in MEASURING.items()),
     "compare ppl-a ppl-b -o versus",
 )  # fmt: skip
-COPIES = {"ppl-a": "ppl", "ppl-b": "other-ppl", "b.pkl": "b.safetensors"}
+COPIES = {
+    "ppl-a": "ppl", "ppl-b": "other-ppl", "b.pkl": "b.safetensors", "photos": "psp",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +134,9 @@ def _write_results(folder: Path) -> None:
             assert done.exit_code == 0, (words, done.output)
     for name, copy in COPIES.items():
         (shutil.copytree if (folder / name).is_dir() else shutil.copy)(folder / name, folder / copy)
+    for name, copy in (("projections", "w"), ("projections", "w-plus"), ("photos", "e4e")):
+        shutil.copytree(folder / name, folder / copy)
+    save_program(MeanFaces(), folder / "arcface.pt")
     torch.save(torch.zeros(1, 8, 64), folder / "0.pt")
     _name_directions(folder / "directions" / "directions.safetensors")
     for name in ("anna", "ben"):  # out stands for a projection, and for a folder of several

@@ -80,7 +80,8 @@ def again(folder):
 def test_the_files_are_there_and_the_manifest_knows_them(tuned, model):
     manifest = json.loads((tuned / "manifest.json").read_text())
     files = {str(path.relative_to(tuned)) for path in tuned.rglob("*") if path.is_file()}
-    wanted = {f"{name}/{file}" for name in NAMES for file in ("tuned.png", "comparison.png")}
+    pictures = ("tuned.png", "target.png", "comparison.png")
+    wanted = {f"{name}/{file}" for name in NAMES for file in pictures}
     assert files == wanted | {"tuning.safetensors", "report.csv", "manifest.json"}
     assert set(manifest["files"]) == files - {"manifest.json"}
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
@@ -93,6 +94,9 @@ def test_the_report_tells_before_and_after(tuned, projections):
         rows = list(csv.DictReader(file))
     assert [row["picture"] for row in rows] == list(NAMES)
     for row in rows:
+        assert float(row["seconds"]) > 0
+        kept = pixels(tuned / row["picture"] / "target.png")
+        assert np.array_equal(kept, pixels(projections / row["picture"] / "target.png"))
         target = pixels(projections / row["picture"] / "target.png").astype(float)
         for suffix, path in (
             ("_before", projections / row["picture"] / "projected.png"),
@@ -122,6 +126,8 @@ def test_a_picture_with_a_mask_is_measured_within_it_too(model, projections, tmp
     out = tmp_path / "out"
     result = run("tune", model, tmp_path / "anna", projections / "ben", *TUNING, "-o", out)
     assert result.exit_code == 0, result.stderr
+    assert np.array_equal(pixels(out / "anna" / "mask.png"), mask)
+    assert not (out / "ben" / "mask.png").exists()
     with (out / "report.csv").open(newline="") as file:
         anna, ben = csv.DictReader(file)
     target = pixels(tmp_path / "anna" / "target.png").astype(float)

@@ -31,12 +31,14 @@ FORMS = {
     "--data": "reproduce takes several, for rows with data sets of their own",
     "--class": "commands that make pictures take several",
     "--to": "each command names what it can write",
+    "--distance": "inversion-report takes several",
     "--direction": "paste-back takes the name of a folder of frames",
     "--projected-w": "edit takes several files or folders",
 }
 # Options whose help says what their one meaning is for in each command.
 USES = {
-    "--batch", "--class", "--classifier", "--crop", "--data", "--direction", "--frames", "--html",
+    "--batch", "--class", "--classifier", "--crop", "--data", "--direction", "--distance",
+    "--frames", "--html",
     "--json", "--labels", "--latents", "--layers", "--learning-rate", "--limit", "--metric",
     "--mirror", "--name", "--noise-mode", "--overwrite", "--projected-w", "--protocol", "--real",
     "--samples", "--seed", "--seeds", "--space", "--steps", "--strengths", "--to",

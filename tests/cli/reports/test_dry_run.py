@@ -38,6 +38,9 @@ RUNS = {
                  ["Comparing 50,000 pictures with 1,498 real ones", "pictures.png"]),
     "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 19 more files"]),
     "interpolate": ([DIGITS, "--seeds", "0-1", "--video", "w.gif"], ["61 frames", "w.gif"]),
+    "inversion-report": (["{projections}", *NEAR, "--score", "none"],
+                         ["Comparing 2 pairs of projections", "pictures.csv", "worst.png",
+                          "2 pictures of latentlab project", "resolution: 32"]),
     "mix": ([DIGITS, "--rows", "0-1", "--cols", "2"], ["Rendering 5 pictures", "grid.png"]),
     "noise": ([DIGITS], ["Varying the noise of 16 latents, 100 draws each", "versions.png"]),
     "ppl": ([DIGITS, *NEAR], ["Measuring 50,000 paths", "path_lengths.csv"]),
@@ -95,7 +98,8 @@ def test_a_dry_run_is_readable_and_writes_nothing(command, things, tmp_path):
     assert first == "This is a dry run; nothing has been written."
     heads = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert {"work", "device", "output", "settings"} <= set(heads)
-    if command not in ("align", "directions", "fidelity"):  # no pictures, or others' networks
+    # No pictures are made, or others' networks look at them.
+    if command not in ("align", "directions", "fidelity", "inversion-report"):
         assert {"time", "memory"} <= set(heads)
     text = " ".join(done.stdout.split())
     assert f"{out}, a folder that would be made" in text

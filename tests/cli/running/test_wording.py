@@ -51,6 +51,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "metrics/fidelity_networks.py": {"extractor"},
     "metrics/mixed_styles.py": {"mixed"},
     "metrics/noise_variation.py": {"ws"},
+    "metrics/picture_pairs/quality.py": {"about"},
     "metrics/path_protocols.py": {"epsilon", "sampling"},  # parts of a protocol's name
     "metrics/separability/classifiers.py": {"names"},
     "metrics/separability/score.py": {"logits", "names"},
@@ -63,24 +64,27 @@ SHAPES = {"check_shape", "needed", "as_images"}
 NAME = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z_]+)?(?:\[\w+\])?)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 NEVER_REACHED = {  # options in what a command imports, yet never calls; or those of another command
-    ("cli.measuring.labelled_latents", "--layer"): {"compare", "demo", "reproduce"},
+    ("cli.measuring.labelled_latents", "--layer"): {
+        "compare", "demo", "inversion-report", "reproduce",
+    },
     ("cli.running.interrupt", "--overwrite"): {"train"},  # told where a command has it
     ("cli.measuring.results", "--report"): {"demo", "train"},
     ("cli.measuring.standing", "--overwrite"): {"train"},  # logs contributions alone
     ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
         "attribution", "card", "compare", "contributions", "convert", "convert-latents", "demo",
-        "droplets", "fidelity", "info", "noise", "ppl", "reproduce", "separability", "train",
+        "droplets", "fidelity", "info", "inversion-report", "noise", "ppl", "reproduce",
+        "separability", "train",
     },
     ("cli.models", "--device"): {"card", "convert", "convert-latents", "info"},
     ("cli.measuring.shared_card", "--class"): {"card"},  # shows what generate has
     ("cli.measuring.shared_card", "--seeds"): {"card"},
     ("cli.projecting.origin", "--any-checkpoint"): {
-        "compare", "convert-latents", "demo", "reproduce", "separability",
+        "compare", "convert-latents", "demo", "inversion-report", "reproduce", "separability",
     },
     ("cli.projecting.saved_latents", "--noise"): {
-        "compare", "convert-latents", "demo", "directions", "interpolate", "mix", "project",
-        "reproduce", "separability", "tune",
+        "compare", "convert-latents", "demo", "directions", "interpolate", "inversion-report",
+        "mix", "project", "reproduce", "separability", "tune",
     },
     ("cli.projecting.returning_faces", "--crop"): {"paste-back"},  # tells what project has
     ("cli.reports.tables", "--overwrite"): {"train"},
