@@ -21,6 +21,7 @@ from latentlab.tensor_files import read_npz, write_npz
 STYLE_RANGES: Mapping[str, tuple[int, int | None]] = MappingProxyType(
     {"coarse": (0, 4), "middle": (4, 8), "fine": (8, None)}
 )
+Z_KEY = "z"
 W_KEY = "w"  # of projected_w.npz, as the StyleGAN tools write and read it
 W_SAMPLES_SEED = 123  # of the published projector's w statistics
 
@@ -115,18 +116,23 @@ def w_statistics(
         samples: Number of z, drawn from RandomState(123).
         c: Label [1,c_dim] of a conditional generator; None uses every class equally.
     """
-    z = torch.from_numpy(np.random.RandomState(W_SAMPLES_SEED).randn(samples, g.z_dim))
-    parts = []
-    with torch.no_grad():
-        for start in range(0, samples, _W_BATCH):
-            rows = z[start : start + _W_BATCH].to(g.w_mean.dtype).to(g.device)
-            labels = labels_in_turn(g, range(start, start + len(rows)), c)
-            parts.append(g.mapping(rows, labels)[:, 0].cpu().double())
-    w = torch.cat(parts)
+    w = sampled_w(g, samples, c)
     mean = w.mean(dim=0)
     deviation = (w - mean).square().sum(dim=1).mean().sqrt()
     dtype, device = g.w_mean.dtype, g.device
     return mean.to(dtype).to(device), deviation.to(dtype).to(device)
+
+
+@torch.no_grad()
+def sampled_w(g: Generator, samples: int, c: Tensor | None = None) -> Tensor:
+    """Return untruncated w [samples,w_dim] of z from RandomState(123), in float64 on the CPU."""
+    z = torch.from_numpy(np.random.RandomState(W_SAMPLES_SEED).randn(samples, g.z_dim))
+    parts = []
+    for start in range(0, samples, _W_BATCH):
+        rows = z[start : start + _W_BATCH].to(g.w_mean.dtype).to(g.device)
+        labels = labels_in_turn(g, range(start, start + len(rows)), c)
+        parts.append(g.mapping(rows, labels)[:, 0].cpu().double())
+    return torch.cat(parts)
 
 
 def labels_in_turn(g: Generator, indices: Iterable[int], c: Tensor | None = None) -> Tensor | None:
@@ -139,11 +145,11 @@ def labels_in_turn(g: Generator, indices: Iterable[int], c: Tensor | None = None
     """
     if g.c_dim == 0:
         return None
-    classes = [i % g.c_dim for i in indices]
+    classes, weight = [i % g.c_dim for i in indices], next(g.parameters())
     if c is None:
-        return torch.eye(g.c_dim)[classes].to(g.w_mean)
+        return torch.eye(g.c_dim)[classes].to(weight)
     check_shape(c, [1, g.c_dim], "c")
-    return c.to(g.w_mean).expand(len(classes), -1)
+    return c.to(weight).expand(len(classes), -1)
 
 
 def one_hot(label: int, c_dim: int, count: int = 1) -> Tensor:
@@ -209,6 +215,11 @@ def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:
 def save_ws(path: Path | str, ws: Tensor) -> None:
     """Write latents [N,num_ws,w_dim] as .npz with key ``w``, as other StyleGAN tools read them."""
     write_npz(path, {W_KEY: ws})
+
+
+def save_z(path: Path | str, z: Tensor) -> None:
+    """Write latents z [N,z_dim] as .npz with key ``z``."""
+    write_npz(path, {Z_KEY: z})
 
 
 def load_ws(path: Path | str, g: Generator) -> Tensor:

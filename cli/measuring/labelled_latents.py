@@ -17,8 +17,8 @@ from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
 from latentlab.csv_files import read_csv
 from latentlab.errors import reason
-from latentlab.latent_files.found import W_KEYS, Z_KEY
-from latentlab.latents import W_KEY
+from latentlab.latent_files.found import W_KEYS
+from latentlab.latents import W_KEY, Z_KEY
 
 PICTURE = "picture"  # the column of the labels that names files
 

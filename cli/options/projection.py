@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from latentlab import ProjectorSettings, TuningSettings
 
 
+_TERMS = ("pixel_weight", "identity_weight", "p_norm_weight")
+_IDENTITY_WEIGHT = 0.1  # as pSp and e4e weigh it beside LPIPS
+
+
 @dataclass(frozen=True)
 class SearchRequest:
     """How latents are to be searched; the names are those of ProjectorSettings."""
@@ -35,7 +39,11 @@ class SearchRequest:
     noise_weight: float
     start_samples: int
     w_plus_pull: float
-    start: Path | None  # no setting, as what follows
+    pixel_weight: float
+    identity_weight: float | None
+    p_norm_weight: float
+    identity: Path | None  # no setting, as what follows
+    start: Path | None
     encoder: Path | None
     encoder_type: str | None
 
@@ -43,21 +51,30 @@ class SearchRequest:
         """Return the constants of the optimisation; an encoder gives W+."""
         from latentlab import ProjectorSettings
 
-        no_settings = ("start", "encoder", "encoder_type")
+        no_settings = ("identity", "start", "encoder", "encoder_type")
         settings = {k: v for k, v in vars(self).items() if k not in no_settings}
-        space = self.space or ("w" if self.encoder is None else "w+")
-        return ProjectorSettings(**{**settings, "space": space})
+        settings["space"] = self.space or ("w" if self.encoder is None else "w+")
+        settings["identity_weight"] = self._identity_weight()
+        return ProjectorSettings(**settings)
+
+    def _identity_weight(self) -> float:
+        if self.identity is None:
+            return 0.0
+        return _IDENTITY_WEIGHT if self.identity_weight is None else self.identity_weight
 
     def facts(self) -> dict[str, Any]:
-        """Return what a report says of it: the encoder by its name and SHA-256."""
+        """Return what a report says of it: other networks by their names and SHA-256."""
         from latentlab.files import sha256_of
 
         start = None if self.start is None else plain_text(self.start)
-        facts = {**asdict(self.settings()), "start": start}
-        if self.encoder is None:
-            return facts
-        name = plain_text(self.encoder.name)
-        return {**facts, "encoder": name, "encoder_sha256": sha256_of(self.encoder)}
+        settings = asdict(self.settings())
+        # As before there were these terms, so that folders of that time go on.
+        facts = {k: v for k, v in settings.items() if v or k not in _TERMS} | {"start": start}
+        for kind, file in (("encoder", self.encoder), ("identity", self.identity)):
+            if file is not None:
+                facts[kind] = plain_text(file.name)
+                facts[f"{kind}_sha256"] = sha256_of(file)
+        return facts
 
     def check(self, video: bool) -> None:
         """Raise UsageError for options that do not go together."""
@@ -65,6 +82,13 @@ class SearchRequest:
             raise click.UsageError("give --encoder or --start: both say where to start.")
         if self.encoder is not None and self.start_samples:
             raise click.UsageError("give --encoder or --start-samples: both say where to start.")
+        for option, given in (("--encoder", self.encoder), ("--start", self.start)):
+            if given is not None and self.space == "z":
+                raise click.UsageError(f"{option} gives w: use --space w or w+.")
+        if self.identity is None and self.identity_weight is not None:
+            raise click.UsageError("--identity-weight goes with --identity.")
+        if self.identity_weight == 0:
+            raise click.UsageError("--identity counts by --identity-weight: give more than 0.")
         if self.encoder is None and self.encoder_type is not None:
             raise click.UsageError("--encoder-type goes with --encoder.")
         if self.steps == 0 and self.encoder is None and self.start is None:
@@ -141,9 +165,10 @@ def _batch_option(verb: str) -> Callable[[Any], Any]:
 
 
 search_options = grouped_options("search", SearchRequest, (
-    click.option("--space", type=click.Choice(["w", "w+"]),
+    click.option("--space", type=click.Choice(["w", "w+", "z"]),
                  help="w: one vector for all layers; w+: one for each layer, closer and less "
-                 "editable. Default: w, and w+ with --encoder."),
+                 "editable; z: what the mapping network takes, also of a Progressive GAN. "
+                 "Default: w, and w+ with --encoder."),
     click.option("--steps", type=Count(min=0), default=1000, show_default=True, metavar="N",
                  help="Iterations of a projection; 0: --encoder or --start as it is."),
     seed_option("Seed of the noise, of --start-samples and --shuffle."),
@@ -151,8 +176,17 @@ search_options = grouped_options("search", SearchRequest, (
     _from_zero("--noise-weight", 1e5, "Weight of the noise regularisation."),
     click.option("--start-samples", type=Count(0, 1_000_000), default=0,
                  show_default=True, metavar="N",
-                 help="Start from the closest of N random pictures; 0: from the mean w."),
+                 help="Start from the closest of N random pictures; 0: from the mean w, and in "
+                 "space z from a random one."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
+    _from_zero("--pixel-weight", 0.0, "Weigh the mean squared difference of pixels, from -1 to 1."),
+    _from_zero("--p-norm-weight", 0.0, "Pull w towards those that the generator makes."),
+    click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
+                 help="A face-recognition network, TorchScript, whose view of target and picture "
+                 "is compared as well. Such a file is a program: use one that you trust."),
+    click.option("--identity-weight", type=FiniteFloat(min=0), metavar="WEIGHT",
+                 help=f"Weight of 1 - cosine of the network's vectors; default: "
+                 f"{_IDENTITY_WEIGHT}."),
     click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Go on from saved latents: a folder of an earlier projection, one for each "
                  "picture by name, or a file of latents with names; or a file with one for all."),

@@ -19,11 +19,12 @@ from latentlab import OutputError, Projection
 from latentlab.faces import Alignment, save_alignment
 from latentlab.files import atomic_write, make_directory
 from latentlab.images import save_image, save_picture
-from latentlab.latents import save_noise, save_ws
+from latentlab.latents import save_noise, save_ws, save_z
 from latentlab.projection.quality import masked_quality, pixel_quality
 
 REPORT, RECORD = "report.csv", "projection.json"
 W, NOISE, HISTORY = "projected_w.npz", "projected_noise.npz", "history.csv"
+Z = "projected_z.npz"  # of projections into Z
 TARGET, PROJECTED, COMPARISON = "target.png", "projected.png", "comparison.png"
 FILES = (W, NOISE, TARGET, PROJECTED, COMPARISON, HISTORY)
 ALIGNMENT = "alignment.json"  # of a face
@@ -31,6 +32,17 @@ MASK = "mask.png"
 TUNED, TUNING = "tuned.png", "tuning.safetensors"  # in the folder of a tuning
 
 _STAGE = ".tmp-"
+
+
+def files_of(has_w: bool, space: str) -> tuple[str, ...]:
+    """Return the names of a picture's files: in Z its z, and w only where there is a W."""
+    latents = ((W,) if has_w else ()) + ((Z,) if space == "z" else ())
+    return (*latents, *(name for name in FILES if name != W))
+
+
+def latents_in(folder: Path) -> Path:
+    """Return the file of a projected picture's latents: of its w or, without a W, its z."""
+    return folder / W if (folder / W).is_file() else folder / Z
 
 
 def projections_in(folder: Path, having: str = W) -> list[Path]:
@@ -45,6 +57,7 @@ def write_files(
     folder: Path,
     alignment: Alignment | None = None,
     mask: Tensor | None = None,
+    has_w: bool = True,
 ) -> dict[str, Any]:
     """Write the files of one projected picture; ``target`` [C,R,R] is what it should look like.
 
@@ -53,7 +66,10 @@ def write_files(
     """
     image, numbers = result.images[index].cpu(), measured(result, index, target, mask)
     w, noise, wanted, projected, comparison, history = (folder / name for name in FILES)
-    save_ws(w, result.ws[index : index + 1])
+    if has_w:
+        save_ws(w, result.ws[index : index + 1])
+    if result.z is not None:
+        save_z(folder / Z, result.z[index : index + 1])
     save_noise(noise, [level[index : index + 1] for level in result.noise])
     save_image(wanted, target)
     save_image(projected, image)
@@ -88,7 +104,7 @@ def measured(
     whole = {
         "distance": float(result.plain_distance[index]),
         "start_distance": float(result.plain_start_distance[index]),
-        "mean_image_distance": float(result.plain_mean_distance[index]),
+        "mean_image_distance": _known(result.plain_mean_distance[index]),
         **pixel_quality(target, image),
     }
     if mask is None:
@@ -96,10 +112,15 @@ def measured(
     within = {
         "distance": float(result.distance[index]),
         "start_distance": float(result.start_distance[index]),
-        "mean_image_distance": float(result.mean_distance[index]),
+        "mean_image_distance": _known(result.mean_distance[index]),
         **masked_quality(target, image, mask),
     }
     return whole | {f"mask_{name}": value for name, value in within.items()}
+
+
+def _known(value: Tensor) -> float | None:
+    """Return a number; None where there is none, as for the mean w of a generator without W."""
+    return None if bool(value.isnan()) else float(value)
 
 
 def carry_alignment(file: Path | None, folder: Path) -> list[Path]:
@@ -152,7 +173,7 @@ def publish(stage: Path, record: Record, folder: Path) -> None:
     """
     record.write(stage / RECORD)
     before = read_record(make_directory(folder) / RECORD)
-    stale = {*FILES, *(before.files if before else ())}
+    stale = {*FILES, Z, *(before.files if before else ())}
     try:
         for name in (*stale, RECORD):
             (folder / name).unlink(missing_ok=True)

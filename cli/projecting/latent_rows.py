@@ -15,8 +15,8 @@ from cli.projecting.origin import UNKNOWN, Origin, origin_of
 from latentlab import Generator, LatentError
 from latentlab.errors import quoted
 from latentlab.latent_files import FoundLatents, Part, arranged, arranged_shape, read_latent_file
-from latentlab.latent_files.found import EITHER, W_KEYS, Z_KEY, shape_error
-from latentlab.latents import W_KEY
+from latentlab.latent_files.found import EITHER, W_KEYS, shape_error
+from latentlab.latents import W_KEY, Z_KEY
 from latentlab.tensor_files import MAX_BYTES
 
 _TABLE_BYTES = 2**31
@@ -103,17 +103,24 @@ def _together(
 def ws_of(path: Path, g: Generator) -> tuple[Tensor, Rows]:
     """Read latents [N,num_ws,w_dim] for a generator, float32, and what the file says of them.
 
-    One w is spread over the layers.
+    One w is spread over the layers. Of a generator without W, the file has z.
 
     Raises:
         LatentError: If they cannot be read, or are not for this generator.
     """
+    if not g.has_w:
+        rows = read_rows(path, (1, g.z_dim), (Z_KEY,))
+        return g.latents(_finite(rows, path)[:, 0].to(g.device)).cpu(), rows
     rows = read_rows(path, (g.num_ws, g.w_dim))
+    return _finite(rows, path).expand(-1, g.num_ws, -1).contiguous(), rows
+
+
+def _finite(rows: Rows, path: Path) -> Tensor:
     with np.errstate(over="ignore"):
-        ws = torch.from_numpy(rows.values.astype(np.float32))
-    if not bool(torch.isfinite(ws).all()):
-        raise LatentError(f"{path}: `{W_KEY}` holds NaN or infinity, or values beyond float32")
-    return ws.expand(-1, g.num_ws, -1).contiguous(), rows
+        values = torch.from_numpy(rows.values.astype(np.float32))
+    if not bool(torch.isfinite(values).all()):
+        raise LatentError(f"{path}: `{rows.key}` holds NaN or infinity, or values beyond float32")
+    return values
 
 
 def noise_for(g: Generator, maps: Noise, where: str) -> list[Tensor]:

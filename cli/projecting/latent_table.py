@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from cli.projecting.files import Z
 from cli.text import plain_text
 from latentlab import CheckpointError, LatentError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import atomic_write
-from latentlab.latents import W_KEY
+from latentlab.latents import W_KEY, Z_KEY
 from latentlab.tensor_files import read_safetensors
 
 _FORMAT = "latents 1"
@@ -83,16 +84,19 @@ def write_latents(path: Path, files: Mapping[str, Path], facts: Mapping[str, Any
 
     ``.safetensors`` has an array ``w`` and, in its metadata's ``latentlab`` (JSON), the list of
     ``pictures``; ``.parquet`` has one row for each picture, with columns ``picture`` and ``w``,
-    flattened. In space "w" a picture has one w [w_dim], in "w+" one for each layer [num_ws,w_dim].
+    flattened. In spaces "w" and "z" a picture has one w [w_dim], in "w+" one for each layer
+    [num_ws,w_dim]. Generators without W have z [z_dim] under the name ``z`` in its place.
 
     Args:
         path: The file to write.
-        files: The ``projected_w.npz`` of each picture, by its path.
+        files: The ``projected_w.npz`` or, without W, ``projected_z.npz`` of each picture, by its
+            path.
         facts: The settings of the projection; they include ``space``.
     """
     pictures = [plain_text(picture) for picture in files]
-    rows = _rows(files.values(), facts["space"])
-    write_table(path, pictures, rows, facts, path.suffix.removeprefix("."))
+    key = Z_KEY if all(file.name == Z for file in files.values()) else W_KEY
+    rows = _rows(files.values(), key, facts["space"])
+    write_table(path, pictures, rows, facts, path.suffix.removeprefix("."), key)
 
 
 def write_table(
@@ -101,6 +105,7 @@ def write_table(
     rows: Iterator[NDArray[np.float32]],
     facts: Mapping[str, Any],
     kind: str,
+    key: str = W_KEY,
 ) -> None:
     """Write latents with names as ``write_latents`` does.
 
@@ -110,41 +115,46 @@ def write_table(
         rows: For each of them [w_dim] or [num_ws,w_dim].
         facts: What is known of their projection.
         kind: "safetensors" or "parquet".
+        key: What they are: "w" or "z".
     """
     about = {"format": _FORMAT, "settings": dict(facts)}
     with atomic_write(path) as temporary:
         if kind == "parquet":
-            _write_parquet(temporary, list(pictures), rows, about)
+            _write_parquet(temporary, list(pictures), rows, about, key)
         else:
-            w = np.stack(list(rows))
+            latents = np.stack(list(rows))
             # One key: safetensors writes several in an order that changes.
             told = json.dumps({**about, "pictures": list(pictures)})
-            save_file({W_KEY: w}, temporary, {_KEY: told})
+            save_file({key: latents}, temporary, {_KEY: told})
 
 
-def _rows(files: Iterable[Path], space: str) -> Iterator[NDArray[np.float32]]:
+def _rows(files: Iterable[Path], key: str, space: str) -> Iterator[NDArray[np.float32]]:
     for file in files:
         with np.load(file, allow_pickle=False) as arrays:
-            ws = arrays[W_KEY][0]
-        yield ws if space == "w+" else ws[0]
+            latents = arrays[key][0]
+        yield latents[0] if key == W_KEY and space != "w+" else latents
 
 
 def _write_parquet(
-    path: Path, pictures: list[str], rows: Iterator[NDArray[np.float32]], about: dict[str, Any]
+    path: Path,
+    pictures: list[str],
+    rows: Iterator[NDArray[np.float32]],
+    about: dict[str, Any],
+    key: str,
 ) -> None:
     """Write in groups of rows, so that the latents are never in memory all at once."""
     first = next(rows)
-    w_type = pa.list_(pa.float32(), first.size)
+    kind = pa.list_(pa.float32(), first.size)
     metadata = {_KEY: json.dumps({**about, "w_shape": list(first.shape)})}
-    schema = pa.schema([(_PICTURE, pa.string()), (W_KEY, w_type)], metadata)
+    schema = pa.schema([(_PICTURE, pa.string()), (key, kind)], metadata)
     with pq.ParquetWriter(path, schema) as writer:
         group = [first]
         for start in range(0, len(pictures), _ROW_GROUP):
             names = pictures[start : start + _ROW_GROUP]
             group += [next(rows) for _ in range(len(names) - len(group))]
-            w = pa.FixedSizeListArray.from_arrays(np.concatenate([r.ravel() for r in group]),
-                                                  type=w_type)  # fmt: skip
-            writer.write_table(pa.table([pa.array(names), w], schema=schema))
+            flat = np.concatenate([row.ravel() for row in group])
+            latents = pa.FixedSizeListArray.from_arrays(flat, type=kind)
+            writer.write_table(pa.table([pa.array(names), latents], schema=schema))
             group = []
 
 

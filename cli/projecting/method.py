@@ -13,8 +13,9 @@ from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
 from cli.projecting.starts import EncodedStarts, SavedStarts
 from cli.projecting.targets import TargetReader
-from latentlab import Generator, ProjectorSettings, __version__
+from latentlab import Generator, LatentError, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
+from latentlab.identity import FaceIdentity
 from latentlab.images import COMPARED_ON, alpha_facts
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance
@@ -27,6 +28,7 @@ class Method:
 
     Attributes:
         checkpoint: As the command line names it.
+        identity_network: What is to see the same face in picture and target, if that counts.
         identity: All of it that decides the numbers, see ``without_landmarks``.
         facts: What reports say of it.
     """
@@ -38,6 +40,7 @@ class Method:
     distance: PerceptualDistance
     settings: ProjectorSettings
     starts: SavedStarts | EncodedStarts | None
+    identity_network: FaceIdentity | None
     c: Tensor | None
     batch: int
     identity: dict[str, Any]
@@ -57,7 +60,8 @@ def open_method(
     settings = search.settings()
     model = open_model(checkpoint, device)
     g = model.g
-    _ = g.w_mean  # raises where there is no W
+    if not g.has_w and settings.space != "z":
+        raise LatentError("this generator has no W", advice=["search in Z: `space` z"])
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     encoder = _open_encoder(request)
     reader = TargetReader(g, reading, None if encoder is None else encoder.size)
@@ -69,6 +73,7 @@ def open_method(
         starts = SavedStarts(search.start, model, settings.space, request.any_checkpoint, ordered)
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
+    faces = None if search.identity is None else FaceIdentity(search.identity, device=model.place)
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
@@ -83,7 +88,7 @@ def open_method(
     }  # fmt: skip
     identity = without_landmarks(decisive)
     return Method(
-        checkpoint, request, g, reader, distance, settings, starts, c, batch, identity, facts
+        checkpoint, request, g, reader, distance, settings, starts, faces, c, batch, identity, facts
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.models import Model
 from cli.pictures.records import read_record
-from cli.projecting.files import FILES, RECORD
+from cli.projecting.files import FILES, RECORD, Z
 from cli.reports.tables import MANIFEST
 from cli.text import one_line, plain_text, say
 from latentlab import LatentError
@@ -58,7 +58,7 @@ def origin_of(file: Path) -> Origin:
 
     Those of the picture's own folder come first. What cannot be read says nothing.
     """
-    if file.name in FILES:
+    if file.name in (*FILES, Z):
         record = read_record(file.with_name(RECORD))
         if record is not None:
             return Origin.of({**record.row, **record.identity})

@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.pictures.choice import Choice
 from cli.pictures.plan import Layout, PicturePlan, make_plan
 from cli.pictures.report import PictureReport, refused
-from cli.projecting.files import FILES, RECORD, REPORT
+from cli.projecting.files import RECORD, REPORT, files_of
 from cli.projecting.method import Method
 from cli.projecting.overview import PAGE, PLOT
 from cli.reports.dry_run import DryRun, tell_dry_run
@@ -29,7 +29,7 @@ def plan_projections(method: Method, choice: Choice, output: Path, overwrite: bo
         LatentlabError: If the distance is for pictures of another size.
     """
     request, folder = method.request, "" if choice.alone else "*/"
-    files = [folder + name for name in (*FILES, RECORD)]
+    files = [folder + name for name in (*_names(method), RECORD)]
     drawn = [PAGE, PLOT]
     reports = [REPORT, MANIFEST, request.latents, *(drawn if request.html else [])]
     layout = Layout(output, reports, files[-1], files, [*reports, *drawn, RECORD])
@@ -39,6 +39,10 @@ def plan_projections(method: Method, choice: Choice, output: Path, overwrite: bo
     )
     _check(method, plan, choice.failures)
     return plan
+
+
+def _names(method: Method) -> tuple[str, ...]:
+    return files_of(method.g.has_w, method.settings.space)
 
 
 def _check(method: Method, plan: PicturePlan, failures: Mapping[str, ImageError]) -> None:
@@ -82,7 +86,7 @@ def tell_plan(method: Method, plan: PicturePlan, report: PictureReport, processe
         except ImageError as error:
             report.add(refused(job.picture, error, **method.facts))
     layout, request = plan.layout, method.request
-    names = [*FILES, RECORD, *([request.video] if request.video else [])]
+    names = [*_names(method), RECORD, *([request.video] if request.video else [])]
     results = [layout.folder(job.name) / name for job in jobs for name in names]
     told = DryRun(
         [replace(task_of(method, plan, processes), count=len(jobs))], layout.output,

@@ -6,7 +6,7 @@ from typing import Any
 
 from cli.pictures.plan import PicturePlan
 from cli.pictures.report import PictureReport, as_json
-from cli.projecting.files import W
+from cli.projecting.files import latents_in
 from cli.projecting.latent_table import write_latents
 from cli.projecting.overview import PAGE, PLOT, Shown, write_overview
 from latentlab import ImageError
@@ -42,7 +42,7 @@ class ProjectionReport(PictureReport):
     def files(self) -> dict[str, str]:
         """Write the latents of all pictures, and the page; returns the SHA-256 of all files."""
         output, records, files = self.layout.output, self.records, {}
-        saved = {r.source.path: self.layout.folder(n) / W for n, r in records.items()}
+        saved = {r.source.path: latents_in(self.layout.folder(n)) for n, r in records.items()}
         if saved:
             write_latents(output / self._latents, saved, self.facts)
             files[self._latents] = sha256_of(output / self._latents)

@@ -129,7 +129,7 @@ class BatchWorker:
             result = project(
                 method.g, images, method.distance, settings=method.settings, batch=len(images),
                 c=method.c, progress=show, search=self.search, observer=observe,
-                masks=torch.stack(masks) if masks else None,
+                masks=torch.stack(masks) if masks else None, identity=method.identity_network,
                 start=together(starts) if starts else None, on_divergence="keep",
             )  # fmt: skip
             close(result.images)
@@ -138,7 +138,9 @@ class BatchWorker:
     def _published(self, piece: _Piece, result: Projection, index: int, seconds: float) -> Outcome:
         """Write a picture's files, and let them appear."""
         job, target, stage = piece.job, piece.target, piece.stage
-        numbers = write_files(result, index, target.image, stage, target.alignment, target.mask)
+        numbers = write_files(
+            result, index, target.image, stage, target.alignment, target.mask, self.method.g.has_w
+        )
         status, note = "ok", target.note
         if bool(result.diverged[index]):
             status = "diverged"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cli.models import Model
 from cli.pictures.choice import distinct
-from cli.projecting.files import ALIGNMENT, NOISE, W, projections_in
+from cli.projecting.files import ALIGNMENT, NOISE, W, Z, latents_in, projections_in
 from cli.projecting.latent_rows import Noise, noise_for, ws_of
 from cli.projecting.origin import UNKNOWN, Origin, check_origins, origin_of
 from cli.text import plain_text
@@ -89,11 +89,13 @@ def latent_files(path: Path) -> list[LatentFile]:
     """
     if not path.is_dir():
         return [LatentFile(path, None, path.stem)]
-    folders = [path] if (path / W).is_file() else projections_in(path)
+    folders = (
+        [path] if latents_in(path).is_file() else projections_in(path) or projections_in(path, Z)
+    )
     if folders:
         names = [folder.resolve().name or "picture" for folder in folders]
         pairs = zip(folders, names, strict=True)
-        return [LatentFile(folder / W, folder / NOISE, name) for folder, name in pairs]
+        return [LatentFile(latents_in(folder), folder / NOISE, name) for folder, name in pairs]
     for table in (path / name for name in _TABLES):
         if table.is_file():
             return [LatentFile(table, None, table.stem)]

@@ -27,7 +27,8 @@ Batch = Sequence[Job]
 
 def processes_for(method: Method, plan: PicturePlan) -> int:
     """Return over how many processes a plan is worth spreading; 1 stands for this one alone."""
-    if method.request.search.encoder is not None:
+    search = method.request.search
+    if search.encoder is not None or search.identity is not None:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
     steps = count * method.settings.steps

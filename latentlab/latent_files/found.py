@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab.errors import LatentError
+from latentlab.latents import Z_KEY
 
 # What other tools call w; codes are what encoders give.
 W_KEYS = ("w", "dlatents", "ws", "w_plus", "w_pivot", "pivot", "codes", "latent_codes")
-Z_KEY = "z"
 EITHER = frozenset({"latents", "latent"})  # z to some tools, and w to others
 MOST_AXES = 4
 

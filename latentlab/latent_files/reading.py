@@ -8,8 +8,9 @@ from latentlab.checkpoints.others.texts import in_place_of
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.errors import CheckpointError, LatentError, shown
-from latentlab.latent_files.found import EITHER, W_KEYS, Z_KEY, FoundLatents, Part, alike, pick_key
+from latentlab.latent_files.found import EITHER, W_KEYS, FoundLatents, Part, alike, pick_key
 from latentlab.latent_files.torch_files import latents_in
+from latentlab.latents import Z_KEY
 from latentlab.tensor_files import MAX_BYTES, npz_names, npz_shapes, read_npy, read_npz
 
 ANY_SHAPE = (("D",), ("N", "D"), ("N", "num_ws", "D"), ("N", "M", "num_ws", "D"))

@@ -17,13 +17,13 @@ from latentlab.latent_files.found import (
     EITHER,
     MOST_AXES,
     W_KEYS,
-    Z_KEY,
     FoundLatents,
     Part,
     alike,
     as_floats,
     pick_key,
 )
+from latentlab.latents import Z_KEY
 
 _LATENT, _NOISE = "latent", "noise"  # of rosinality
 _MOST = 100_000  # pictures

@@ -1,6 +1,6 @@
-"""Projection of images into W and W+ (appendix D, Karras et al. 2020).
+"""Projection of images into W, W+ and Z (appendix D, Karras et al. 2020).
 
-Adam moves w and the noise maps so that the rendered image comes close to the target under a
+Adam moves latents and noise maps so that the rendered image comes close to the target under a
 perceptual distance, while a regulariser keeps the noise maps from carrying the picture.
 """
 
@@ -20,6 +20,7 @@ from latentlab.projection.search import Observer, OnDivergence, Optimisation, Se
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
 from latentlab.projection.targets import Distance, TargetFeatures, check_masks, check_targets
+from latentlab.projection.terms import Identity, check_identity
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -40,6 +41,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
     search: StartSearch | None = None,
     start: ProjectionStart | None = None,
     masks: Tensor | None = None,
+    identity: Identity | None = None,
     observer: Observer | None = None,
     on_divergence: OnDivergence = "raise",
 ) -> Projection:
@@ -53,7 +55,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
         g: The generator.
         images: Targets [N,C,R,R] in [-1,1].
         distance: From ``perceptual_distance``, or any callable on two image batches.
-        space: "w" (one w for all layers; the default) or "w+" (one for each layer).
+        space: "w" (one w for all layers; the default), "w+" (one for each layer), or "z", where
+            also generators without W can be searched.
         steps: Iterations; 1000 by default. 0 renders ``start`` and compares it.
         seed: Of the starting noise maps and of the noise on w; 0 by default.
         settings: All constants at once, instead of ``space``, ``steps`` and ``seed``.
@@ -68,6 +71,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
             No noise is added to w then.
         masks: What counts of each image [N,1,R,R] in [0,1]. Where a mask is 0, the target's pixels
             replace those of the rendered image before the two are compared.
+        identity: What ``settings.identity_weight`` weighs: a ``FaceIdentity``, or anything with
+            ``embeddings(images [N,C,R,R]) -> [N,D]`` of length 1.
         observer: Called at every step with its number and the images rendered at it [batch,C,R,R].
         on_divergence: "raise" ends with an error where a loss becomes NaN or infinite; "keep"
             keeps the best latents of that image until then, marks it, and goes on with the others.
@@ -87,7 +92,10 @@ def project(  # noqa: PLR0913  # the library's face is settled
     images = check_targets(g, images, c)
     if masks is not None:
         masks = check_masks(masks, images)
+    check_identity(settings, identity)
     if start is not None:
+        if settings.space == "z":
+            raise SettingsError("`start` is in W", advice=["use `space` w or w+"])
         if settings.start_samples:
             raise SettingsError("give either `start` or `start_samples`: both say where to start")
         start = start.checked(g, len(images), settings.space)
@@ -98,7 +106,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
         search = StartSearch(g, distance, settings, c, draws)
     else:
         search.check(g, distance, settings, c)
-    setup = Setup(g, settings, search, draws, on_divergence, observer)
+    setup = Setup(g, settings, search, draws, on_divergence, observer, identity)
     parts = []
     with full_precision(), torch.enable_grad():
         for first in range(0, len(images), batch):

@@ -20,7 +20,8 @@ class Projection:
     """What projecting N images gives.
 
     Attributes:
-        ws: Latents [N,num_ws,w_dim]; in space "w" all rows of an image are equal.
+        ws: Latents [N,num_ws,w_dim]; in space "w" all rows of an image are equal. Of a generator
+            without W, what its first layer takes [N,1,...].
         noise: Optimised noise maps, one [N,1,h,w] for each noise layer.
         images: The images rendered from them, [N,C,R,R].
         distance: Perceptual distance of each rendered image to its target [N], as it was
@@ -29,17 +30,19 @@ class Projection:
         start_distance: The same for the image of the w where the optimisation starts [N], with
             the generator's own noise maps, or those that it went on from.
         history: One row for each image and step: distance, noise penalty, loss, learning rate;
-            with masks also ``plain_distance``, that of the whole image.
+            with masks also ``plain_distance``, that of the whole image; and of the terms with a
+            weight, without it: ``pixel_mse``, ``identity_loss``, ``p_norm``.
         settings: The constants used.
         diverged: Whether an image's loss became NaN or infinite, so that its latents are the
             best until then [N]; all False unless that was asked for.
-        mean_distance: As ``start_distance``, for the image of the mean w [N].
+        mean_distance: As ``start_distance``, for the image of the mean w [N]; NaN without W.
         start_index: Number of the sampled w that an image started from [N], or ``MEAN_W``, or
             ``GIVEN`` where it went on from given latents.
         plain_distance: Distance of the whole image to its target, whatever the masks [N]; without
             masks it is ``distance``.
         plain_start_distance: ``start_distance`` of the whole image [N].
         plain_mean_distance: ``mean_distance`` of the whole image [N].
+        z: In space "z" the latents that were found [N,z_dim], of mean square 1; otherwise None.
     """
 
     ws: Tensor
@@ -55,6 +58,7 @@ class Projection:
     plain_distance: Tensor
     plain_start_distance: Tensor
     plain_mean_distance: Tensor
+    z: Tensor | None = None
 
 
 def joined(parts: Sequence[Projection]) -> Projection:
@@ -76,13 +80,14 @@ def joined(parts: Sequence[Projection]) -> Projection:
     return replace(parts[0], noise=noise, history=history, **tensors)
 
 
-def history_frame(trace: Tensor, settings: ProjectorSettings) -> "pd.DataFrame":
-    """Tabulate losses [steps,3,N], or [steps,4,N] with masks: one row for each step and image."""
+def history_frame(
+    trace: Tensor, names: Sequence[str], settings: ProjectorSettings
+) -> "pd.DataFrame":
+    """Tabulate numbers [steps,columns,N] by their names: one row for each step and image."""
     import pandas as pd
 
     steps, count, n = trace.shape
     places = pd.MultiIndex.from_product([range(steps), range(n)], names=["step", "image"])
     losses = trace.permute(0, 2, 1).reshape(-1, count).double().numpy()
-    names = ["distance", "noise_penalty", "loss", "plain_distance"][:count]
-    frame = pd.DataFrame(losses, places, names).reset_index()
+    frame = pd.DataFrame(losses, places, list(names)).reset_index()
     return frame.assign(learning_rate=frame["step"].map(settings.learning_rate_at))

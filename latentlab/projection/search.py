@@ -13,6 +13,7 @@ from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
 from latentlab.projection.settings import ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
 from latentlab.projection.targets import TargetFeatures, check_losses
+from latentlab.projection.terms import Identity, Terms
 
 Observer = Callable[[int, Tensor], None]  # a step, and the images [N,C,R,R] rendered at it
 OnDivergence = Literal["raise", "keep"]
@@ -29,55 +30,59 @@ class Setup:
     draws: Draws
     on_divergence: OnDivergence
     observer: Observer | None
+    identity: Identity | None = None
 
 
 class Optimisation:
-    """The state of an optimisation: w, noise maps, Adam, and the losses so far."""
+    """The state of an optimisation: latents, noise maps, Adam, and the losses so far."""
 
     def __init__(
         self, setup: Setup, wanted: TargetFeatures, start: ProjectionStart | None = None
     ) -> None:
-        """Place w and noise where they start."""
-        g, settings = setup.g, setup.settings
+        """Place latents and noise where they start."""
+        g, settings, search = setup.g, setup.settings, setup.search
         self._setup, self._compare, self._goes_on = setup, wanted, start is not None
+        self._space = search.space
         count, rows = len(wanted.targets), g.num_ws if settings.space == "w+" else 1
         if start is None:
-            self._index = setup.search.closest_index(wanted)
-            first = setup.search.w(self._index)[:, None].expand(-1, rows, -1)
+            self._index = search.closest_index(wanted)
+            first = search.latents(self._index)[:, None].expand(-1, rows, -1)
             given = None
         else:
             self._index = torch.full([count], GIVEN, device=start.ws.device)
             first, given = start.ws[:, :rows], start.noise
+        self._labels = search.labels(self._index) if settings.space == "z" else None
         maps = given or [level.expand(count, -1, -1, -1) for level in _first_noise(setup)]
-        self._w = first.clone().requires_grad_(True)
+        self._x = first.clone().requires_grad_(True)
         # The regulariser and the renormalisation are for white noise: other maps stay as they are.
         moves = getattr(g.synthesis, "normal_noise", True)
         self._noise = [level.clone().requires_grad_(moves) for level in maps]
         self._moving = self._noise if moves else []
-        self._adam = torch.optim.Adam([self._w, *self._moving], betas=(0.9, 0.999))
+        self._adam = torch.optim.Adam([self._x, *self._moving], betas=(0.9, 0.999))
+        self._terms = Terms(settings, wanted, setup.identity, search.whitening)
         self._trace: list[Tensor] = []
         with torch.no_grad():
-            self._start = wanted.both(g.synthesis(self._all_rows(self._w), noise=given))
+            self._start = wanted.both(g.synthesis(self._ws(self._x), noise=given))
             self._mean = self._start
             if bool((self._index != MEAN_W).any()):
-                mean = setup.search.mean.expand(count, 1, -1)
-                self._mean = wanted.both(g.synthesis(self._all_rows(mean)))
-        self._best = _Best(self._w, self._noise) if setup.on_divergence == "keep" else None
+                self._mean = self._of_mean_image(count)
+        self._best = _Best(self._x, self._noise) if setup.on_divergence == "keep" else None
 
     def run_step(self, step: int) -> Tensor:
-        """Move w and noise once; returns the distances [N] before the move."""
-        setup, settings, w, noise = self._setup, self._setup.settings, self._w, self._noise
+        """Move latents and noise once; returns the distances [N] before the move."""
+        setup, settings, x, noise = self._setup, self._setup.settings, self._x, self._noise
         # Noise helps to leave a far start; of latents that are close already it undoes much.
-        spread = setup.search.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
-        jittered = w + setup.draws.w(step, (1, *w.shape[1:])).to(w) * spread
-        rendered = setup.g.synthesis(self._all_rows(jittered), noise=noise)
+        spread = self._space.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
+        jittered = x + setup.draws.w(step, (1, *x.shape[1:])).to(x) * spread
+        rendered = setup.g.synthesis(self._ws(jittered), noise=noise)
         distances = self._compare(rendered)
         moving = self._moving
         penalty = noise_penalty(moving) if moving else torch.zeros_like(distances)
-        loss = distances + settings.noise_weight * penalty
+        weighed, terms = self._terms(rendered, x)
+        loss = distances + settings.noise_weight * penalty + weighed
         if settings.w_plus_pull:
-            loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
-        numbers = torch.stack([distances, penalty, loss, *self._plain(rendered)]).detach()
+            loss = loss + settings.w_plus_pull * row_spread(x, self._space.deviation)
+        numbers = torch.stack([distances, penalty, loss, *self._plain(rendered), *terms]).detach()
         if self._best is None:
             check_losses(loss, f"projection step {step}")
         else:
@@ -86,11 +91,12 @@ class Optimisation:
             setup.observer(step, rendered.detach())
         self._adam.param_groups[0]["lr"] = settings.learning_rate_at(step)
         self._adam.zero_grad(set_to_none=True)
-        loss.sum().backward(inputs=[w, *moving])
+        loss.sum().backward(inputs=[x, *moving])
         self._adam.step()
+        self._space.settle(x)
         normalise_noise(moving)
         if self._best is not None:
-            self._best.restore(w, noise, self._best.diverged)
+            self._best.restore(x, noise, self._best.diverged)
         self._trace.append(numbers.cpu())
         return numbers[0]
 
@@ -112,19 +118,32 @@ class Optimisation:
                 ws, noise, images, distance = self._better_of_both(self._best, poor, distance)
         else:
             check_losses(distance, f"projection step {self._setup.settings.steps}")
-        history = history_frame(self._numbers(), self._setup.settings)
+        history = history_frame(self._numbers(), self._columns(), self._setup.settings)
         start, mean = self._start, self._mean
         plain = self._plain(images)[0] if self._compare.masks is not None else distance
         return Projection(
             ws, noise, images, distance, start[0], history, self._setup.settings, diverged,
             mean[0], self._index, plain, start[1], mean[1],
+            self._x.detach()[:, 0].clone() if self._setup.settings.space == "z" else None,
         )  # fmt: skip
 
+    def _columns(self) -> list[str]:
+        """Return what the history calls the numbers of a step."""
+        plain = [] if self._compare.masks is None else ["plain_distance"]
+        return ["distance", "noise_penalty", "loss", *plain, *self._terms.names]
+
     def _numbers(self) -> Tensor:
-        """Return the losses [steps,3 or 4,N] so far."""
-        kinds = 3 if self._compare.masks is None else 4
-        empty = torch.empty(0, kinds, len(self._compare.targets))
+        """Return the losses [steps,columns,N] so far."""
+        empty = torch.empty(0, len(self._columns()), len(self._compare.targets))
         return torch.stack(self._trace) if self._trace else empty
+
+    def _of_mean_image(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return the distances of the image of the mean w; NaN where there is no W."""
+        mean, g = self._space.mean, self._setup.g
+        if mean is None:
+            unknown = torch.full_like(self._start[0], torch.nan)
+            return unknown, unknown
+        return self._compare.both(g.synthesis(mean.expand(count, g.num_ws, -1)))
 
     @torch.no_grad()
     def _plain(self, images: Tensor) -> list[Tensor]:
@@ -133,9 +152,9 @@ class Optimisation:
 
     def _better_of_both(self, best: "_Best", poor: Tensor, distance: Tensor) -> _Rendered:
         """Put images that came no closer than their start back to their best, if that is better."""
-        state = [self._w, *self._noise]
+        state = [self._x, *self._noise]
         last = [level.detach().clone() for level in state]
-        best.restore(self._w, self._noise, poor)
+        best.restore(self._x, self._noise, poor)
         restored = self._rendered()
         worse = poor & (restored[-1] > distance)
         if not bool(worse.any()):
@@ -145,13 +164,13 @@ class Optimisation:
         return self._rendered()
 
     def _rendered(self) -> _Rendered:
-        ws = self._all_rows(self._w.detach()).contiguous()
+        ws = self._ws(self._x.detach()).contiguous()
         noise = [level.detach().clone() for level in self._noise]
         images = render(self._setup.g, ws, noise)
         return ws, noise, images, self._compare(images)
 
-    def _all_rows(self, w: Tensor) -> Tensor:
-        return w.expand(-1, self._setup.g.num_ws, -1)
+    def _ws(self, x: Tensor) -> Tensor:
+        return self._space.ws(x, self._labels)
 
 
 def _first_noise(setup: Setup) -> Sequence[Tensor]:
@@ -164,18 +183,18 @@ def _first_noise(setup: Setup) -> Sequence[Tensor]:
 class _Best:
     """The latents of each image with the lowest loss so far, for those that get no closer."""
 
-    def __init__(self, w: Tensor, noise: Sequence[Tensor]) -> None:
-        self._values = [level.detach().clone() for level in (w, *noise)]
-        self._loss = w.new_full([len(w)], torch.inf)
-        self.diverged = torch.zeros(len(w), dtype=torch.bool, device=w.device)
+    def __init__(self, x: Tensor, noise: Sequence[Tensor]) -> None:
+        self._values = [level.detach().clone() for level in (x, *noise)]
+        self._loss = x.new_full([len(x)], torch.inf)
+        self.diverged = torch.zeros(len(x), dtype=torch.bool, device=x.device)
 
-    def update(self, w: Tensor, noise: Sequence[Tensor], numbers: Tensor) -> Tensor:
-        """Take note of a step's numbers [3 or 4,N]; returns them with NaN for diverged images."""
+    def update(self, x: Tensor, noise: Sequence[Tensor], numbers: Tensor) -> Tensor:
+        """Take note of a step's numbers [columns,N]; returns them with NaN for diverged images."""
         loss = numbers[2]
         self.leaves(loss)
         better = ~self.diverged & (loss < self._loss)
         self._loss = loss.where(better, self._loss)
-        for kept, now in zip(self._values, (w, *noise), strict=True):
+        for kept, now in zip(self._values, (x, *noise), strict=True):
             kept[better] = now.detach()[better]
         return numbers.where(~self.diverged, torch.nan)
 
@@ -184,9 +203,9 @@ class _Best:
         self.diverged = self.diverged | ~torch.isfinite(loss)
 
     @torch.no_grad()
-    def restore(self, w: Tensor, noise: Sequence[Tensor], rows: Tensor) -> None:
+    def restore(self, x: Tensor, noise: Sequence[Tensor], rows: Tensor) -> None:
         """Put ``rows`` [N] back to their best; rows are apart, so others do not notice."""
-        for kept, now in zip(self._values, (w, *noise), strict=True):
+        for kept, now in zip(self._values, (x, *noise), strict=True):
             now[rows] = kept[rows]
 
 

@@ -22,17 +22,33 @@ class ProjectorSettings:
     w_noise_ramp: float = 0.75  # share of the steps until it has vanished
     noise_weight: float = 1e5  # of the noise regulariser
     start_samples: int = 0  # starts from the closest of this many sampled w; 0: from the mean
-    w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
+    # Weights of what the published projector lacks; 0: none.
+    w_plus_pull: float = 0.0  # the pull of W+ towards W
+    pixel_weight: float = 0.0  # the mean squared difference of images in [-1,1]
+    identity_weight: float = 0.0  # 1 - the cosine of a face-recognition network's vectors
+    p_norm_weight: float = 0.0  # how far w lies from the generator's own, see Whitening
 
     def __post_init__(self) -> None:
-        check_choice(self.space, "space", ("w", "w+"))
+        check_choice(self.space, "space", ("w", "w+", "z"))
         for name, least in (("steps", 0), ("w_samples", 1), ("seed", 0), ("start_samples", 0)):
             check_whole(getattr(self, name), name, least)
         for name in ("learning_rate", "w_noise_ramp"):
             check_number(getattr(self, name), name, above=0)
-        for name in ("ramp_up", "ramp_down", "w_noise", "noise_weight", "w_plus_pull"):
+        weights = (
+            "noise_weight",
+            "w_plus_pull",
+            "pixel_weight",
+            "identity_weight",
+            "p_norm_weight",
+        )
+        for name in ("ramp_up", "ramp_down", "w_noise", *weights):
             check_number(getattr(self, name), name, 0)
-        if self.w_plus_pull and self.space == "w":
+        if self.p_norm_weight and self.space == "z":
+            raise SettingsError(
+                "`p_norm_weight` keeps w where the generator puts it; w of z lies there anyway",
+                advice=["leave it out with `space` z"],
+            )
+        if self.w_plus_pull and self.space != "w+":
             raise SettingsError(
                 "`w_plus_pull` pulls W+ towards W", advice=["give it with `space` w+"]
             )

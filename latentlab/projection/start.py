@@ -8,13 +8,15 @@ from torch import Tensor
 
 from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError
-from latentlab.latents import draw_z, labels_in_turn, w_statistics
+from latentlab.latents import draw_z, labels_in_turn
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, full_precision
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import MEAN_W
 from latentlab.projection.settings import ProjectorSettings
+from latentlab.projection.spaces import space_of
 from latentlab.projection.targets import Distance, Features, TargetFeatures, features_of
+from latentlab.projection.whitening import Whitening
 
 _CANDIDATES_AT_ONCE = 8
 
@@ -65,16 +67,18 @@ class ProjectionStart:
 
 
 class StartSearch:
-    """The mean and deviation of w, and sampled w to start from, for any number of projections.
+    """The statistics of a space, and latents to start from, for any number of projections.
 
-    Candidates are the mean w and ``settings.start_samples`` mapped z, keyed by (seed, stream,
+    Candidates are the mean w and ``settings.start_samples`` mapped z, or in Z as many z and at
+    least one, keyed by (seed, stream,
     index) and rendered with the starting noise, always in the same batches: which of them an
     image starts from depends on that image alone. They are rendered once, and their features kept
     up to ``memory`` bytes; those beyond are computed again for every call, as are all with masks.
 
     Attributes:
-        mean, deviation: As ``w_statistics`` gives them.
+        space: What is searched.
         noise: The maps [1,1,h,w] that every image starts from.
+        whitening: Of w, where the settings weigh its norm.
     """
 
     def __init__(
@@ -100,10 +104,24 @@ class StartSearch:
         self._memory = memory
         self._kept: dict[int, Features] = {}
         draws = draws or SeededDraws(settings.seed)
-        self.mean, self.deviation = w_statistics(g, settings.w_samples, c)
-        self.noise = [level.to(self.mean) for level in _starting_noise(g, draws)]
+        self.space = space_of(g, settings, c)
+        weight = next(g.parameters())
+        self.noise = [level.to(weight) for level in _starting_noise(g, draws)]
+        # The number of the first candidate: in Z there is no mean to start from.
+        self._first = 0 if settings.space == "z" else MEAN_W
         with full_precision():
-            self._candidates = torch.cat([self.mean[None], self._samples()])  # [1+samples,w_dim]
+            self.whitening = Whitening(g, settings.w_samples, c) if settings.p_norm_weight else None
+            self._candidates = self._all_candidates(weight)
+
+    @property
+    def mean(self) -> Tensor | None:
+        """The mean w [w_dim], as ``w_statistics`` gives it; None where the generator has no W."""
+        return self.space.mean
+
+    @property
+    def deviation(self) -> Tensor:
+        """Of the latents in the space that is searched, a scalar, as ``w_statistics`` has it."""
+        return self.space.deviation
 
     def check(
         self, g: Generator, distance: Distance, settings: ProjectorSettings, c: Tensor | None
@@ -118,10 +136,18 @@ class StartSearch:
                 raise SettingsError(
                     f"`search` was made with `{name}` {there}, but the projection has {here}"
                 )
+        if (settings.space == "z") != (self._settings.space == "z"):
+            raise SettingsError("`search` was made for another `space`")
+        if settings.p_norm_weight and self.whitening is None:
+            raise SettingsError("`search` was made without `p_norm_weight`")
 
-    def w(self, index: Tensor) -> Tensor:
-        """Return the sampled w [N,w_dim] of these numbers [N], or the mean for ``MEAN_W``."""
-        return self._candidates[index - MEAN_W]
+    def latents(self, index: Tensor) -> Tensor:
+        """Return the sampled latents [N,D] of these numbers [N], or the mean w for ``MEAN_W``."""
+        return self._candidates[index - self._first]
+
+    def labels(self, index: Tensor) -> Tensor | None:
+        """Return the labels [N,c_dim] that belong to latents of these numbers [N]."""
+        return labels_in_turn(self._g, index.tolist(), self._c)
 
     @torch.no_grad()
     def closest_index(self, wanted: TargetFeatures) -> Tensor:
@@ -131,24 +157,24 @@ class StartSearch:
         """
         count = len(wanted.targets)
         if len(self._candidates) == 1:
-            return torch.full([count], MEAN_W, device=self.mean.device)
+            return torch.full([count], self._first, device=self._candidates.device)
         batches = enumerate(self._candidates.split(_CANDIDATES_AT_ONCE))
         with full_precision():
             distances = torch.cat([self._distances(wanted, i, ws) for i, ws in batches], dim=1)
-        return distances.nan_to_num(nan=torch.inf).argmin(dim=1) + MEAN_W
+        return distances.nan_to_num(nan=torch.inf).argmin(dim=1) + self._first
 
-    def _distances(self, wanted: TargetFeatures, number: int, ws: Tensor) -> Tensor:
+    def _distances(self, wanted: TargetFeatures, number: int, latents: Tensor) -> Tensor:
         """Return the distances [N,K] of one batch of candidates to each target."""
         targets = range(len(wanted.targets))
         if wanted.masks is None:
-            features = self._features(number, ws)
+            features = self._features(number, latents)
             return torch.stack([wanted.features_to_one(i, features) for i in targets])
-        images = self._render(ws)
+        images = self._render(number, latents)
         return torch.stack([wanted.to_one(i, images) for i in targets])
 
-    def _features(self, number: int, ws: Tensor) -> Features:
+    def _features(self, number: int, latents: Tensor) -> Features:
         if number not in self._kept:
-            features = features_of(self._distance, self._render(ws))
+            features = features_of(self._distance, self._render(number, latents))
             stages = [stage for view in features for stage in view]
             size = sum(stage.numel() * stage.element_size() for stage in stages)
             if size > self._memory:
@@ -157,19 +183,24 @@ class StartSearch:
             self._kept[number] = features
         return self._kept[number]
 
-    def _render(self, ws: Tensor) -> Tensor:
-        g = self._g
-        images: Tensor = g.synthesis(ws[:, None].expand(-1, g.num_ws, -1), noise=self.noise)
+    def _render(self, number: int, latents: Tensor) -> Tensor:
+        first = number * _CANDIDATES_AT_ONCE + self._first
+        labels = self.labels(torch.arange(first, first + len(latents)))
+        ws = self.space.ws(latents[:, None], labels)
+        images: Tensor = self._g.synthesis(ws, noise=self.noise)
         return images
 
     @torch.no_grad()
-    def _samples(self) -> Tensor:
+    def _all_candidates(self, weight: Tensor) -> Tensor:
+        """Return the latents [K,D] that a projection may start from."""
         g, count = self._g, self._settings.start_samples
-        parts = [self.mean.new_empty(0, g.w_dim)]
+        parts = [] if self._first != MEAN_W or self.space.mean is None else [self.space.mean[None]]
+        count = count if parts else max(count, 1)
         for start in range(0, count, _CANDIDATES_AT_ONCE):
             indices = range(start, min(start + _CANDIDATES_AT_ONCE, count))
             z = draw_z(indices, g.z_dim, self._settings.seed, Stream.PROJECTION_START)
-            parts.append(g.mapping(z.to(self.mean), labels_in_turn(g, indices, self._c))[:, 0])
+            labels = labels_in_turn(g, indices, self._c)
+            parts.append(self.space.mapped(z.to(weight), labels))
         return torch.cat(parts)
 
 

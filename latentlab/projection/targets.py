@@ -29,9 +29,11 @@ class TargetFeatures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the distance [N] of each image [N,C,R,R] to its own target."""
-        if self.masks is not None:
-            images = self.targets.lerp(images, self.masks)
-        return self.whole(images)
+        return self.whole(self.seen(images))
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Return images with the target's pixels where their masks, if there are any, are 0."""
+        return images if self.masks is None else self.targets.lerp(images, self.masks)
 
     def whole(self, images: Tensor) -> Tensor:
         """Return the distance [N] of each image to its own target, whatever the masks."""
@@ -99,7 +101,7 @@ def check_targets(g: Generator, images: Tensor, c: Tensor | None) -> Tensor:
     for i, image in enumerate(images):
         if not bool(torch.isfinite(image).all()):
             raise ImageError(f"`images`: image {i} holds NaN or infinity; mend it or leave it out")
-    return images.detach().to(g.device, g.w_mean.dtype)
+    return images.detach().to(next(g.parameters()))
 
 
 def check_losses(loss: Tensor, where: str, first: int = 0) -> None:

@@ -56,7 +56,7 @@ class TestSettings:
         np.testing.assert_allclose(spreads, ref["schedule1000_noise_over_std"], atol=1e-9)
 
     @pytest.mark.parametrize(("field", "value"), [
-        ("space", "z"), ("space", ""), ("seed", -1), ("seed", 1.5), ("learning_rate", "a"),
+        ("space", "v"), ("space", ""), ("seed", -1), ("seed", 1.5), ("learning_rate", "a"),
         ("steps", -1), ("steps", 1.5),
         ("w_samples", 0), ("learning_rate", 0.0), ("learning_rate", float("nan")),
         ("noise_weight", -1.0), ("w_noise", float("inf")), ("ramp_up", -0.1),

@@ -20,7 +20,7 @@ def settings(**changes):
 
 def closest(search, wanted):
     """The w [N,w_dim] of the samples whose images are closest to the targets."""
-    return search.w(search.closest_index(wanted))
+    return search.latents(search.closest_index(wanted))
 
 
 class Counting(PerceptualDistance):

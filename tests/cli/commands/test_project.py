@@ -387,7 +387,7 @@ def test_a_file_name_that_is_not_utf8_is_reported(model, photo, tmp_path):
 @pytest.mark.parametrize(
     ("code", "options", "words"),
     [
-        (2, {"--space": "z"}, "space"),
+        (2, {"--space": "v"}, "space"),
         (2, {"--distance": "vgg"}, "lpips-vgg"),
         (2, {"--device": "abacus"}, "abacus"),
         (3, {"--distance": "nowhere/vgg16.pt"}, "nowhere/vgg16.pt"),

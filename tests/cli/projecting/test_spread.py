@@ -122,9 +122,10 @@ def test_a_dry_run_says_over_how_many_processes(photos, tmp_path, two_cpus):
     assert not (tmp_path / "out").exists()
 
 
-def wanting(g, pictures, steps, encoder=None):
+def wanting(g, pictures, steps, encoder=None, identity=None):
     """What `processes_for` looks at."""
-    settings, search = SimpleNamespace(steps=steps), SimpleNamespace(encoder=encoder)
+    settings = SimpleNamespace(steps=steps)
+    search = SimpleNamespace(encoder=encoder, identity=identity)
     method = SimpleNamespace(
         g=g, batch=1, settings=settings, request=SimpleNamespace(search=search)
     )
