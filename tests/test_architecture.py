@@ -18,8 +18,8 @@ TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only
 # stand above all of them.
 ROOMS = (
     "translations", "commands", "completion", "demo_steps", "inversions", "reproducing",
-    "comparing", "measuring", "rendering", "projecting", "pictures", "reports", "options", "running", "models", "classes",
-    "fetching", "threads", "text",
+    "comparing", "measuring", "rendering", "projecting", "pictures", "reports", "options",
+    "running", "models", "classes", "fetching", "threads", "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.
 HEAVY = {
