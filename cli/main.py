@@ -20,10 +20,12 @@ from cli.commands.measuring.attribution import attribution
 from cli.commands.measuring.compare import compare
 from cli.commands.measuring.contributions import contributions
 from cli.commands.measuring.droplets import droplets
+from cli.commands.measuring.equivariance import equivariance
 from cli.commands.measuring.fidelity import fidelity
 from cli.commands.measuring.noise import noise
 from cli.commands.measuring.ppl import ppl
 from cli.commands.measuring.separability import separability
+from cli.commands.measuring.spectrum import spectrum
 from cli.commands.mix import mix
 from cli.commands.paste_back import paste_back
 from cli.commands.project import project
@@ -121,8 +123,8 @@ def main() -> None:
 
 for _command in (
     align, attribution, card, compare, completion, contributions, convert, convert_latents, demo,
-    directions, droplets, edit, fidelity, generate, info, interpolate, mix, noise, paste_back, ppl,
-    project, separability, train, train_classifier, tune,
+    directions, droplets, edit, equivariance, fidelity, generate, info, interpolate, mix, noise,
+    paste_back, ppl, project, separability, spectrum, train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(in_words(_command))
 serve_shells()

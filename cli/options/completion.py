@@ -222,7 +222,8 @@ _REAL = either(words("builtin:digits"), _PICTURES)
 # By the option's name or the argument's metavar.
 _SOURCES: dict[str, Source] = {
     "CKPT": _CHECKPOINTS, "[CKPT]": _CHECKPOINTS, "CKPT...": _CHECKPOINTS,
-    "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "--from": _CHECKPOINTS,
+    "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "CKPT|DIR|ZIP...": either(_CHECKPOINTS, files(".zip")),
+    "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--mask": _PICTURES, "--face-file": _PICTURES,
     "OUT.safetensors": files(".safetensors"), "OUT.md": files(".md"), "[DIR]...": _FOLDERS,
     "OUT": files(".safetensors", ".pt", ".pth", ".model", ".npy", ".npz", ".parquet"),

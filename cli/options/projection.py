@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options.common import (
+    anchor_option,
     any_checkpoint_option,
     class_option,
     distance_option,
@@ -35,6 +36,7 @@ class SearchRequest:
     noise_weight: float
     start_samples: int
     w_plus_pull: float
+    anchor: bool
     start: Path | None  # no setting, as what follows
     encoder: Path | None
     encoder_type: str | None
@@ -54,6 +56,8 @@ class SearchRequest:
 
         start = None if self.start is None else plain_text(self.start)
         facts = {**asdict(self.settings()), "start": start}
+        if not self.anchor:  # so that folders of before, which say nothing of it, are gone on with
+            del facts["anchor"]
         if self.encoder is None:
             return facts
         name = plain_text(self.encoder.name)
@@ -153,6 +157,7 @@ search_options = grouped_options("search", SearchRequest, (
                  show_default=True, metavar="N",
                  help="Start from the closest of N random pictures; 0: from the mean w."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
+    anchor_option,
     click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Go on from saved latents: a folder of an earlier projection, one for each "
                  "picture by name, or a file of latents with names; or a file with one for all."),

@@ -17,6 +17,7 @@ from latentlab import Generator, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
 from latentlab.images import COMPARED_ON, alpha_facts
 from latentlab.latents import one_hot
+from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
 
@@ -58,6 +59,8 @@ def open_method(
     model = open_model(checkpoint, device)
     g = model.g
     _ = g.w_mean  # raises where there is no W
+    if settings.anchor:
+        placing_rows(g.synthesis)  # raises where there is nothing to hold
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     encoder = _open_encoder(request)
     reader = TargetReader(g, reading, None if encoder is None else encoder.size)

@@ -34,8 +34,7 @@ EVERYWHERE: Mapping[str, Rule] = {
 _PSI: Mapping[str, Rule] = {"--trunc": to("--truncation-psi")}
 OPTIONS: Mapping[str, Mapping[str, Rule]] = {
     "generate": {
-        **_PSI, "--dlatents": to("--projected-w"), "--translate": nothing("--translate"),
-        "--rotate": nothing("--rotate"),
+        **_PSI, "--dlatents": to("--projected-w"),
     },
     "mix": {
         **_PSI, "--row-seeds": to("--rows"), "--col-seeds": to("--cols"),

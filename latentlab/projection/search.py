@@ -76,7 +76,8 @@ class Optimisation:
         penalty = noise_penalty(moving) if moving else torch.zeros_like(distances)
         loss = distances + settings.noise_weight * penalty
         if settings.w_plus_pull:
-            loss = loss + settings.w_plus_pull * row_spread(w, setup.search.deviation)
+            free = w[:, setup.g.synthesis.placing_rows if settings.anchor else 0 :]
+            loss = loss + settings.w_plus_pull * row_spread(free, setup.search.deviation)
         numbers = torch.stack([distances, penalty, loss, *self._plain(rendered)]).detach()
         if self._best is None:
             check_losses(loss, f"projection step {step}")
@@ -151,7 +152,9 @@ class Optimisation:
         return ws, noise, images, self._compare(images)
 
     def _all_rows(self, w: Tensor) -> Tensor:
-        return w.expand(-1, self._setup.g.num_ws, -1)
+        g = self._setup.g
+        ws = w.expand(-1, g.num_ws, -1)
+        return g.anchored(ws) if self._setup.settings.anchor else ws
 
 
 def _first_noise(setup: Setup) -> Sequence[Tensor]:

@@ -23,6 +23,7 @@ class ProjectorSettings:
     noise_weight: float = 1e5  # of the noise regulariser
     start_samples: int = 0  # starts from the closest of this many sampled w; 0: from the mean
     w_plus_pull: float = 0.0  # weight of the pull of W+ towards W; 0: none, as published
+    anchor: bool = False  # of StyleGAN3 in W+: hold the row that places the picture at the mean w
 
     def __post_init__(self) -> None:
         check_choice(self.space, "space", ("w", "w+"))
@@ -36,6 +37,8 @@ class ProjectorSettings:
             raise SettingsError(
                 "`w_plus_pull` pulls W+ towards W", advice=["give it with `space` w+"]
             )
+        if self.anchor and self.space == "w":
+            raise SettingsError("`anchor` holds a row of W+", advice=["give it with `space` w+"])
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step: linear rise, then flat, then a cosine fall."""

@@ -17,6 +17,7 @@ from cli.reports import dry_run
 from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.running.estimates import Estimate, Task
 from latentlab.images import save_image
+from tests.conftest import make_stylegan3
 
 DIGITS = "builtin:digits-stylegan2"
 NEAR = ["--distance", "builtin:digits"]
@@ -34,6 +35,7 @@ RUNS = {
     "droplets": ([DIGITS], ["Searching 256 pictures", "heat.png", "threshold: 5"]),
     "edit": (["{model}", "--seeds", "0-1", "--directions", "{directions}", "--direction", "smile"],
              ["Rendering 10 frames", "seed0001.png"]),
+    "equivariance": (["{stylegan3}"], ["Moving 50,000 pictures", "moved.png"]),
     "fidelity": ([DIGITS, "--data", "builtin:digits", "--metric", "fid"],
                  ["Comparing 50,000 pictures with 1,498 real ones", "pictures.png"]),
     "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 19 more files"]),
@@ -44,6 +46,7 @@ RUNS = {
     "project": ([DIGITS, "{pics}", *NEAR, "--steps", "30"],
                 ["Projecting 1 picture into W, 30 steps each", "face/projected_w.npz"]),
     "separability": ([DIGITS, *CLASSIFIER], ["Classifying 200,000 pictures", "attributes.csv"]),
+    "spectrum": ([DIGITS, "builtin:digits"], ["Transforming 2,000 pictures", "spectra.png"]),
     "train": (["--data", "builtin:digits", "--config", "stylegan2-small", "--kimg", "1"],
               ["Training stylegan2-small: 1,000 pictures to be shown, batch 32", "report.html",
                "builtin:digits: 1,498 pictures, 32x32, colour, no labels", "fakes.png",
@@ -68,7 +71,9 @@ def things(saved, small, tmp_path):
     shutil.copytree(saved / "projections", projections)
     for folder in projections.iterdir():
         save_image(folder / "target.png", torch.zeros(small.channels, 32, 32))
+    latentlab.save(make_stylegan3(), tmp_path / "stylegan3.safetensors")
     return {"pics": pics, "points": points, "projections": projections,
+            "stylegan3": tmp_path / "stylegan3.safetensors",
             "model": saved / "model.safetensors",
             "directions": saved / "directions.safetensors"}  # fmt: skip
 

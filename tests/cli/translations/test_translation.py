@@ -82,8 +82,7 @@ LINES = [
     ("gen_images.py --outdir=out --trunc=1 --seeds=2 --network=afhqv2.pkl",
      "generate afhqv2.pkl --truncation-psi 1 --seeds 2 -o out", ""),
     ("gen_images.py --outdir=out --seeds=2 --rotate=30 --translate=0.1,0.2 --network=t.pkl",
-     "generate t.pkl --seeds 2 -o out",
-     "--rotate has no counterpart; --translate has no counterpart"),
+     "generate t.pkl --seeds 2 --rotate 30 --translate 0.1,0.2 -o out", ""),
     ("gen_video.py --output=lerp.mp4 --trunc=1 --seeds=0-31 --grid=4x2 --network=afhqv2.pkl",
      "interpolate afhqv2.pkl --video lerp.mp4 --truncation-psi 1 --seeds 0-31 --frames 120 --loop "
      "-o out", "--grid has no counterpart"),
