@@ -36,8 +36,9 @@ def test_parts_are_measured_once_and_go_on():
     for part in list(finished):
         if part.start:
             del finished[part]
-    again = spectrum_of_generator(g, 120, 60, 70, finished=finished,
-                                  progress=lambda done, total: steps.append((done, total)))  # fmt: skip
+    again = spectrum_of_generator(
+        g, 120, 60, 70, finished=finished, progress=lambda *counts: steps.append(counts)
+    )
     assert np.array_equal(first.power, again.power)
     assert np.array_equal(first.single, again.single)
     assert steps[-1] == (70, 70)
