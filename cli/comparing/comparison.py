@@ -23,9 +23,11 @@ from metrics import (
     MetricResult,
     contributions,
     droplets,
+    equivariance,
     linear_separability,
     perceptual_path_length,
 )
+from metrics.moved_pictures import check_movable
 from metrics.path_protocols import PROTOCOLS, check_space
 from metrics.picture_fidelity import fidelity
 from metrics.resolution_shares import check_skip
@@ -161,6 +163,8 @@ def refused(metric: str, model: Model, settings: ComparisonSettings) -> LatentEr
             check_sizes(settings.classifiers.values(), model.g)
         elif metric == "contributions":
             check_skip(model.g)
+        elif metric == "equivariance":
+            check_movable(model.g)
     except LatentError as error:
         return error
     return None
@@ -196,7 +200,9 @@ def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task
         elif metric == "fidelity":
             tasks.append(Task(f"{metric}:", count, "picture", **more))
         else:
-            tasks.append(sampling(model, request, f"{metric}:", count, "picture", **more))
+            pictures = 4 if metric == "equivariance" else 1
+            tasks.append(sampling(model, request, f"{metric}:", count, "picture",
+                                  pictures=pictures, **more))  # fmt: skip
     return tasks
 
 
@@ -221,5 +227,7 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
         reals = open_dataset(needs.data or "", g.resolution, g.channels)
         run = partial(fidelity, g, reals, weights=needs.weights)
     else:
-        run = partial({"contributions": contributions, "droplets": droplets}[metric], g)
+        plain = {"contributions": contributions, "droplets": droplets,
+                 "equivariance": equivariance}  # fmt: skip
+        run = partial(plain[metric], g)
     return [(metric, run)]

@@ -22,7 +22,7 @@ from metrics.comparability import THE_SAME
 # What `latentlab compare` calls each metric.
 METRICS = MappingProxyType({
     "path_length": "ppl", "separability": "separability", "contributions": "contributions",
-    "droplets": "droplets", "fidelity": "fidelity",
+    "droplets": "droplets", "fidelity": "fidelity", "equivariance": "equivariance",
 })  # fmt: skip
 _COUNTS = ("num_keep", "n", "reals")  # where they differ, it is said on the page
 
@@ -63,7 +63,7 @@ def read_folder(folder: Path, wanted: Sequence[str]) -> tuple[str, list[FoundMod
     if saved is None:
         raise DataError(
             f"{folder}: holds no finished measurement; give a checkpoint, or a folder of latentlab "
-            "ppl, separability, contributions, droplets, fidelity or compare"
+            "ppl, separability, contributions, droplets, fidelity, equivariance or compare"
         )
     found = [
         FoundModel(model.facts, [folder], _chosen(model.results, saved, wanted), model.refused,

@@ -246,5 +246,6 @@ _SOURCES: dict[str, Source] = {
     "--report": _tables, "--video": _videos, "--latents-file": _latent_files,
     "METRIC=N,...": last_of_list(words(
         "ppl=", "separability=", "contributions=", "droplets=", "fidelity=",
+        "equivariance=",
     )),
 }  # fmt: skip

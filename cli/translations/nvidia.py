@@ -9,6 +9,7 @@ from cli.translations import draft as rules
 from cli.translations.draft import Rule, flag, ignored, nothing, to
 
 METRICS = "metrics"  # scripts that compute some of several metrics, for which there are commands
+EQUIVARIANCE = ("eqt50k_int", "eqt50k_frac", "eqr50k")  # metrics that one command has
 # What does the same, by the names of scripts, and of the subcommands that some of them have.
 SCRIPTS: Mapping[str, str] = {
     "generate": "generate", "gen_images": "generate", "generate-images": "generate",

@@ -92,9 +92,10 @@ LINES = [
      "--mirror=1",
      "train --config stylegan2-f --data afhq.zip --batch 32 --gamma 8.2 --mirror -o runs",
      "no config is like stylegan3-t: StyleGAN3 is opened, but not trained"),
-    ("calc_metrics.py --metrics=eqt50k_int,ppl2_wend --network=r.pkl",
-     "ppl r.pkl --protocol ppl2_wend -o metrics/ppl",
-     "the metric eqt50k_int has no counterpart"),
+    ("calc_metrics.py --metrics=eqt50k_int,eqr50k --network=r.pkl",
+     "equivariance r.pkl -o metrics/equivariance", ""),
+    ("calc_metrics.py --metrics=is50k,ppl2_wend --network=r.pkl",
+     "ppl r.pkl --protocol ppl2_wend -o metrics/ppl", "the metric is50k has no counterpart"),
     # stylegan2 and stylegan2-ada.
     ("run_generator.py generate-images --network=gdrive:networks/stylegan2-ffhq-config-f.pkl "
      "--seeds=6600-6625 --truncation-psi=0.5",
