@@ -118,8 +118,8 @@ def equivariance(
 
 
 _FEW_PICTURES = Caution(
-    f"Fewer than {_FEW:,} pictures: these scores are sums over all of them, in which the worst "
-    "weigh the most."
+    f"Fewer than {_FEW:,} pictures: intervals are too narrow, as the scores are sums in which the "
+    "worst pictures weigh the most."
 )
 
 

@@ -103,7 +103,18 @@ def test_saved_projections_are_rendered_edited_walked_and_mixed(projected, model
     assert (tmp_path / "walk" / "w.gif").stat().st_size > 0
     ran("mix", model, "--row-w", folder, "--cols", "1,2", "--layers", "2-4", "-o", tmp_path / "m")
     assert (tmp_path / "m" / "grid.png").is_file()
-    ran("directions", model, "--method", "sefa", "--components", 2, "-o", tmp_path / "d")
+    ran(
+        "directions",
+        model,
+        "--method",
+        "sefa",
+        "--components",
+        2,
+        "--samples",
+        200,
+        "-o",
+        tmp_path / "d",
+    )
     ran("edit", model, "--projected-w", folder, "--directions", tmp_path / "d",
         "--direction", "sefa0", "--strengths=-2,0,2", "-o", tmp_path / "e")  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "e").glob("*.png")) != []
@@ -123,7 +134,18 @@ def test_tuning_brings_pictures_closer(projected, model, tmp_path):
 
 def test_directions_by_all_methods(radial, tmp_path):
     g = latentlab.load(radial).generator
-    ran("directions", radial, "--method", "sefa", "--components", 3, "-o", tmp_path / "sefa")
+    ran(
+        "directions",
+        radial,
+        "--method",
+        "sefa",
+        "--components",
+        3,
+        "--samples",
+        200,
+        "-o",
+        tmp_path / "sefa",
+    )
     found = load_directions(tmp_path / "sefa" / "directions.safetensors", g.w_dim)
     assert found.vectors.shape == (3, g.w_dim)
     ran("directions", radial, "--method", "svm", *JUDGE, "--samples", 200, "-o", tmp_path / "svm")
