@@ -22,7 +22,7 @@ def equivariance(checkpoint: str, samples: int, request: MeasuringRequest) -> No
 
     \b
     Measures, as in NVIDIA's metrics:
-      EQ-T       eqt50k_int: shifts by whole pixels, an eighth of the picture at most
+      EQ-T       eqt50k_int: shifts by whole pixels, up to an eighth
       EQ-T_frac  eqt50k_frac: shifts by fractions of a pixel
       EQ-R       eqr50k: turns by any angle
 
