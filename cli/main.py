@@ -20,12 +20,14 @@ from cli.commands.measuring.attribution import attribution
 from cli.commands.measuring.compare import compare
 from cli.commands.measuring.contributions import contributions
 from cli.commands.measuring.droplets import droplets
+from cli.commands.measuring.equivariance import equivariance
 from cli.commands.measuring.fidelity import fidelity
 from cli.commands.measuring.inversion_report import inversion_report
 from cli.commands.measuring.noise import noise
 from cli.commands.measuring.ppl import ppl
 from cli.commands.measuring.reproduce import reproduce
 from cli.commands.measuring.separability import separability
+from cli.commands.measuring.spectrum import spectrum
 from cli.commands.mix import mix
 from cli.commands.paste_back import paste_back
 from cli.commands.project import project
@@ -123,8 +125,9 @@ def main() -> None:
 
 for _command in (
     align, attribution, card, compare, completion, contributions, convert, convert_latents, demo,
-    directions, droplets, edit, fidelity, generate, info, interpolate, inversion_report, mix, noise,
-    paste_back, ppl, project, reproduce, separability, train, train_classifier, tune,
+    directions, droplets, edit, equivariance, fidelity, generate, info, interpolate,
+    inversion_report, mix, noise, paste_back, ppl, project, reproduce, separability, spectrum,
+    train, train_classifier, tune,
 ):  # fmt: skip
     main.add_command(in_words(_command))
 serve_shells()

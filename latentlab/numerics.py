@@ -38,6 +38,9 @@ class Stream(IntEnum):
     MIXING_PLACES = 162  # layers from which they hold
     BOOTSTRAP = 170
     DIRECTIONS = 180
+    EQUIVARIANCE = 190
+    MOTION = 191  # of the pictures that are moved together
+    SPECTRUM = 195
     LABELS = 1000  # added to the stream of the z that the labels go with
     NOISE_MAPS = 2000  # added to the stream of the z that the noise maps go with
 

@@ -29,6 +29,7 @@ _BY_RESOLUTION = MappingProxyType({
     "droplets": "larger pictures have more layers in which a droplet can be",
     "fidelity": "real pictures are brought to the generator's size, and so differ",
     "attribution": "real pictures are brought to the generator's size, and so differ",
+    "equivariance": "the same shift is of more pixels where there are more",
 })  # fmt: skip
 
 

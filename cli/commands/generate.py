@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from cli.options import common
-from cli.options.rendering import RenderingRequest, rendering_options
+from cli.options.rendering import RenderingRequest, placement_options, rendering_options
 from cli.options.values import FiniteFloat, float_list, number_list
 from cli.text import plain_text
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
                  "on."),
     common.classes_option("Classes of a conditional generator: 3, 0-4, all, or their names; each "
                           "seed is rendered in each of them."),
+    *placement_options,
     common.tuning_option,
 )
 def generate(
@@ -67,6 +68,8 @@ def generate(
           --truncation-psi 1,0.7,0.5,0,-0.5,-1 -o strips
       latentlab generate model.safetensors --projected-w out -o again
       latentlab generate classes.pkl --seeds 0-7 --class all -o classes
+      latentlab generate stylegan3-r.pkl --seeds 0-7 --translate 0.25,0 \\
+          --rotate 30 -o moved
     """
     given = _refuse_conflicts(click.get_current_context())
     from cli.rendering.generated import (
@@ -84,11 +87,12 @@ def generate(
     model = request.open()
     if lod is not None:
         model.g.synthesis.set_lod(lod)
+    placed = request.placed(model.g)
     if projected_w is not None and noise_mode != "seed":
         mode = noise_mode if "noise_mode" in given else None
-        pictures = drawings_of_latents(model, projected_w, noise_file, mode, request.any_checkpoint)
+        pictures = drawings_of_latents(model, projected_w, noise_file, mode, request)
     else:
-        pictures = drawings_of_seeds(model, seeds or [], psis, noise_mode)
+        pictures = drawings_of_seeds(model, seeds or [], psis, noise_mode, request.anchor)
     files = planned_files(request.output, list(pictures), psis)
     refuse_existing(files, request.overwrite)
     task = Task("Rendering", len(pictures) * len(psis), "picture", model.g)
@@ -96,12 +100,13 @@ def generate(
         tell_rendering(request, files, {
             "pictures": len(pictures), "first": plain_text(files[0]),
             "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
-            "noise_mode": noise_mode, "lod": lod, **model.settings(),
+            "noise_mode": noise_mode, "lod": lod, **request.placement(), **model.settings(),
         }, task)
     else:
         make_directory(request.output)
         announce([task], model.place)
-        draw(pictures, psis, files)
+        with placed:
+            draw(pictures, psis, files)
         open_first(files[-1])
 # fmt: on
 

@@ -6,7 +6,11 @@ from pathlib import Path
 import click
 
 from cli.options import common
-from cli.options.rendering import RenderingRequest, options_of_seeds, rendering_options
+from cli.options.rendering import (
+    RenderingRequest,
+    options_of_seeds,
+    rendering_options,
+)
 from cli.options.values import number_list
 
 _MOST_FRAMES = 100_000
@@ -29,6 +33,7 @@ _MOST_FRAMES = 100_000
                  show_default=True, help="Noise maps: a mixture of those of the pictures on both "
                  "sides, at their full strength; those stored in the generator; or no noise."),
     *options_of_seeds,
+    common.anchor_option,
     *common.video_options("Write the walk as a video"),
     click.option("--pictures", is_flag=True,
                  help="With --video, write the frames as pictures as well."),
@@ -68,11 +73,20 @@ def interpolate(
     from cli.projecting.saved_latents import origins_of
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
-    from cli.rendering.walks import STRIP, Walk, draw, on_circles, on_lines, planned_files
+    from cli.rendering.walks import (
+        STRIP,
+        Walk,
+        anchored,
+        draw,
+        on_circles,
+        on_lines,
+        planned_files,
+    )
     from cli.running.estimates import Task
     from latentlab.editing.interpolation import places
 
     model = request.open()
+    request.placed(model.g)
     keys = latents_to_render(model, seeds or [], latents, None, request.any_checkpoint)
     if len(keys) * frames > _MOST_FRAMES:
         raise click.UsageError(
@@ -80,12 +94,13 @@ def interpolate(
         )
     way = places(len(keys), frames, loop, ease)
     ws_at = on_circles(model, seeds or []) if space == "z" else on_lines(keys)
+    ws_at = anchored(model.g, ws_at) if request.anchor else ws_at
     walk = Walk(request, keys, way, ws_at, noise_mode, pictures or not request.video)
     settings = {
         "pictures": [key.name for key in keys], "frames": len(way), "frames_a_leg": frames,
         "space": space, "loop": loop, "ease": ease, "noise_mode": noise_mode,
         "latents": told(origins_of(keys), model),
-        **request.settings(bool(seeds)), **model.settings(),
+        **request.settings(bool(seeds)), **request.placement(), **model.settings(),
     }
     draw_or_tell(request, planned_files(walk), settings, partial(draw, model.g, walk), latents,
                  task=Task("Rendering", len(way), "frame", model.g),

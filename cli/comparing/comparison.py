@@ -25,9 +25,11 @@ from metrics import (
     MetricResult,
     contributions,
     droplets,
+    equivariance,
     linear_separability,
     perceptual_path_length,
 )
+from metrics.moved_pictures import check_movable
 from metrics.path_protocols import PROTOCOLS, check_space
 from metrics.picture_fidelity import fidelity
 from metrics.resolution_shares import check_skip
@@ -216,6 +218,8 @@ def refused(metric: str, model: Model, settings: ComparisonSettings) -> LatentEr
             check_skip(model.g)
         elif metric == "attribution":
             _ = model.g.w_mean  # raises where there is no W
+        elif metric == "equivariance":
+            check_movable(model.g)
     except LatentError as error:
         return error
     return None
@@ -255,7 +259,9 @@ def tasks_of(models: Sequence[Model], settings: ComparisonSettings) -> list[Task
         else:
             if metric == "separability":
                 more["more"] += by_several(settings.classifiers)
-            tasks.append(sampling(model, request, f"{metric}:", count, "picture", **more))
+            pictures = 4 if metric == "equivariance" else 1
+            tasks.append(sampling(model, request, f"{metric}:", count, "picture",
+                                  pictures=pictures, **more))  # fmt: skip
     return tasks
 
 
@@ -283,5 +289,7 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
     elif metric == "attribution":
         run = partial(cast(Attributing, settings.attributing).run, g)
     else:
-        run = partial({"contributions": contributions, "droplets": droplets}[metric], g)
+        plain = {"contributions": contributions, "droplets": droplets,
+                 "equivariance": equivariance}  # fmt: skip
+        run = partial(plain[metric], g)
     return [(metric, run)]

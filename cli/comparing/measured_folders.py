@@ -23,6 +23,7 @@ from metrics.comparability import THE_SAME
 METRICS = MappingProxyType({
     "path_length": "ppl", "separability": "separability", "contributions": "contributions",
     "droplets": "droplets", "fidelity": "fidelity", "attribution": "attribution",
+    "equivariance": "equivariance",
 })  # fmt: skip
 _COUNTS = ("num_keep", "n", "reals")  # where they differ, it is said on the page
 
@@ -63,7 +64,8 @@ def read_folder(folder: Path, wanted: Sequence[str]) -> tuple[str, list[FoundMod
     if saved is None:
         raise DataError(
             f"{folder}: holds no finished measurement; give a checkpoint, or a folder of latentlab "
-            "ppl, separability, contributions, droplets, fidelity, attribution or compare"
+            "ppl, separability, contributions, droplets, fidelity, attribution, equivariance or "
+            "compare"
         )
     found = [
         FoundModel(model.facts, [folder], _chosen(model.results, saved, wanted), model.refused,

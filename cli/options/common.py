@@ -70,6 +70,11 @@ any_checkpoint_option = click.option(
     "--any-checkpoint", is_flag=True,
     help="Take latents, noise maps and directions of another checkpoint all the same.",
 )  # fmt: skip
+anchor_option = click.option(
+    "--anchor", is_flag=True,
+    help="Of StyleGAN3: hold the row of ws that places the picture at the mean w, so that all "
+    "pictures are aligned.",
+)  # fmt: skip
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",
     help="Apply a tuning of this checkpoint, as `latentlab tune` writes it.",

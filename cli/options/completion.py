@@ -224,6 +224,7 @@ _REAL = either(words("builtin:digits"), _PICTURES)
 _SOURCES: dict[str, Source] = {
     "CKPT": _CHECKPOINTS, "[CKPT]": _CHECKPOINTS, "CKPT...": _CHECKPOINTS,
     "CKPT|DIR CKPT|DIR...": _CHECKPOINTS, "[LABEL=]CKPT...": _CHECKPOINTS,
+    "CKPT|DIR|ZIP...": either(_CHECKPOINTS, files(".zip")),
     "--from": _CHECKPOINTS,
     "PICTURE...": _PICTURES, "REAL...": _REAL, "--real": _REAL, "--mask": _PICTURES,
     "--face-file": _PICTURES,
@@ -250,5 +251,6 @@ _SOURCES: dict[str, Source] = {
     "--report": _tables, "--video": _videos, "--latents-file": _latent_files,
     "METRIC=N,...": last_of_list(words(
         "ppl=", "separability=", "contributions=", "droplets=", "fidelity=", "attribution=",
+        "equivariance=",
     )),
 }  # fmt: skip

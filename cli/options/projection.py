@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options.common import (
+    anchor_option,
     any_checkpoint_option,
     class_option,
     distance_option,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from latentlab import ProjectorSettings, TuningSettings
 
 
-_TERMS = ("pixel_weight", "identity_weight", "p_norm_weight")
+_TERMS = ("pixel_weight", "identity_weight", "p_norm_weight", "anchor")
 _IDENTITY_WEIGHT = 0.1  # as pSp and e4e weigh it beside LPIPS
 
 
@@ -42,6 +43,7 @@ class SearchRequest:
     pixel_weight: float
     identity_weight: float | None
     p_norm_weight: float
+    anchor: bool
     identity: Path | None  # no setting, as what follows
     start: Path | None
     encoder: Path | None
@@ -187,6 +189,7 @@ search_options = grouped_options("search", SearchRequest, (
     click.option("--identity-weight", type=FiniteFloat(min=0), metavar="WEIGHT",
                  help=f"Weight of 1 - cosine of the network's vectors; default: "
                  f"{_IDENTITY_WEIGHT}."),
+    anchor_option,
     click.option("--start", type=click.Path(path_type=Path), metavar="FILE|DIR",
                  help="Go on from saved latents: a folder of an earlier projection, one for each "
                  "picture by name, or a file of latents with names; or a file with one for all."),

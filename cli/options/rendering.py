@@ -1,14 +1,19 @@
 """The options of commands that render pictures, as one request."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from cli.options import common
+from cli.options.values import finite_float, float_pair
 
 if TYPE_CHECKING:
     from cli.models import RenderingModel
+    from latentlab import Generator
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,9 @@ class RenderingRequest:
     video: str | None = None
     fps: float = 30.0
     any_checkpoint: bool = False
+    translate: tuple[float, float] | None = None
+    rotate: float | None = None
+    anchor: bool = False
 
     def open(self) -> "RenderingModel":
         """Open the model; raises SettingsError before if there can be no such video."""
@@ -41,6 +49,26 @@ class RenderingRequest:
         labels = classes_of(model.opened, model.g, self.classes or ())
         return RenderingModel(**vars(model), truncation=truncation, labels=labels)
 
+    def placed(self, g: "Generator") -> AbstractContextManager[None]:
+        """Return what has pictures moved and turned while it lasts.
+
+        Raises:
+            LatentError: If that is asked for, or --anchor, and the generator cannot do it.
+        """
+        from latentlab.networks.placement import placement_matrix, placing_rows
+
+        if self.anchor:
+            placing_rows(g.synthesis)
+        if self.translate is None and self.rotate is None:
+            return nullcontext()
+        matrix = placement_matrix(self.translate or (0.0, 0.0), self.rotate or 0.0)
+        return g.synthesis.moved(matrix)
+
+    def placement(self) -> dict[str, Any]:
+        """Return what is asked for of where pictures lie."""
+        asked = {"translate": self.translate, "rotate": self.rotate, "anchor": self.anchor or None}
+        return {name: value for name, value in asked.items() if value is not None}
+
     def settings(self, of_seeds: bool) -> dict[str, Any]:
         """Return what a manifest says of truncation, which is for seeds, and of the video."""
         return {
@@ -50,6 +78,14 @@ class RenderingRequest:
         }
 
 
+placement_options = (
+    click.option("--translate", type=float_pair, metavar="X,Y",
+                 help="Of StyleGAN3: move what is drawn to the right and down, in sizes of the "
+                 "picture, such as 0.25,-0.1."),
+    click.option("--rotate", type=finite_float, metavar="DEGREES",
+                 help="Of StyleGAN3: turn what is drawn against the clock, before it is moved."),
+    common.anchor_option,
+)  # fmt: skip
 options_of_seeds = (
     common.truncation_option(),
     common.cutoff_option,

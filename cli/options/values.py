@@ -88,6 +88,14 @@ def float_list(text: str) -> list[float]:
     return [finite_float(part.strip()) for part in text.split(",")]
 
 
+def float_pair(text: str) -> tuple[float, float]:
+    """Parse two finite numbers such as "0.25,-0.1"."""
+    found = float_list(text)
+    if len(found) != 2:
+        raise click.BadParameter(f"{text[:80]!r} is not two numbers such as 0.25,-0.1")
+    return found[0], found[1]
+
+
 def number_list(text: str) -> list[int]:
     """Parse whole numbers such as "0,3,8-15"; both ends of a range are included.
 

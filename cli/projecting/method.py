@@ -18,6 +18,7 @@ from latentlab.encoders import Encoder, load_encoder
 from latentlab.identity import FaceIdentity
 from latentlab.images import COMPARED_ON, alpha_facts
 from latentlab.latents import one_hot
+from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
 
@@ -62,6 +63,8 @@ def open_method(
     g = model.g
     if not g.has_w and settings.space != "z":
         raise LatentError("this generator has no W", advice=["search in Z: `space` z"])
+    if settings.anchor:
+        placing_rows(g.synthesis)  # raises where there is nothing to hold
     c = None if request.label is None else one_hot(request.label, g.c_dim)
     encoder = _open_encoder(request)
     reader = TargetReader(g, reading, None if encoder is None else encoder.size)

@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from cli.models import RenderingModel
-from cli.projecting.saved_latents import read_saved
+from cli.options.rendering import RenderingRequest
+from cli.projecting.saved_latents import latents_of_seeds, read_saved
 from cli.rendering.render import render_ws, render_z
 from cli.rendering.sheets import SCREEN, sheet, tile, tile_size
 from cli.running.progress import ProgressBar
@@ -48,10 +49,12 @@ def drawings_of_seeds(
     seeds: Sequence[int],
     psis: Sequence[float],
     noise_mode: NoiseMode | Literal["seed"],
+    anchor: bool = False,
 ) -> dict[str, Drawing]:
     """Return by name, "seed0005", what to draw for each seed; of several classes, for each.
 
-    All functions of a drawing render with the same noise.
+    All functions of a drawing render with the same noise. ``anchor`` takes the place of all of
+    them from the mean w.
 
     Raises:
         LatentError: If there is no W to truncate in.
@@ -62,7 +65,7 @@ def drawings_of_seeds(
     several, found = len(classes) > 1, {}
     for seed in seeds:
         for one, c in classes:
-            render = partial(_render_seed, one, c, noise_mode, seed)
+            render = partial(_render_seed, one, c, noise_mode, seed, anchor)
             name = f"seed{seed:04d}" + (f"-class{one.labels[0]}" if several else "")
             column = one.class_caption if several else ""
             found[name] = Drawing([partial(render, psi) for psi in psis], f"seed {seed}", column)
@@ -74,9 +77,13 @@ def _render_seed(
     c: Tensor | None,
     noise_mode: NoiseMode | Literal["seed"],
     seed: int,
+    anchor: bool,
     psi: float,
 ) -> Tensor:
     z = z_from_seeds([seed], model.g.z_dim)
+    if anchor:  # by StyleGAN3 alone, which has no noise
+        (latent,) = latents_of_seeds(model.g, [seed], c, (psi, model.truncation[1]))
+        return render_ws(model.g, model.g.anchored(latent.ws.to(model.g.device)))
     return render_z(model.g, z, c, (psi, model.truncation[1]), noise_mode, seed)
 
 
@@ -85,14 +92,14 @@ def drawings_of_latents(
     path: Path,
     noise_file: Path | None,
     noise_mode: NoiseMode | None,
-    any_checkpoint: bool = False,
+    request: RenderingRequest,
 ) -> dict[str, Drawing]:
     """Return by name what to draw for each saved latent: "proj00" for the first of an .npz file.
 
     Each is rendered with noise maps of its own where there are any and ``noise_mode`` is None,
     else with the generator's.
     """
-    g, saved = model.g, read_saved([path], model, noise_file, any_checkpoint)
+    g, saved = model.g, read_saved([path], model, noise_file, request.any_checkpoint)
     maps = None if noise_file is None else load_noise(noise_file, g)
     if maps and len(maps[0]) != len(saved):
         raise LatentError(f"{noise_file}: maps for {len(maps[0])} images, but {len(saved)} latents")
@@ -103,7 +110,8 @@ def drawings_of_latents(
             noise = [level[row : row + 1].to(g.device) for level in maps]
         elif noise_mode is None:
             noise = saved[row].noise(g)
-        return render_ws(g, saved[row].ws, noise_mode or "const", noise, row)
+        ws = g.anchored(saved[row].ws.to(g.device)) if request.anchor else saved[row].ws
+        return render_ws(g, ws, noise_mode or "const", noise, row)
 
     # Rows of a file without names were always called so.
     names = [one.name if one.named else f"proj{i:02d}" for i, one in enumerate(saved)]

@@ -87,6 +87,11 @@ def on_circles(model: RenderingModel, seeds: Sequence[int]) -> WsAt:
     return ws_at
 
 
+def anchored(g: Generator, ws_at: WsAt) -> WsAt:
+    """Return a function that finds the same latents with the place of the mean w, see Generator."""
+    return lambda place: g.anchored(ws_at(place).to(g.device)).cpu()
+
+
 def planned_files(walk: Walk) -> list[Path]:
     """Return all files that drawing writes."""
     video = [walk.request.video] if walk.request.video else []

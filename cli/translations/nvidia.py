@@ -9,6 +9,7 @@ from cli.translations import draft as rules
 from cli.translations.draft import Rule, flag, ignored, nothing, to
 
 METRICS = "metrics"  # scripts that compute some of several metrics, for which there are commands
+EQUIVARIANCE = ("eqt50k_int", "eqt50k_frac", "eqr50k")  # metrics that one command has
 # What does the same, by the names of scripts, and of the subcommands that some of them have.
 SCRIPTS: Mapping[str, str] = {
     "generate": "generate", "gen_images": "generate", "generate-images": "generate",
@@ -34,8 +35,7 @@ EVERYWHERE: Mapping[str, Rule] = {
 _PSI: Mapping[str, Rule] = {"--trunc": to("--truncation-psi")}
 OPTIONS: Mapping[str, Mapping[str, Rule]] = {
     "generate": {
-        **_PSI, "--dlatents": to("--projected-w"), "--translate": nothing("--translate"),
-        "--rotate": nothing("--rotate"),
+        **_PSI, "--dlatents": to("--projected-w"),
     },
     "mix": {
         **_PSI, "--row-seeds": to("--rows"), "--col-seeds": to("--cols"),

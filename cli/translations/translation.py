@@ -16,6 +16,7 @@ from cli.translations.draft import CONFIGS, FALSE, TRUE, VIDEOS, Draft
 from cli.translations.nvidia import (
     BARE,
     DEFAULTS,
+    EQUIVARIANCE,
     EVERYWHERE,
     METRICS,
     OPTIONS,
@@ -186,6 +187,9 @@ def _measured(draft: Draft) -> list[str]:
         elif metric in PROTOCOL_NAMES:
             path = Draft("ppl", operands=draft.operands, options={"--protocol": metric})
             lines.append(path.line("metrics/ppl"))
+        elif metric in EQUIVARIANCE:
+            line = Draft("equivariance", operands=draft.operands).line("metrics/equivariance")
+            lines += [line] * (line not in lines)  # which measures all three
         elif metric == "ls":
             options: dict[str, str | None] = {"--classifier": "FILE"}
             planes = Draft("separability", operands=draft.operands, options=options)

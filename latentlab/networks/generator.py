@@ -11,6 +11,7 @@ from latentlab.errors import LatentError
 from latentlab.networks.fastgan_config import FastGANConfig
 from latentlab.networks.lucidrains import LucidrainsConfig, LucidrainsSynthesis
 from latentlab.networks.mapping import ClassMapping, MappingNetwork
+from latentlab.networks.placement import placing_rows
 from latentlab.networks.stylegan1 import StyleGAN1Synthesis
 from latentlab.networks.stylegan1_config import ProGANConfig, StyleGAN1Config
 from latentlab.networks.stylegan2 import StyleGAN2Synthesis
@@ -132,6 +133,19 @@ class Generator(ImageGenerator):
         """Return ws [N,num_ws,w_dim], see MappingNetwork."""
         ws: Tensor = self.mapping(z, c, truncation_psi, truncation_cutoff)
         return ws
+
+    def anchored(self, ws: Tensor) -> Tensor:
+        """Return ws [N,num_ws,w_dim] with the rows that place the picture at the mean w.
+
+        Pictures are then where the mean picture is, whatever they show (Alaluf et al. 2022: the
+        first w of a StyleGAN3 that was trained on faces as they are, replaced by the mean).
+
+        Raises:
+            LatentError: If the network draws at a fixed place.
+        """
+        check_shape(ws, [None, self.num_ws, self.w_dim], "ws")
+        rows = placing_rows(self.synthesis)
+        return torch.cat([self.w_mean.to(ws).expand(len(ws), rows, -1), ws[:, rows:]], dim=1)
 
 
 # To whoever opens a file it is a generator like others, with all of the face but W (``has_w``).

@@ -6,7 +6,8 @@ Everything is float32; where the published networks use float16, they differ by 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from latentlab.checks import check_shape
 from latentlab.errors import LatentError
 from latentlab.networks import ops
 from latentlab.networks.layers import Linear
+from latentlab.networks.placement import inverse_of
 from latentlab.networks.stylegan3_config import LayerGeometry, Signal, StyleGAN3Config
 from latentlab.networks.stylegan_xl_config import StyleGANXLConfig
 from latentlab.networks.synthesis import Block, SynthesisNetwork, Walk
@@ -31,6 +33,7 @@ class SynthesisInput(nn.Module):
     transform: Tensor
     freqs: Tensor
     phases: Tensor
+    instead: Tensor | None = None  # of ``transform`` [3,3] or [N,3,3], for a while
 
     def __init__(self, w_dim: int, signal: Signal) -> None:
         super().__init__()
@@ -74,7 +77,8 @@ class SynthesisInput(nn.Module):
         zero, one = torch.zeros_like(cos), torch.ones_like(cos)
         rotation = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1)
         shift = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], dim=1)
-        total = rotation.view(-1, 3, 3) @ shift.view(-1, 3, 3) @ self.transform
+        placed = rotation.view(-1, 3, 3) @ shift.view(-1, 3, 3)
+        total = placed @ (self.transform if self.instead is None else self.instead)
         freqs, offsets = self.freqs @ total[:, :2, :2], self.freqs @ total[:, :2, 2:]
         return freqs, self.phases + offsets.squeeze(2)
 
@@ -135,8 +139,11 @@ class SynthesisLayer(Block):
 class StyleGAN3Synthesis(SynthesisNetwork):
     """From ws to images.
 
-    All detail is made of the Fourier features: without noise, ``noise_mode`` changes nothing.
+    All detail is made of the Fourier features: without noise, ``noise_mode`` changes nothing. The
+    first row of ws places them.
     """
+
+    placing_rows = 1
 
     def __init__(self, config: StyleGAN3Config | StyleGANXLConfig) -> None:
         super().__init__(config.resolution, growing=False)
@@ -153,6 +160,23 @@ class StyleGAN3Synthesis(SynthesisNetwork):
         """The layers after the input in order, the RGB layer last."""
         layers = [self.get_submodule(name) for name in self.layer_names]
         return [layer for layer in layers if isinstance(layer, SynthesisLayer)]
+
+    @contextmanager
+    def moved(self, matrix: Tensor) -> Iterator[None]:
+        """Have pictures shifted and turned while it lasts.
+
+        Args:
+            matrix: Where points of the picture go [3,3], see ``placement_matrix``; or one for each
+                sample that is rendered [N,3,3]. It stands in for ``input.transform``.
+
+        Raises:
+            LatentError: If it is no such matrix, or cannot be undone.
+        """
+        before, self.input.instead = self.input.instead, inverse_of(matrix).to(self.input.transform)
+        try:
+            yield
+        finally:
+            self.input.instead = before
 
     def _walk(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Walk:
         first, *rest = ws.unbind(dim=1)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, get_args
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from latentlab.checks import check_choice, check_shape
 from latentlab.errors import LatentError
 from latentlab.networks.growth import GrowingNetwork, enlarge
+from latentlab.networks.placement import FIXED
 
 NoiseMode = Literal["const", "random", "none"]
 
@@ -60,6 +62,7 @@ class SynthesisNetwork(GrowingNetwork):
     w_dim: int
     is_skip = False  # whether the image is the sum of an RGB output of every resolution
     normal_noise = True  # whether noise maps are standard normal, as where they are optimised
+    placing_rows = 0  # of ws, the first so many say where the picture lies, and not what is in it
 
     @property
     def noise_layers(self) -> Sequence[NoiseLayer]:
@@ -127,6 +130,14 @@ class SynthesisNetwork(GrowingNetwork):
             LatentError: If this is not a skip generator.
         """
         raise LatentError(NO_SKIP)
+
+    def moved(self, matrix: Tensor) -> AbstractContextManager[None]:
+        """Have pictures shifted and turned while it lasts, see StyleGAN3Synthesis.
+
+        Raises:
+            LatentError: If the network draws at a fixed place.
+        """
+        raise LatentError(FIXED)
 
     def _features(
         self,

@@ -13,6 +13,7 @@ from torch import Tensor
 from latentlab.checks import check_choice, check_whole
 from latentlab.errors import SettingsError
 from latentlab.networks.generator import Generator
+from latentlab.networks.placement import placing_rows
 from latentlab.numerics import full_precision
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import Projection, joined
@@ -82,7 +83,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
         SettingsError: If a setting is out of range or given beside ``settings``, or the distance
             does not give one number for each image.
         ImageError: If the images or masks do not fit the generator, hold NaN, or a mask is empty.
-        LatentError: If ``start`` does not fit.
+        LatentError: If ``start`` does not fit, or the settings have an anchor and the generator
+            draws at a fixed place.
         NumericalError: If a loss becomes NaN or infinite; names the step and image.
     """
     settings = _settings(settings, {"space": space, "steps": steps, "seed": seed})
@@ -90,6 +92,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
     batch = default_batch(g) if batch is None else batch
     check_whole(batch, "batch", 1)
     images = check_targets(g, images, c)
+    if settings.anchor:
+        placing_rows(g.synthesis)
     if masks is not None:
         masks = check_masks(masks, images)
     check_identity(settings, identity)

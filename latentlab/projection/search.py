@@ -81,7 +81,8 @@ class Optimisation:
         weighed, terms = self._terms(rendered, x)
         loss = distances + settings.noise_weight * penalty + weighed
         if settings.w_plus_pull:
-            loss = loss + settings.w_plus_pull * row_spread(x, self._space.deviation)
+            free = x[:, setup.g.synthesis.placing_rows if settings.anchor else 0 :]
+            loss = loss + settings.w_plus_pull * row_spread(free, self._space.deviation)
         numbers = torch.stack([distances, penalty, loss, *self._plain(rendered), *terms]).detach()
         if self._best is None:
             check_losses(loss, f"projection step {step}")

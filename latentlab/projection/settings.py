@@ -27,6 +27,7 @@ class ProjectorSettings:
     pixel_weight: float = 0.0  # the mean squared difference of images in [-1,1]
     identity_weight: float = 0.0  # 1 - the cosine of a face-recognition network's vectors
     p_norm_weight: float = 0.0  # how far w lies from the generator's own, see Whitening
+    anchor: bool = False  # of StyleGAN3 in W+: hold the row that places the picture at the mean w
 
     def __post_init__(self) -> None:
         check_choice(self.space, "space", ("w", "w+", "z"))
@@ -52,6 +53,8 @@ class ProjectorSettings:
             raise SettingsError(
                 "`w_plus_pull` pulls W+ towards W", advice=["give it with `space` w+"]
             )
+        if self.anchor and self.space != "w+":
+            raise SettingsError("`anchor` holds a row of W+", advice=["give it with `space` w+"])
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step: linear rise, then flat, then a cosine fall."""

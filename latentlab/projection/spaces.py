@@ -43,12 +43,13 @@ class StyleSpace(Space):
     mean: Tensor
 
     def __init__(self, g: Generator, settings: ProjectorSettings, c: Tensor | None) -> None:
-        self._g = g
+        self._g, self._anchor = g, settings.anchor
         self.mean, self.deviation = w_statistics(g, settings.w_samples, c)
 
     def ws(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Spread one w over the layers."""
-        return x.expand(-1, self._g.num_ws, -1)
+        """Spread one w over the layers; an anchor puts the mean w where the picture is placed."""
+        ws = x.expand(-1, self._g.num_ws, -1)
+        return self._g.anchored(ws) if self._anchor else ws
 
     def mapped(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Map z to w."""

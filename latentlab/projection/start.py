@@ -130,7 +130,7 @@ class StartSearch:
         labelled = c is None or (self._c is not None and torch.equal(c.cpu(), self._c.cpu()))
         if g is not self._g or distance is not self._distance or not labelled:
             raise SettingsError("`search` was made for another generator, distance or label")
-        for name in ("seed", "w_samples", "start_samples"):  # they decide statistics and samples
+        for name in ("seed", "w_samples", "start_samples", "anchor"):  # they decide the candidates
             here, there = getattr(settings, name), getattr(self._settings, name)
             if here != there:
                 raise SettingsError(

@@ -16,7 +16,13 @@ from latentlab.checkpoints.native import write_native
 from latentlab.editing.directions import load_directions, save_directions
 from latentlab.encoders.config import E4E
 from latentlab.models import builtin_path
-from tests.conftest import DATA, make_generator, make_stylegan1, make_stylegan1_discriminator
+from tests.conftest import (
+    DATA,
+    make_generator,
+    make_stylegan1,
+    make_stylegan1_discriminator,
+    make_stylegan3,
+)
 from tests.support.documentation import ROOT
 from tests.support.encoders import write_encoder
 from tests.support.faces import COLOURS, DrawnFace, draw
@@ -34,6 +40,7 @@ STYLEGAN1 = (
     "stylegan1.pkl", "stylegan1-ffhq.pkl", "karras2019stylegan-ffhq-1024x1024.pkl", "b.pkl",
     "runs/b.safetensors", "runs/digits1/snapshot-000400000.safetensors",
 )  # fmt: skip
+STYLEGAN3 = ("stylegan3.pkl", "stylegan3-r.pkl", "ffhqu.pkl")
 CLASSIFIERS = (
     "male.pkl", "smiling.pkl", "digits-classifier.safetensors", "celebahq/00-male.pkl",
     "celebahq/01-smiling.pkl",
@@ -75,6 +82,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(builtin_path(f"builtin:{builtin}"), folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs")
     latentlab.save(make_generator(resolution=32, c_dim=3), folder / "classes.pkl")
+    for name in STYLEGAN3:
+        latentlab.save(make_stylegan3(resolution=32), folder / name)
     write_encoder(folder / "e4e_ffhq_encode.pt", E4E, w_dim=64)
     g, d = make_stylegan1(resolution=32), make_stylegan1_discriminator(resolution=32)
     write_native({"G_ema": g, "D": d}, folder / "trained.pkl")

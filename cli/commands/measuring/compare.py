@@ -16,20 +16,22 @@ from cli.options.values import sample_counts
 # What is measured, and on how many samples by default: as published where there is a custom.
 SAMPLES = {
     "ppl": 50_000, "separability": 200_000, "contributions": 1024, "droplets": 256,
-    "fidelity": 50_000, "attribution": 100,
+    "fidelity": 50_000, "attribution": 100, "equivariance": 50_000,
 }  # fmt: skip
+_ASKED_FOR = ("equivariance",)  # of one system, and four pictures for each sample
 
 
 # fmt: off
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT|DIR CKPT|DIR...")
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
-              help="What to measure; may be repeated. Default: all that the options allow.")
+              help="What to measure; may be repeated. Default: all that the options allow, but not "
+              "equivariance, which is StyleGAN3's.")
 @click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
               help="How many samples, such as ppl=5000,droplets=64. Default: 50,000 paths, 200,000 "
               "pictures for separability, 1,024 latents for contributions, 256 pictures for "
-              "droplets, 50,000 for fidelity, 100 generated and as many real pictures for "
-              "attribution.")
+              "droplets, 50,000 for fidelity and equivariance, 100 generated and as many real "
+              "pictures for attribution.")
 @comparison_options
 @click.option("--published", is_flag=True, help="Also show the papers' figures, labelled as such; "
               "separability is then measured by their solver.")
@@ -94,4 +96,6 @@ def _chosen_metrics(metrics: tuple[str, ...], lacking: dict[str, str]) -> tuple[
     for name in metrics:
         if name in lacking:
             raise click.UsageError(f"--metric {name} needs {lacking[name]}.")
-    return tuple(dict.fromkeys(metrics)) or tuple(n for n in SAMPLES if n not in lacking)
+    return tuple(dict.fromkeys(metrics)) or tuple(
+        name for name in SAMPLES if name not in lacking and name not in _ASKED_FOR
+    )

@@ -8,6 +8,7 @@ import pytest
 import torch_fidelity
 from click.testing import CliRunner
 
+import latentlab
 from cli.main import main
 from cli.reports.numbers import interval, number_of, with_interval
 from metrics.fidelity_networks import METRICS
@@ -23,11 +24,14 @@ from metrics.scheme import (
     UNKNOWN,
     WITHHELD,
 )
+from tests.conftest import make_stylegan3
 from tests.support.pooled import NAME
 
 A, B = "builtin:digits-stylegan1", "builtin:digits-stylegan2"
 DISTANCE = ("--distance", "builtin:digits")
 CLASSIFIER = ("--classifier", "builtin:digits-classifier")
+
+STYLEGAN3 = "stylegan3.safetensors"  # made by the test, in the folder of the runs
 
 # A command line for each, and the metric's own columns of whole numbers.
 COMMANDS = {
@@ -39,6 +43,8 @@ COMMANDS = {
     "attribution": (
         (B, "builtin:digits", "--most-real", "4", "--steps", "3", *DISTANCE), ()
     ),
+    "equivariance": ((STYLEGAN3, "--samples", "8"), ()),
+    "spectrum": ((B, "--samples", "24"), ()),
     "fidelity": ((B, "--data", "builtin:digits", "--samples", "24"), ()),
     "compare": (
         (A, B, *DISTANCE, *CLASSIFIER, "--data", "builtin:digits",
@@ -54,6 +60,9 @@ class Run:
 
     def __init__(self, command, folder):
         arguments, self.whole = COMMANDS[command]
+        if STYLEGAN3 in arguments:
+            latentlab.save(make_stylegan3(), folder.parent / STYLEGAN3)
+            arguments = [str(folder.parent / a) if a == STYLEGAN3 else a for a in arguments]
         models = NAMES if command == "compare" else NAMES[1:]
         names = [part for name in models for part in ("--name", name)]
         more = [] if command == "compare" else ["--html"]

@@ -17,6 +17,7 @@ from cli.reports import dry_run
 from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.running.estimates import Estimate, Task
 from latentlab.images import save_image
+from tests.conftest import make_stylegan3
 
 DIGITS = "builtin:digits-stylegan2"
 NEAR = ["--distance", "builtin:digits"]
@@ -34,6 +35,7 @@ RUNS = {
     "droplets": ([DIGITS], ["Searching 256 pictures", "heat.png", "threshold: 5"]),
     "edit": (["{model}", "--seeds", "0-1", "--directions", "{directions}", "--direction", "smile"],
              ["Rendering 10 frames", "seed0001.png"]),
+    "equivariance": (["{stylegan3}"], ["Moving 50,000 pictures", "moved.png"]),
     "fidelity": ([DIGITS, "--data", "builtin:digits", "--metric", "fid"],
                  ["Comparing 50,000 pictures with 1,498 real ones", "pictures.png"]),
     "generate": ([DIGITS, "--seeds", "0-29"], ["Rendering 30 pictures", "and 19 more files"]),
@@ -49,6 +51,7 @@ RUNS = {
     "reproduce": (["stylegan2-table3", f"car-stylegan2={DIGITS}", *NEAR, "--metric", "ppl"],
                   ["ppl2_wend: 50,000 paths of each model", "table.csv", "table.png"]),
     "separability": ([DIGITS, *CLASSIFIER], ["Classifying 200,000 pictures", "attributes.csv"]),
+    "spectrum": ([DIGITS, "builtin:digits"], ["Transforming 2,000 pictures", "spectra.png"]),
     "train": (["--data", "builtin:digits", "--config", "stylegan2-small", "--kimg", "1"],
               ["Training stylegan2-small: 1,000 pictures to be shown, batch 32", "report.html",
                "builtin:digits: 1,498 pictures, 32x32, colour, no labels", "fakes.png",
@@ -73,7 +76,9 @@ def things(saved, small, tmp_path):
     shutil.copytree(saved / "projections", projections)
     for folder in projections.iterdir():
         save_image(folder / "target.png", torch.zeros(small.channels, 32, 32))
+    latentlab.save(make_stylegan3(), tmp_path / "stylegan3.safetensors")
     return {"pics": pics, "points": points, "projections": projections,
+            "stylegan3": tmp_path / "stylegan3.safetensors",
             "model": saved / "model.safetensors",
             "directions": saved / "directions.safetensors"}  # fmt: skip
 

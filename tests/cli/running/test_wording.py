@@ -40,7 +40,8 @@ NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/latents.py": {"other"},
     "latentlab/networks/discriminators.py": {"image"},
     "latentlab/networks/mapping.py": {"w_dim"},
-    "latentlab/networks/generator.py": {"z"},
+    "latentlab/networks/generator.py": {"ws", "z"},
+    "latentlab/networks/placement.py": {"matrix"},
     "latentlab/networks/stylegan3.py": {"transform"},
     "latentlab/networks/synthesis.py": {"noise[i]", "ws"},
     "latentlab/projection/projector.py": {"on_divergence", "settings"},
@@ -52,6 +53,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "metrics/mixed_styles.py": {"mixed"},
     "metrics/noise_variation.py": {"ws"},
     "metrics/picture_pairs/quality.py": {"about"},
+    "metrics/power_spectra.py": {"smooth"},
     "metrics/path_protocols.py": {"epsilon", "sampling"},  # parts of a protocol's name
     "metrics/separability/classifiers.py": {"names"},
     "metrics/separability/score.py": {"logits", "names"},
@@ -73,8 +75,8 @@ NEVER_REACHED = {  # options in what a command imports, yet never calls; or thos
     ("cli.measuring.work", "--overwrite"): {"train"},
     ("cli.models", "--class"): {
         "attribution", "card", "compare", "contributions", "convert", "convert-latents", "demo",
-        "droplets", "fidelity", "info", "inversion-report", "noise", "ppl", "reproduce",
-        "separability", "train",
+        "droplets", "equivariance", "fidelity", "info", "inversion-report", "noise", "ppl",
+        "reproduce", "separability", "spectrum", "train",
     },
     ("cli.models", "--device"): {"card", "convert", "convert-latents", "info"},
     ("cli.measuring.shared_card", "--class"): {"card"},  # shows what generate has

@@ -84,8 +84,7 @@ LINES = [
     ("gen_images.py --outdir=out --trunc=1 --seeds=2 --network=afhqv2.pkl",
      "generate afhqv2.pkl --truncation-psi 1 --seeds 2 -o out", ""),
     ("gen_images.py --outdir=out --seeds=2 --rotate=30 --translate=0.1,0.2 --network=t.pkl",
-     "generate t.pkl --seeds 2 -o out",
-     "--rotate has no counterpart; --translate has no counterpart"),
+     "generate t.pkl --seeds 2 --rotate 30 --translate 0.1,0.2 -o out", ""),
     ("gen_video.py --output=lerp.mp4 --trunc=1 --seeds=0-31 --grid=4x2 --network=afhqv2.pkl",
      "interpolate afhqv2.pkl --video lerp.mp4 --truncation-psi 1 --seeds 0-31 --frames 120 --loop "
      "-o out", "--grid has no counterpart"),
@@ -95,9 +94,10 @@ LINES = [
      "--mirror=1",
      "train --config stylegan2-f --data afhq.zip --batch 32 --gamma 8.2 --mirror -o runs",
      "no config is like stylegan3-t: StyleGAN3 is opened, but not trained"),
-    ("calc_metrics.py --metrics=eqt50k_int,ppl2_wend --network=r.pkl",
-     "ppl r.pkl --protocol ppl2_wend -o metrics/ppl",
-     "the metric eqt50k_int has no counterpart"),
+    ("calc_metrics.py --metrics=eqt50k_int,eqr50k --network=r.pkl",
+     "equivariance r.pkl -o metrics/equivariance", ""),
+    ("calc_metrics.py --metrics=is50k,ppl2_wend --network=r.pkl",
+     "ppl r.pkl --protocol ppl2_wend -o metrics/ppl", "the metric is50k has no counterpart"),
     # stylegan2 and stylegan2-ada.
     ("run_generator.py generate-images --network=gdrive:networks/stylegan2-ffhq-config-f.pkl "
      "--seeds=6600-6625 --truncation-psi=0.5",
