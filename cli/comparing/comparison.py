@@ -26,12 +26,15 @@ from metrics import (
     linear_separability,
     perceptual_path_length,
 )
+from metrics.droplet_detection import RULE
 from metrics.path_protocols import PROTOCOLS, check_space
 from metrics.picture_fidelity import fidelity
 from metrics.resolution_shares import check_skip
 from metrics.sampling import has_w
 
 Run = Callable[..., MetricResult]
+
+_RULES = {"droplets": {"rule": RULE}}  # what else decides the numbers of a metric
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def measure(model: Model, settings: ComparisonSettings) -> Measured:
             done.refused[metric] = told(refusal)
             continue
         for name, run in _runs(metric, model, settings):
-            identity = {"metric": name, **settings.identity()}
+            identity = {"metric": name, **settings.identity(), **_RULES.get(metric, {})}
             title = f"{name} of {model.short_name}"
             try:
                 with work_on(request, model, title, count, "sample", identity) as work:

@@ -30,6 +30,7 @@ def droplets(
     spikes in many feature maps at one place, found even where the picture hides them. All
     layers are searched. DIR receives report.csv (the share of pictures with a
     droplet, in all and by layer), detections.csv (where, how strong, how large) and heat.png.
+    Spots at a map's border, which zero padding makes, are told apart and not counted.
 
     \b
     Examples:
@@ -43,9 +44,11 @@ def droplets(
     from latentlab import distributed
     from metrics import MetricResult
     from metrics import droplets as find_droplets
+    from metrics.droplet_detection import RULE
 
     model = open_model(checkpoint, request.device, None, name)
-    settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
+    settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "rule": RULE,
+                "seed": request.seed}
     tasks = [sampling(model, request, "Searching", samples, "picture")]
 
     def measure() -> MetricResult:
