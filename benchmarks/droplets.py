@@ -44,8 +44,9 @@ _CHANNELS = 16
 _SIGMAS = (0.0, 0.7, 1.2)  # pixels; 0 is a single one
 _SIZES = {True: [16, 32], False: [16, 32, 64, 128, 256]}
 _PICTURES = 8  # of a generator
-_EVERY = {16: 5, 32: 5, 64: 7, 128: 23, 256: 61}  # of the lines of the grid, one in so many
+_EVERY = {16: 7, 32: 7, 64: 7, 128: 23, 256: 61}  # of the lines of the grid, one in so many
 _EVERY_OF_BUNDLED = 3
+_QUICK = 5  # times fewer
 _MAP_SIGMAS = (0.5, 0.7, 1.0, 2.0, 3.0)
 
 Cells = dict[tuple[object, ...], list[Score]]
@@ -58,7 +59,7 @@ def random_generator(system: str, seed: int, resolution: int, channels: int) -> 
                 channel_max=channels)  # fmt: skip
 
 
-def planted_scores(resolutions: Sequence[int]) -> Cells:
+def planted_scores(resolutions: Sequence[int], thinned: int) -> Cells:
     """Plant into generators of each kind; the key is a line of the table."""
     cells: Cells = defaultdict(list)
     number = 0
@@ -66,7 +67,7 @@ def planted_scores(resolutions: Sequence[int]) -> Cells:
         grid = itertools.product(_SHARES, CONTEXTS, _COUNTS, _TARGETS, SYSTEMS)
         for i, (share, context, count, target, system) in enumerate(grid):
             number += 1
-            if i % _EVERY[size]:
+            if i % (thinned * _EVERY[size]):
                 continue
             rng = np.random.default_rng(number)
             g = random_generator(system, number, size, _CHANNELS)
@@ -80,7 +81,7 @@ def planted_scores(resolutions: Sequence[int]) -> Cells:
     for system, name in SYSTEMS.items():
         grid = itertools.product((16, 32), CONTEXTS, (1, 5), _TARGETS)
         for i, (size, context, count, target) in enumerate(grid):
-            if size not in resolutions or i % _EVERY_OF_BUNDLED:
+            if size not in resolutions or i % (thinned * _EVERY_OF_BUNDLED):
                 continue
             rng = np.random.default_rng([i, size])
             g = latentlab.load(name).generator
@@ -130,7 +131,7 @@ def print_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
 
 def planted(quick: bool, resolutions: Sequence[int]) -> None:
     """Recall by strength, and precision, of spots planted into weights."""
-    cells = planted_scores(resolutions)
+    cells = planted_scores(resolutions, _QUICK if quick else 1)
     print_planted(cells, ("resolution", "channels with it"), lambda size, share, *_: (size, share))
     half = {key: scores for key, scores in cells.items() if key[1] != _SHARES[0]}
     print_planted(half, ("context", "spots at once"), lambda *key: key[2:4])

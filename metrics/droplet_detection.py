@@ -29,7 +29,7 @@ TYPES = {
 _FIRST = 0.6  # of the threshold: a spot of the largest area has this much in its own scale
 _REST = 0.35  # share of the map that must remain to compare spots with
 _CONTRAST = 1.2  # of the threshold, that a spot has against its surroundings
-_ABOVE = 1.5  # times what the map may reach by chance
+_ABOVE = 2.0  # times what the map may reach by chance
 _ARMS = 2  # of a line that a spot is beside; where lines cross there are four
 _MANY = 32  # spots in one map: where there are more, they are its pattern
 
