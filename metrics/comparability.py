@@ -24,6 +24,8 @@ THE_SAME: Mapping[str, Mapping[str, str]] = MappingProxyType({
                  "weights_sha256": "weights of networks"},
 })  # fmt: skip
 
+_FIRST_RULE = 1  # of droplets, which results from before there was a second do not name
+
 _BY_RESOLUTION = MappingProxyType({
     "path_length": "path lengths depend on the resolution",
     "droplets": "larger pictures have more layers in which a droplet can be",
@@ -68,6 +70,10 @@ def _reasons(a: MetricResult, b: MetricResult, quantity: str) -> Iterator[str]:
                 plain = isinstance(mine, str | int | float)
                 both = f": {mine} and {other}" if plain else ""
                 yield f"Measured with different {words}{both}."
+    if a.metric == "droplets":
+        rules = [result.settings.get("rule", _FIRST_RULE) for result in (a, b)]
+        if rules[0] != rules[1]:
+            yield f"Found by different rules: {rules[0]} and {rules[1]}; measure the older again."
     sizes = _size(a), _size(b)
     if a.metric in _BY_RESOLUTION and None not in sizes and sizes[0] != sizes[1]:
         what = f"{sizes[0]}x{sizes[0]} and {sizes[1]}x{sizes[1]} pixels"

@@ -5,43 +5,33 @@ is compared with itself alone, so that scaling or shifting a channel changes not
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import LatentError, NumericalError
 from latentlab.checks import check
+from metrics.droplet_heat import Deviations
+from metrics.droplet_shapes import Heat, Mask, Shape, compact_spots, extended, is_grid
 
 THRESHOLD = 5.0  # robust standard deviations
-SHARE = 0.4  # of channels that must deviate; a leaky ReLU makes a spot five times weaker in half
+RULE = 2  # of these: numbers of another rule do not compare; 1 asked for a gap above all else
 
 TYPES = {
     "sample": int, "resolution": int, "row": float, "column": float, "strength": float,
-    "area_share": float,
+    "area_share": float, "at_border": bool,
 }  # fmt: skip
 
-_Mask = NDArray[np.bool_]
-_Heat = NDArray[np.float32]
-_Place = tuple[int, int]
-
-_BODY = 0.9  # share of a map that makes its scale: strokes and edges take more than the rest
-_SIGMAS = 1.645  # within which a Gaussian has that share
-_CONSTANT = 1e-5  # deviation relative to the largest value, at which rounding is all there is
-_MOST = 1000.0  # strength of a spot on a flat map, which has no scale of its own
-_ABOVE = 2.0  # times the hottest place outside of all spots
 _FIRST = 0.6  # of the threshold: a spot of the largest area has this much in its own scale
-_EDGE = 0.5  # share of its peak that every pixel of a spot has
-_LARGEST = 0.1  # share of the map that a spot takes at most
-_EXTENT = 0.45  # share of its bounding box that a spot fills at least; a disc fills 0.79
-_REACH = 2.5  # radii of a spot within which a Gaussian falls below 1 % of its peak
 _REST = 0.35  # share of the map that must remain to compare spots with
-_SPOTS = 8  # in one map at most: where there are more, they are its pattern
-_NEIGHBOURS = np.ones((3, 3))
+_CONTRAST = 1.2  # of the threshold, that a spot has against its surroundings
+_ABOVE = 2.0  # times what the map may reach by chance
+_ARMS = 2  # of a line that a spot is beside; where lines cross there are four
+_MANY = 32  # spots in one map: where there are more, they are its pattern
 
 
 @dataclass(frozen=True)
@@ -55,6 +45,20 @@ class Spot:
     column: float
     strength: float
     area_share: float
+    at_border: bool = False
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found in one sample's maps.
+
+    Attributes:
+        spots: The droplets, strongest first.
+        refused: Number of compact spots that were refused for the rest of the map alone.
+    """
+
+    spots: list[Spot] = field(default_factory=list)
+    refused: int = 0
 
 
 def detect(maps: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
@@ -68,7 +72,8 @@ def detect(maps: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
         One row per droplet: ``sample`` (from 0), ``resolution`` (H), ``row`` and ``column`` of the
         centre as fractions of height and width, ``strength`` (the robust standard deviations that
         40 % of the channels exceed at the peak, at most 1000) and ``area_share`` (of the map,
-        where the heat is half of the peak's or more).
+        where the heat is half of the peak's or more) and ``at_border`` (whether the spot lies on
+        the map's edge, where zero padding makes such spots; they are in no share of pictures).
 
     Raises:
         LatentError: If ``maps`` is not [N,C,H,W].
@@ -76,7 +81,7 @@ def detect(maps: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
         SettingsError: If ``threshold`` is not positive.
     """
     rows = [
-        (sample, maps.shape[2], spot.row, spot.column, spot.strength, spot.area_share)
+        (sample, maps.shape[2], *astuple(spot))
         for sample, spots in enumerate(find_spots(maps, threshold))
         for spot in spots
     ]
@@ -85,9 +90,14 @@ def detect(maps: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
 
 def find_spots(maps: Tensor, threshold: float = THRESHOLD) -> list[list[Spot]]:
     """Find the droplets in feature maps [N,C,H,W]: one list per sample. See ``detect``."""
+    return [each.spots for each in examine(maps, threshold)]
+
+
+def examine(maps: Tensor, threshold: float = THRESHOLD) -> list[Examined]:
+    """Find the droplets in feature maps [N,C,H,W], and count what was refused, of each sample."""
     check_threshold(threshold)
     _check(maps)
-    return [_spots(_Deviations.of(sample), threshold) for sample in maps.detach()]
+    return [_examined(Deviations.of(sample), threshold) for sample in maps.detach()]
 
 
 def heat_maps(maps: Tensor) -> Tensor:
@@ -98,7 +108,7 @@ def heat_maps(maps: Tensor) -> Tensor:
     ``detect`` does of maps.
     """
     _check(maps)
-    return torch.stack([_Deviations.of(sample).heat() for sample in maps.detach()])
+    return torch.stack([Deviations.of(sample).scaled().heat for sample in maps.detach()])
 
 
 def check_threshold(threshold: float) -> None:
@@ -113,99 +123,68 @@ def _check(maps: Tensor) -> None:
         raise NumericalError("feature maps hold NaN or infinity")
 
 
-@dataclass(frozen=True)
-class _Deviations:
-    """Distances [C,H,W] of one sample's maps from their medians, and which [C] are not constant."""
+def _examined(maps: Deviations, threshold: float) -> Examined:
+    """Return the compact spots of one sample that stand out of the map and of what is around them.
 
-    away: Tensor
-    alive: Tensor
-
-    @classmethod
-    def of(cls, maps: Tensor) -> "_Deviations":
-        """Measure the maps [C,H,W] of one sample."""
-        flat = maps.float().flatten(1)
-        upper, lower = (sign * (sign * flat).median(dim=1, keepdim=True).values for sign in (-1, 1))
-        away = (flat - (upper + lower) / 2).abs_()  # torch's median is the lower of two
-        alive = away.amax(dim=1) > _CONSTANT * flat.abs().amax(dim=1)
-        return cls(away.view(maps.shape), alive)
-
-    def heat(self, body: _Mask | None = None) -> Tensor:
-        """Return the heat [H,W]; the scale comes from the places of a mask [H,W], or from all."""
-        away = self.away.flatten(1)
-        mask = None if body is None else torch.from_numpy(body).flatten().to(away.device)
-        inside = away if mask is None else away[:, mask]
-        rank = math.ceil(_BODY * inside.shape[1])
-        scale = inside.kthvalue(rank, dim=1).values / _SIGMAS
-        scale = torch.maximum(scale, away.amax(dim=1) / _MOST)
-        heat = away * torch.where(self.alive, 1 / scale, 0)[:, None]
-        return heat.topk(self._voters(), dim=0).values[-1].view(self.away.shape[1:])
-
-    def _voters(self) -> int:
-        """Return how many channels must deviate: of all a tenth, and two, lest one be enough."""
-        alive, channels = int(self.alive.sum()), len(self.alive)
-        return max(math.ceil(SHARE * alive), math.ceil(0.1 * channels), min(2, channels))
-
-
-def _spots(maps: _Deviations, threshold: float) -> list[Spot]:
-    """Return the compact spots of one sample that stand out of all the rest, strongest first.
-
-    The scale is taken anew around them. It is the largest set of spots whose weakest is well above
-    everything else: natural maps have hills of every height, without such a gap.
+    The scale is taken anew without them, for large spots raise the quantile that measures them.
     """
-    heat = maps.heat().cpu().numpy()
+    heat = maps.scaled().heat.cpu().numpy()
+    body = _without(list(compact_spots(heat, _FIRST * threshold)), heat)
+    if body.all():
+        return Examined()
+    clean = maps.scaled(body)
+    heat = clean.heat.cpu().numpy()
+    spots = list(compact_spots(heat, threshold))
+    elsewhere = np.ones(heat.shape, dtype=bool)
+    for spot in spots:
+        elsewhere &= ~spot.mask
+    least = _CONTRAST * threshold
+    clear = [
+        each for each in spots
+        if maps.contrast(each, elsewhere, clean.scale) > least
+        and each.arms(heat, _FIRST * threshold, elsewhere) <= _ARMS
+    ]  # fmt: skip
+    level = _by_chance(heat, spots, _FIRST * threshold)
+    outstanding = [each for each in clear if heat[each.peak] > level]
+    if len(outstanding) > _MANY or is_grid([each.peak for each in outstanding]):
+        outstanding = []
+    found = sorted((_measured(heat, each) for each in outstanding), key=lambda spot: -spot.strength)
+    return Examined(found, len(clear) - len(found))
+
+
+def _without(spots: Sequence[Shape], heat: Heat) -> Mask:
+    """Return the places [H,W] outside of spots, of as many as leave enough of the map."""
     rest = np.ones(heat.shape, dtype=bool)
-    masks: list[tuple[_Place, _Mask]] = []
-    found: list[Spot] = []
-    for place, mask in _candidates(heat, _FIRST * threshold):
-        rest &= ~_surroundings(mask)
-        if rest.mean() < _REST or len(masks) == _SPOTS:
+    for spot in spots:
+        less = rest & ~spot.surroundings()
+        if less.mean() < _REST:
             break
-        masks.append((place, mask))
-        clean = maps.heat(rest).cpu().numpy()
-        if min(clean[top] for top, _ in masks) > max(threshold, _ABOVE * clean[rest].max()):
-            found = [_measured(clean, spot, float(clean[top])) for top, spot in masks]
-    return sorted(found, key=lambda spot: -spot.strength)
+        rest = less
+    return rest
 
 
-def _candidates(heat: _Heat, level: float) -> Iterator[tuple[_Place, _Mask]]:
-    """Yield peak and mask [H,W] of the compact spots above a level of heat, hottest first."""
-    left = heat.copy()
-    while (peak := float(left.max())) > level:
-        row, column = divmod(int(left.argmax()), left.shape[1])
-        spot = _around(left, (row, column), _EDGE * peak)
-        if _is_compact(spot):
-            yield (row, column), spot
-        left[spot | _around(left, (row, column), level)] = 0  # with what surrounds it
+def _by_chance(heat: Heat, spots: Sequence[Shape], line: float) -> float:
+    """Return the heat up to which a spot may be what the rest of the map has by chance.
+
+    The upper tail is continued as an exponential one from the 90 % and 99 % quantiles: noise that
+    all channels share has single pixels of every height. Lines and areas hotter than ``line`` are
+    left out, and spots, but for those that turn out to belong to the noise.
+    """
+    body, level = ~extended(heat, line), 0.0
+    for _ in range(2):
+        inside = heat[body & _without([each for each in spots if heat[each.peak] > level], heat)]
+        if inside.size == 0:
+            break
+        lower, upper = np.quantile(inside, [0.9, 0.99])
+        per_factor = (upper - lower) / math.log(10)
+        level = _ABOVE * float(upper + per_factor * max(0.0, math.log(0.01 * heat.size)))
+    return level
 
 
-def _around(heat: _Heat, place: _Place, level: float) -> _Mask:
-    """Return what has a level of heat and hangs together with a place, as a mask [H,W]."""
-    from scipy import ndimage
-
-    parts, _ = ndimage.label(heat >= level, structure=_NEIGHBOURS)
-    return np.asarray(parts == parts[place])
-
-
-def _is_compact(mask: _Mask) -> bool:
-    """Whether a part of a map is small and roundish."""
-    height, width = (int(np.ptp(np.nonzero(mask)[axis])) + 1 for axis in (0, 1))
-    return bool(
-        mask.mean() <= _LARGEST
-        and max(height, width) <= 2 * min(height, width) + 1
-        and mask.sum() >= _EXTENT * height * width
-    )
-
-
-def _surroundings(mask: _Mask) -> _Mask:
-    """Return the disc around a spot in which it may change the scale, as a mask [H,W]."""
-    rows, columns = np.nonzero(mask)
-    down, right = np.ogrid[: mask.shape[0], : mask.shape[1]]
-    squared = (down - rows.mean()) ** 2 + (right - columns.mean()) ** 2
-    return np.asarray(squared <= _REACH**2 * mask.sum() / math.pi) | mask
-
-
-def _measured(heat: _Heat, mask: _Mask, strength: float) -> Spot:
-    rows, columns = np.nonzero(mask)
-    row, column = (np.average(x + 0.5, weights=heat[mask]) for x in (rows, columns))
-    height, width = mask.shape
-    return Spot(float(row / height), float(column / width), strength, float(mask.mean()))
+def _measured(heat: Heat, spot: Shape) -> Spot:
+    rows, columns = np.nonzero(spot.mask)
+    weights = heat[spot.mask]
+    row, column = (np.average(x + 0.5, weights=weights) for x in (rows, columns))
+    height, width = spot.mask.shape
+    return Spot(float(row / height), float(column / width), float(heat[spot.peak]),
+                float(spot.mask.mean()), spot.is_at_border(heat))  # fmt: skip

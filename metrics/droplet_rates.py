@@ -5,7 +5,7 @@ in ``metrics.droplet_detection``; all resolutions are looked at.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,17 @@ from latentlab import Generator, LatentError, NumericalError
 from latentlab.checks import check_choice
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
-from metrics.droplet_detection import SHARE, THRESHOLD, Spot, check_threshold, find_spots, heat_maps
+from metrics.droplet_detection import (
+    RULE,
+    THRESHOLD,
+    TYPES,
+    Examined,
+    Spot,
+    check_threshold,
+    examine,
+    heat_maps,
+)
+from metrics.droplet_heat import SHARE
 from metrics.feature_maps import See, feature_layers, margin, watched
 from metrics.result import Caution, MetricResult
 from metrics.scheme import LOWER
@@ -62,8 +72,10 @@ def droplets(
     Returns:
         Rows with ``layer`` ("any" first, then each that the image is made from), ``resolution``,
         ``value`` (share of images with a droplet; Wilson's interval), ``mean_strength`` and
-        ``detections`` (their number). ``samples`` has one row per detection: sample, layer,
-        resolution, row, column, strength and area_share, as ``droplet_detection.detect`` gives.
+        ``detections`` (their number); ``at_border``, the spots at the border, which are in none of
+        these; and ``refused``, the compact spots that were refused for the rest of their map
+        alone. ``samples`` has one row per detection: sample, layer, resolution, row, column,
+        strength, area_share and at_border, as ``droplet_detection.detect`` gives.
 
     Raises:
         LatentError: If the generator shows no feature maps.
@@ -77,29 +89,34 @@ def droplets(
 
     def compute(samples: range) -> sampling.Arrays:
         found: list[tuple[float, ...]] = []
-        sizes = np.zeros([len(samples), len(names)], dtype=np.int64)
+        sizes, refused = np.zeros([2, len(samples), len(names)], dtype=np.int64)
 
         def see(name: str, maps: Tensor) -> None:
             layer = names.index(name)
             sizes[:, layer] = maps.shape[2]
-            for sample, spots in zip(samples, _find(name, maps, threshold), strict=False):
-                found.extend((sample, layer, *astuple(spot)) for spot in spots)
+            for i, each in enumerate(_examined(name, maps, threshold)[: len(samples)]):
+                refused[i, layer] = each.refused
+                found.extend((samples[i], layer, *astuple(spot)) for spot in each.spots)
 
         _render(g, samples, seed, noise, see)
-        return {"found": np.array(sorted(found)).reshape(-1, 6), "sizes": sizes}
+        found_rows = np.array(sorted(found), dtype=float).reshape(-1, 2 + len(fields(Spot)))
+        return {"found": found_rows, "sizes": sizes, "refused": refused}
 
     arrays = sampling.in_batches(compute, range(num_samples), images, finished, progress)
     seconds = float(arrays["seconds"].sum())
     settings = {"n": num_samples, "seed": seed, "threshold": threshold, "channel_share": SHARE,
-                "noise": noise, "resolution": g.resolution}  # fmt: skip
+                "noise": noise, "rule": RULE, "resolution": g.resolution}  # fmt: skip
+    refused = dict(zip(names, arrays["refused"].sum(axis=0).tolist(), strict=True))
     sizes = dict(zip(names, arrays["sizes"].max(axis=0).tolist(), strict=True))
     if not any(sizes.values()):
         raise LatentError("this generator shows no feature maps [N, C, H, W]: nothing to examine")
     samples = _detections(arrays["found"], sizes)
-    rows = [_row(ANY, g.resolution, samples, num_samples)]
+    everything = sum(refused.values())
+    rows = [_row(ANY, g.resolution, samples, num_samples, everything)]
     for name, size in sizes.items():
         if size:  # a network that has not fully grown leaves out its last layers
-            rows.append(_row(name, size, samples[samples["layer"] == name], num_samples))
+            mine = samples[samples["layer"] == name]
+            rows.append(_row(name, size, mine, num_samples, refused[name]))
     found = cautions(settings)
     return MetricResult("droplets", pd.DataFrame(rows), settings, samples, seconds, found)
 
@@ -164,9 +181,9 @@ def _render(g: Generator, samples: Sequence[int], seed: int, noise: str, see: Se
         return sampling.render(g, z, c, maps)
 
 
-def _find(name: str, maps: Tensor, threshold: float) -> list[list[Spot]]:
+def _examined(name: str, maps: Tensor, threshold: float) -> list[Examined]:
     try:
-        return find_spots(_movable(maps), threshold)
+        return examine(_movable(maps), threshold)
     except NumericalError as error:
         raise NumericalError(f"{name}: {error}") from error
 
@@ -177,9 +194,12 @@ def _movable(maps: Tensor) -> Tensor:
 
 
 def _detections(found: NDArray[np.float64], sizes: dict[str, int]) -> pd.DataFrame:
-    """Name the columns of detections [N,6]: sample, layer's number, and a Spot's."""
+    """Name the columns of detections [N,7]: sample, layer's number, and a Spot's."""
     layers = found[:, 1].astype(int)
-    columns = dict(zip(("row", "column", "strength", "area_share"), found.T[2:], strict=True))
+    names = [field.name for field in fields(Spot)]
+    columns = {
+        name: column.astype(TYPES[name]) for name, column in zip(names, found.T[2:], strict=True)
+    }
     return pd.DataFrame({
         "sample": found[:, 0].astype(int),
         "layer": pd.Series(np.array([*sizes], dtype=object)[layers], dtype=object),
@@ -188,12 +208,21 @@ def _detections(found: NDArray[np.float64], sizes: dict[str, int]) -> pd.DataFra
     })  # fmt: skip
 
 
-def _row(layer: str, resolution: int, found: pd.DataFrame, total: int) -> dict[str, Any]:
-    hits = found["sample"].nunique()
+def inside(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the detections that count: not those at the border, which zero padding makes."""
+    return found[~found["at_border"].astype(bool)] if "at_border" in found else found
+
+
+def _row(
+    layer: str, resolution: int, found: pd.DataFrame, total: int, refused: int
+) -> dict[str, Any]:
+    counted = inside(found)
+    hits = counted["sample"].nunique()
     return {
         "quantity": "pictures with droplets" + (f" in {layer}" if layer != ANY else ""),
         "unit": UNIT, "better_when": LOWER if layer == ANY else "", "value": hits / total,
         **share_uncertainty(hits, total).columns(),
         "layer": layer, "resolution": resolution,
-        "mean_strength": found["strength"].mean(), "detections": len(found),
+        "mean_strength": counted["strength"].mean(), "detections": len(counted),
+        "at_border": len(found) - len(counted), "refused": refused,
     }  # fmt: skip

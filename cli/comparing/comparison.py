@@ -29,6 +29,7 @@ from metrics import (
     linear_separability,
     perceptual_path_length,
 )
+from metrics.droplet_detection import RULE
 from metrics.moved_pictures import check_movable
 from metrics.path_protocols import PROTOCOLS, check_space
 from metrics.picture_fidelity import fidelity
@@ -83,10 +84,11 @@ class ComparisonSettings:
     def identity_of(self, metric: str, name: str) -> dict[str, Any]:
         """Return what decides the samples of one metric, whatever else is measured beside it."""
         needed, told = ("seed", *_NEEDED.get(metric, ())), self.identity()
-        own: dict[str, Any] = self._solver() if metric == "separability" else {}
-        if metric == "attribution":
-            own = {"generated": self.samples[metric]}
-        return {"metric": name, **{each: told[each] for each in needed}, **own}
+        own: dict[str, dict[str, Any]] = {
+            "separability": self._solver(), "droplets": {"rule": RULE},
+            "attribution": {"generated": self.samples.get(metric)},
+        }  # fmt: skip
+        return {"metric": name, **{each: told[each] for each in needed}, **own.get(metric, {})}
 
     def total(self, metric: str, model: Model) -> int:
         """Return how many samples of a model a metric takes."""

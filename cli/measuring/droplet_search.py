@@ -12,6 +12,7 @@ from cli.running.estimates import Task
 from latentlab import distributed
 from metrics import MetricResult
 from metrics import droplets as find_droplets
+from metrics.droplet_detection import RULE
 
 
 def measure_droplets(
@@ -20,7 +21,8 @@ def measure_droplets(
     """Search a checkpoint, or each snapshot of a run's folder, and write what was found."""
     (name,), snapshots = request.titles([checkpoint]), snapshots_in(checkpoint)
     model = open_model([*snapshots, checkpoint][0], request.device, None, name)
-    settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "seed": request.seed}
+    settings = {"metric": "droplets", "threshold": threshold, "noise": noise, "rule": RULE,
+                "seed": request.seed}  # fmt: skip
 
     def search(model: Model, label: str) -> MetricResult:
         with work_on(request, model, label, samples, "picture", settings) as work:

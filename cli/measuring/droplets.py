@@ -1,6 +1,7 @@
 """The results of `latentlab droplets`: detections, and heat over the images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,10 +18,11 @@ from cli.measuring.results import Results
 from cli.models import Model
 from cli.reports.numbers import in_words, rows_of
 from cli.reports.plot_style import WIDTH, new_figure
+from cli.text import counted
 from latentlab import Generator
 from latentlab.images import flatten, tensor_to_picture
 from metrics import MetricResult
-from metrics.droplet_rates import images_and_heat, in_picture
+from metrics.droplet_rates import images_and_heat, in_picture, inside
 
 DETECTIONS, HEAT = "detections.csv", "heat.png"
 FILES = (DETECTIONS, HEAT)
@@ -40,14 +42,15 @@ def write(results: Results, model: Model, result: MetricResult) -> None:
     results.tell(*summary(result))
     results.warn(*result.notes)
     results.table(DETECTIONS, result.samples)
-    results.page.section("Where they are" if len(result.samples) else "Some of the pictures")
+    found = len(inside(result.samples)) > 0
+    results.page.section("Where they are" if found else "Some of the pictures")
     results.figure(HEAT, lambda: heat(model.g, result), caption(result))
     results.finish_one(model, result)
 
 
 def summary(result: MetricResult) -> list[str]:
     """Say in how many pictures droplets are, and in which layers."""
-    row, found = rows_of(result)[0], result.samples
+    row, found = rows_of(result)[0], inside(result.samples)
     hits = found["sample"].nunique()
     have = "has" if hits == 1 else "have"
     lines = [f"{hits} of {row['n']:,} pictures {have} a droplet: a share of {in_words(row)}."]
@@ -55,23 +58,36 @@ def summary(result: MetricResult) -> list[str]:
     if len(layers):
         words = ", ".join(f"{layer} ({count})" for layer, count in layers.items())
         lines.append(f"Layers, with their number of pictures: {words}.")
+    return [*lines, *_not_counted(row)]
+
+
+def _not_counted(row: Mapping[str, Any]) -> list[str]:
+    """Say what was found besides and is in no share."""
+    lines = []
+    if border := int(row.get("at_border", 0)):
+        lines.append(f"Not counted: {counted(border, 'spot')} at the border of the maps, "
+                     "which zero padding makes.")  # fmt: skip
+    if refused := int(row.get("refused", 0)):
+        lines.append(f"Not counted: {counted(refused, 'compact spot')}, as the rest of the map "
+                     "may be as hot by chance, or is full of them.")  # fmt: skip
     return lines
 
 
 def caption(result: MetricResult) -> str:
     """Say what is seen on the picture of the heat."""
-    if len(result.samples) == 0:
+    if len(inside(result.samples)) == 0:
         return "No droplet was found; the first pictures, and beside each the heat of its maps."
     return (
         "Pictures with the strongest droplets; beside each, the heat of its maps, the strength of "
-        "the strongest in it, and that one's layer."
+        "the strongest in it, and that one's layer. Dotted rings: spots at the border."
     )
 
 
 def heat(g: Generator, result: MetricResult, most: int = _SHOWN) -> Figure:
     """Draw the pictures with the strongest droplets, or the first ones where there is none."""
     settings, found = result.settings, in_picture(g, result.samples)
-    strongest = found.sort_values("strength", ascending=False)["sample"].drop_duplicates()
+    ranked = inside(found).sort_values("strength", ascending=False)
+    strongest = ranked["sample"].drop_duplicates()
     chosen = strongest.head(most).tolist() or list(range(min(most, settings["n"])))
     images, maps = images_and_heat(g, chosen, settings["seed"], noise=settings["noise"])
     return overlays(images, maps, chosen, found, settings["threshold"])
@@ -83,7 +99,8 @@ def overlays(
     """Draw images [N,C,R,R], each beside its heat map [N,R,R] with the droplets circled.
 
     ``names`` are the numbers of the samples, ``found`` the detections among them, at fractions of
-    the picture. Heat shows from half of the threshold, on a logarithmic scale.
+    the picture; those at the border have a dotted ring. Heat shows from half of the threshold, on
+    a logarithmic scale.
     """
     columns = min(_COLUMNS, max(len(names), _LEAST_COLUMNS))  # the bar below needs some width
     lines = -(-len(names) // columns)
@@ -97,11 +114,14 @@ def overlays(
         plain, hot = panels[line, 2 * pair : 2 * pair + 2]
         pixels = np.asarray(flatten(tensor_to_picture(images[i])).convert("RGB"))
         mine = found[found["sample"] == name]
+        counting = inside(mine).index
         _draw(plain, pixels, f"sample {name}")
-        _draw(hot, _overlaid(pixels, heat[i].numpy(), norm), _caption(mine))
-        for row, column, area in mine[["row", "column", "area_share"]].to_numpy(dtype=float):
-            radius = max(_RING_SIZE * float(np.sqrt(area / np.pi)), _LEAST_RADIUS)
-            hot.add_patch(Circle((column, row), radius, fill=False, color=_INK, linewidth=1))
+        _draw(hot, _overlaid(pixels, heat[i].numpy(), norm), _caption(inside(mine)))
+        for index, spot in mine.iterrows():
+            radius = max(_RING_SIZE * float(np.sqrt(spot["area_share"] / np.pi)), _LEAST_RADIUS)
+            style = "solid" if index in counting else "dotted"
+            hot.add_patch(Circle((spot["column"], spot["row"]), radius, fill=False, color=_INK,
+                                 linewidth=1, linestyle=style))  # fmt: skip
     colours = ScalarMappable(norm, _MAP)
     bar = figure.colorbar(colours, ax=panels, location="bottom", shrink=0.5, aspect=50)
     bar.set_label("heat: what 40 % of the channels exceed, in robust standard deviations;\nthe "

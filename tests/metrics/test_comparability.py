@@ -56,3 +56,10 @@ def test_a_caution_against_ranking_is_a_reason_for_its_own_row():
     assert reasons_against(doubtful, result("ppl"), "it") == ["Too few."]
     assert reasons_against(doubtful, result("ppl"), "another") == []
     assert reasons_against(result("ppl", (Caution("Small."),)), result("ppl"), "it") == []
+
+
+def test_droplets_of_another_rule_are_a_reason_and_the_first_had_no_number():
+    old, new = result("droplets"), result("droplets", rule=2)
+    (reason,) = reasons_against(old, new, "it")
+    assert reason == "Found by different rules: 1 and 2; measure the older again."
+    assert reasons_against(new, new, "it") == reasons_against(old, old, "it") == []

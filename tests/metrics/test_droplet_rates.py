@@ -8,7 +8,7 @@ import torch
 import latentlab
 from latentlab import NumericalError, SettingsError
 from metrics import droplets
-from metrics.droplet_rates import images_and_heat, in_picture
+from metrics.droplet_rates import images_and_heat, in_picture, inside
 from tests.conftest import (
     make_fastgan,
     make_generator,
@@ -20,7 +20,8 @@ from tests.conftest import (
 
 FIXTURES = ("sg1_32.pkl", "sg2_skip_32.pkl", "sg2_resnet_32.pkl", "pgan_32.pkl")
 BUNDLED = ("builtin:digits-stylegan1", "builtin:digits-stylegan2")
-DETECTION = ["sample", "layer", "resolution", "row", "column", "strength", "area_share"]
+DETECTION = ["sample", "layer", "resolution", "row", "column", "strength", "area_share",
+             "at_border"]  # fmt: skip
 
 
 def plant(g, place: str, row: float, column: float, strength: float = 20, sigma: float = 1.5):
@@ -206,6 +207,30 @@ def test_rows_carry_their_settings():
     assert frame["n"].unique().tolist() == [4]
     assert frame["seed"].unique().tolist() == [2]
     assert '"threshold": 7.5' in frame["settings"][0]
+
+
+def test_spots_at_the_border_are_in_no_share():
+    g = latentlab.load(BUNDLED[1]).generator
+    plant(g, "b16.conv1", row=0.03, column=0.6, strength=40, sigma=0.5)
+    result = droplets(g, num_samples=8)
+    mine = result.samples[result.samples["layer"] == "b16.conv1"]
+    assert mine["sample"].tolist() == list(range(8))
+    assert mine["at_border"].all()
+    rows = result.rows.set_index("layer")
+    assert rows.loc["b16.conv1", ["value", "detections", "at_border"]].tolist() == [0, 0, 8]
+    assert inside(result.samples)["sample"].nunique() == round(8 * result.value)
+
+
+def test_what_only_the_rest_of_the_map_refuses_is_counted_in_the_report():
+    g = latentlab.load(BUNDLED[1]).generator
+    rng = torch.Generator().manual_seed(0)
+    peaks = torch.rand([32, 32], generator=rng).log().neg()  # single pixels of every height
+
+    g.synthesis.b32.conv1.register_forward_hook(lambda _m, _i, x: 0.05 * x + peaks)
+    rows = droplets(g, num_samples=4).rows.set_index("layer")
+    assert rows.loc["b32.conv1", "value"] == 0
+    assert rows.loc["b32.conv1", "refused"] >= 4
+    assert rows.loc["any", "refused"] == rows["refused"][1:].sum()
 
 
 def test_bad_settings_and_broken_networks_are_refused():

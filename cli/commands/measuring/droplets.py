@@ -30,6 +30,7 @@ def droplets(
     spikes in many feature maps at one place, found even where the picture hides them. All
     layers are searched. DIR receives report.csv (the share of pictures with a
     droplet, in all and by layer), detections.csv (where, how strong, how large) and heat.png.
+    Spots at a map's border, which zero padding makes, are told apart and not counted.
 
     A folder stands for the snapshots in it, which are searched one after the other:
     over_training.png shows the share over the images shown in training.

@@ -38,7 +38,7 @@ FORMS = {
 # Options whose help says what their one meaning is for in each command.
 USES = {
     "--batch", "--class", "--classifier", "--crop", "--data", "--direction", "--distance",
-    "--frames", "--html",
+    "--frames", "--html", "--identity",
     "--json", "--labels", "--latents", "--layers", "--learning-rate", "--limit", "--metric",
     "--mirror", "--name", "--noise-mode", "--overwrite", "--projected-w", "--protocol", "--real",
     "--samples", "--seed", "--seeds", "--space", "--steps", "--strengths", "--to",

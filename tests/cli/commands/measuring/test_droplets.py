@@ -65,8 +65,40 @@ def test_none_are_found_in_the_bundled_model(tmp_path):
     assert "0 of 16 pictures have a droplet" in done.stderr
     assert pd.read_csv(tmp_path / "report.csv")["value"].max() == 0
     assert list(pd.read_csv(tmp_path / "detections.csv").columns) == [
-        "sample", "layer", "resolution", "row", "column", "strength", "area_share"
+        "sample", "layer", "resolution", "row", "column", "strength", "area_share",
+        "at_border",
     ]  # fmt: skip
+
+
+def test_spots_at_the_border_are_said_and_not_counted():
+    found = pd.DataFrame({"sample": [0, 1], "layer": ["b8", "b8"], "at_border": [True, False]})
+    rows = pd.DataFrame([{"value": 0.1, "n": 8, "at_border": 1, "refused": 3}])
+    lines = summary(MetricResult("droplets", rows, {}, found))
+    assert lines[0].startswith("1 of 8 pictures has a droplet")
+    assert lines[1] == "Layers, with their number of pictures: b8 (1)."
+    assert lines[2].startswith("Not counted: 1 spot at the border")
+    assert lines[3].startswith("Not counted: 3 compact spots")
+
+
+def test_a_folder_of_the_first_rule_is_neither_taken_over_nor_replaced(tmp_path, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("metrics.droplet_detection.RULE", 1)
+        assert droplets(tmp_path, MODEL, "--samples", 4).exit_code == 0
+    before = (tmp_path / "report.csv").read_bytes()
+    done = droplets(tmp_path, MODEL, "--samples", 4)
+    assert done.exit_code == 6
+    assert "holds another measurement: rule 1 (not 2)" in done.stderr
+    assert (tmp_path / "report.csv").read_bytes() == before
+
+
+def test_detections_of_a_finished_folder_are_written_again_as_they_were(planted, tmp_path):
+    arguments = (planted, "--samples", 8)
+    assert droplets(tmp_path, *arguments).exit_code == 0
+    kept = (tmp_path / "detections.csv").read_bytes(), (tmp_path / "report.csv").read_bytes()
+    (tmp_path / "detections.csv").unlink()
+    assert droplets(tmp_path, *arguments).exit_code == 0
+    again = (tmp_path / "detections.csv").read_bytes(), (tmp_path / "report.csv").read_bytes()
+    assert again == kept
 
 
 def test_the_threshold_is_the_librarys(tmp_path):
