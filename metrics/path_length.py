@@ -137,10 +137,11 @@ def cautions(settings: Mapping[str, Any], bias: float = 0.0) -> tuple[Caution, .
         found.append(f"Few paths: a handful of long ones decides the mean of {n:,} and its "
                      f"interval{all_of}; use {_FEW:,} or more.")  # fmt: skip
     if abs(bias) >= _BIASED:
+        side = "high" if bias > 0 else "low"
         found.append(f"The published filter leaves out {left_out(n):,} of {n:,} paths at either "
                      f"end, where one percent is {n / 100:,.6g}: the value is about "
-                     f"{abs(bias):.1%} too {'high' if bias > 0 else 'low'}, which its interval "
-                     "allows for.")  # fmt: skip
+                     f"{100 * abs(bias):.1f} % too {side}, which its interval allows "
+                     "for.")  # fmt: skip
     if settings.get("stopped_early"):
         found.append(f"Stopped early after {n:,} paths, as asked, once the interval was narrow: "
                      "such intervals are a little too narrow.")  # fmt: skip

@@ -500,8 +500,8 @@ def test_the_interval_is_that_of_the_mean_without_exactly_one_percent():
 @pytest.mark.parametrize(("n", "bias", "words"), [
     (200, 0.0, ["Few paths"]), (1000, 0.0, []), (1000, 0.009, []),
     (200, 0.0386, ["Few paths", "leaves out 1 of 200 paths at either end, where one percent is 2: "
-                   "the value is about 3.9% too high, which its interval allows for."]),
-    (150, -0.02, ["Few paths", "where one percent is 1.5: the value is about 2.0% too low"]),
+                   "the value is about 3.9 % too high, which its interval allows for."]),
+    (150, -0.02, ["Few paths", "where one percent is 1.5: the value is about 2.0 % too low"]),
     (2000, 0.011, ["leaves out 19 of 2,000 paths"]), (50, 0.0, ["as none is left out"]),
 ])  # fmt: skip
 def test_what_the_filter_leaves_too_high_is_said_where_it_matters(n, bias, words):
@@ -520,7 +520,7 @@ def test_a_measurement_tells_its_own_bias():
     result = lengths(g, distance=heavy, num_samples=200)
     share = percentile_filter.bias(result.samples["path_length"])
     assert share > 0.01
-    assert any(f"about {share:.1%} too high" in note for note in result.notes)
+    assert any(f"about {100 * share:.1f} % too high" in note for note in result.notes)
 
 
 # Differences of two models.
