@@ -6,7 +6,7 @@ perceptual distance of both ends of the step, divided by the squared step, avera
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -229,12 +229,21 @@ def _has_paths(result: MetricResult) -> bool:
 
 def _resampled_of(result: MetricResult) -> percentile_filter.Resampled:
     lengths = result.samples["path_length"].to_numpy(np.float64)
-    return _resampled(lengths.tobytes(), result.settings["seed"])
+    return _resampled(_Paths(lengths.tobytes(), result.settings["seed"], lengths))
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """Path lengths that a cache can tell from others, by their bytes."""
+
+    content: bytes
+    seed: int
+    lengths: NDArray[np.float64] = field(compare=False)
 
 
 @lru_cache(maxsize=64)  # a model is compared with each of the others
-def _resampled(lengths: bytes, seed: int) -> percentile_filter.Resampled:
-    return percentile_filter.resample(np.frombuffer(lengths), seed)
+def _resampled(paths_of_one: _Paths) -> percentile_filter.Resampled:
+    return percentile_filter.resample(paths_of_one.lengths, paths_of_one.seed)
 
 
 def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
