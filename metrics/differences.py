@@ -5,16 +5,28 @@ worse separability in W.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from metrics import attribution_difference, path_length
 from metrics.comparability import on_common_ground, reasons_against
 from metrics.result import MetricResult
 from metrics.scheme import DIFFERENCES, HIGHER, LOWER, NEITHER, UNCERTAINTY, UNKNOWN, WITHHELD
-from metrics.statistics import difference
+from metrics.statistics import Uncertainty, difference
+
+# What knows the uncertainty of b - a from the samples of both, by metric. Others are independent.
+_OF_METRICS: Mapping[str, Callable[[MetricResult, MetricResult], Uncertainty | None]] = (
+    MappingProxyType(
+        {
+            "path_length": path_length.difference_of,
+            "attribution": attribution_difference.uncertainty_of,
+        }
+    )
+)
 
 
 class Key(NamedTuple):
@@ -68,7 +80,8 @@ def _row(
     b: tuple[MetricResult, pd.Series],
 ) -> dict[str, Any]:
     (result_a, row_a), (result_b, row_b) = a, b
-    change, low, high = difference(_interval(row_b), _interval(row_a))
+    change, spread = _difference(a, b)
+    low, high = spread.ci_low, spread.ci_high
     against = " ".join(reasons_against(result_a, result_b, key.quantity))
     significant = not against and bool(low > 0 or high < 0)  # never without an interval
     b_wins = (change < 0) == (row_b["better_when"] == LOWER)
@@ -81,10 +94,21 @@ def _row(
     return {
         "model_a": models[0], "model_b": models[1], **key._asdict(), "unit": row_a["unit"],
         "value_a": row_a["value"], "value_b": row_b["value"], "difference": change,
-        "standard_error": math.hypot(row_a["standard_error"], row_b["standard_error"]),
-        "ci_low": low, "ci_high": high, "significant": significant, "better": better,
+        **spread.columns(), "significant": significant, "better": better,
         "note": against or _notes(models, row_a, row_b),
     }  # fmt: skip
+
+
+def _difference(
+    a: tuple[MetricResult, pd.Series], b: tuple[MetricResult, pd.Series]
+) -> tuple[float, Uncertainty]:
+    """Return b - a and its uncertainty, by the metric's own way where it has one."""
+    (result_a, row_a), (result_b, row_b) = a, b
+    change, low, high = difference(_interval(row_b), _interval(row_a))
+    own = _OF_METRICS.get(result_a.metric)
+    error = math.hypot(row_a["standard_error"], row_b["standard_error"])
+    found = None if own is None else own(result_a, result_b)
+    return change, Uncertainty(error, low, high) if found is None else found
 
 
 def _interval(row: pd.Series) -> tuple[float, float, float]:

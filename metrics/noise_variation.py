@@ -21,9 +21,9 @@ from latentlab.errors import quoted
 from latentlab.images import COMPARED_ON, alpha_facts, views
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
+from metrics.drawn_deviations import Spread, uncertainty
 from metrics.result import Caution, MetricResult
 from metrics.scheme import GREY_LEVELS as UNIT
-from metrics.statistics import bootstrap
 
 SETS = ("all", "coarse", "fine", "none")
 _IN_WORDS = MappingProxyType({
@@ -57,7 +57,7 @@ def stochastic_variation(
         g: A generator with noise layers; labels of a conditional one are drawn at random.
         num_latents: Latents, over which the deviation is averaged.
         num_draws: Draws of all noise maps for each latent; 100 as published.
-        seed: Of latents, labels, noise and resampling.
+        seed: Of latents, labels and noise.
         fine_from: The resolution from which noise layers are fine, see ``noise_sets``.
         truncation_psi: Of the latents.
         batch: Images at once on a GPU, see ``batch_size``.
@@ -93,7 +93,7 @@ def stochastic_variation(
         "n": num_latents, "draws": num_draws, "seed": seed, "truncation_psi": truncation_psi,
         "split": split_text(g, sets), **alpha_facts(g.channels, COMPARED_ON),
     }  # fmt: skip
-    rows = [_row(g, name, sets[name], arrays[name], seed) for name in SETS]
+    rows = [_row(g, name, sets[name], arrays[name], num_draws) for name in SETS]
     samples = pd.DataFrame({"sample": np.arange(num_latents), **{k: arrays[k] for k in SETS}})
     return MetricResult("stochastic_variation", pd.DataFrame(rows), settings, samples, seconds,
                         cautions(settings))  # fmt: skip
@@ -225,7 +225,7 @@ def _deviations(
     batch: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Return each set's map [C,R,R] for one latent [1,num_ws,w_dim], all from the same draws."""
-    spreads = {name: _Spread() for name in sets}
+    spreads = {name: Spread() for name in sets}
     at_once = len(sampling.whole_groups(range(batch)))
     for start in range(0, num_draws, at_once):
         draws = range(start, min(start + at_once, num_draws))
@@ -233,38 +233,17 @@ def _deviations(
         for name, layers in sets.items():
             if layers or start < _CHECKED_DRAWS:
                 images = _rendered(g, ws, layers, maps)[: len(draws)]
-                spreads[name].add(torch.cat(views(images), dim=1))
+                seen = torch.cat(views(images), dim=1)
+                spreads[name].add(seen.cpu().double().numpy())
     return {name: spread.deviation() for name, spread in spreads.items()}
 
 
-class _Spread:
-    """Welford's running mean and sum of squared deviations, image by image, in float64.
-
-    Image by image, so that neither batches nor rounding change the map.
-    """
-
-    def __init__(self) -> None:
-        self._count, self._mean, self._squares = 0, np.zeros(()), np.zeros(())
-
-    def add(self, images: Tensor) -> None:
-        """Take images [N,C,R,R] in."""
-        for image in images.cpu().double().numpy():
-            self._count += 1
-            step = image - self._mean
-            self._mean = self._mean + step / self._count
-            self._squares = self._squares + step * (image - self._mean)
-
-    def deviation(self) -> NDArray[np.float64]:
-        """Return the standard deviation [C,R,R] from the unbiased variance."""
-        return np.asarray(np.sqrt(self._squares / (self._count - 1)))
-
-
 def _row(
-    g: Generator, name: str, layers: Sequence[int], values: NDArray[np.float64], seed: int
+    g: Generator, name: str, layers: Sequence[int], values: NDArray[np.float64], num_draws: int
 ) -> dict[str, object]:
     return {
         "quantity": f"deviation by noise in {_IN_WORDS[name]}", "unit": UNIT,
-        "value": float(values.mean()), **bootstrap([values], np.mean, seed).columns(),
+        "value": float(values.mean()), **uncertainty(values, num_draws).columns(),
         "layers": name, "resolutions": _span(g, layers), "noise_layers": len(layers),
     }  # fmt: skip
 

@@ -6,13 +6,14 @@ perceptual distance of both ends of the step, divided by the squared step, avera
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, SettingsError
@@ -20,7 +21,9 @@ from latentlab.checks import check, check_shape
 from latentlab.images import COMPARED_ON, alpha_facts, averaged, check_channels, shrink, views
 from latentlab.numerics import full_precision
 from latentlab.perceptual import MAX_RESOLUTION
+from metrics import percentile_filter
 from metrics.path_protocols import EPSILON, PathProtocol, latents_along, paths
+from metrics.percentile_filter import filtered_mean, kept, left_out
 from metrics.result import Caution, MetricResult
 from metrics.sampling import (
     Arrays,
@@ -34,14 +37,12 @@ from metrics.sampling import (
     whole_groups,
 )
 from metrics.scheme import LOWER, PER_SQUARED_STEP
-from metrics.statistics import bootstrap, finite_values
+from metrics.statistics import UNKNOWN, Uncertainty
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
-PERCENTILES = (1, 99)  # distances outside of these are left out of the mean, as published
-
 _FEW = 1000  # paths, below which we warn
-_NONE_LEFT_OUT = 100  # paths: their lowest percent is the lowest, which the mean includes
+_BIASED = 0.01  # share of the value by which its filter raises it, from which we say so
 _FIRST_LOOK = 500  # samples after which an early stop is first thought of
 _LOOK_GROWTH = 1.25  # from one look to the next
 
@@ -121,16 +122,26 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
     table = {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}
     seconds = float(arrays["seconds"].sum())
     rows, samples = pd.DataFrame([row]), pd.DataFrame(table)
-    return MetricResult("path_length", rows, settings, samples, seconds, cautions(settings))
+    return MetricResult("path_length", rows, settings, samples, seconds,
+                        cautions(settings, percentile_filter.bias(lengths)))  # fmt: skip
 
 
-def cautions(settings: Mapping[str, Any]) -> tuple[Caution, ...]:
-    """Say what there is to doubt about a path length that was measured with these settings."""
+def cautions(settings: Mapping[str, Any], bias: float = 0.0) -> tuple[Caution, ...]:
+    """Say what there is to doubt about a path length that was measured with these settings.
+
+    ``bias`` is how much too high its filter leaves it, as a share, see ``percentile_filter.bias``.
+    """
     n, found = settings["n"], []
     if n < _FEW:
-        all_of = ", as none is left out" if n <= _NONE_LEFT_OUT else ""
+        all_of = "" if left_out(n) else ", as none is left out"
         found.append(f"Few paths: a handful of long ones decides the mean of {n:,} and its "
                      f"interval{all_of}; use {_FEW:,} or more.")  # fmt: skip
+    if abs(bias) >= _BIASED:
+        side = "high" if bias > 0 else "low"
+        found.append(f"The published filter leaves out {left_out(n):,} of {n:,} paths at either "
+                     f"end, where one percent is {n / 100:,.6g}: the value is about "
+                     f"{100 * abs(bias):.1f} % too {side}, which its interval allows "
+                     "for.")  # fmt: skip
     if settings.get("stopped_early"):
         found.append(f"Stopped early after {n:,} paths, as asked, once the interval was narrow: "
                      "such intervals are a little too narrow.")  # fmt: skip
@@ -196,41 +207,48 @@ def face_crop(images: Tensor) -> Tensor:
     return images[:, :, 3 * unit : 7 * unit, 2 * unit : 6 * unit]
 
 
-def filtered_mean(distances: ArrayLike) -> float:
-    """Return the mean of the distances [N] between their 1st and 99th percentile, both included.
+def difference_of(a: MetricResult, b: MetricResult) -> Uncertainty | None:
+    """Return the uncertainty of a path length b - a; None where the paths are not at hand.
 
-    As published, the percentiles are values that occur: the next lower and the next higher one.
-
-    Raises:
-        NumericalError: If a distance is not finite, or there is none.
+    Paths of one seed and number belong together, also where one model has more of them.
     """
-    return float(_filtered_mean(_finite(distances)))
+    if not (_has_paths(a) and _has_paths(b)):
+        return None
+    if min(len(a.samples), len(b.samples)) < 2:
+        return UNKNOWN
+    before, after = map(_resampled_of, (a, b))
+    change = (y - x for x, y in zip(before, after, strict=True))
+    return percentile_filter.uncertainty(b.value - a.value, percentile_filter.Resampled(*change))
 
 
-def kept(distances: ArrayLike) -> NDArray[np.bool_]:
-    """Return which of the distances [N] ``filtered_mean`` averages."""
-    return _within(_finite(distances), -1)
+def _has_paths(result: MetricResult) -> bool:
+    """Whether a result, perhaps of a file, holds the paths that it was made from."""
+    lengths, seed = result.samples.get("path_length"), result.settings.get("seed")
+    return lengths is not None and lengths.dtype == np.float64 and isinstance(seed, int)
 
 
-def _finite(distances: ArrayLike) -> NDArray[np.float64]:
-    return finite_values(distances, "path length: distance", "path length: there are no distances")
+def _resampled_of(result: MetricResult) -> percentile_filter.Resampled:
+    lengths = result.samples["path_length"].to_numpy(np.float64)
+    return _resampled(_Paths(lengths.tobytes(), result.settings["seed"], lengths))
 
 
-def _filtered_mean(distances: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
-    return np.asarray(distances.mean(axis=axis, where=_within(distances, axis)))
+@dataclass(frozen=True)
+class _Paths:
+    """Path lengths that a cache can tell from others, by their bytes."""
+
+    content: bytes
+    seed: int
+    lengths: NDArray[np.float64] = field(compare=False)
 
 
-def _within(distances: NDArray[np.float64], axis: int) -> NDArray[np.bool_]:
-    low, high = (
-        np.percentile(distances, percent, axis=axis, method=method, keepdims=True)  # type: ignore[call-overload]
-        for percent, method in zip(PERCENTILES, ("lower", "higher"), strict=True)
-    )
-    return np.asarray((distances >= low) & (distances <= high))
+@lru_cache(maxsize=64)  # a model is compared with each of the others
+def _resampled(paths_of_one: _Paths) -> percentile_filter.Resampled:
+    return percentile_filter.resample(paths_of_one.lengths, paths_of_one.seed)
 
 
 def _estimate(lengths: NDArray[np.float64], seed: int) -> dict[str, Any]:
     value = filtered_mean(lengths)  # first, as it refuses what is not finite
-    spread = bootstrap([lengths], _filtered_mean, seed)
+    spread = percentile_filter.spread(lengths, seed)
     return {
         "quantity": "path length", "unit": PER_SQUARED_STEP, "better_when": LOWER,
         "value": value, **spread.columns(),

@@ -25,9 +25,9 @@ from latentlab.projection.projector import project
 from latentlab.projection.targets import Distance
 from metrics import sampling
 from metrics.result import Caution, MetricResult
-from metrics.roc import area, area_interval, best_threshold
+from metrics.roc import area, area_uncertainty, best_threshold
 from metrics.scheme import DISTANCE, HIGHER, SHARE
-from metrics.statistics import Uncertainty, bootstrap, finite_values, share_uncertainty
+from metrics.statistics import bootstrap, finite_values, mean_uncertainty, share_uncertainty
 
 GENERATED, REAL = "generated", "real"
 
@@ -203,7 +203,7 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
     Args:
         generated: Distances [N] of generated images to their projections.
         real: Distances [M] of real images to theirs.
-        seed: Of the resampling, which draws from each group on its own.
+        seed: Of the resampling, by which the medians get their uncertainty.
 
     Returns:
         Rows with ``quantity`` and ``value``: auc, the share of pairs in which the real image is
@@ -223,27 +223,25 @@ def attribution_of(generated: ArrayLike, real: ArrayLike, seed: int = 0) -> Metr
         for name, values in ((GENERATED, generated), (REAL, real))
     }
     pair = groups[GENERATED], groups[REAL]
-    auc = float(area(*pair))
-    error = bootstrap(pair, area, seed).standard_error
-    interval = area_interval(auc, *map(len, pair))
     counts = {f"num_{name}": len(values) for name, values in groups.items()}
     total = sum(counts.values())
-    rows = [{"quantity": "auc", "unit": SHARE, "value": auc, "n": total,
-             "better_when": HIGHER, **Uncertainty(error, *interval).columns()}]  # fmt: skip
+    rows = [{"quantity": "auc", "unit": SHARE, "value": float(area(*pair)), "n": total,
+             "better_when": HIGHER, **area_uncertainty(*pair).columns()}]  # fmt: skip
     for name, values in groups.items():
-        for statistic in (np.mean, np.median):
-            spread = bootstrap([values], statistic, seed).columns()
-            quantity = f"{name}_{statistic.__name__}"
-            rows.append({"quantity": quantity, "unit": DISTANCE, "n": len(values),
-                         "value": float(statistic(values)), **spread})  # fmt: skip
+        spreads = {"mean": mean_uncertainty(values, 0.0),
+                   "median": bootstrap([values], np.median, seed)}  # fmt: skip
+        for statistic, spread in spreads.items():
+            value = float(getattr(np, statistic)(values))
+            rows.append({"quantity": f"{name}_{statistic}", "unit": DISTANCE, "n": len(values),
+                         "value": value, **spread.columns()})  # fmt: skip
     threshold = best_threshold(*pair)
     rows.append({"quantity": "threshold", "unit": DISTANCE, "n": total, "value": threshold})
     for name, group in (("true_positive_rate", REAL), ("false_positive_rate", GENERATED)):
         values = groups[group]
         above = int((values >= threshold).sum())
-        spread = share_uncertainty(above, len(values)).columns()
+        spread = share_uncertainty(above, len(values))
         rows.append({"quantity": name, "unit": SHARE, "n": len(values),
-                     "value": above / len(values), **spread})  # fmt: skip
+                     "value": above / len(values), **spread.columns()})  # fmt: skip
     settings = {"n": total, "seed": seed, **counts}
     columns = {"group": np.repeat([*groups], [*map(len, pair)]), "distance": np.concatenate(pair)}
     samples = pd.DataFrame(columns)

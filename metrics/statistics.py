@@ -16,6 +16,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 1000
 
 _VALUES_AT_ONCE = 2**23  # resampled values held in memory
+_STRAIGHT = 1e-6  # skewness of a mean, below which there is none to take away
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Uncertainty:
         return asdict(self)
 
 
-_UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
+UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
 
 
 def finite_values(values: ArrayLike, what: str, none: str) -> NDArray[np.float64]:
@@ -73,7 +74,7 @@ def bootstrap(
     from scipy import stats
 
     if min(map(len, samples)) < 2:
-        return _UNKNOWN
+        return UNKNOWN
     result = stats.bootstrap(
         tuple(samples),
         statistic,
@@ -89,28 +90,73 @@ def bootstrap(
     return Uncertainty(float(result.standard_error), float(interval.low), float(interval.high))
 
 
+def mean_uncertainty(values: NDArray[np.float64], least: float = -math.inf) -> Uncertainty:
+    """Return the uncertainty of the mean of a few values [N].
+
+    Student's interval, after the transformation that takes the skewness of the mean away (Hall
+    1992, "On the removal of skewness by transformation", section 3): of ten values it holds the
+    true mean about as often as it says, where percentiles of a bootstrap are too narrow.
+
+    Args:
+        values: The values.
+        least: The least that their mean can be.
+    """
+    from scipy.special import stdtrit
+
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return UNKNOWN
+    error = float(np.std(values, ddof=1)) / math.sqrt(n)
+    if error == 0:
+        return Uncertainty(0.0, mean, mean)
+    skewness = float(np.mean((values - mean) ** 3)) / (error * math.sqrt(n)) ** 3
+    reach = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
+    low, high = (mean - error * _unskewed(sign * reach, skewness, n) for sign in (1, -1))
+    return Uncertainty(error, max(low, min(least, mean)), high)
+
+
+def _unskewed(t: float, skewness: float, n: int) -> float:
+    """Return the studentised mean that Hall's transformation takes to t."""
+    slope = skewness / math.sqrt(n)
+    if abs(slope) < _STRAIGHT:
+        return t
+    return 3 / slope * (math.cbrt(1 + slope * (t - slope / 6)) - 1)
+
+
 def share_uncertainty(hits: int, total: int) -> Uncertainty:
     """Return the uncertainty of hits/total: Wilson's interval, which has a width at 0 hits."""
-    from scipy import stats
-
-    interval = stats.binomtest(hits, total).proportion_ci(CONFIDENCE, method="wilson")
     share = hits / total
-    error = math.sqrt(share * (1 - share) / total)
-    return Uncertainty(error, float(interval.low), float(interval.high))
+    return Uncertainty(math.sqrt(share * (1 - share) / total), *share_interval(share, total))
+
+
+def share_interval(share: float, total: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share of so many, which need be no whole number."""
+    from scipy.special import ndtri
+
+    squared = float(ndtri((1 + CONFIDENCE) / 2)) ** 2 / total
+    middle = (share + squared / 2) / (1 + squared)
+    half = math.sqrt(squared * (share * (1 - share) + squared / 4)) / (1 + squared)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def difference(
-    a: tuple[float, float, float], b: tuple[float, float, float]
+    a: tuple[float, float, float], b: tuple[float, float, float], correlation: float = 0.0
 ) -> tuple[float, float, float]:
-    """Return a - b of two independent (value, ci_low, ci_high), with its interval.
+    """Return a - b of two (value, ci_low, ci_high), with its interval.
 
     The interval is recovered from those of both (MOVER, Zou and Donner 2008; for shares, Newcombe
-    1998, method 10), so that it follows their asymmetry.
+    1998, method 10), so that it follows their asymmetry. ``correlation`` is that of their errors
+    (Zou 2007); without, they are independent.
     """
     (x, x_low, x_high), (y, y_low, y_high) = a, b
-    low = x - y - math.hypot(x - x_low, y_high - y)
-    high = x - y + math.hypot(x_high - x, y - y_low)
+    low = x - y - _joined(x - x_low, y_high - y, correlation)
+    high = x - y + _joined(x_high - x, y - y_low, correlation)
     return x - y, low, high
+
+
+def _joined(a: float, b: float, correlation: float) -> float:
+    """Return the reach of a difference, from the reaches of both."""
+    return math.sqrt(max(a * a + b * b - 2 * correlation * a * b, 0.0))
 
 
 def bootstrap_rows(
@@ -124,7 +170,7 @@ def bootstrap_rows(
     what can be computed from sums needs no sample twice.
     """
     if len(sums) < 2:
-        return [_UNKNOWN] * statistic(sums.mean(axis=0)).shape[-1]
+        return [UNKNOWN] * statistic(sums.mean(axis=0)).shape[-1]
     n, rng = len(sums), np.random.default_rng([seed, Stream.BOOTSTRAP])
     flat, replicates = sums.reshape(n, -1), []
     at_once = max(_VALUES_AT_ONCE // n, 1)

@@ -31,11 +31,11 @@ from latentlab.datasets.digits import digits
 from latentlab.images.listing import find_pictures
 from latentlab.perceptual import PerceptualDistance
 from metrics import MetricResult
+from metrics.attribution_difference import auc_difference
 from metrics.comparability import reasons_against
 from metrics.published_figures import published
 from metrics.scheme import NEITHER, WITHHELD, in_order
 from metrics.source_attribution import AttributionSettings, project_groups
-from metrics.statistics import difference
 
 HISTOGRAMS, ROC, DISTANCES, DIFFERENCES = (
     "histogram.png", "roc.png", "distances.csv", "differences.csv"
@@ -210,12 +210,12 @@ def _write(
 def differences(found: Mapping[str, MetricResult]) -> pd.DataFrame:
     """Return the differences of the models' areas below the ROC curve, pair by pair.
 
-    The interval is that of two independent areas: the generated pictures are others, while the
-    real ones are the same, which makes it rather too wide than too narrow.
+    Both models have projected the same real pictures, and their own were made from the same z.
     """
     rows = []
     for (a, first), (b, second) in combinations(found.items(), 2):
-        change, low, high = difference(_area(second), _area(first))
+        change, spread = auc_difference(first, second)
+        low, high = spread.ci_low, spread.ci_high
         against = " ".join(reasons_against(first, second, "auc"))
         better = b if low > 0 else a if high < 0 else NEITHER
         rows.append({
@@ -227,10 +227,6 @@ def differences(found: Mapping[str, MetricResult]) -> pd.DataFrame:
     names = ["model_a", "model_b", "quantity", "value_a", "value_b", "difference", "ci_low",
              "ci_high", "higher", "note"]  # fmt: skip
     return pd.DataFrame(rows, columns=names)
-
-
-def _area(result: MetricResult) -> tuple[float, float, float]:
-    return result.value, result.ci_low, result.ci_high
 
 
 def _verdicts(rows: pd.DataFrame) -> list[str]:

@@ -1,6 +1,9 @@
 """Perceptual path length against published code's outputs, closed forms and plain numpy."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -9,9 +12,18 @@ import latentlab
 from latentlab import LatentError, NumericalError, SettingsError
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
-from metrics import perceptual_path_length
-from metrics.path_length import cautions, face_crop, filtered_mean, kept, pair_distances
+from metrics import MetricResult, percentile_filter, perceptual_path_length
+from metrics.differences import compare
+from metrics.path_length import (
+    cautions,
+    difference_of,
+    face_crop,
+    filtered_mean,
+    kept,
+    pair_distances,
+)
 from metrics.path_protocols import PROTOCOLS, PathProtocol, paths
+from metrics.statistics import difference
 from tests.conftest import (
     make_fastgan,
     make_generator,
@@ -472,6 +484,101 @@ def test_distances_of_nothing_or_not_finite_are_refused():
         filtered_mean([1.0, float("nan"), float("inf")])
     with pytest.raises(NumericalError, match="distance 0 is inf"):
         lengths(make_generator(), distance=lambda a, b: stand_in(a, b) * float("inf"))
+
+
+# What it is worth.
+
+
+def test_the_interval_is_that_of_the_mean_without_exactly_one_percent():
+    result = lengths(make_generator(), num_samples=200)
+    found = percentile_filter.spread(result.samples["path_length"], 2)
+    assert (result.standard_error, result.ci_low, result.ci_high) == (
+        found.standard_error, found.ci_low, found.ci_high
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "bias", "words"), [
+    (200, 0.0, ["Few paths"]), (1000, 0.0, []), (1000, 0.009, []),
+    (200, 0.0386, ["Few paths", "leaves out 1 of 200 paths at either end, where one percent is 2: "
+                   "the value is about 3.9 % too high, which its interval allows for."]),
+    (150, -0.02, ["Few paths", "where one percent is 1.5: the value is about 2.0 % too low"]),
+    (2000, 0.011, ["leaves out 19 of 2,000 paths"]), (50, 0.0, ["as none is left out"]),
+])  # fmt: skip
+def test_what_the_filter_leaves_too_high_is_said_where_it_matters(n, bias, words):
+    found = cautions({"n": n}, bias)
+    assert len(found) == len(words)
+    assert all(part in caution.text for part, caution in zip(words, found, strict=True))
+
+
+def test_a_measurement_tells_its_own_bias():
+    g = make_generator()
+    numbers = iter(np.random.default_rng(1).lognormal(0, 1.5, 400) * 1e-8)
+
+    def heavy(first, second):
+        return torch.tensor([next(numbers) for _ in range(len(first))], dtype=torch.float64)
+
+    result = lengths(g, distance=heavy, num_samples=200)
+    share = percentile_filter.bias(result.samples["path_length"])
+    assert share > 0.01
+    assert any(f"about {100 * share:.1f} % too high" in note for note in result.notes)
+
+
+# Differences of two models.
+
+
+def of_lengths(values, seed=0, worth=True):
+    found = percentile_filter.spread(values, seed).columns() if worth else {}
+    row = {"quantity": "path length", "value": filtered_mean(values), "better_when": "lower",
+           **found}  # fmt: skip
+    table = {"sample": np.arange(len(values)), "path_length": values}
+    return MetricResult("path_length", pd.DataFrame([row]), {"n": len(values), "seed": seed},
+                        pd.DataFrame(table))  # fmt: skip
+
+
+def test_paths_of_one_seed_and_number_belong_together():
+    values = np.random.default_rng(0).lognormal(size=400)
+    shifted = values * 1.02  # by less than what either is uncertain by
+    rows = compare({"a": [of_lengths(values)], "b": [of_lengths(shifted)]})
+    assert rows["better"].tolist() == ["a"]
+    assert rows["difference"][0] == pytest.approx(0.02 * filtered_mean(values))
+    apart = compare({"a": [of_lengths(values)], "b": [of_lengths(shifted, seed=1)]})
+    assert apart["better"].tolist() == ["neither"]
+    assert apart["standard_error"][0] > 10 * rows["standard_error"][0]
+
+
+def test_a_difference_turned_round_is_the_same_difference():
+    rng = np.random.default_rng(0)
+    a, b = of_lengths(rng.lognormal(size=300)), of_lengths(rng.lognormal(size=900))
+    found, turned = difference_of(a, b), difference_of(b, a)
+    assert (found.ci_low, found.ci_high) == pytest.approx((-turned.ci_high, -turned.ci_low))
+    assert found.ci_low <= b.value - a.value <= found.ci_high
+
+
+def test_a_difference_without_paths_is_that_of_both_intervals():
+    a, b = of_lengths(np.arange(1.0, 300.0)), of_lengths(np.arange(2.0, 301.0))
+    bare = replace(a, samples=pd.DataFrame())
+    assert difference_of(bare, b) is None
+    assert difference_of(replace(a, samples=a.samples.astype(str)), b) is None
+    (row,) = compare({"a": [bare], "b": [b]}).to_dict("records")
+    expected = difference((b.value, b.ci_low, b.ci_high), (a.value, a.ci_low, a.ci_high))
+    assert (row["difference"], row["ci_low"], row["ci_high"]) == expected
+    assert np.isnan(difference_of(of_lengths(np.ones(1)), b).ci_low)
+
+
+@pytest.mark.parametrize(("first", "second", "correlation"), [
+    (200, 200, 0.9), pytest.param(200, 200, 0.0, marks=pytest.mark.slow),
+    pytest.param(200, 1000, 0.9, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_intervals_of_differences_hold_the_truth(first, second, correlation):
+    rng, times, held = np.random.default_rng(3), 150, 0
+    for seed in range(times):
+        z, own = rng.normal(size=[2, max(first, second)])
+        other = correlation * z + np.sqrt(1 - correlation**2) * own
+        a, b = np.exp(z[:first]), np.exp(other[:second])
+        found = difference_of(*(of_lengths(each, seed, worth=False) for each in (a, b)))
+        held += found.ci_low <= 0 <= found.ci_high
+    # 95 % of 150 have a standard deviation of 1.8 %. What follows from both intervals holds 99 %.
+    assert 0.9 < held / times <= 0.985
 
 
 # Bad settings.

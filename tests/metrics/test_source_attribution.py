@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm
+from scipy.stats import mannwhitneyu, norm
+from sklearn.metrics import roc_auc_score
 
 from latentlab import (
     ImageError,
@@ -13,12 +14,15 @@ from latentlab import (
     project,
 )
 from metrics import attribution
+from metrics.attribution_difference import auc_difference
+from metrics.roc import area_uncertainty
 from metrics.source_attribution import (
     AttributionSettings,
     attribution_of,
     generated_image,
     project_groups,
 )
+from metrics.statistics import mean_uncertainty
 from tests.conftest import make_generator, make_progan
 
 
@@ -83,7 +87,8 @@ def test_each_group_is_resampled_on_its_own():
 def test_the_seed_decides_the_resampling():
     rng = np.random.default_rng(2)
     groups = rng.normal(size=20), rng.normal(1, size=20)
-    errors = [attribution_of(*groups, seed=seed).standard_error for seed in (0, 0, 1)]
+    rows = [attribution_of(*groups, seed=seed).rows.set_index("quantity") for seed in (0, 0, 1)]
+    errors = [each.loc["real_median", "standard_error"] for each in rows]
     assert errors[0] == errors[1] != errors[2]
 
 
@@ -100,7 +105,56 @@ def test_distances_that_cannot_be_compared_are_refused(generated, real, words):
         attribution_of(generated, real)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_area_is_scikit_learns_and_mann_and_whitneys(tied):
+    rng = np.random.default_rng(3)
+    groups = rng.normal(size=30), rng.normal(1, 2, size=70)
+    if tied:
+        groups = np.round(groups[0]), np.round(groups[1])
+    value = attribution_of(*groups).value
+    labels = np.repeat([0, 1], [30, 70])
+    assert value == pytest.approx(roc_auc_score(labels, np.concatenate(groups)), abs=1e-12)
+    assert value == pytest.approx(mannwhitneyu(*groups[::-1]).statistic / 2100, abs=1e-12)
+
+
+def test_means_have_the_interval_of_few_values_and_the_area_its_own():
+    rng = np.random.default_rng(4)
+    groups = rng.lognormal(0, 0.5, 10), rng.lognormal(1, 0.5, 12)
+    rows = attribution_of(*groups).rows.set_index("quantity")
+    expected = {"generated_mean": mean_uncertainty(groups[0], 0.0),
+                "real_mean": mean_uncertainty(groups[1], 0.0),
+                "auc": area_uncertainty(*groups)}  # fmt: skip
+    for quantity, each in expected.items():
+        assert rows.loc[quantity, [*each.columns()]].to_dict() == each.columns()
+
+
 # By projecting.
+
+
+class Constant:
+    """A planted distance: how far the brightness of two pictures is apart, squared."""
+
+    name = "brightness"
+
+    def __call__(self, a, b):
+        return (a.mean(dim=[1, 2, 3]) - b.mean(dim=[1, 2, 3])).square()
+
+
+def test_pictures_that_a_generator_can_make_are_told_from_those_that_it_cannot():
+    """Its pictures differ in brightness within some range; others lie in it, or far beyond."""
+    g = make_generator()
+    own = torch.stack([generated_image(g, i) for i in range(40)]).mean(dim=[1, 2, 3])
+    middle, reach = own.mean(), own.max() - own.min()
+    within, beyond = (torch.full([2, g.channels, 16, 16], float(each))
+                      for each in (middle, middle + 50 * reach))  # fmt: skip
+    near, far = (attribution(g, images, Constant(), 2, steps=40) for images in (within, beyond))
+    assert far.value == 1
+    rows = far.rows.set_index("quantity")["value"]
+    assert rows["generated_mean"] < 1e-3 * rows["real_mean"]
+    assert near.rows.set_index("quantity").loc["real_mean", "value"] < 1e-3 * rows["real_mean"]
+    value, found = auc_difference(near, far, same_real=False)
+    assert value == pytest.approx(1 - near.value)
+    assert found.ci_low <= value <= found.ci_high
 
 
 def test_a_generators_own_images_project_closer_than_the_same_pixels_shuffled():

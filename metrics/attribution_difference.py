@@ -1,0 +1,56 @@
+"""Whether pictures are attributed better to one model than to another."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.result import MetricResult
+from metrics.roc import area_difference
+from metrics.source_attribution import GENERATED, REAL
+from metrics.statistics import Uncertainty
+
+
+def auc_difference(
+    first: MetricResult, second: MetricResult, same_real: bool = True
+) -> tuple[float, Uncertainty]:
+    """Return the second model's area under the ROC curve minus the first's, and what it is worth.
+
+    Args:
+        first: A result of ``attribution``.
+        second: Another, of the same distance, space and number of steps.
+        same_real: Whether both projected the same real pictures in the same order, perhaps one of
+            them fewer. Their distances then vary together, and the difference is known better.
+
+    Returns:
+        The difference, and its uncertainty, see ``metrics.roc.area_difference``. Generated pictures
+        are paired by their number where the seeds are equal, as both were made from the same z.
+    """
+    groups = [[_padded(each, other, name) for name in (GENERATED, REAL)]
+              for each, other in ((first, second), (second, first))]  # fmt: skip
+    same_seed = first.settings["seed"] == second.settings["seed"]
+    return area_difference(
+        (groups[0][0], groups[0][1]),
+        (groups[1][0], groups[1][1]),
+        paired_negatives=same_seed,
+        paired_positives=same_real,
+    )
+
+
+def uncertainty_of(first: MetricResult, second: MetricResult) -> Uncertainty:
+    """Return the uncertainty of the difference of two areas, by what both say of their pictures."""
+    names = ("pictures", "resolution")
+    same = all(first.settings.get(name) == second.settings.get(name) for name in names)
+    return auc_difference(first, second, same_real=same)[1]
+
+
+def _padded(result: MetricResult, other: MetricResult, group: str) -> NDArray[np.float64]:
+    """Return the distances of a group, and NaN where a projection diverged or only the other is."""
+    mine = _distances(result, group)
+    return np.pad(mine, (0, max(len(_distances(other, group)) - len(mine), 0)),
+                  constant_values=math.nan)  # fmt: skip
+
+
+def _distances(result: MetricResult, group: str) -> NDArray[np.float64]:
+    rows = result.samples[result.samples["group"] == group]
+    return rows["distance"].to_numpy(np.float64)
