@@ -13,7 +13,17 @@ import pandas as pd
 
 from metrics.comparability import on_common_ground, reasons_against
 from metrics.result import MetricResult
-from metrics.scheme import DIFFERENCES, HIGHER, LOWER, NEITHER, UNCERTAINTY, UNKNOWN, WITHHELD
+from metrics.scheme import (
+    DIFFERENCES,
+    HIGHER,
+    LOWER,
+    NEITHER,
+    TWO_TO_BITS,
+    UNCERTAINTY,
+    UNKNOWN,
+    WITHHELD,
+)
+from metrics.separability.pairs import paired_difference
 from metrics.statistics import difference
 
 
@@ -61,6 +71,18 @@ def quantities(result: MetricResult) -> Iterator[tuple[Key, pd.Series]]:
         yield Key(row["metric"], row["protocol"], row["quantity"]), row
 
 
+def described(result: MetricResult) -> Iterator[tuple[Key, pd.Series]]:
+    """Yield the key and the tidy row of each score by which models are not compared.
+
+    Planes that classify what they were fitted to flatter a model, and the more the fewer samples
+    there are: of scores of separability, the cross-fitted ones are compared where there are any.
+    """
+    frame = result.frame()
+    rows = frame[(frame["better_when"] == "") & (frame["unit"] == TWO_TO_BITS)]
+    for _, row in rows.iterrows():
+        yield Key(row["metric"], row["protocol"], row["quantity"]), row
+
+
 def _row(
     key: Key,
     models: tuple[str, str],
@@ -68,7 +90,10 @@ def _row(
     b: tuple[MetricResult, pd.Series],
 ) -> dict[str, Any]:
     (result_a, row_a), (result_b, row_b) = a, b
+    error = math.hypot(row_a["standard_error"], row_b["standard_error"])
     change, low, high = difference(_interval(row_b), _interval(row_a))
+    if (paired := paired_difference(result_a, result_b, key.quantity)) is not None:
+        change, low, high, error = paired
     against = " ".join(reasons_against(result_a, result_b, key.quantity))
     significant = not against and bool(low > 0 or high < 0)  # never without an interval
     b_wins = (change < 0) == (row_b["better_when"] == LOWER)
@@ -81,7 +106,7 @@ def _row(
     return {
         "model_a": models[0], "model_b": models[1], **key._asdict(), "unit": row_a["unit"],
         "value_a": row_a["value"], "value_b": row_b["value"], "difference": change,
-        "standard_error": math.hypot(row_a["standard_error"], row_b["standard_error"]),
+        "standard_error": error,
         "ci_low": low, "ci_high": high, "significant": significant, "better": better,
         "note": against or _notes(models, row_a, row_b),
     }  # fmt: skip
