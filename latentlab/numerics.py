@@ -30,6 +30,7 @@ class Stream(IntEnum):
     PATH_LENGTH = 110  # z of both ends
     PATH_LENGTH_PLACE = 111  # t along the path
     SEPARABILITY = 120
+    SEPARABILITY_FOLDS = 121
     DROPLETS = 130
     STOCHASTIC = 140
     ATTRIBUTION = 150

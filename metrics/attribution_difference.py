@@ -37,7 +37,7 @@ def auc_difference(
     )
 
 
-def uncertainty_of(first: MetricResult, second: MetricResult) -> Uncertainty:
+def uncertainty_of(first: MetricResult, second: MetricResult, _: str) -> Uncertainty:
     """Return the uncertainty of the difference of two areas, by what both say of their pictures."""
     names = ("pictures", "resolution")
     same = all(first.settings.get(name) == second.settings.get(name) for name in names)

@@ -15,18 +15,26 @@ import pandas as pd
 from metrics import attribution_difference, path_length
 from metrics.comparability import on_common_ground, reasons_against
 from metrics.result import MetricResult
-from metrics.scheme import DIFFERENCES, HIGHER, LOWER, NEITHER, UNCERTAINTY, UNKNOWN, WITHHELD
+from metrics.scheme import (
+    DIFFERENCES,
+    HIGHER,
+    LOWER,
+    NEITHER,
+    TWO_TO_BITS,
+    UNCERTAINTY,
+    UNKNOWN,
+    WITHHELD,
+)
+from metrics.separability import pairs
 from metrics.statistics import Uncertainty, difference
 
+_Own = Callable[[MetricResult, MetricResult, str], Uncertainty | None]
+
 # What knows the uncertainty of b - a from the samples of both, by metric. Others are independent.
-_OF_METRICS: Mapping[str, Callable[[MetricResult, MetricResult], Uncertainty | None]] = (
-    MappingProxyType(
-        {
-            "path_length": path_length.difference_of,
-            "attribution": attribution_difference.uncertainty_of,
-        }
-    )
-)
+_OF_METRICS: Mapping[str, _Own] = MappingProxyType({
+    "path_length": path_length.difference_of, "separability": pairs.uncertainty_of,
+    "attribution": attribution_difference.uncertainty_of,
+})  # fmt: skip
 
 
 class Key(NamedTuple):
@@ -73,6 +81,18 @@ def quantities(result: MetricResult) -> Iterator[tuple[Key, pd.Series]]:
         yield Key(row["metric"], row["protocol"], row["quantity"]), row
 
 
+def described(result: MetricResult) -> Iterator[tuple[Key, pd.Series]]:
+    """Yield the key and the tidy row of each score by which models are not compared.
+
+    Planes that classify what they were fitted to flatter a model, and the more the fewer samples
+    there are: of scores of separability, the cross-fitted ones are compared where there are any.
+    """
+    frame = result.frame()
+    rows = frame[(frame["better_when"] == "") & (frame["unit"] == TWO_TO_BITS)]
+    for _, row in rows.iterrows():
+        yield Key(row["metric"], row["protocol"], row["quantity"]), row
+
+
 def _row(
     key: Key,
     models: tuple[str, str],
@@ -80,7 +100,7 @@ def _row(
     b: tuple[MetricResult, pd.Series],
 ) -> dict[str, Any]:
     (result_a, row_a), (result_b, row_b) = a, b
-    change, spread = _difference(a, b)
+    change, spread = _difference(a, b, key.quantity)
     low, high = spread.ci_low, spread.ci_high
     against = " ".join(reasons_against(result_a, result_b, key.quantity))
     significant = not against and bool(low > 0 or high < 0)  # never without an interval
@@ -100,14 +120,14 @@ def _row(
 
 
 def _difference(
-    a: tuple[MetricResult, pd.Series], b: tuple[MetricResult, pd.Series]
+    a: tuple[MetricResult, pd.Series], b: tuple[MetricResult, pd.Series], quantity: str
 ) -> tuple[float, Uncertainty]:
     """Return b - a and its uncertainty, by the metric's own way where it has one."""
     (result_a, row_a), (result_b, row_b) = a, b
     change, low, high = difference(_interval(row_b), _interval(row_a))
     own = _OF_METRICS.get(result_a.metric)
     error = math.hypot(row_a["standard_error"], row_b["standard_error"])
-    found = None if own is None else own(result_a, result_b)
+    found = None if own is None else own(result_a, result_b, quantity)
     return change, Uncertainty(error, low, high) if found is None else found
 
 

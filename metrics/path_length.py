@@ -207,7 +207,7 @@ def face_crop(images: Tensor) -> Tensor:
     return images[:, :, 3 * unit : 7 * unit, 2 * unit : 6 * unit]
 
 
-def difference_of(a: MetricResult, b: MetricResult) -> Uncertainty | None:
+def difference_of(a: MetricResult, b: MetricResult, _: str = "") -> Uncertainty | None:
     """Return the uncertainty of a path length b - a; None where the paths are not at hand.
 
     Paths of one seed and number belong together, also where one model has more of them.

@@ -31,7 +31,7 @@ from latentlab.images import flatten, grid, tensor_to_picture
 from latentlab.latents import draw_labels, z_from_seeds
 from metrics import MetricResult
 from metrics.comparability import on_common_ground
-from metrics.differences import compare
+from metrics.differences import compare, described
 from metrics.path_protocols import PROTOCOLS
 from metrics.scheme import in_order
 
@@ -44,6 +44,11 @@ _OF_METRICS = {
     "contributions": (SHARES, TABLES["contributions"]), "droplets": (TABLES["droplets"],),
     "attribution": (ROC, TABLES["attribution"]),
 }  # fmt: skip
+NOT_RANKED = "cross-fitted decides"
+HONEST = (
+    "Of scores of separability, the cross-fitted ones decide where all models have them: the "
+    "others are of planes that classify what they were fitted to."
+)
 _COLUMNS, _ROWS = 6, 4  # of each model's samples
 _LARGEST = 128  # pixels of a sample
 _HEATED = 3  # pictures of each model with their heat
@@ -137,11 +142,15 @@ def _add_differences(
     })  # fmt: skip
     if table["pair"].nunique() == 1:  # everything in one row per measure
         table = found.merge(table.drop(columns="pair"), on="measure", how="left")
+        shown = {key.quantity for each in measured for r in each.results for key, _ in described(r)}
+        table.loc[table["measure"].isin(shown), ["difference", "better"]] = ["", NOT_RANKED]
         table = table.rename(columns={"difference": "second - first"})
     else:
         results.page.table(found)
     results.page.table(table, "Value and 95 % interval. A difference is significant where its "
                        "interval leaves out zero; one in twenty does so by chance.")  # fmt: skip
+    if any(each.of("separability") for each in measured):
+        results.page.text(HONEST)
     for line in _refused(measured):
         results.page.text(line)
 
@@ -199,7 +208,7 @@ def _add_plots(results: Results, measured: Sequence[Measured]) -> None:
         results.page.section("Separability of each attribute")
         tables = {name: result.samples for name, result in found.items()}
         results.figure(ATTRIBUTES, compared(tables, colours), "What planes in each space leave "
-                       "open of each attribute; shorter is better.")  # fmt: skip
+                       "open of each attribute, cross-fitted; shorter is better.")  # fmt: skip
     if found := _results_by_model(measured, "contributions"):
         results.page.section("Contribution of each resolution")
         rows = {name: result.rows for name, result in found.items()}

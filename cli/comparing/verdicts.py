@@ -8,7 +8,7 @@ import pandas as pd
 from cli.comparing.comparison import Measured
 from cli.reports.numbers import with_interval
 from metrics.comparability import reasons_against
-from metrics.differences import quantities
+from metrics.differences import described, quantities
 from metrics.scheme import NEITHER, UNKNOWN, WITHHELD
 
 
@@ -69,7 +69,7 @@ def _doubted(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str]
     """Yield what there is to doubt: a sentence, the measure, and the model."""
     for each in measured:
         for result in each.results:
-            for key, row in quantities(result):
+            for key, row in (*described(result), *quantities(result)):
                 for caution in result.cautions_of(key.quantity):
                     yield caution.text, _measure(row), [each.label]
 
@@ -77,12 +77,13 @@ def _doubted(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str]
 def values(measured: Sequence[Measured]) -> pd.DataFrame:
     """Return one row per measure with one column per model: the value with its interval.
 
-    Where models must not be ranked by a value, it is called doubtful.
+    Where models must not be ranked by a value, it is called doubtful. Scores of separability of
+    fitted planes stand before the cross-fitted ones, by which alone models are ranked.
     """
     columns: dict[str, dict[str, str]] = {}
     for each in measured:
         for result in each.results:
-            for key, row in quantities(result):
+            for key, row in (*described(result), *quantities(result)):
                 text = with_interval(row.to_dict())
                 ranks = all(caution.ranks for caution in result.cautions_of(key.quantity))
                 cell = text if ranks or not text else f"{text}, doubtful"

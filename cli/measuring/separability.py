@@ -21,7 +21,7 @@ from cli.measuring.work import Asked, claimed_results, sampling, work_on
 from cli.models import Model, open_model, with_model
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.saved_latents import latent_files
-from cli.reports.numbers import in_words, number_of, rows_of, share_of
+from cli.reports.numbers import in_words, number_of, rows_of, share_of, with_interval
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text
@@ -33,13 +33,16 @@ from metrics.sampling import has_w
 from metrics.separability.classifiers import check_size
 from metrics.separability.planes import OK
 from metrics.separability.score import check_spaces, separability_from_labels
+from metrics.separability.summary import CROSS_FITTED, score_in
 
 ATTRIBUTES, PLOT = "attributes.csv", "attributes.png"
 FILES = [ATTRIBUTES, PLOT]
 
 _READING = (
     "A score of 1 is the best: planes divide every attribute without error. Each bit that they "
-    "leave open doubles it, over all attributes together."
+    "leave open doubles it, over all attributes together. As published, planes classify what they "
+    "were fitted to, and so look too good; the cross-fitted score is what planes would leave open "
+    "if they were fitted to any number of samples."
 )
 
 
@@ -201,8 +204,9 @@ def write(
     total = result.settings["attributes"]
     part = f" The {MOST} of {total} that leave most open." if total > MOST else ""
     results.figure(PLOT, lambda: bars(result.samples), "What the plane of each attribute leaves "
-                   "open, with its 95 % interval. Grey: the entropy of the class itself; where a "
-                   f"bar reaches it, the plane tells nothing.{part}")  # fmt: skip
+                   "open. Bars: of the samples that it was fitted to; points: cross-fitted, with "
+                   "95 % intervals. Grey: the entropy of the class itself; where a bar reaches it, "
+                   f"the plane tells nothing.{part}")  # fmt: skip
     table, numeric = side_by_side(result.samples)
     results.page.table(table, numeric=numeric)
     results.finish(rows, {**facts, "seconds": round(result.seconds, 1)})
@@ -216,7 +220,10 @@ def summary(result: MetricResult) -> list[str]:
         space, known = row["space"].upper(), pd.notna(row["value"])
         ranks = all(caution.ranks for caution in result.cautions_of(row["quantity"]))
         score = in_words(row) + ("" if ranks else ", doubtful")
-        lines.append(f"Score in {space}: {score}." if known else f"No score in {space}.")
+        if row["quantity"] == score_in(row["space"]):
+            lines.append(f"Score in {space}: {score}." if known else f"No score in {space}.")
+        elif known:
+            lines.append(f"Cross-fitted score in {space}: {score}.")
     kept = settings["num_keep"]
     of = f", the {kept:,} most confident for each attribute" if kept else ""
     lines.append(f"{counted(settings['attributes'], 'attribute')}, {settings['n']:,} samples{of}.")
@@ -234,6 +241,7 @@ def side_by_side(attributes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         entropy=[number_of(row) if row["status"] == OK else "" for row in rows],
         accuracy=[share_of(r["accuracy"], r["kept"]) if r["status"] == OK else "" for r in rows],
         balance=[*map(share_of, attributes["balance"], attributes["kept"])],
+        **_cross_fitted(attributes),
     )
     parts = {
         str(space): part.reset_index(drop=True)
@@ -243,11 +251,23 @@ def side_by_side(attributes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     table = next(iter(parts.values())).filter(common)
     table = table.rename(columns={"balance": "share positive", "class_entropy": "class entropy"})
     for space, part in parts.items():
-        for column in ("entropy", "accuracy"):
-            table[f"{column} in {space.upper()}"] = part[column]
+        for column in ("entropy", "cross-fitted", "accuracy"):
+            if column in part:
+                table[f"{column} in {space.upper()}"] = part[column]
         if not part["converged"].all():
             words = part["converged"].map({True: "yes", False: "no"})
             table[f"converged in {space.upper()}"] = words
-    texts = ("share", "entropy", "accuracy")
+    texts = ("share", "entropy", "cross-fitted", "accuracy")
     numeric = [str(name) for name in table.columns if str(name).startswith(texts)]
     return table, numeric
+
+
+def _cross_fitted(attributes: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the column of cross-fitted entropies with their intervals, where there are any."""
+    if CROSS_FITTED not in attributes:
+        return {}
+    rows = attributes.assign(
+        value=attributes[CROSS_FITTED], ci_low=attributes["cross_fitted_low"],
+        ci_high=attributes["cross_fitted_high"],
+    ).to_dict("records")  # fmt: skip
+    return {"cross-fitted": [with_interval(row) if row["status"] == OK else "" for row in rows]}

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -21,18 +22,24 @@ from cli.reports.plot_style import (
     shortened,
 )
 from metrics.separability.planes import OK, ONE_CLASS
+from metrics.separability.summary import CROSS_FITTED
 
 MOST = 48  # attributes drawn: those that leave most open
 
 _THICKNESS = 0.36  # of a bar, where attributes are 1 apart
 _NAMES = {"z": "in Z", "w": "in W"}
+_FITTED = ("entropy", "ci_low", "ci_high")
+_HONEST = (CROSS_FITTED, "cross_fitted_low", "cross_fitted_high")
+_POINT = Line2D([], [], color="black", marker="D", markerfacecolor="white", markersize=4,
+                linewidth=0.8)  # fmt: skip
 
 
 def bars(attributes: pd.DataFrame) -> Figure:
-    """Draw the entropy of each attribute in each space, with its interval, as bars.
+    """Draw the entropy of each attribute in each space as bars, and the cross-fitted ones on them.
 
     ``attributes`` are MetricResult.samples of linear separability. A tick marks the entropy of the
-    class itself: a bar that reaches it says that no plane tells anything.
+    class itself: a bar that reaches it says that no plane tells anything. Intervals are those of
+    the cross-fitted entropies, and of the others where an earlier version measured them alone.
     """
     names, spaces = drawn(attributes), list(dict.fromkeys(attributes["space"]))
     figure = new_figure(1.3 + len(names) * (0.13 + 0.17 * len(spaces)))
@@ -42,16 +49,26 @@ def bars(attributes: pd.DataFrame) -> Figure:
         rows = attributes[attributes["space"] == space].iloc[names]
         at = where + (i - (len(spaces) - 1) / 2) * _THICKNESS
         _bars(axes, rows, at, _THICKNESS, colour(i))
-        reach = np.stack([rows["entropy"] - rows["ci_low"], rows["ci_high"] - rows["entropy"]])
-        axes.errorbar(rows["entropy"], at, xerr=np.nan_to_num(reach).clip(0), fmt="none",
-                      ecolor="black", elinewidth=0.8, capsize=1.5)  # fmt: skip
+        _intervals(axes, rows, at)
     first = attributes[attributes["space"] == spaces[0]].iloc[names]
     own = axes.vlines(first["class_entropy"], where - 0.42, where + 0.42, color=QUIET,
                       linewidth=1.2)  # fmt: skip
     _label(axes, first)
     named = {_NAMES.get(each, each): Patch(color=colour(i)) for i, each in enumerate(spaces)}
-    legend_outside(figure, {**named, "of the class itself": own})
+    point = {"cross-fitted": _POINT} if CROSS_FITTED in attributes else {}
+    legend_outside(figure, {**named, **point, "of the class itself": own})
     return figure
+
+
+def _intervals(axes: Axes, rows: pd.DataFrame, at: NDArray[np.floating]) -> None:
+    """Draw 95 % intervals; of cross-fitted entropies with a point where each is."""
+    known = (rows["status"] == OK).to_numpy()
+    names, form = (_HONEST, "D") if CROSS_FITTED in rows and known.any() else (_FITTED, "none")
+    rows, at = (rows[known], at[known]) if known.any() else (rows, at)
+    value, low, high = (rows[name].to_numpy() for name in names)
+    axes.errorbar(value, at, xerr=np.nan_to_num([value - low, high - value]).clip(0), fmt=form,
+                  color="black", markerfacecolor="white", markersize=3, markeredgewidth=0.8,
+                  elinewidth=0.8, capsize=1.5)  # fmt: skip
 
 
 def _bars(
@@ -69,13 +86,16 @@ def _bars(
 def compared(
     tables: Mapping[str, pd.DataFrame], colours: Mapping[str, str] | None = None
 ) -> Figure:
-    """Draw the entropies of several models side by side, one panel per space.
+    """Draw the cross-fitted entropies of several models side by side, one panel per space.
 
     ``tables`` are MetricResult.samples of linear separability by the model's name; attributes
     that all of them have are drawn, the MOST that leave most open in the first. A cross stands
-    where a model's samples have one class alone.
+    where a model's samples have one class alone. Where an earlier version measured a model, all
+    show the entropies of fitted planes.
     """
     colours = colours_of(list(tables)) if colours is None else colours
+    if all(CROSS_FITTED in table for table in tables.values()):
+        tables = {name: t.assign(entropy=t[CROSS_FITTED]) for name, t in tables.items()}
     shown = _common(list(tables.values()))
     spaces = list(dict.fromkeys(space for t in tables.values() for space in t["space"]))
     figure = new_figure(1.5 + 0.2 * len(tables) + len(shown) * (0.1 + 0.15 * len(tables)))

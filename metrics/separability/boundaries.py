@@ -16,7 +16,8 @@ from latentlab.editing.directions import Directions
 from latentlab.editing.w_moments import WMoments
 from metrics.sampling import Arrays, Finished, Progress
 from metrics.separability.attributes import most_confident, targets
-from metrics.separability.planes import each_plane, plane_numbers, separate
+from metrics.separability.planes import each_plane, plane_numbers
+from metrics.separability.svm import separate
 
 METHOD = "svm"
 NO_PLANE = "only one class is among the samples kept"

@@ -1,45 +1,82 @@
 """What there is to doubt about scores of linear separability."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from metrics.result import Caution
-from metrics.separability.planes import OK, score_in
+from metrics.separability.planes import OK
+from metrics.separability.summary import cross_fitted_in, score_in
 
-# Samples for each dimension below which we warn. A plane fitted to n coins in D dimensions
-# seems to explain about D / (pi n ln 2) bits of them: with 10 D, 0.05.
-FEW = 10
+# Samples for each dimension below which we warn: of planes as directions, and of scores, whose
+# cross-fitted ones were simulated down to there (benchmarks/separability_coverage.py).
+FEW, FEW_FOR_SCORES = 10, 8
+
+# A score is called biased where it is further below the cross-fitted one than this share of half
+# its own interval: with a quarter, 95 % become 92 %.
+BIASED = 0.25
 
 _NAMED = 10  # attributes
 
 
-def cautions(attributes: pd.DataFrame, dimensions: Mapping[str, int]) -> tuple[Caution, ...]:
+def cautions(
+    attributes: pd.DataFrame, dimensions: Mapping[str, int], rows: pd.DataFrame
+) -> tuple[Caution, ...]:
     """Say what there is to doubt about scores.
 
     Args:
-        attributes: One row for each attribute and space, as ``planes.summarise`` gives them.
+        attributes: One row for each attribute and space, as ``summary.summarise`` gives them.
         dimensions: Of the latents, by space.
+        rows: The scores of these attributes, as ``summary.scores`` gives them.
     """
     found = [*_one_class(attributes)]
+    by_name = {row["quantity"]: row for row in rows.to_dict("records")}
     for space, part in attributes.groupby("space", sort=False):
-        known, quantity = part[part["status"] == OK], (score_in(str(space)),)
-        if len(known) and (text := few(int(known["kept"].min()), dimensions[str(space)])):
-            found.append(Caution(text, quantity, ranks=False))
-        if failed := int((~part["converged"]).sum()):
-            planes = "1 SVM" if failed == 1 else f"{failed} SVMs"
-            found.append(Caution(f"{planes} in {str(space).upper()} did not converge.", quantity))
+        known, name, size = part[part["status"] == OK], str(space), dimensions[str(space)]
+        both = (score_in(name), cross_fitted_in(name))
+        if len(known):
+            kept = int(known["kept"].min())
+            if text := few(kept, size, FEW_FOR_SCORES):
+                found.append(Caution(text, both, ranks=False))
+            if both[1] in by_name:
+                found += _biased(by_name[both[0]], by_name[both[1]], kept, size)
+        for column, quantity in zip(("converged", "folds_converged"), both, strict=True):
+            if column in part and (failed := int((~part[column]).sum())):
+                found.append(Caution(_not_converged(failed, name), (quantity,)))
     return tuple(found)
 
 
-def few(kept: int, dimensions: int) -> str | None:
+def few(kept: int, dimensions: int, least: int = FEW) -> str | None:
     """Say that so many samples of an attribute are too few for a plane, where they are."""
-    if kept >= FEW * dimensions:
+    if kept >= least * dimensions:
         return None
     return (
         f"Few samples: in {dimensions} dimensions planes divide many of {kept:,} by chance, and "
-        f"look too good; use {FEW * dimensions:,} or more for each attribute."
+        f"look too good; use {least * dimensions:,} or more for each attribute."
     )
+
+
+def _not_converged(failed: int, space: str) -> str:
+    planes = "1 SVM" if failed == 1 else f"{failed} SVMs"
+    return f"{planes} in {space.upper()} did not converge."
+
+
+def _biased(
+    fitted: Mapping[Any, Any], cross_fitted: Mapping[Any, Any], kept: int, dimensions: int
+) -> Iterator[Caution]:
+    """Say by how much planes flatter a score, where its interval does not show it."""
+    bias = math.log2(fitted["value"] / cross_fitted["value"])
+    half = math.log2(fitted["ci_high"] / fitted["ci_low"]) / 2
+    if -bias > BIASED * half:
+        percent = f"{-100 * fitted['bias']:.2g}"
+        yield Caution(
+            f"Planes fitted to {kept:,} samples of {dimensions} dimensions look too good on these: "
+            f"{fitted['quantity']} is about {percent} % too low, by the cross-fitted score.",
+            (str(fitted["quantity"]),),
+            ranks=False,
+        )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -7,11 +7,14 @@ would seem to divide it best. Among models it counts for none, or for all.
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from metrics.result import Caution, MetricResult
+from metrics.scheme import LOWER
 from metrics.separability.cautions import cautions, listed
-from metrics.separability.planes import OK, scores
+from metrics.separability.planes import OK
+from metrics.separability.summary import CROSS_FITTED, cross_fitted_in, scores
 
 _COUNTED = "attributes_counted"
 
@@ -23,7 +26,8 @@ def over_common_attributes(results: Mapping[str, MetricResult]) -> dict[str, Met
         results: Of models that were measured by the same protocol, by the models' names.
 
     Returns:
-        The same where all attributes have two classes in all models. Elsewhere scores, intervals
+        The same where all attributes have two classes in all models, and all have cross-fitted
+        scores or none has. Elsewhere scores, intervals
         and cautions are of those attributes that have; ``samples`` keep all. Where none has,
         scores are void.
     """
@@ -33,9 +37,9 @@ def over_common_attributes(results: Mapping[str, MetricResult]) -> dict[str, Met
     ))  # fmt: skip
     common = [name for name in every if all(name in mine for mine in valid.values())]
     if len(common) == len(every):
-        return dict(results)
+        return _ranked_alike(results)
     text = _left_out(every, common, valid)
-    return {model: _restricted(result, common, text) for model, result in results.items()}
+    return _ranked_alike({m: _restricted(result, common, text) for m, result in results.items()})
 
 
 def _valid(attributes: pd.DataFrame) -> set[str]:
@@ -67,15 +71,44 @@ def _called(names: list[str]) -> str:
     return f"attribute{'s' * (len(names) > 1)} {listed(names)}"
 
 
+def counted(result: MetricResult) -> "pd.Series[bool]":
+    """Return of each row of ``samples`` whether its attribute counts in the scores."""
+    names = result.samples["attribute"].astype(str)
+    return names.isin(result.settings.get(_COUNTED, names))
+
+
 def _restricted(result: MetricResult, common: list[str], text: str) -> MetricResult:
     if result.settings.get(_COUNTED) == common:
         return result
+    settings = {**result.settings, _COUNTED: common}
     if not common:
         void = Caution(text, ranks=False, void=True)
-        return replace(result, cautions=(void,), settings={**result.settings, _COUNTED: []})
-    counts = result.samples["attribute"].astype(str).isin(common)
+        return replace(result, cautions=(void,), settings=settings)
+    result = replace(result, settings=settings)
+    counts = counted(result)
     table, draws = result.samples[counts], result.replicates
-    rows = scores(table, draws.loc[:, counts.to_numpy()] if draws.size else draws)
-    doubts = (Caution(text), *cautions(table, result.settings["dimensions"]))
-    settings = {**result.settings, _COUNTED: common}
-    return replace(result, rows=rows, cautions=doubts, settings=settings)
+    if draws.size:
+        draws = draws.loc[:, np.tile(counts.to_numpy(), draws.shape[1] // len(counts))]
+    rows = scores(table, draws)
+    doubts = (Caution(text), *cautions(table, result.settings["dimensions"], rows))
+    return replace(result, rows=rows, cautions=doubts)
+
+
+def _ranked_alike(results: Mapping[str, MetricResult]) -> dict[str, MetricResult]:
+    """Rank by the scores that all have: earlier versions measured no cross-fitted ones."""
+    lacking = [model for model, result in results.items() if CROSS_FITTED not in result.samples]
+    if not lacking or len(lacking) == len(results):
+        return dict(results)
+    text = (
+        "Ranked by planes that classify what they were fitted to, which flatters: an earlier "
+        f"version measured {', '.join(lacking)}, without a cross-fitted score; measure again."
+    )
+    return {model: result if model in lacking else _as_earlier(result, text)
+            for model, result in results.items()}  # fmt: skip
+
+
+def _as_earlier(result: MetricResult, text: str) -> MetricResult:
+    """Leave out the cross-fitted scores of a result, and rank by the others."""
+    kept = ~result.rows["quantity"].isin([*map(cross_fitted_in, result.samples["space"])])
+    rows = result.rows[kept].assign(better_when=LOWER)
+    return replace(result, rows=rows, cautions=(*result.cautions, Caution(text)))

@@ -26,7 +26,8 @@ from metrics.sampling import Finished, Progress, check_counts, has_w
 from metrics.separability.attributes import label_logits
 from metrics.separability.cautions import cautions
 from metrics.separability.classifiers import Classifier, classify_samples, draw_latents
-from metrics.separability.planes import faults, fit_planes, summarise
+from metrics.separability.planes import fit_planes
+from metrics.separability.summary import faults, summarise
 
 SPACES = ("z", "w")
 METRIC, PROTOCOL, FROM_LABELS = "separability", "ls", "ls_labels"
@@ -65,7 +66,7 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         seed: Of latents, labels, noise and resampling.
         names: Of the classifiers.
         outputs: What several outputs of one classifier are, see ``attribute_logits``.
-        dual: Solve the SVM's dual problem, as published, see ``planes.separate``.
+        dual: Solve the SVM's dual problem, as published, see ``svm.separate``.
         batch: Images at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run with the same settings, see ``in_batches``.
         progress: Called with the samples classified and in all.
@@ -104,7 +105,7 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         "resolution": g.resolution, **faults(table),
         "dimensions": dimensions, **alpha_facts(g.channels, SEEN_ON),
     }  # fmt: skip
-    doubts, seconds = cautions(table, dimensions), found.seconds + planes.seconds
+    doubts, seconds = cautions(table, dimensions, rows), found.seconds + planes.seconds
     return MetricResult(METRIC, rows, settings, table, seconds, doubts, draws)
 
 
@@ -124,7 +125,7 @@ def separability_from_logits(
         logits: Of each attribute [K,N]; a positive one is class 0.
         num_keep: How many samples count for an attribute, the most confident; default: half.
         names: Of the attributes; default: their numbers.
-        dual: Solve the SVM's dual problem, as published, see ``planes.separate``.
+        dual: Solve the SVM's dual problem, as published, see ``svm.separate``.
         seed: Of the resampling, and of the dual solver.
 
     Returns:
@@ -167,7 +168,7 @@ def separability_from_labels(
         num_keep: How many count for an attribute, the most confident; default: all, as labels of
             two kinds have no confidence.
         space: What the rows call the latents.
-        dual: Solve the SVM's dual problem, as published, see ``planes.separate``.
+        dual: Solve the SVM's dual problem, as published, see ``svm.separate``.
         seed: Of the resampling, and of the dual solver.
         finished: Of an earlier run with the same settings.
         progress: Called with the SVMs fitted and in all.
@@ -192,7 +193,7 @@ def separability_from_labels(
         "dimensions": {space: x.shape[1]}, **faults(table),
     }  # fmt: skip
     table = table.assign(unknown=np.isnan(y).sum(axis=1))
-    doubts = cautions(table, {space: x.shape[1]})
+    doubts = cautions(table, {space: x.shape[1]}, rows)
     return MetricResult(METRIC, rows, settings, table, planes.seconds, doubts, draws)
 
 

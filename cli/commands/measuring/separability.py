@@ -21,9 +21,11 @@ def separability(
     """Measure linear separability.
 
     How well a plane in Z or W divides the pictures with an attribute from those without: 1 is
-    the best score, and each bit that planes leave open doubles it. DIR receives report.csv (the
-    scores with their intervals), attributes.csv and attributes.png (each attribute alone). The
-    same command again continues a stopped measurement.
+    the best score, and each bit that planes leave open doubles it. As published, planes classify
+    the pictures that they were fitted to, which flatters; cross-fitted scores are what they would
+    leave open with any number of pictures. DIR receives report.csv (the scores with their
+    intervals), attributes.csv and attributes.png (each attribute alone). The same command again
+    continues a stopped measurement.
 
     A folder as CKPT stands for the snapshots in it, which are measured one after the other:
     over_training.png shows the scores over the images shown in training.

@@ -37,10 +37,10 @@ def test_an_attribute_of_one_class_counts_in_no_model():
     for each in (restricted, same):
         assert each.frame()["note"][0].startswith(text)
         assert "for: attribute b in part." in each.frame()["note"][0]
-        assert each.frame()["attributes"].tolist() == [1]
+        assert each.frame()["attributes"].tolist() == [1, 1]
         assert len(each.samples) == 2
     rows = compare({"whole": [whole], "part": [part]})
-    assert rows["value_a"].tolist() == [restricted.value]
+    assert rows["value_a"].tolist() == [restricted.rows["value"][1]]
     assert rows["better"].tolist() == ["neither"]
     assert text in rows["note"][0]
 

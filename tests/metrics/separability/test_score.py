@@ -190,7 +190,7 @@ class TestOfAGenerator:
         assert table.loc[("w", bent), "entropy"] < 0.02
         assert table.loc[("z", bent), "entropy"] > table.loc[("z", bent), "class_entropy"] - 0.03
         assert table.loc[("z", straight), "entropy"] < 0.02
-        assert result.rows["space"].tolist() == ["z", "w"]
+        assert result.rows["space"].tolist() == ["z", "w", "z", "w"]
         assert result.value == result.rows["value"][0] > 1.8
         assert result.rows["value"][1] < 1.05
         assert result.ci_low < result.value < result.ci_high
@@ -221,8 +221,9 @@ class TestOfAGenerator:
         clf = Counting()
         results = {str(i): [linear_separability(make_generator(i), [clf], 60)] for i in (0, 1)}
         table = compare(results)
-        assert table["quantity"].tolist() == ["separability in Z", "separability in W"]
-        assert table["value_b"].tolist() == results["1"][0].rows["value"].tolist()
+        names = ["cross-fitted separability in Z", "cross-fitted separability in W"]
+        assert table["quantity"].tolist() == names
+        assert table["value_b"].tolist() == results["1"][0].rows["value"][2:].tolist()
 
     @pytest.mark.usefixtures("any_batch")
     def test_more_samples_begin_with_those_of_fewer(self):
@@ -262,7 +263,7 @@ class TestOfAGenerator:
             progress=lambda *a: seen.append(a), fit_progress=lambda *a: fitted.append(a),
         )  # fmt: skip
         assert seen == [(8, 10), (10, 10)]
-        assert fitted == [(i, 6) for i in range(1, 7)]
+        assert fitted == [(i, 12) for i in range(1, 13)]  # those of the folds are one each
 
     def test_classifiers_are_asked_in_eval_mode_and_left_as_they_were(self):
         g, clf = make_generator(), Counting()
@@ -275,7 +276,7 @@ class TestOfAGenerator:
         g = make_generator(c_dim=3)
         result = linear_separability(g, [Counting()], 40, spaces=["w"], seed=3, names=["digits"])
         frame = result.frame()
-        assert frame["protocol"].tolist() == ["ls"]
+        assert frame["protocol"].tolist() == ["ls", "ls"]
         assert (frame["n"][0], frame["seed"][0], frame["space"][0]) == (40, 3, "w")
         assert result.settings["num_keep"] == 20
         one_class = (result.samples["status"] == "one class").sum()
@@ -301,7 +302,8 @@ class TestOfAGenerator:
         g, clf = make_progan(), Counting()
         with pytest.raises(LatentError, match="no W"):
             linear_separability(g, [clf], 20)
-        assert linear_separability(g, [clf], 20, spaces=("z",)).rows["space"].tolist() == ["z"]
+        rows = linear_separability(g, [clf], 20, spaces=("z",)).rows
+        assert rows["space"].tolist() == ["z", "z"]
 
     @pytest.mark.parametrize(
         ("changes", "match"),

@@ -55,7 +55,8 @@ def test_differences_say_who_is_better(compared):
     outcomes = ["neither", "not comparable", "not comparable", "neither"]  # so few are measured
     assert rows["better"].tolist() == outcomes
     assert "No significant difference on path length (ppl2_wend), pictures with droplets" in talk
-    assert "Not comparable: separability in Z, separability in W" in talk
+    honest = "cross-fitted separability in Z, cross-fitted separability in W"
+    assert f"Not comparable: {honest}" in talk
     for row in rows.itertuples():
         assert row.difference == pytest.approx(row.value_b - row.value_a)
         assert row.significant == (row.ci_low > 0 or row.ci_high < 0)
@@ -118,10 +119,11 @@ def test_an_attribute_of_one_class_in_one_model_counts_in_none(tmp_path):
     rows = pd.read_csv(tmp_path / "differences.csv")
     text = "Counts 9 of 10 attributes, those valid in all models."
     assert rows["note"].str.startswith(text).all()
-    assert pd.read_csv(tmp_path / "report.csv")["attributes"].tolist() == [9] * 4
+    assert pd.read_csv(tmp_path / "report.csv")["attributes"].tolist() == [9] * 8
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text in page
-    assert f"Caution: Separability in Z, separability in W: {text}" in done.stderr
+    every = "Separability in Z, separability in W, cross-fitted separability in Z"
+    assert f"Caution: {every}, cross-fitted separability in W: {text}" in done.stderr
     assert f"for: attribute 1 in {B}." in done.stderr
 
 

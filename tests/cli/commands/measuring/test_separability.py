@@ -65,14 +65,15 @@ class TestWithAClassifier:
         expected = linear_separability(g, [clf], 40, seed=3)
         rows = pd.read_csv(tmp_path / "report.csv")
         assert rows["value"].tolist() == expected.rows["value"].tolist()
-        assert rows["space"].tolist() == ["z", "w"]
+        assert rows["space"].tolist() == ["z", "w", "z", "w"]
         assert (rows["sha256"] == latentlab.load(MODEL).sha256).all()
         attributes = pd.read_csv(tmp_path / "attributes.csv")
         assert attributes["entropy"].tolist() == expected.samples["entropy"].tolist()
         assert {path.name for path in tmp_path.iterdir()} == {*FILES, "report.html"}
         facts = json.loads((tmp_path / "manifest.json").read_text())["settings"]
         assert len(facts["classifiers"]["digits-classifier"]) == 64
-        assert "Score in W" in done.stderr
+        assert "\nScore in W" in done.stderr
+        assert "Cross-fitted score in W" in done.stderr
         assert "Few samples" in done.stderr
         with Image.open(tmp_path / "attributes.png") as picture:
             assert np.asarray(picture.convert("L")).std() > 10
@@ -98,7 +99,7 @@ class TestWithAClassifier:
         done = run(tmp_path / "p.safetensors", "--classifier", CLASSIFIER, "--samples", 12,
                    "-o", tmp_path / "out")  # fmt: skip
         assert done.exit_code == 0, done.stderr
-        assert pd.read_csv(tmp_path / "out" / "report.csv")["space"].tolist() == ["z"]
+        assert pd.read_csv(tmp_path / "out" / "report.csv")["space"].tolist() == ["z", "z"]
 
     def test_a_classifier_for_larger_pictures_is_refused(self, tmp_path):
         latentlab.save(make_generator(resolution=16), tmp_path / "g.safetensors")
@@ -229,7 +230,8 @@ def test_one_class_alone_is_no_score_and_no_perfect_attribute(own, labels):
     assert done.exit_code == 0, done.stderr
     assert "No score in W." in done.stderr
     assert "No score: only one class is among the samples kept" in done.stderr
-    (row,) = pd.read_csv(own / "out" / "report.csv").to_dict("records")
+    row, honest = pd.read_csv(own / "out" / "report.csv").to_dict("records")
+    assert np.isnan(honest["value"])
     assert np.isnan(row["value"])
     assert row["note"].startswith("No score")
     page = (own / "out" / "report.html").read_text(encoding="utf-8")
