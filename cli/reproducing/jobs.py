@@ -26,8 +26,8 @@ from metrics.mixed_styles import check_mixed
 from metrics.path_protocols import PROTOCOLS, PathProtocol, check_space
 from metrics.picture_fidelity import fidelity
 from metrics.sampling import shifted
-from metrics.separability.summary import score_in
 from metrics.separability.score import check_spaces
+from metrics.separability.summary import score_in
 
 _MIXED = "fid_mixed"
 _SCORES = ("precision", "recall")
