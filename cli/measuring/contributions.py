@@ -12,9 +12,9 @@ from matplotlib.patches import Patch
 
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.snapshots import InTurn, facts_of
-from cli.measuring.work import Asked, end, sampling, work_on
-from cli.models import resolve_device, with_model
+from cli.measuring.snapshots import InTurn, expanded, facts_of
+from cli.measuring.work import Asked, claimed_results, end, sampling, work_on
+from cli.models import open_model, resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
@@ -37,7 +37,42 @@ TABLE, PLOT = "contributions.csv", "contributions.png"
 _SAMPLES = 1024
 
 
-def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> Asked:
+def measure_contributions(
+    checkpoints: Sequence[str],
+    samples: int,
+    request: MeasuringRequest,
+    title: str,
+    reading: str | None = None,
+) -> None:
+    """Measure the shares of each resolution in models or snapshots, and draw them.
+
+    Args:
+        checkpoints: The models; a folder stands for the snapshots in it.
+        samples: Latents of each.
+        request: Where to write what, and how to compute.
+        title: Of the page.
+        reading: What the page says of the numbers before it shows them.
+    """
+    names = list(expanded(checkpoints))
+    labels = request.titles(names)
+    settings = {"samples": samples, "seed": request.seed}
+    opened = [
+        open_model(name, request.device, None, label, pictures=False)
+        for name, label in zip(names if request.dry_run else [], labels, strict=False)
+    ]
+    tasks = [sampling(model, request, "Measuring", samples, "latent") for model in opened]
+    models = _OneByOne(names, samples, request)
+    asked = _asked_for(names, samples, request)
+    with claimed_results(request, title, [PLOT], opened, settings, tasks=tasks or models.tasks,
+                         asked=asked) as results:  # fmt: skip
+        found = _measured_or_saved(results, models)
+        if distributed.is_main():
+            if reading is not None:
+                results.page.text(reading)
+            _write(results, found, settings)
+
+
+def _asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> Asked:
     """Return what is to be measured, before any model is opened."""
     titles = request.titles(names)
     place, shown = resolve_device(request.device), {"names": titles}
@@ -45,7 +80,7 @@ def asked_for(names: Sequence[str], samples: int, request: MeasuringRequest) -> 
     return Asked({"seed": request.seed}, {"samples": samples}, facts, place, shown)
 
 
-class OneByOne(InTurn):
+class _OneByOne(InTurn):
     """Generators whose resolutions are measured, opened one after the other."""
 
     def __init__(self, names: Sequence[str], samples: int, request: MeasuringRequest) -> None:
@@ -66,7 +101,7 @@ class OneByOne(InTurn):
         return [Task("Measuring", len(self.names), "model", more=more)]
 
 
-def measured_or_saved(results: Results, models: OneByOne) -> list[SavedModel]:
+def _measured_or_saved(results: Results, models: _OneByOne) -> list[SavedModel]:
     """Return what an earlier run has measured of the models, or measure and save it."""
     titles = models.request.titles(models.names)
     found = [
@@ -78,7 +113,7 @@ def measured_or_saved(results: Results, models: OneByOne) -> list[SavedModel]:
     return found
 
 
-def _measure(models: OneByOne) -> list[SavedModel]:
+def _measure(models: _OneByOne) -> list[SavedModel]:
     """Open and measure one model after the other; of several, those without a skip are left out."""
     found: list[SavedModel] = []
     samples, request = models.samples, models.request
@@ -99,7 +134,7 @@ def _measure(models: OneByOne) -> list[SavedModel]:
     return found
 
 
-def write(results: Results, found: Sequence[SavedModel], settings: dict[str, int]) -> None:
+def _write(results: Results, found: Sequence[SavedModel], settings: dict[str, int]) -> None:
     """Write plot, table and page, and name what was left out.
 
     Raises:

@@ -78,7 +78,7 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
 
     def measure(model: Model = model, label: str = "classifying") -> MetricResult:
         work = work_on(request, model, label, samples, "picture", identity)
-        with work as begun, _planes() as fit_progress:
+        with work as begun, planes_on_a_bar() as fit_progress:
             return linear_separability(
                 model.g, [one.network for one in opened], samples, attributes.keep, spaces,
                 request.seed, names=[one.name for one in opened], outputs=attributes.outputs,
@@ -125,7 +125,7 @@ def measure_latents(
     identity = {k: v for k, v in settings.items() if k not in ("latents", "labels")}
 
     def measure() -> MetricResult:
-        with _planes() as progress:
+        with planes_on_a_bar() as progress:
             return separability_from_labels(
                 read.latents, read.labels, keep, space=read.space, dual=wanted.dual,
                 seed=request.seed, progress=progress,
@@ -140,7 +140,7 @@ def measure_latents(
 
 
 @contextmanager
-def _planes() -> Iterator[Callable[[int, int], None]]:
+def planes_on_a_bar() -> Iterator[Callable[[int, int], None]]:
     """Yield what shows the planes fitted on a bar, which begins with the first of them."""
     with ExitStack() as stack:
         begun: list[ProgressBar] = []

@@ -1,24 +1,22 @@
 """What has to be measured of one model for its rows of a table, and the measuring of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from cli.measuring.path_length import check_fit
 from cli.measuring.saved import SavedModel
-from cli.measuring.separability import OpenedClassifier, check_sizes
+from cli.measuring.separability import OpenedClassifier, check_sizes, planes_on_a_bar
 from cli.measuring.work import sampling, work_on
 from cli.models import Model
 from cli.options.measuring import MeasuringRequest
 from cli.options.reproduction import FIDELITY, PATHS, SEPARABILITY
 from cli.reports.numbers import Row, rows_of
 from cli.running.estimates import Task
-from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from cli.threads import is_small, settle_threads
-from latentlab import LatentError, distributed
+from latentlab import LatentError
 from latentlab.datasets.pictures import Dataset, open_dataset
 from latentlab.perceptual import PerceptualDistance
 from metrics import MetricResult, linear_separability, perceptual_path_length
@@ -244,28 +242,15 @@ def _separability(model: Model, jobs: Sequence[Job], means: Means) -> list[Metri
                 "outputs": means.outputs, "seed": means.request.seed,
                 "classifiers": {one.name: one.sha256 for one in judges}}  # fmt: skip
     title = f"{job.title}, {model.short_name}"
-    with ExitStack() as stack:
-        work = stack.enter_context(
-            work_on(means.request, model, title, samples, "picture", identity)
-        )
+    with (
+        work_on(means.request, model, title, samples, "picture", identity) as work,
+        planes_on_a_bar() as fit_progress,
+    ):
         return [linear_separability(
             model.g, [one.network for one in judges], samples, None, job.variant.split(","),
             means.request.seed, names=[one.name for one in judges], outputs=means.outputs,
-            dual=True, fit_progress=_planes_on_a_bar(stack), **work,
+            dual=True, fit_progress=fit_progress, **work,
         )]  # fmt: skip
-
-
-def _planes_on_a_bar(stack: ExitStack) -> Callable[[int, int], None]:
-    """Return what shows the planes fitted on a bar, which begins with the first of them."""
-    begun: list[ProgressBar] = []
-
-    def show(done: int, total: int) -> None:
-        if not begun:
-            hidden = not distributed.is_main()
-            begun.append(stack.enter_context(ProgressBar(total, "dividing", "plane", hidden)))
-        begun[0].move_to(done)
-
-    return show
 
 
 _RUNS: Mapping[str, Callable[[Model, Sequence[Job], Means], list[MetricResult]]] = MappingProxyType(

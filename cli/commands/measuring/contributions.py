@@ -29,32 +29,7 @@ def contributions(
       latentlab contributions network-snapshot-005000.pkl \\
           network-snapshot-025000.pkl -o shares
     """
-    from cli.measuring.contributions import (
-        PLOT,
-        OneByOne,
-        asked_for,
-        measured_or_saved,
-        write,
-    )
-    from cli.measuring.snapshots import expanded
-    from cli.measuring.work import claimed_results, sampling
-    from cli.models import open_model
-    from latentlab import distributed
+    from cli.measuring.contributions import measure_contributions
 
-    names = list(expanded(checkpoints))
-    labels = request.titles(names)
-    settings = {"samples": samples, "seed": request.seed}
-    told = [
-        open_model(name, request.device, None, label, pictures=False)
-        for name, label in zip(names if request.dry_run else [], labels, strict=False)
-    ]
-    title = "Contribution of each resolution"
-    tasks = [sampling(model, request, "Measuring", samples, "latent") for model in told]
-    models = OneByOne(names, samples, request)
-    asked = asked_for(names, samples, request)
-    with claimed_results(request, title, [PLOT], told, settings, tasks=tasks or models.tasks,
-                         asked=asked) as results:
-        found = measured_or_saved(results, models)
-        if distributed.is_main():
-            write(results, found, settings)
+    measure_contributions(checkpoints, samples, request, "Contribution of each resolution")
 # fmt: on
