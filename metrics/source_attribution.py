@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from latentlab import Generator, ImageError, NumericalError, ProjectorSettings
-from latentlab.checks import check
+from latentlab.checks import check, check_choice
 from latentlab.images import COMPARED_ON, alpha_facts, check_channels, shrink, to_uint8
 from latentlab.numerics import Stream
 from latentlab.perceptual import MAX_RESOLUTION
@@ -95,6 +95,7 @@ class AttributionSettings(ProjectorSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice(self.space, "space", ("w", "w+"))
         finite = math.isfinite(self.truncation_psi)
         check(finite, "truncation_psi", "a finite number", self.truncation_psi)
 

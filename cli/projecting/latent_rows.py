@@ -109,10 +109,18 @@ def ws_of(path: Path, g: Generator) -> tuple[Tensor, Rows]:
         LatentError: If they cannot be read, or are not for this generator.
     """
     if not g.has_w:
-        rows = read_rows(path, (1, g.z_dim), (Z_KEY,))
-        return g.latents(_finite(rows, path)[:, 0].to(g.device)).cpu(), rows
+        return _without_w(path, g)
     rows = read_rows(path, (g.num_ws, g.w_dim))
     return _finite(rows, path).expand(-1, g.num_ws, -1).contiguous(), rows
+
+
+def _without_w(path: Path, g: Generator) -> tuple[Tensor, Rows]:
+    rows = read_rows(path, None, (Z_KEY, *W_KEYS))
+    if rows.key != Z_KEY:
+        raise LatentError(f"{path}: holds w, but this generator has no W; give z")
+    if rows.values.shape[1:] != (1, g.z_dim):
+        raise shape_error(f"{path}: `{Z_KEY}`", rows.values.shape, 1, g.z_dim)
+    return g.latents(_finite(rows, path)[:, 0].to(g.device)).cpu(), rows
 
 
 def _finite(rows: Rows, path: Path) -> Tensor:

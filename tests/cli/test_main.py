@@ -147,7 +147,7 @@ def test_the_version_is_the_packages(tmp_path):
         ("project m p.png --encoder-type Encoder4Editing -o out", "--encoder-type goes with"),
         ("project m p.png --encoder e --start s -o out", "--encoder or --start"),
         ("project m p.png --steps many -o out", "many"),
-        ("project m p.png --space z -o out", "space"),
+        ("project m p.png --space v -o out", "space"),
         ("project m p.png --seed -1 -o out", "--seed"),
         ("project m p.png --batch 0 -o out", "--batch"),
         ("project m p.png --crop left -o out", "left"),

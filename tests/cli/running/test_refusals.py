@@ -18,7 +18,7 @@ LINES = {
     "separability": (("{no_w}", *CLASSIFIER, "--space", "w"), "measure in Z: --space z"),
     "separability of small pictures": (("{small}", *CLASSIFIER), "digits-classifier takes images"),
     "directions": (("{small}", *CLASSIFIER, "--method", "svm"), "digits-classifier takes images"),
-    "project": (("{no_w}", "{picture}", *NEAR), "a Progressive GAN has no W"),
+    "project": (("{no_w}", "{picture}", *NEAR), "has no W; search in Z: --space z"),
     "attribution": (("{no_w}", "{picture}", *NEAR), "a Progressive GAN has no W"),
     "contributions": (("{no_w}",), "only a skip generator"),
     "contributions of no file": (("{nothing}",), "nothing.pkl: no such file"),

@@ -82,7 +82,7 @@ def test_spots_at_the_border_are_said_and_not_counted():
 
 def test_a_folder_of_the_first_rule_is_neither_taken_over_nor_replaced(tmp_path, monkeypatch):
     with monkeypatch.context() as earlier:
-        earlier.setattr("metrics.droplet_detection.RULE", 1)
+        earlier.setattr("cli.measuring.droplet_search.RULE", 1)
         assert droplets(tmp_path, MODEL, "--samples", 4).exit_code == 0
     before = (tmp_path / "report.csv").read_bytes()
     done = droplets(tmp_path, MODEL, "--samples", 4)
