@@ -35,16 +35,17 @@ def uncertainty_of(first: MetricResult, second: MetricResult, _: str) -> Uncerta
     What does not name its pictures, such as distances given by hand, is paired with nothing: their
     order may be by size, and then any two would seem to vary together.
     """
-    same_real = _alike(first, second, "pictures", "resolution")
+    sizes = [each.settings.get("resolution") for each in (first, second)]  # folders name none
+    same_real = _alike(first, second, "pictures") and sizes[0] == sizes[1]
     projected = all("steps" in each.settings for each in (first, second))
     same_generated = projected and _alike(first, second, "seed")
     return _difference(first, second, same_generated, same_real)[1]
 
 
-def _alike(first: MetricResult, second: MetricResult, *names: str) -> bool:
-    """Whether both results have these settings, and the same ones."""
-    pairs = [(first.settings.get(name), second.settings.get(name)) for name in names]
-    return all(a is not None and a == b for a, b in pairs)
+def _alike(first: MetricResult, second: MetricResult, name: str) -> bool:
+    """Whether both results have a setting, and the same."""
+    mine = first.settings.get(name)
+    return mine is not None and bool(mine == second.settings.get(name))
 
 
 def _difference(
