@@ -26,22 +26,39 @@ def auc_difference(
         The difference, and its uncertainty, see ``metrics.roc.area_difference``. Generated pictures
         are paired by their number where the seeds are equal, as both were made from the same z.
     """
-    groups = [[_padded(each, other, name) for name in (GENERATED, REAL)]
-              for each, other in ((first, second), (second, first))]  # fmt: skip
-    same_seed = first.settings["seed"] == second.settings["seed"]
-    return area_difference(
-        (groups[0][0], groups[0][1]),
-        (groups[1][0], groups[1][1]),
-        paired_negatives=same_seed,
-        paired_positives=same_real,
-    )
+    return _difference(first, second, _alike(first, second, "seed"), same_real)
 
 
 def uncertainty_of(first: MetricResult, second: MetricResult, _: str) -> Uncertainty:
-    """Return the uncertainty of the difference of two areas, by what both say of their pictures."""
-    names = ("pictures", "resolution")
-    same = all(first.settings.get(name) == second.settings.get(name) for name in names)
-    return auc_difference(first, second, same_real=same)[1]
+    """Return the uncertainty of the difference of two areas, by what both say of their pictures.
+
+    What does not name its pictures, such as distances given by hand, is paired with nothing: their
+    order may be by size, and then any two would seem to vary together.
+    """
+    sizes = [each.settings.get("resolution") for each in (first, second)]  # folders name none
+    same_real = _alike(first, second, "pictures") and sizes[0] == sizes[1]
+    projected = all("steps" in each.settings for each in (first, second))
+    same_generated = projected and _alike(first, second, "seed")
+    return _difference(first, second, same_generated, same_real)[1]
+
+
+def _alike(first: MetricResult, second: MetricResult, name: str) -> bool:
+    """Whether both results have a setting, and the same."""
+    mine = first.settings.get(name)
+    return mine is not None and bool(mine == second.settings.get(name))
+
+
+def _difference(
+    first: MetricResult, second: MetricResult, same_generated: bool, same_real: bool
+) -> tuple[float, Uncertainty]:
+    groups = [[_padded(each, other, name) for name in (GENERATED, REAL)]
+              for each, other in ((first, second), (second, first))]  # fmt: skip
+    return area_difference(
+        (groups[0][0], groups[0][1]),
+        (groups[1][0], groups[1][1]),
+        paired_negatives=same_generated,
+        paired_positives=same_real,
+    )
 
 
 def _padded(result: MetricResult, other: MetricResult, group: str) -> NDArray[np.float64]:

@@ -119,7 +119,7 @@ def check_threshold(threshold: float) -> None:
 def _check(maps: Tensor) -> None:
     if maps.ndim != 4 or 0 in maps.shape:
         raise LatentError(f"`maps` must have shape [N, C, H, W], but got {list(maps.shape)}")
-    if not bool(torch.isfinite(maps).all()):
+    if not bool(torch.isfinite(maps.float()).all()):  # as they are looked at
         raise NumericalError("feature maps hold NaN or infinity")
 
 

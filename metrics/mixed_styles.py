@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, LatentError
-from latentlab.checks import check
+from latentlab.checks import check, check_whole
 from latentlab.latents import draw_z
 from latentlab.numerics import Stream
 from metrics.sampling import draw_samples, has_w
@@ -27,11 +27,12 @@ def check_mixed(g: Generator, mixed: int) -> None:
         SettingsError: If it is no whole number from 1 to the generator's number of layers.
         LatentError: If the generator has no styles to mix.
     """
+    check_whole(mixed, "mixed", 1)
     if mixed == 1:
         return
     if not has_w(g) or g.num_ws < 2:
         raise LatentError("this generator takes one latent for all its layers: no styles to mix")
-    check(1 <= mixed <= g.num_ws, "mixed", f"from 1 to {g.num_ws} latents", mixed)
+    check(mixed <= g.num_ws, "mixed", f"from 1 to {g.num_ws} latents", mixed)
 
 
 def mixed_samples(

@@ -78,16 +78,19 @@ class Optimisation:
         distances = self._compare(rendered)
         moving = self._moving
         penalty = noise_penalty(moving) if moving else torch.zeros_like(distances)
-        weighed, terms = self._terms(rendered, x)
+        # A row that an anchor holds is not seen, whatever Adam leaves there.
+        free = x[:, setup.g.synthesis.placing_rows if settings.anchor else 0 :]
+        weighed, terms = self._terms(rendered, free)
         loss = distances + settings.noise_weight * penalty + weighed
         if settings.w_plus_pull:
-            free = x[:, setup.g.synthesis.placing_rows if settings.anchor else 0 :]
             loss = loss + settings.w_plus_pull * row_spread(free, self._space.deviation)
         numbers = torch.stack([distances, penalty, loss, *self._plain(rendered), *terms]).detach()
         if self._best is None:
             check_losses(loss, f"projection step {step}")
         else:
-            numbers = self._best.update(jittered, noise, numbers)
+            seen = jittered.detach().clone()
+            self._space.settle(seen)
+            numbers = self._best.update(seen, noise, numbers)
         if setup.observer is not None:
             setup.observer(step, rendered.detach())
         self._adam.param_groups[0]["lr"] = settings.learning_rate_at(step)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from latentlab.checks import check
 from latentlab.latents import sampled_w
 from latentlab.networks.generator import Generator
 
@@ -29,7 +30,11 @@ class Whitening:
             g: The generator.
             samples: How many w.
             c: Label [1,c_dim] of a conditional generator; None uses every class equally.
+
+        Raises:
+            SettingsError: If there is one sample, which has no axes.
         """
+        check(samples > 1, "w_samples", "at least 2 for `p_norm_weight`", samples)
         self._slope = _undone_slope(g)
         p = self._before_activation(sampled_w(g, samples, c))
         mean = p.mean(dim=0)

@@ -27,12 +27,13 @@ def cautions(
         found.append(Caution(f"Equal to the target, pixel by pixel, and left out of the mean of "
                              f"PSNR: {named(samples[equal])}.", ("PSNR",)))  # fmt: skip
     count = settings["n"]
-    means = tuple(rows.loc[~rows["quantity"].isin(_OF_SETS), "quantity"])
-    if count < FEWEST:
-        found.append(Caution(f"Of fewer than {FEWEST} pictures no interval is given.", means))
-    elif count < _FEW:
+    means = rows[~rows["quantity"].isin(_OF_SETS)]
+    fewest = means["n"] < FEWEST  # of PSNR there may be fewer than of others
+    if none := tuple(means.loc[fewest, "quantity"]):
+        found.append(Caution(f"Of fewer than {FEWEST} pictures no interval is given.", none))
+    if few := tuple(means.loc[~fewest & (means["n"] < _FEW), "quantity"]):
         found.append(Caution(f"Fewer than {_FEW} pictures: others may have other means, as far as "
-                             "the intervals say.", means))  # fmt: skip
+                             "the intervals say.", few))  # fmt: skip
     scores = [name for name in rows["quantity"] if name in _OF_SETS]
     sizes = {"n": count, "reals": count, "kid_subset_size": subset_size(count, count)}
     return *found, *picture_fidelity.cautions(sizes, scores)

@@ -156,12 +156,16 @@ def _against(a: MetricResult, b: MetricResult, name: str) -> str:
 
 
 def _of_common(result: MetricResult, common: list[str]) -> pd.DataFrame:
-    good = result.samples[result.samples["status"] == OK]
-    return good.drop_duplicates("picture").set_index("picture").reindex(common)
+    return _good(result).set_index("picture").reindex(common)
+
+
+def _good(result: MetricResult) -> pd.DataFrame:
+    """Return the samples that were read; of several of one name the first."""
+    return result.samples[result.samples["status"] == OK].drop_duplicates("picture")
 
 
 def _looks(result: MetricResult) -> dict[str, NDArray[np.float64]]:
-    good = result.samples[result.samples["status"] == OK]
+    good = _good(result)
     return {
         str(name): np.array([*bytes.fromhex(look)], dtype=np.float64)
         for name, look in zip(good["picture"], good["look"], strict=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from latentlab.errors import ImageError
 from latentlab.images import ALPHA, as_rgb, from_uint8, to_uint8
 from latentlab.images.channels import BLACK, WHITE
 
@@ -36,7 +37,11 @@ class Pair:
 
 
 def pair_of(target: Tensor, result: Tensor, side: int = SIDE) -> Pair:
-    """Return images [C,H,W], in [-1,1] or bytes, as they are compared: in colour, at one size."""
+    """Return images [C,H,W], in [-1,1] or bytes, as they are compared: in colour, at one size.
+
+    Raises:
+        ImageError: If a value is not finite.
+    """
     alpha = ALPHA in (target.shape[0], result.shape[0])
     grounds = (WHITE, BLACK) if alpha else (WHITE,)
     seen = [[resized(_on(image, ground), side) for ground in grounds] for image in (target, result)]
@@ -74,6 +79,8 @@ def pixel_errors(pair: Pair) -> dict[str, float]:
 def _on(image: Tensor, ground: float) -> Pixels:
     """Return an image [C,H,W], in [-1,1] or bytes, as bytes [H,W,3], alpha laid on a grey."""
     image = image.detach().cpu()
+    if not bool(image.isfinite().all()):
+        raise ImageError("a picture holds NaN or infinity")
     pixels = image if image.dtype == torch.uint8 else to_uint8(image)
     if image.shape[0] == ALPHA:
         pixels = to_uint8(as_rgb(from_uint8(pixels), ground))

@@ -33,7 +33,7 @@ from metrics.picture_pairs.measures import (
     seen,
 )
 from metrics.picture_pairs.pixels import SIDE
-from metrics.result import MetricResult
+from metrics.result import Caution, MetricResult
 
 METRIC = "inversion"
 SCORES = ("fid", "kid")  # of the two sets
@@ -94,6 +94,7 @@ def inversion_quality(  # noqa: PLR0913 - one for each setting
         CheckpointError: If a network's weights are missing, or it cannot be called.
     """
     _check(targets, results, scores, about)
+    sampling.check_counts(side=side, seed=seed)
     known = pd.DataFrame(index=range(len(targets))) if about is None else about
     side = common_side(targets, results) if side is None else side
     extractors = open_extractors(scores, device, weights) if scores else {}
@@ -117,7 +118,7 @@ def inversion_quality(  # noqa: PLR0913 - one for each setting
     rows = [*_means(samples[good], measures, seed), *_scores(found, good, extractors, seed)]
     seconds = float(found["seconds"].sum()) + time.perf_counter() - started
     frame = pd.DataFrame(rows)
-    doubts = cautions(samples, frame, settings)
+    doubts = (*cautions(samples, frame, settings), *_missing(scores, settings["n"]))
     return MetricResult(METRIC, frame, settings, samples, seconds, doubts)
 
 
@@ -223,6 +224,15 @@ def _scores(
     for name, extractor in extractors.items() if count >= FEWEST_FOR_SCORES else ():
         made, real = (found[f"{kind} {extractor.name}"][rows] for kind in ("results", "targets"))
         yield from ({**row, "n": count} for row in score(name, made, real, seed))
+
+
+def _missing(scores: Sequence[str], count: int) -> tuple[Caution, ...]:
+    """Say which scores are left out, where too few pairs can be read."""
+    if not scores or count >= FEWEST_FOR_SCORES:
+        return ()
+    names = " and ".join(name.upper() for name in scores)
+    return (Caution(f"{names} left out: of fewer than {FEWEST_FOR_SCORES} pairs that can be read "
+                    "there is no score."),)  # fmt: skip
 
 
 def _about_identity(identity: FaceIdentity | None) -> dict[str, Any]:

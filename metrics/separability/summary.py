@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from latentlab import NumericalError
 from metrics.scheme import LOWER, TWO_TO_BITS
 from metrics.separability.entropy import (
     conditional_entropy,
@@ -108,6 +109,20 @@ def score(entropies: Any) -> Any:
         return np.exp2(np.asarray(entropies).sum(axis=-1))
 
 
+def _finite_score(bits: float) -> float:
+    """Return the score of entropies that add up to so many bits.
+
+    Raises:
+        NumericalError: If no float is as large.
+    """
+    found = float(score([bits]))
+    if math.isinf(found):
+        raise NumericalError(
+            f"separability: 2^({bits:,.0f} bits) is beyond all numbers; take fewer attributes"
+        )
+    return found
+
+
 def score_in(space: str) -> str:
     """Return what the score in a space is called: "separability in W"."""
     return f"separability in {space.upper()}"
@@ -160,15 +175,15 @@ def _reach(
 
 def _score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> dict[str, Any]:
     space, known = str(attributes["space"].iloc[0]), attributes["status"] == OK
-    spread: Any = [math.nan] * 3
+    value, spread = _finite_score(float(attributes["entropy"].sum())), [math.nan] * 3
     if known.any() and replicates.size:
         found = score(replicates)
-        spread = found.std(ddof=1), *np.quantile(found, TAILS)
+        spread = [found.std(ddof=1), *np.quantile(found, TAILS)]
     elif known.any():
-        spread = math.nan, *(score(attributes[end].fillna(0)) for end in ("ci_low", "ci_high"))
+        spread = [math.nan, *(score(attributes[e].fillna(0)) for e in ("ci_low", "ci_high"))]
     return {
         "quantity": score_in(space), "unit": TWO_TO_BITS, "better_when": LOWER,
-        "value": float(score(attributes["entropy"])),
+        "value": value,
         **Uncertainty(*map(float, spread)).columns(),
         "space": space, "attributes": int(known.sum()),
     }  # fmt: skip
@@ -177,18 +192,19 @@ def _score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> dict[str, Any]
 def _cross_fitted_score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> dict[str, Any]:
     space, known = str(attributes["space"].iloc[0]), attributes["status"] == OK
     bits, spread = float(attributes[CROSS_FITTED].sum()), [math.nan] * 3
+    value = _finite_score(bits)
     error = float(np.sqrt((attributes["fit_error"] ** 2).sum()))
     # The doubt of all attributes has one cause, and so adds up.
     below, above = (float(attributes[f"doubt_{side}"].sum()) for side in ("below", "above"))
     if known.any() and replicates.size:
         ends = np.quantile(replicates.to_numpy().sum(axis=1), TAILS)
-        deviation = math.hypot(score(replicates).std(ddof=1), 2**bits * math.log(2) * error)
+        deviation = math.hypot(score(replicates).std(ddof=1), value * math.log(2) * error)
         spread = [deviation, *np.exp2(_reach(bits, ends, error, below, above))]
     elif known.any():
         ends = [attributes[f"cross_fitted_{end}"].fillna(0).sum() for end in ("low", "high")]
         spread = [math.nan, *np.exp2(ends)]
     return {
         "quantity": cross_fitted_in(space), "unit": TWO_TO_BITS, "better_when": LOWER,
-        "value": float(np.exp2(bits)), **Uncertainty(*map(float, spread)).columns(),
+        "value": value, **Uncertainty(*map(float, spread)).columns(),
         "space": space, "attributes": int(known.sum()), "bias": math.nan,
     }  # fmt: skip

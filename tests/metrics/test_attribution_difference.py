@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from metrics.attribution_difference import auc_difference
+from metrics.attribution_difference import auc_difference, uncertainty_of
 from metrics.roc import area, area_difference
 from metrics.source_attribution import attribution_of
 
@@ -60,3 +60,14 @@ def test_projections_that_diverged_are_left_out(pair):
     groups = [distances(replace(pair[0], samples=holed), each) for each in ("generated", "real")]
     known = [each[np.isfinite(each)] for each in groups]
     assert value == pytest.approx(pair[1].value - float(area(*known)))
+
+
+def test_what_does_not_name_its_pictures_is_paired_with_nothing(pair):
+    """Distances by hand may be in the order of their size, as any two groups then go together."""
+    rng = np.random.default_rng(0)
+    a, b = (attribution_of(*np.sort(rng.normal([[0], [1]], 1, (2, 40)))) for _ in range(2))
+    groups = [(distances(each, "generated"), distances(each, "real")) for each in (a, b)]
+    assert uncertainty_of(a, b, "auc") == area_difference(*groups)[1]
+    named = [replace(each, settings={**each.settings, "pictures": ["x"], "resolution": 8,
+                                     "steps": 5}) for each in pair]  # fmt: skip
+    assert uncertainty_of(*named, "auc") == auc_difference(*pair)[1]

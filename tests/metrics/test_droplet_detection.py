@@ -262,3 +262,9 @@ class TestRefused:
         x[1, :, 9, 9] += 20
         examined = examine(torch.from_numpy(x))
         assert [(len(each.spots), each.refused) for each in examined] == [(0, 0), (1, 0)]
+
+
+def test_maps_beyond_single_precision_are_refused():
+    maps = 1e39 * torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    with pytest.raises(NumericalError, match="infinity"):
+        detect(maps)

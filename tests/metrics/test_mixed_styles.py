@@ -19,6 +19,12 @@ def g():
     return make_generator(resolution=32, z_dim=16, w_dim=12)
 
 
+@pytest.mark.parametrize("mixed", [0, -1, 1.5, True, 99])
+def test_a_number_of_latents_that_cannot_be_is_refused(g, mixed):
+    with pytest.raises(SettingsError, match="`mixed`"):
+        check_mixed(g, mixed)
+
+
 @pytest.mark.parametrize("mixed", [2, 3, 4])
 def test_each_layer_has_the_w_of_one_latent(g, mixed):
     ws = mixed_samples(g, SAMPLES, 5, Stream.FIDELITY, mixed)

@@ -9,6 +9,7 @@ from latentlab.numerics import Stream
 from latentlab.projection.start import StartSearch
 from tests.conftest import make_generator, make_progan
 from tests.projection.test_projector import squared
+from tests.projection.test_search import Breaking
 
 STEPS = 60
 
@@ -38,6 +39,17 @@ class TestZ:
         torch.testing.assert_close(result.ws, g.mapping(result.z))
         torch.testing.assert_close(result.images, g.synthesis(result.ws, noise=result.noise))
         torch.testing.assert_close(result.z.square().mean(dim=1), torch.ones(2))
+
+    def test_z_of_a_diverged_picture_is_on_the_sphere_too(self):
+        """Its best latents are those with noise on them."""
+        g = make_generator()
+        result = project(
+            g, pictures(g), Breaking(1, 9), batch=2, on_divergence="keep",
+            settings=ProjectorSettings(space="z", steps=20),
+        )  # fmt: skip
+        assert result.diverged.tolist() == [False, True]
+        torch.testing.assert_close(result.z.square().mean(dim=1), torch.ones(2))
+        torch.testing.assert_close(result.ws, g.mapping(result.z))
 
     def test_the_start_is_a_drawn_z(self):
         g = make_generator()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from latentlab import ProjectorSettings, SettingsError, project
+from latentlab import ProjectionStart, ProjectorSettings, SettingsError, project
 from latentlab.latents import sampled_w
 from latentlab.projection.whitening import Whitening
-from tests.conftest import make_generator
+from tests.conftest import make_generator, make_stylegan3
 from tests.projection.test_projector import squared, targets
 
 ROUNDING = 1e-5  # relative, of float32 sums against float64 ones
@@ -39,6 +39,10 @@ class TestWhitening:
         assert whitening.axes == g.w_dim // 2 - 1
         assert torch.isfinite(whitening(torch.randn(2, 1, g.w_dim))).all()
 
+    def test_a_single_sample_has_no_axes(self, g):
+        with pytest.raises(SettingsError, match=r"`w_samples` must be at least 2.*p_norm_weight"):
+            Whitening(g, 1)
+
     def test_without_mapping_layers_nothing_is_undone(self):
         g = make_generator(mapping_layers=0, w_dim=16, z_dim=16)
         w = sampled_w(g, 4000).float()
@@ -57,6 +61,19 @@ class TestWhitening:
         assert whitening(near.ws[:, :1]) < whitening(far.ws[:, :1])
         assert "p_norm" in near.history
         assert "p_norm" not in far.history
+
+
+def test_the_norm_leaves_out_a_row_that_an_anchor_holds():
+    g = make_stylegan3()
+    settings = ProjectorSettings(space="w+", steps=1, p_norm_weight=1.0, anchor=True)
+    ws = g.mapping(torch.randn(1, g.z_dim)).detach()
+    ws[:, 0] = 100.0  # which nobody sees
+    start = ProjectionStart(ws)
+    history = project(
+        g, torch.zeros(1, 3, 16, 16), squared, settings=settings, start=start,
+    ).history  # fmt: skip
+    expected = Whitening(g)(ws[:, 1:])
+    assert history["p_norm"].iloc[0] == pytest.approx(expected.item(), rel=1e-4)
 
 
 class Eye:

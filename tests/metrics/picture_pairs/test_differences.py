@@ -132,3 +132,14 @@ def test_three_methods_are_compared_pair_by_pair():
     assert [*zip(found["model_a"], found["model_b"], strict=True)] == [
         ("a", "b"), ("a", "c"), ("b", "c")
     ]  # fmt: skip
+
+
+def test_of_pictures_of_one_name_the_first_counts_in_all():
+    """Whether two targets look alike is asked of the pictures that are compared."""
+    white, black = "ff" * 64, "00" * 64
+    names = ["p", "p", "q"]
+    a = result_of([1, 2, 3], names, [white, black, LOOK])
+    b = result_of([1, 2, 3], names, [black, black, LOOK])
+    common, others = common_pictures({"a": a, "b": b})
+    assert common == ["q"]
+    assert "not the same picture" in others["p"]

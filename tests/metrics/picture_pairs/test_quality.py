@@ -263,3 +263,45 @@ def test_wrong_arguments_are_named(pairs, changes, words):
 def test_scores_of_too_few_pairs_are_refused(pairs):
     with pytest.raises(SettingsError, match="4 pairs or more"):
         inversion_quality(pairs[0][:3], pairs[1][:3], scores=("fid",))
+
+
+def small(count, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    return [*(2 * torch.rand(count, 3, 16, 16, generator=rng) - 1)]
+
+
+def test_a_mean_of_few_pictures_is_said_to_have_no_interval():
+    """Six pairs are enough for MSE, but three of them are equal, and have no PSNR."""
+    targets = small(6)
+    result = inversion_quality(targets, [*targets[:3], *small(3, seed=1)])
+    rows = result.rows.set_index("quantity")
+    assert rows["ci_low"].isna().to_dict() == {"MSE": False, "MAE": False, "PSNR": True,
+                                               "SSIM": False}  # fmt: skip
+    (found,) = [each for each in result.cautions if "no interval is given" in each.text]
+    assert found.quantities == ("PSNR",)
+
+
+def test_a_picture_that_is_not_finite_is_left_out():
+    targets = small(3)
+    targets[1][0, 2, 3] = torch.nan
+    result = inversion_quality(targets, small(3, seed=1))
+    assert result.samples["status"].tolist() == ["ok", "unreadable", "ok"]
+    assert result.settings["n"] == 2
+
+
+@pytest.mark.parametrize("settings", [{"side": 0}, {"side": 2.5}, {"seed": -1}])
+def test_a_setting_out_of_range_is_refused(settings):
+    with pytest.raises(SettingsError, match=next(iter(settings))):
+        inversion_quality(small(2), small(2), **settings)
+
+
+def test_scores_that_too_few_pictures_leave_out_are_named(pooled):
+    class Broken(list):
+        def __getitem__(self, i):
+            if i > 1:
+                raise ImageError("cannot be read")
+            return super().__getitem__(i)
+
+    result = inversion_quality(Broken(small(5)), small(5, seed=1), scores=["fid"])
+    assert "FID" not in set(result.rows["quantity"])
+    assert any("FID" in each.text and "4" in each.text for each in result.cautions)

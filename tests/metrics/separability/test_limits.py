@@ -1,14 +1,16 @@
 """Where the best plane is, against closed forms and a planted truth that intervals must hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, stats
 
 from benchmarks.separability_coverage import KINDS, cut, limit
+from latentlab import NumericalError
 from metrics.separability.entropy import conditional_entropy
 from metrics.separability.limits import limits
-from metrics.separability.planes import fit_planes
-from metrics.separability.summary import summarise
+from metrics.separability.planes import OK, fit_planes
+from metrics.separability.summary import scores, summarise
 from metrics.separability.svm import separate
 
 
@@ -114,3 +116,13 @@ def test_intervals_hold_the_limit_that_fitted_planes_flatter():
     assert flattered < 0.85
     assert fitted < -0.15  # bits, of six attributes
     assert abs(honest) < 0.25 * abs(fitted)
+
+
+def test_a_score_beyond_all_numbers_is_refused():
+    """More than a thousand attributes that nothing divides."""
+    count = 1100
+    column = dict.fromkeys(("cross_fitted", "entropy"), 1.0) | {"status": OK, "space": "w"}
+    column |= dict.fromkeys(("fit_error", "doubt_below", "doubt_above"), 0.0)
+    attributes = pd.DataFrame([column] * count)
+    with pytest.raises(NumericalError, match="fewer attributes"):
+        scores(attributes, pd.DataFrame(np.ones([20, 2 * count])))
