@@ -34,7 +34,7 @@ def inversion_report(
     Examples:
       latentlab inversion-report projections -o report
       latentlab inversion-report w w-plus tuned --name W --name W+ --name PTI \\
-          --identity arcface.pt -o report
+          -o report
       latentlab inversion-report w-plus --targets photos --results psp \\
           --results e4e -o report
       latentlab inversion-report out --distance builtin:digits --score none \\
