@@ -25,6 +25,7 @@ from cli.reports.plot_style import (
 )
 from cli.reports.tables import joined, short
 from cli.reports.tiles import tiles
+from cli.text import attributed
 from latentlab import Generator
 from latentlab.perceptual import PerceptualDistance
 from metrics import MetricResult
@@ -60,7 +61,8 @@ def write(results: Results, model: Model, found: Sequence[MetricResult]) -> None
     """Say the path length by each protocol, and write table, plots and page."""
     several = len(found) > 1
     results.tell(*map(summary, found))
-    results.warn(*dict.fromkeys(note for result in found for note in result.notes))
+    notes = [(result.settings["protocol"], note) for result in found for note in result.notes]
+    results.warn(*attributed(notes, [result.settings["protocol"] for result in found]))
     results.table(LENGTHS, joined(map(by_protocol, found)) if several else found[0].samples)
     for result in found:
         protocol = result.settings["protocol"]

@@ -25,8 +25,9 @@ _ASKED_FOR = ("equivariance",)  # of one system, and four pictures for each samp
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, metavar="CKPT|DIR CKPT|DIR...")
 @click.option("--metric", "metrics", type=click.Choice(list(SAMPLES)), multiple=True,
-              help="What to measure; may be repeated. Default: all that the options allow, but not "
-              "equivariance, which is StyleGAN3's.")
+              metavar="METRIC", help="What to measure: ppl, separability, contributions, droplets, "
+              "fidelity, attribution, equivariance; may be repeated. Default: all that the options "
+              "allow, but not equivariance, which is StyleGAN3's.")
 @click.option("--samples", type=sample_counts(tuple(SAMPLES)), metavar="METRIC=N,...",
               help="How many samples, such as ppl=5000,droplets=64. Default: 50,000 paths, 200,000 "
               "pictures for separability, 1,024 latents for contributions, 256 pictures for "
@@ -53,8 +54,8 @@ def compare(
     where it was stopped.
 
     A folder of an earlier measurement (of ppl, separability, contributions, droplets, fidelity,
-    attribution or compare) stands for the models in it: they are not measured again. Checkpoints
-    beside folders are measured as these were.
+    attribution, equivariance or compare) stands for the models in it: they are not measured
+    again. Checkpoints beside folders are measured as these were.
 
     Path length needs a perceptual distance, separability a classifier, fidelity real
     pictures, attribution both a distance and real pictures. A metric that does not apply to a

@@ -152,6 +152,15 @@ def test_a_model_in_no_row_is_named(folders):
     assert rows[rows["model"] == B]["published"].isna().all()
 
 
+def test_what_there_is_to_doubt_names_numbers_and_models(folders):
+    _, done = folders["stylegan-table3"]
+    filtered = [line.partition(": The published filter leaves out ") for line in
+                done.stderr.splitlines()]  # fmt: skip
+    heads = [head for head, found, _ in filtered if found]
+    assert heads
+    assert all(head.startswith("Path length (ppl2_") and " of builtin:" in head for head in heads)
+
+
 def test_projections_of_several_models_are_overlaid_and_their_areas_compared(folders):
     folder, done = folders["stylegan2-projection"]
     rows = pd.read_csv(folder / "report.csv")
