@@ -27,6 +27,7 @@ from cli.reports.tables import joined, short
 from cli.reports.tiles import tiles
 from cli.text import attributed
 from latentlab import Generator
+from latentlab.errors import ImageError
 from latentlab.perceptual import PerceptualDistance
 from metrics import MetricResult
 from metrics.path_length import face_crop
@@ -42,7 +43,11 @@ _SHOWN = 8  # pictures of the lowest, and of the highest paths
 def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
     """Let a distance that does not take the generator's pictures say so before any is made."""
     picture = torch.zeros(1, g.channels, g.resolution, g.resolution)
-    compare.check(face_crop(picture) if crop else picture)
+    try:
+        compare.check(face_crop(picture) if crop else picture)
+    except ImageError as error:
+        cropped = " (the middle of the face, as the protocol has it)" if crop else ""
+        raise ImageError(f"{error.message}{cropped}", advice=error.advice) from error
 
 
 def files_of(protocols: Sequence[str]) -> list[str]:

@@ -147,15 +147,16 @@ def test_separability_over_a_run(root, tmp_path):
                "--samples", 120, "-o", tmp_path / "out")  # fmt: skip
     assert done.exit_code == 0, done.stderr
     rows = pd.read_csv(tmp_path / "out" / "report.csv")
-    assert rows["quantity"].tolist() == ["separability in Z", "separability in W"] * 3
-    assert rows["images"].tolist() == [0, 0, 10_000, 10_000, 20_000, 20_000]
+    scores = [f"{of}separability in {space}" for of in ("", "cross-fitted ") for space in "ZW"]
+    assert rows["quantity"].tolist() == scores * 3
+    assert rows["images"].tolist() == [0] * 4 + [10_000] * 4 + [20_000] * 4
     attributes = pd.read_csv(tmp_path / "out" / "attributes.csv")
     assert attributes.groupby("model").size().tolist() == [2, 2, 2]
     alone = run("separability", root / "run" / "snapshot-000010000.safetensors", "--classifier",
                 tmp_path / "judge.pt", "--samples", 120, "-o", tmp_path / "one")  # fmt: skip
     assert alone.exit_code == 0, alone.stderr
     one = pd.read_csv(tmp_path / "one" / "report.csv")
-    assert rows["value"].tolist()[2:4] == one["value"].tolist()
+    assert rows["value"][4:8].to_list() == one["value"].tolist()
 
 
 def test_a_dry_run_counts_all_snapshots(root, tmp_path):

@@ -350,7 +350,7 @@ def test_what_is_missing_or_does_not_fit_is_said_in_a_line(words, message, tmp_p
 def test_a_distance_for_other_sizes_is_told_before_anything_is_made(tmp_path):
     done = run("reproduce", "stylegan-table3", A, *JUDGE, *NEAR, "-o", tmp_path / "out")
     assert done.exit_code == 4
-    assert "32x32 images only, but got 16x16" in done.stderr  # the middle of a face
+    assert "32x32 images only, but got 16x16 (the middle of the face" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
