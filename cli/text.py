@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import PurePath
 from typing import Any
 
@@ -61,6 +61,20 @@ def counted(number: int, noun: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Name all in a sentence: "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def attributed(sentences: Iterable[tuple[str, str]], everyone: Collection[str]) -> list[str]:
+    """Say each sentence once, after the names of those that it is about where these are not all.
+
+    Args:
+        sentences: The name of one and what is said of it; several may be given the same sentence.
+        everyone: The names of all.
+    """
+    about: dict[str, dict[str, None]] = {}
+    for name, sentence in sentences:
+        about.setdefault(sentence, {})[name] = None
+    return [sentence if len(names) == len(everyone) else f"{', '.join(names)}: {sentence}"
+            for sentence, names in about.items()]  # fmt: skip
 
 
 def colours_in_words(channels: int) -> str:

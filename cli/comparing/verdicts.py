@@ -1,12 +1,13 @@
 """Which model is better on what, in sentences: for the page and the terminal alike."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
 
 from cli.comparing.comparison import Measured
 from cli.reports.numbers import with_interval
+from metrics import MetricResult
 from metrics.comparability import reasons_against
 from metrics.differences import described, quantities
 from metrics.scheme import NEITHER, UNKNOWN, WITHHELD
@@ -38,15 +39,30 @@ def cautions(measured: Sequence[Measured]) -> list[str]:
 
     Each sentence comes once, after the measures and models that it is about.
     """
+    results = {each.label: each.results for each in measured}
+    return _each_once([*_withheld(measured), *_doubted(results)], results)
+
+
+def doubts(results: Mapping[str, Sequence[MetricResult]]) -> list[str]:
+    """Say what there is to doubt about each model's numbers, as ``cautions`` does.
+
+    ``results`` are those of each model, by what it is called.
+    """
+    return _each_once(_doubted(results), results)
+
+
+def _each_once(
+    sentences: Iterable[tuple[str, str, list[str]]], everyone: Collection[str]
+) -> list[str]:
+    """Put each sentence once after the measures and models that it is about."""
     about: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for text, measure, models in (*_withheld(measured), *_doubted(measured)):
+    for text, measure, models in sentences:
         whats, whose = about.setdefault(text, ({}, {}))
         whats[measure] = None
         whose.update(dict.fromkeys(models))
-    everyone = {each.label for each in measured}
     lines = []
     for text, (whats, whose) in about.items():
-        of = "" if set(whose) == everyone else f" of {', '.join(whose)}"
+        of = "" if set(whose) == set(everyone) else f" of {', '.join(whose)}"
         what = f"{', '.join(whats)}{of}"
         lines.append(f"{what[:1].upper()}{what[1:]}: {text}")
     return lines
@@ -65,13 +81,15 @@ def _withheld(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str
                         yield text, _measure(row), [a.label, b.label]
 
 
-def _doubted(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str]]]:
+def _doubted(
+    results: Mapping[str, Sequence[MetricResult]],
+) -> Iterator[tuple[str, str, list[str]]]:
     """Yield what there is to doubt: a sentence, the measure, and the model."""
-    for each in measured:
-        for result in each.results:
+    for label, found in results.items():
+        for result in found:
             for key, row in (*described(result), *quantities(result)):
                 for caution in result.cautions_of(key.quantity):
-                    yield caution.text, _measure(row), [each.label]
+                    yield caution.text, _measure(row), [label]
 
 
 def values(measured: Sequence[Measured]) -> pd.DataFrame:

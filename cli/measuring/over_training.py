@@ -19,7 +19,7 @@ from cli.reports.numbers import with_interval
 from cli.reports.plot_style import colour, new_figure, quieten, shortened
 from cli.reports.tables import joined
 from cli.running.estimates import Task
-from cli.text import counted, distinct_names, one_line, plain_text, say
+from cli.text import attributed, counted, distinct_names, one_line, plain_text, say
 from latentlab import distributed
 from metrics import MetricResult
 from metrics.differences import Key, quantities
@@ -131,12 +131,18 @@ def _write(
 
 def _cautions(found: Sequence[SavedModel]) -> list[str]:
     """Say what there is to doubt, each once, with the snapshots where not all have it."""
-    about: dict[str, dict[str, None]] = {}
+    protocols = dict.fromkeys(_protocol(result) for model in found for result in model.results)
+    sentences = []
     for model in found:
-        for note in (note for result in model.results for note in result.notes):
-            about.setdefault(note, {})[model.name] = None
-    return [note if len(names) == len(found) else f"{', '.join(names)}: {note}"
-            for note, names in about.items()]  # fmt: skip
+        for result in model.results:
+            of = f" by {_protocol(result)}" if len(protocols) > 1 else ""
+            sentences += [(f"{model.name}{of}", note) for note in result.notes]
+    everyone = [f"{model.name} by {one}" for model in found for one in protocols]
+    return attributed(sentences, everyone)
+
+
+def _protocol(result: MetricResult) -> str:
+    return str(result.settings.get("protocol", result.metric))
 
 
 def _rows(model: SavedModel) -> pd.DataFrame:

@@ -25,7 +25,9 @@ from cli.reports.plot_style import (
 )
 from cli.reports.tables import joined, short
 from cli.reports.tiles import tiles
+from cli.text import attributed
 from latentlab import Generator
+from latentlab.errors import ImageError
 from latentlab.perceptual import PerceptualDistance
 from metrics import MetricResult
 from metrics.path_length import face_crop
@@ -41,7 +43,11 @@ _SHOWN = 8  # pictures of the lowest, and of the highest paths
 def check_fit(compare: PerceptualDistance, g: Generator, crop: bool) -> None:
     """Let a distance that does not take the generator's pictures say so before any is made."""
     picture = torch.zeros(1, g.channels, g.resolution, g.resolution)
-    compare.check(face_crop(picture) if crop else picture)
+    try:
+        compare.check(face_crop(picture) if crop else picture)
+    except ImageError as error:
+        cropped = " (the middle of the face, as the protocol has it)" if crop else ""
+        raise ImageError(f"{error.message}{cropped}", advice=error.advice) from error
 
 
 def files_of(protocols: Sequence[str]) -> list[str]:
@@ -60,7 +66,8 @@ def write(results: Results, model: Model, found: Sequence[MetricResult]) -> None
     """Say the path length by each protocol, and write table, plots and page."""
     several = len(found) > 1
     results.tell(*map(summary, found))
-    results.warn(*dict.fromkeys(note for result in found for note in result.notes))
+    notes = [(result.settings["protocol"], note) for result in found for note in result.notes]
+    results.warn(*attributed(notes, [result.settings["protocol"] for result in found]))
     results.table(LENGTHS, joined(map(by_protocol, found)) if several else found[0].samples)
     for result in found:
         protocol = result.settings["protocol"]

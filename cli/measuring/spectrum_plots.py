@@ -18,7 +18,7 @@ from cli.reports.plot_style import (
     quieten,
     wrapped,
 )
-from cli.text import one_line
+from cli.text import attributed, one_line
 from metrics import MetricResult
 from metrics.measured_spectra import EXCESS
 from metrics.power_spectra import ANGLES, Array, heat_map
@@ -35,7 +35,8 @@ def write(
     """Say what tells the sources apart, and write tables, plots and page."""
     names = [one.short_name for one in sources.every]
     results.tell(*summary(names, found, sources))
-    results.warn(*dict.fromkeys(note for result in found for note in result.notes))
+    notes = [(name, n) for name, one in zip(names, found, strict=True) for n in one.notes]
+    results.warn(*attributed(notes, names))
     parts = [one.samples.assign(model=name) for name, one in zip(names, found, strict=True)]
     slices = pd.concat(parts, ignore_index=True)[["model", "angle", "frequency", "level"]]
     results.table(SLICES, slices)

@@ -64,10 +64,9 @@ class InversionRequest:
         if bool(self.targets) != bool(self.results):
             raise click.UsageError("--targets and --results go together.")
         if self.results and len(self.targets) not in (1, len(self.results)):
-            raise click.UsageError(
-                f"Give --targets once for all --results, or {len(self.results)} times, once for "
-                f"each, not {len(self.targets)}."
-            )
+            each = len(self.results)
+            often = f" for all --results, or {each} times, once for each" if each > 1 else ""
+            raise click.UsageError(f"Give --targets once{often}, not {len(self.targets)} times.")
         if self.without_scores and (self.scores or self.weights):
             raise click.UsageError("--score none goes with no other --score, nor with --weights.")
         if self.crop != "ffhq" and self.identity is None:

@@ -261,7 +261,7 @@ separability_options = grouped_options("wanted", SeparabilityRequest, (
 comparison_options = grouped_options("needs", ComparisonRequest, (
     click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
                  default=["ppl2_wend"], show_default=True,
-                 help="Path length protocol, see `latentlab ppl --help`."),
+                 help="Path length protocol, see `latentlab ppl --help`; may be repeated."),
     distance_option,
     *classifier_options(" for separability", ELSEWHERE),
     click.option("--data", metavar="DIR|ZIP|builtin:digits",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from cli.comparing import verdicts
 from cli.comparing.published_figures import doubts, marked
 from cli.measuring.model_cards import card
 from cli.measuring.results import Results
@@ -32,8 +33,8 @@ def write(
 ) -> None:
     """Say what was measured, and write tables, plot and page."""
     results.tell(*_lines(cells))
-    notes = dict.fromkeys(n for each in models for found in each.found.results for n in found.notes)
-    results.warn(*_withheld(cells), *_refused(models), *_strangers(table, models), *notes)
+    doubted = verdicts.doubts({each.model.short_name: each.found.results for each in models})
+    results.warn(*_withheld(cells), *_refused(models), *_strangers(table, models), *doubted)
     results.table(TABLE, tidy(cells, models))
     results.page.cards([card(each.model) for each in models])
     paper = published().papers[table.paper]

@@ -79,12 +79,14 @@ def labelled(texts: Sequence[str]) -> list[Given]:
         UsageError: If a label is there twice.
     """
     found = [_given(text) for text in texts]
-    _refuse_twice("label", [each.label.lower() for each in found if each.label])
+    _refuse_twice("label", [each.label for each in found if each.label])
     return found
 
 
 def _refuse_twice(what: str, values: Sequence[str]) -> None:
-    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    """Refuse what is there twice; letters may be small or capital."""
+    known = [value.lower() if what == "label" else value for value in values]
+    twice = [value for i, value in enumerate(values) if known[i] in known[:i]]
     if twice:
         raise click.UsageError(f"The {what} {plain_text(twice[0])} is given twice.")
 

@@ -138,6 +138,10 @@ def test_the_version_is_the_packages(tmp_path):
             "inversion-report --targets t --targets u --results r --results s --results v -o out",
             "Give --targets once for all --results, or 3 times",
         ),
+        (
+            "inversion-report --targets t --targets u --results r -o out",
+            "Give --targets once, not 2 times.",
+        ),
         ("inversion-report w --score none --score fid -o out", "--score none goes with no other"),
         ("inversion-report w --face-crop none -o out", "--face-crop goes with --identity"),
         ("inversion-report w --identity no-file.pt -o out", "no-file.pt"),

@@ -54,8 +54,8 @@ def compare(
     where it was stopped.
 
     A folder of an earlier measurement (of ppl, separability, contributions, droplets, fidelity,
-    attribution or compare) stands for the models in it: they are not measured again. Checkpoints
-    beside folders are measured as these were.
+    attribution, equivariance or compare) stands for the models in it: they are not measured
+    again. Checkpoints beside folders are measured as these were.
 
     Path length needs a perceptual distance, separability a classifier, fidelity real
     pictures, attribution both a distance and real pictures. A metric that does not apply to a

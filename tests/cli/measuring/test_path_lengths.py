@@ -51,6 +51,13 @@ def test_the_report_has_a_row_of_each_protocol(root, measured):
         assert f"{name} = " in told
 
 
+def test_what_there_is_to_doubt_names_its_protocol_unless_it_holds_for_all(measured):
+    lines = measured[1].splitlines()
+    assert any(line.startswith("Few paths: ") for line in lines)
+    filtered = [line.partition(": The published filter leaves out ") for line in lines]
+    assert [name for name, found, _ in filtered if found] == [*BOTH]
+
+
 def test_the_table_of_paths_says_their_protocol_and_each_has_its_plots(measured):
     folder, _ = measured
     paths = pd.read_csv(folder / "path_lengths.csv")

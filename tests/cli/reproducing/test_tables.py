@@ -32,6 +32,13 @@ def test_nothing_is_given_twice(texts):
         given(texts)
 
 
+def test_a_label_that_is_given_twice_is_told_as_it_was_given():
+    with pytest.raises(click.UsageError, match="The label f is given twice"):
+        given(["F=a", "f=b"])
+    with pytest.raises(click.UsageError, match="The label F is given twice"):
+        given(["F=a", "F=b"])
+
+
 @pytest.mark.parametrize(("table", "checkpoint", "keys"), [
     ("stylegan-table1", Given("x.pkl", "f"), ["F"]),
     ("stylegan-table1", Given("karras2019stylegan-ffhq-1024x1024.pkl"), ["F"]),

@@ -154,6 +154,15 @@ def test_a_model_in_no_row_is_named(folders):
     assert rows[rows["model"] == B]["published"].isna().all()
 
 
+def test_what_there_is_to_doubt_names_numbers_and_models(folders):
+    _, done = folders["stylegan-table3"]
+    filtered = [line.partition(": The published filter leaves out ") for line in
+                done.stderr.splitlines()]  # fmt: skip
+    heads = [head for head, found, _ in filtered if found]
+    assert heads
+    assert all(head.startswith("Path length (ppl2_") and " of builtin:" in head for head in heads)
+
+
 def test_projections_of_several_models_are_overlaid_and_their_areas_compared(folders):
     folder, done = folders["stylegan2-projection"]
     rows = pd.read_csv(folder / "report.csv")
@@ -343,7 +352,7 @@ def test_what_is_missing_or_does_not_fit_is_said_in_a_line(words, message, tmp_p
 def test_a_distance_for_other_sizes_is_told_before_anything_is_made(tmp_path):
     done = run("reproduce", "stylegan-table3", A, *JUDGE, *NEAR, "-o", tmp_path / "out")
     assert done.exit_code == 4
-    assert "32x32 images only, but got 16x16" in done.stderr  # the middle of a face
+    assert "32x32 images only, but got 16x16 (the middle of the face" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
