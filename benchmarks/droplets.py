@@ -2,7 +2,7 @@
 
     python -m benchmarks.droplets [--quick] [--part planted] [--part maps] [--part negatives]
 
-``planted``: spots planted into the weights of generators, as tests/support/planted.py tells.
+``planted``: spots planted into the weights of generators, see tests/support/planted/.
 ``maps``: Gaussian spots planted into maps of noise and gradients. ``negatives``: generators of
 random weights, the bundled models, and maps with everything that is no droplet. Run it from the
 root of the repository. Everything is drawn from fixed seeds.
@@ -31,8 +31,8 @@ from tests.conftest import (
     make_stylegan1,
     make_stylegan3,
 )
-from tests.support.droplet_maps import BACKGROUNDS, NEGATIVES, background, plant_into
-from tests.support.planted import CONTEXTS, NoRoomError, Score, plant, score
+from tests.support.planted.droplet_maps import BACKGROUNDS, NEGATIVES, background, plant_into
+from tests.support.planted.droplets import CONTEXTS, NoRoomError, Score, plant, score
 
 SYSTEMS = {"StyleGAN1": "builtin:digits-stylegan1", "StyleGAN2": "builtin:digits-stylegan2"}
 PARTS = ("planted", "maps", "negatives")

@@ -11,7 +11,7 @@ import math
 import click
 import numpy as np
 
-from metrics.moved_pictures import decibels
+from metrics.aliasing.moved_pictures import decibels
 from metrics.statistics import bootstrap_rows
 
 PICTURES = (40, 200, 1000)

@@ -3,7 +3,7 @@
     python benchmarks/noise_coverage.py [--repeats 500]
 
 The picture of 8x8 pixels follows its noise linearly, as that of the planted StyleGAN2 in
-tests/support/planted_noise.py, on which a test shows that the command measures just this: noise of
+tests/support/planted/noise.py, on which a test shows that the command measures just this: noise of
 4x4 pixels upsampled by taps 1, 3, 3, 1, and noise of 8x8 pixels as it is. Both are multiplied by a
 number that differs between latents, so that the mean deviation over all latents is known. "Before"
 is the percentile bootstrap over latents. A table in Markdown goes to stdout, each row as soon as it

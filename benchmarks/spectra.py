@@ -10,7 +10,7 @@ import click
 import latentlab
 from latentlab.datasets.pictures import BUILTIN_DIGITS, open_dataset
 from metrics import spectrum_of_generator, spectrum_of_pictures, spectrum_result
-from metrics.measured_spectra import EXCESS, levels_of, real_pixels
+from metrics.aliasing.measured_spectra import EXCESS, levels_of, real_pixels
 
 MODELS = ("builtin:digits-stylegan1", "builtin:digits-stylegan2")
 QUICK = 200  # pictures

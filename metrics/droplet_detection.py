@@ -15,8 +15,8 @@ from torch import Tensor
 
 from latentlab import LatentError, NumericalError
 from latentlab.checks import check
-from metrics.droplet_heat import Deviations
-from metrics.droplet_shapes import Heat, Mask, Shape, compact_spots, extended, is_grid
+from metrics.blobs.heat import Deviations
+from metrics.blobs.shapes import Heat, Mask, Shape, compact_spots, extended, is_grid
 
 THRESHOLD = 5.0  # robust standard deviations
 RULE = 2  # of these: numbers of another rule do not compare; 1 asked for a gap above all else

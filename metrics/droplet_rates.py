@@ -19,6 +19,7 @@ from latentlab import Generator, LatentError, NumericalError
 from latentlab.checks import check_choice
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
+from metrics.blobs.heat import SHARE
 from metrics.droplet_detection import (
     RULE,
     THRESHOLD,
@@ -29,7 +30,6 @@ from metrics.droplet_detection import (
     examine,
     heat_maps,
 )
-from metrics.droplet_heat import SHARE
 from metrics.feature_maps import See, feature_layers, margin, watched
 from metrics.result import Caution, MetricResult
 from metrics.scheme import LOWER

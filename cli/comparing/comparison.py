@@ -29,8 +29,8 @@ from metrics import (
     linear_separability,
     perceptual_path_length,
 )
+from metrics.aliasing.moved_pictures import check_movable
 from metrics.droplet_detection import RULE
-from metrics.moved_pictures import check_movable
 from metrics.path_protocols import PROTOCOLS, check_space
 from metrics.picture_fidelity import fidelity
 from metrics.resolution_shares import check_skip

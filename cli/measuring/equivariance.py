@@ -17,7 +17,7 @@ from cli.text import counted
 from latentlab import Generator
 from latentlab.images import flatten, tensor_to_picture
 from metrics import MetricResult
-from metrics.moved_pictures import MEASURES, Example, examples
+from metrics.aliasing.moved_pictures import MEASURES, Example, examples
 from metrics.noise_variation import GREY_LEVELS
 from metrics.sampling import GROUP
 

@@ -19,7 +19,7 @@ from cli.text import plain_text
 from latentlab import DataError, distributed
 from latentlab.datasets.pictures import BUILTIN_DIGITS, Dataset, open_dataset
 from metrics import MetricResult
-from metrics.measured_spectra import (
+from metrics.aliasing.measured_spectra import (
     MeasuredSpectrum,
     generated_pixels,
     levels_of,
@@ -28,7 +28,7 @@ from metrics.measured_spectra import (
     spectrum_of_pictures,
     spectrum_result,
 )
-from metrics.power_spectra import Array
+from metrics.aliasing.power_spectra import Array
 
 HEAT, SLICES_PLOT, SLICES = "spectra.png", "slices.png", "slices.csv"
 FILES = (SLICES, HEAT, SLICES_PLOT)

@@ -20,8 +20,8 @@ from cli.reports.plot_style import (
 )
 from cli.text import attributed, one_line
 from metrics import MetricResult
-from metrics.measured_spectra import EXCESS
-from metrics.power_spectra import ANGLES, Array, heat_map
+from metrics.aliasing.measured_spectra import EXCESS
+from metrics.aliasing.power_spectra import ANGLES, Array, heat_map
 
 _COLUMNS = 3  # heat maps beside each other
 _MOST_PIXELS = 512  # of a heat map's side

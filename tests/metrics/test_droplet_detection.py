@@ -6,8 +6,8 @@ import torch
 
 from latentlab import LatentError, NumericalError, SettingsError
 from metrics.droplet_detection import detect, examine, find_spots, heat_maps
-from tests.support.droplet_maps import BACKGROUNDS, NEGATIVES, background
-from tests.support.droplet_maps import plant_into as plant
+from tests.support.planted.droplet_maps import BACKGROUNDS, NEGATIVES, background
+from tests.support.planted.droplet_maps import plant_into as plant
 
 SHAPES = ((3, 64), (8, 8), (8, 128), (16, 32), (64, 16))  # channels, side
 

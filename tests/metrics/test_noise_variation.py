@@ -9,7 +9,7 @@ from metrics import stochastic_variation
 from metrics.drawn_deviations import uncertainty
 from metrics.noise_variation import deviation_maps, latent, noise_sets, realisations
 from tests.conftest import make_fastgan, make_generator, make_progan, make_stylegan1, make_stylegan3
-from tests.support.planted_noise import planted_map, planted_noise, planted_scale
+from tests.support.planted.noise import planted_map, planted_noise, planted_scale
 
 ROUNDING = 3e-6  # in float32, on images of scale 5: rows of tiny networks differ in a batch
 

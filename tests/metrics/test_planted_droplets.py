@@ -8,7 +8,7 @@ import latentlab
 from metrics import droplets
 from metrics.droplet_rates import inside
 from tests.conftest import make_generator, make_stylegan1
-from tests.support.planted import CONTEXTS, LINE, maps_of, plant, score, strengths
+from tests.support.planted.droplets import CONTEXTS, LINE, maps_of, plant, score, strengths
 
 SYSTEMS = {"StyleGAN1": make_stylegan1, "StyleGAN2": make_generator}
 BUNDLED = {"StyleGAN1": "builtin:digits-stylegan1", "StyleGAN2": "builtin:digits-stylegan2"}

@@ -38,7 +38,7 @@ def equivariance(checkpoint: str, samples: int, request: MeasuringRequest) -> No
     from latentlab import distributed
     from metrics import MetricResult
     from metrics import equivariance as measure_equivariance
-    from metrics.moved_pictures import check_movable
+    from metrics.aliasing.moved_pictures import check_movable
 
     model = open_model(checkpoint, request.device, None, name)
     check_movable(model.g)

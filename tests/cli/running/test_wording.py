@@ -53,7 +53,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "metrics/mixed_styles.py": {"mixed"},
     "metrics/noise_variation.py": {"ws"},
     "metrics/picture_pairs/quality.py": {"about"},
-    "metrics/power_spectra.py": {"smooth"},
+    "metrics/aliasing/power_spectra.py": {"smooth"},
     "metrics/path_protocols.py": {"epsilon", "sampling"},  # parts of a protocol's name
     "metrics/separability/classifiers.py": {"names"},
     "metrics/separability/score.py": {"logits", "names"},

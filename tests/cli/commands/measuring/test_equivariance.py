@@ -12,7 +12,7 @@ import latentlab
 from cli.main import main
 from cli.measuring.equivariance import apart, summary
 from metrics import equivariance
-from metrics.moved_pictures import examples
+from metrics.aliasing.moved_pictures import examples
 from tests.conftest import make_progan, make_stylegan3
 
 FILES = {"report.csv", "pictures.csv", "moved.png", "manifest.json", "saved"}

@@ -13,7 +13,7 @@ import latentlab
 from cli.main import main
 from latentlab.datasets.pictures import open_dataset
 from metrics import spectrum_of_generator, spectrum_of_pictures, spectrum_result
-from metrics.measured_spectra import levels_of, real_pixels
+from metrics.aliasing.measured_spectra import levels_of, real_pixels
 from tests.conftest import make_generator
 
 ONE, TWO, DIGITS = "builtin:digits-stylegan1", "builtin:digits-stylegan2", "builtin:digits"

@@ -11,7 +11,7 @@ from latentlab import LatentError, NumericalError, SettingsError
 from latentlab.networks.placement import placement_matrix
 from latentlab.numerics import Stream
 from metrics import equivariance
-from metrics.moved_pictures import (
+from metrics.aliasing.moved_pictures import (
     MEASURES,
     Motion,
     _rows,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.picture_motion import as_if_turned, shifted, turn_filter, turned
+from metrics.aliasing.picture_motion import as_if_turned, shifted, turn_filter, turned
 
 # The references are float32, of pictures up to 2.9: rounded filters and places of samples. The
 # same operators in float64 are nearer to ours than these by a factor of ten.

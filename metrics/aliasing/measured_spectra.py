@@ -14,8 +14,7 @@ from latentlab.datasets.pictures import Dataset
 from latentlab.images import check_channels, to_uint8
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
-from metrics.picture_fidelity import on_white
-from metrics.power_spectra import (
+from metrics.aliasing.power_spectra import (
     ANGLES,
     SMALLEST,
     Array,
@@ -27,6 +26,7 @@ from metrics.power_spectra import (
     readings,
     slice_at,
 )
+from metrics.picture_fidelity import on_white
 from metrics.result import Caution, MetricResult
 from metrics.scheme import DECIBELS
 from metrics.statistics import Uncertainty, bootstrap_rows, difference

@@ -8,7 +8,7 @@ import torch
 
 from latentlab import ImageError, NumericalError, SettingsError
 from metrics import average_spectrum
-from metrics.power_spectra import (
+from metrics.aliasing.power_spectra import (
     finest_octave,
     grid_points,
     heat_map,

@@ -15,7 +15,7 @@ from metrics import (
     spectrum_of_pictures,
     spectrum_result,
 )
-from metrics.measured_spectra import generated_pixels, levels_of, real_pixels
+from metrics.aliasing.measured_spectra import generated_pixels, levels_of, real_pixels
 from tests.conftest import make_generator, make_progan, make_stylegan3
 
 SMALL = {"resolution": 32}

@@ -19,7 +19,7 @@ from latentlab import Generator, LatentError, NumericalError
 from latentlab.networks.placement import placement_matrix, placing_rows
 from latentlab.numerics import Stream, full_precision
 from metrics import sampling
-from metrics.picture_motion import as_if_turned, shifted, turned
+from metrics.aliasing.picture_motion import as_if_turned, shifted, turned
 from metrics.result import Caution, MetricResult
 from metrics.scheme import DECIBELS, HIGHER
 from metrics.statistics import bootstrap_rows

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrics.droplet_shapes import Mask, Shape
+from metrics.blobs.shapes import Mask, Shape
 
 SHARE = 0.4  # of channels that must deviate; a leaky ReLU makes a spot five times weaker in half
 

@@ -1,0 +1,1 @@
+"""Whether detail moves with the picture, and which frequencies it has: equivariance and spectra."""

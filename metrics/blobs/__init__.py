@@ -1,0 +1,1 @@
+"""What the search for droplets sees in feature maps: their heat, and the shape of a spot."""
