@@ -46,6 +46,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/networks/synthesis.py": {"noise[i]", "ws"},
     "latentlab/projection/projector.py": {"on_divergence", "settings"},
     "latentlab/projection/start.py": {"search"},
+    "latentlab/projection/whitening.py": {"w_samples"},
     "latentlab/training/schedule.py": {"stable_kimg", "start_resolution", "transition_kimg"},
     "metrics/droplet_detection.py": {"maps"},
     "metrics/feature_maps.py": {"synthesis"},
