@@ -1,8 +1,6 @@
 import re
 import shlex
 import signal
-import subprocess
-import sys
 
 import click
 import pytest
@@ -13,25 +11,21 @@ from cli.main import main
 from cli.options.values import float_list, layer_list, number_list
 from cli.running.interrupt import unwind_on_sigterm
 from latentlab.latents import STYLE_RANGES
+from tests.support.forked import command_lines
 
 COMMANDS = sorted(main.commands)
 HEAVY = {"torch", "pandas", "matplotlib", "sklearn", "scipy", "PIL"}
-# Runs the command line as the console script does, then tells which libraries it imported.
-SCRIPT = f"""
-import sys
-from cli.main import main
-try:
-    main(prog_name="latentlab")
-finally:
-    print("imported:", *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
-"""
 
 
-def run(*arguments, folder):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT, *arguments],
-        capture_output=True, text=True, cwd=folder, timeout=60, check=False,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def lines():
+    with command_lines(HEAVY) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(lines, tmp_path):
+    return lambda *arguments: lines.run(arguments, tmp_path)
 
 
 def examples(command):
@@ -44,8 +38,8 @@ def examples(command):
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
-def test_help_imports_nothing_heavy(command, tmp_path):
-    done = run(*([command] if command else []), "--help", folder=tmp_path)
+def test_help_imports_nothing_heavy(command, run, tmp_path):
+    done = run(*([command] if command else []), "--help")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"Usage: latentlab {command or '[OPTIONS]'}")
     assert done.stderr == "imported:\n"
@@ -80,8 +74,8 @@ def test_every_option_is_explained(command):
     assert unexplained == []
 
 
-def test_the_version_is_the_packages(tmp_path):
-    done = run("--version", folder=tmp_path)
+def test_the_version_is_the_packages(run):
+    done = run("--version")
     assert done.stdout == f"latentlab, version {latentlab.__version__}\n"
     assert done.stderr == "imported:\n"
 
@@ -221,8 +215,8 @@ def test_the_version_is_the_packages(tmp_path):
         ("fidelity m --data d --weights none.pth -o out", "none.pth"),
     ],
 )
-def test_usage_errors_answer_at_once(line, words, tmp_path):
-    done = run(*line.split(), folder=tmp_path)
+def test_usage_errors_answer_at_once(line, words, run, tmp_path):
+    done = run(*line.split())
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr

@@ -25,9 +25,9 @@ from tests.conftest import (
 )
 from tests.support.documentation import ROOT
 from tests.support.encoders import write_encoder
-from tests.support.faces import COLOURS, DrawnFace, draw
+from tests.support.faces.drawn import COLOURS, DrawnFace, draw
+from tests.support.faces.tiny_yunet import write_tiny_yunet
 from tests.support.pairs import MeanFaces, save_program
-from tests.support.tiny_yunet import write_tiny_yunet
 
 # Files of the same bytes, so that the latents of one fit the others.
 STYLEGAN2 = (

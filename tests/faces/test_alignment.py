@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 
 from latentlab import ImageError, SettingsError
 from latentlab.faces import FacePoints, align, face_points, face_quad, paste_back
-from tests.support.faces import COLOURS, DrawnFace, canonical, centroids, draw
+from tests.support.faces.drawn import COLOURS, DrawnFace, canonical, centroids, draw
 
 # Sizes of photos and faces: upright, turned, upside down, small, large, at the borders.
 FACES = {

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from latentlab.faces import align, face_points, face_quad
-from tests.support.faces import DrawnFace, draw
+from tests.support.faces.drawn import DrawnFace, draw
 
 SIZE, FINER = 128, 4
 

@@ -13,9 +13,9 @@ from cli.pictures.faces import FaceSource
 from latentlab import NoFaceError, SettingsError
 from latentlab.faces import align
 from latentlab.faces.detection import FaceDetector
-from tests.support.faces import DrawnFace, canonical, centroids, draw
+from tests.support.faces.drawn import DrawnFace, canonical, centroids, draw
+from tests.support.faces.tiny_yunet import write_tiny_yunet
 from tests.support.onnx_files import Graph
-from tests.support.tiny_yunet import write_tiny_yunet
 
 cv2 = pytest.importorskip("cv2", reason="needs latentlab[faces]")
 

@@ -10,7 +10,7 @@ import pytest
 
 from latentlab import DataError
 from latentlab.faces.landmarks import read_landmarks
-from tests.support.faces import DrawnFace
+from tests.support.faces.drawn import DrawnFace
 
 NAMES = ("left_eye", "right_eye", "left_mouth", "right_mouth")
 NAMED = ",".join(f"{name}_{axis}" for name in NAMES for axis in "xy")

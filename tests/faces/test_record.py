@@ -9,7 +9,7 @@ import pytest
 
 from latentlab import DataError
 from latentlab.faces import Alignment, face_points, face_quad, load_alignment, save_alignment
-from tests.support.faces import DrawnFace
+from tests.support.faces.drawn import DrawnFace
 
 POINTS = face_points(DrawnFace(100.3, 90.7, 20, 17).points())
 

@@ -15,7 +15,7 @@ from latentlab import DataError, LatentlabError, OutputError
 from latentlab.faces import face_points, face_quad
 from latentlab.files import sha256_of
 from tests.cli.conftest import AS_IN_GROUP
-from tests.support.faces import DrawnFace, canonical, centroids, draw
+from tests.support.faces.drawn import DrawnFace, canonical, centroids, draw
 
 SIZE = (300, 240)
 FACES = {

@@ -12,7 +12,7 @@ from cli.pictures.records import Record, Source
 from latentlab import DataError, LatentlabError, OutputError
 from latentlab.faces import Alignment, align, face_points, face_quad, save_alignment
 from tests.cli.conftest import AS_IN_GROUP
-from tests.support.faces import DrawnFace, draw
+from tests.support.faces.drawn import DrawnFace, draw
 
 FACES = {"a": DrawnFace(140, 90, 20, 10), "b": DrawnFace(150, 120, 25, -40)}
 

@@ -15,7 +15,7 @@ from cli.options.pictures import FaceRequest, face_options
 from cli.pictures.faces import FaceSource
 from latentlab import DataError, ImageError, NoFaceError, SettingsError
 from latentlab.files import sha256_of
-from tests.support.faces import DrawnFace
+from tests.support.faces.drawn import DrawnFace
 
 FACES = [DrawnFace(60, 60, 10), DrawnFace(150, 60, 30), DrawnFace(30, 120, 20)]
 PICTURE = Image.new("RGB", (200, 200))

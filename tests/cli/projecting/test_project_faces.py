@@ -14,7 +14,7 @@ from cli.main import main
 from latentlab.faces import align, face_points, face_quad, load_alignment
 from tests.cli.conftest import AS_IN_GROUP
 from tests.conftest import make_generator
-from tests.support.faces import DrawnFace, draw
+from tests.support.faces.drawn import DrawnFace, draw
 
 FACES = {"a.png": DrawnFace(90, 70, 12, 20), "b.png": DrawnFace(80, 80, 9, -50)}
 SIZE = (180, 150)

@@ -14,7 +14,7 @@ from latentlab.editing.directions import Directions, save_directions
 from latentlab.faces import face_points, face_quad, load_alignment, paste_back
 from tests.conftest import make_generator
 from tests.support.commands import run, succeeded
-from tests.support.faces import DrawnFace, draw
+from tests.support.faces.drawn import DrawnFace, draw
 
 FACES = {"anna": DrawnFace(90, 70, 12, 20), "ben": DrawnFace(80, 80, 9, -50)}
 SIZE = (180, 150)

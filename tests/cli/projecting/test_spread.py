@@ -81,7 +81,9 @@ def test_two_processes_write_the_files_of_one(photos, tmp_path, monkeypatch, two
     assert (again.exit_code, contents(two)) == (4, contents(one))
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [
+    signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+])  # fmt: skip
 def test_a_signal_ends_all_and_leaves_nothing_half_done(sign, photos, tmp_path):
     """SIGINT goes to the group, as Ctrl-C does; SIGTERM to the command alone."""
     script, out = tmp_path / "script.py", tmp_path / "out"
