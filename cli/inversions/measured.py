@@ -48,7 +48,7 @@ def report_inversions(
     place = resolve_device(request.device)
     settle_threads(small=False)
     places = [*folders, *(results for _, results in pairs)]
-    titles = request.titles([str(each) for each in places])
+    titles = request.titles([str(each) for each in places], "method")
     title = f"Inversions: {listed(titles)}"
     files = planned_files(len(titles))
     Results(request, title, files)  # results of another run are told before pictures are read

@@ -8,6 +8,7 @@ from typing import Any
 
 from cli.measuring.saved import NAME, PAGE, SavedMeasurement, read_saved
 from cli.reports.tables import MANIFEST, refuse_existing
+from cli.text import setting_in_words
 from latentlab import DataError, OutputError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import sha256_of
@@ -178,4 +179,6 @@ def _short(value: Any) -> str:
         return "none"
     if isinstance(value, Mapping):  # files by their names, with their SHA-256
         return shown([f"{name} {str(each)[:12]}" for name, each in value.items()])
+    if isinstance(value, list | tuple):
+        return setting_in_words(value)
     return value[:80] if isinstance(value, str) and value.isprintable() else quoted(value)

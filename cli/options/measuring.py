@@ -50,21 +50,25 @@ class MeasuringRequest:
     html: bool = True
     names: tuple[str, ...] = ()
 
-    def titles(self, paths: Sequence[str]) -> list[str]:
+    def titles(self, paths: Sequence[str], of: str = "model") -> list[str]:
         """Return what models are called, as --name says, or after their files; each differently.
+
+        Args:
+            paths: Their files.
+            of: What messages call one of them.
 
         Raises:
             UsageError: If there are names, yet not one for each model, or two are alike.
         """
         if len(self.names) > 1 == len(paths):
-            raise click.UsageError("Give --name once: there is one model.")
+            raise click.UsageError(f"Give --name once: there is one {of}.")
         if self.names and len(self.names) != len(paths):
             raise click.UsageError(
-                f"Give --name once for each model, in their order: {len(paths)} times, "
+                f"Give --name once for each {of}, in their order: {len(paths)} times, "
                 f"not {len(self.names)}."
             )
         if len(set(self.names)) < len(self.names):
-            raise click.UsageError("Two models have the same --name.")
+            raise click.UsageError(f"Two {of}s have the same --name.")
         return [*self.names] or distinct_names([plain_text(path) for path in paths])
 
 

@@ -139,6 +139,7 @@ def test_the_version_is_the_packages(run):
         ("inversion-report w --score none --score fid -o out", "--score none goes with no other"),
         ("inversion-report w --face-crop none -o out", "--face-crop goes with --identity"),
         ("inversion-report w --identity no-file.pt -o out", "no-file.pt"),
+        ("spectrum a b --name a -o out", "for each source"),
         ("project m -o out", "PICTURE"),
         ("project m p.png", "--output"),
         ("project m p.png --steps 0 -o out", "--steps"),

@@ -38,7 +38,7 @@ def spectrum(
       latentlab spectrum builtin:digits builtin:digits-stylegan1 \\
           builtin:digits-stylegan2 --html -o spectra
     """
-    labels = request.titles(checkpoints)
+    labels = request.titles(checkpoints, "source")
     if len(set(checkpoints)) < len(checkpoints):
         raise click.UsageError("Give each source once.")
     if (mean is None) != (std is None):

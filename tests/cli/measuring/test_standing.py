@@ -14,3 +14,8 @@ from cli.measuring.standing import differences
 ])  # fmt: skip
 def test_settings_are_said_in_words(there, here, words):
     assert differences({"seed": here}, {"seed": there}) == [words]
+
+
+def test_lists_are_told_in_words():
+    told = differences({"spaces": [["w"]]}, {"spaces": [["w"], ["z", "w"]]})
+    assert not set("[]'") & set(told[0])

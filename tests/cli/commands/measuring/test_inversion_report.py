@@ -19,6 +19,7 @@ from latentlab.images import from_uint8
 from metrics import inversion_differences, inversion_quality
 from metrics.picture_pairs.quality import SCORES
 from metrics.scheme import DIFFERENCES
+from tests.support.commands import run
 from tests.support.pairs import MeanFaces, save_program
 
 COUNT = 8
@@ -278,3 +279,9 @@ def test_a_file_that_is_no_face_recognition_is_refused(places, tmp_path):
 def test_choices_are_those_of_the_library():
     assert SCORE_NAMES == SCORES
     assert FaceCrop.__args__ == FACE_CROPS
+
+
+def test_names_are_of_methods(tmp_path):
+    done = run("inversion-report", tmp_path, "--name", "a", "--name", "b", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "Give --name once: there is one method." in done.stderr
