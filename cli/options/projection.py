@@ -181,11 +181,11 @@ search_options = grouped_options("search", SearchRequest, (
                  help="Start from the closest of N random pictures; 0: from the mean w, and in "
                  "space z from a random one."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
-    _from_zero("--pixel-weight", 0.0, "Weigh the mean squared difference of pixels, from -1 to 1."),
-    _from_zero("--p-norm-weight", 0.0, "Pull w towards those that the generator makes."),
+    _from_zero("--pixel-weight", 0.0, "Weight of the mean squared difference of pixels."),
+    _from_zero("--p-norm-weight", 0.0, "Weight of the pull of w towards those of random z."),
     click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
                  help="A face-recognition network, TorchScript, whose view of target and picture "
-                 "is compared as well. Such a file is a program: use one that you trust."),
+                 "counts as well. Such a file is a program: use one whose origin you trust."),
     click.option("--identity-weight", type=FiniteFloat(min=0), metavar="WEIGHT",
                  help=f"Weight of 1 - cosine of the network's vectors; default: "
                  f"{_IDENTITY_WEIGHT}."),
