@@ -92,9 +92,9 @@ def write_comparison(
     measured = _on_common_ground(measured)
     differences = compare({each.label: each.results for each in measured})
     models = [each.model for each in measured if isinstance(each.model, Model)]
-    verdict, doubted = verdicts(differences), cautions(measured)
-    if any(each.of("path_length") or each.of("separability") for each in measured):
-        doubted += doubts(models)
+    depends = any(each.of("path_length") or each.of("separability") for each in measured)
+    verdict = verdicts(differences)
+    doubted = cautions(measured, doubts(models) if depends else ())
     results.table(DIFFERENCES, differences)
     if models:
         results.table(MODELS, table(models))

@@ -6,10 +6,12 @@ from itertools import combinations
 import pandas as pd
 
 from cli.comparing.comparison import Measured
+from cli.reports.cautions import Doubt, Weight, in_few_sentences
 from cli.reports.numbers import with_interval
 from metrics import MetricResult
 from metrics.comparability import reasons_against
 from metrics.differences import described, quantities
+from metrics.result import Caution
 from metrics.scheme import NEITHER, UNKNOWN, WITHHELD
 
 
@@ -34,42 +36,40 @@ def verdicts(differences: pd.DataFrame) -> list[str]:
     return lines or ["Nothing was measured by which models can be ranked."]
 
 
-def cautions(measured: Sequence[Measured]) -> list[str]:
+def cautions(measured: Sequence[Measured], of_models: Iterable[str] = ()) -> list[str]:
     """Say why verdicts are withheld, and what there is to doubt about each model's numbers.
 
-    Each sentence comes once, after the measures and models that it is about.
+    Each kind of sentence comes once, after the measures and models that it is about; what is of
+    numbers by which models are not ranked comes last.
+
+    Args:
+        measured: The models.
+        of_models: What sets them apart besides their numbers.
     """
     results = {each.label: each.results for each in measured}
-    return _each_once([*_withheld(measured), *_doubted(results)], results)
+    everyone = tuple(results)
+    apart = (Doubt(text, "", everyone, Weight.MODELS) for text in of_models)
+    found = [*_withheld(measured), *apart, *_doubted(results)]
+    return in_few_sentences(found, everyone, "by which models are not ranked")
 
 
-def doubts(results: Mapping[str, Sequence[MetricResult]]) -> list[str]:
+def doubts(results: Mapping[str, Sequence[MetricResult]], shown: Collection[str]) -> list[str]:
     """Say what there is to doubt about each model's numbers, as ``cautions`` does.
 
-    ``results`` are those of each model, by what it is called.
+    Args:
+        results: Those of each model, by what it is called.
+        shown: The measures that count; what is of others comes last.
     """
-    return _each_once(_doubted(results), results)
+    found = [
+        doubt if doubt.measure in shown or doubt.weight == Weight.VOID
+        else doubt._replace(weight=Weight.ASIDE)
+        for doubt in _doubted(results, aside=False)
+    ]  # fmt: skip
+    return in_few_sentences(found, results, "which is beside the table")
 
 
-def _each_once(
-    sentences: Iterable[tuple[str, str, list[str]]], everyone: Collection[str]
-) -> list[str]:
-    """Put each sentence once after the measures and models that it is about."""
-    about: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for text, measure, models in sentences:
-        whats, whose = about.setdefault(text, ({}, {}))
-        whats[measure] = None
-        whose.update(dict.fromkeys(models))
-    lines = []
-    for text, (whats, whose) in about.items():
-        of = "" if set(whose) == set(everyone) else f" of {', '.join(whose)}"
-        what = f"{', '.join(whats)}{of}"
-        lines.append(f"{what[:1].upper()}{what[1:]}: {text}")
-    return lines
-
-
-def _withheld(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield why two models are not ranked: a sentence, the measure, and the models."""
+def _withheld(measured: Sequence[Measured]) -> Iterator[Doubt]:
+    """Yield why two models are not ranked."""
     for a, b in combinations(measured, 2):
         keys = {key: result for result in b.results for key, _ in quantities(result)}
         for result in a.results:
@@ -78,18 +78,28 @@ def _withheld(measured: Sequence[Measured]) -> Iterator[tuple[str, str, list[str
                 own = [*result.notes, *(keys[key].notes if key in keys else [])]
                 for text in reasons:
                     if text not in own:
-                        yield text, _measure(row), [a.label, b.label]
+                        names, weight = (a.label, b.label), Weight.NOT_RANKED
+                        yield Doubt(text, measure_of(row), names, weight, alike=False)
 
 
-def _doubted(
-    results: Mapping[str, Sequence[MetricResult]],
-) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield what there is to doubt: a sentence, the measure, and the model."""
+def _doubted(results: Mapping[str, Sequence[MetricResult]], aside: bool = True) -> Iterator[Doubt]:
+    """Yield what there is to doubt; ``aside``: lightly where models are not ranked by a number."""
     for label, found in results.items():
         for result in found:
-            for key, row in (*described(result), *quantities(result)):
+            for key, row, decides in (
+                *((key, row, not aside) for key, row in described(result)),
+                *((key, row, True) for key, row in quantities(result)),
+            ):
                 for caution in result.cautions_of(key.quantity):
-                    yield caution.text, _measure(row), [label]
+                    heavy = decides or caution.void
+                    weight = _weight(caution) if heavy else Weight.ASIDE
+                    yield Doubt(caution.text, measure_of(row), (label,), weight)
+
+
+def _weight(caution: Caution) -> Weight:
+    if caution.void:
+        return Weight.VOID
+    return Weight.NUMBER if caution.ranks else Weight.NOT_RANKED
 
 
 def values(measured: Sequence[Measured]) -> pd.DataFrame:
@@ -105,7 +115,7 @@ def values(measured: Sequence[Measured]) -> pd.DataFrame:
                 text = with_interval(row.to_dict())
                 ranks = all(caution.ranks for caution in result.cautions_of(key.quantity))
                 cell = text if ranks or not text else f"{text}, doubtful"
-                columns.setdefault(each.label, {})[_measure(row)] = cell
+                columns.setdefault(each.label, {})[measure_of(row)] = cell
     frame = pd.DataFrame(columns).rename_axis("measure").reset_index()
     return frame.reindex(columns=["measure", *(each.label for each in measured)])
 
@@ -120,11 +130,11 @@ def values_in_lines(measured: Sequence[Measured]) -> Iterator[str]:
 
 def measures(frame: pd.DataFrame) -> "pd.Series[str]":
     """Return what a person calls the quantities of tidy rows, or of differences."""
-    names = [_measure(row) for row in frame.itertuples()]
+    names = [measure_of(row) for row in frame.itertuples()]
     return pd.Series(names, index=frame.index, dtype=object)
 
 
-def _measure(row: object) -> str:
+def measure_of(row: object) -> str:
     """Return what a person calls a quantity: path lengths with their protocol."""
     metric, protocol, quantity = (getattr(row, n) for n in ("metric", "protocol", "quantity"))
     if metric == "attribution":  # "auc" alone says nothing beside other metrics

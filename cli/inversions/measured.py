@@ -93,19 +93,24 @@ def _measured_or_saved(
     if results.saved is not None:
         measured = [result for model in results.saved_models for result in model.results]
     else:
-        measured = [_measured(method, networks, request) for method in methods]
+        digests = [method.sha256 for method in methods]
+        measured = [_measured(method, networks, request, again=method.sha256 in digests[:i])
+                    for i, method in enumerate(methods)]  # fmt: skip
     results.save([SavedModel(method.facts(), [result])
                   for method, result in zip(methods, measured, strict=True)])  # fmt: skip
     return measured
 
 
-def _measured(method: Method, networks: OpenedNetworks, request: MeasuringRequest) -> MetricResult:
+def _measured(
+    method: Method, networks: OpenedNetworks, request: MeasuringRequest, again: bool
+) -> MetricResult:
+    """Measure a method; ``again``: one with the same pictures was measured just now."""
     found = method.found
     count = len(found.pairs)
     targets = PictureFiles([pair.target for pair in found.pairs])
     results = PictureFiles([pair.result for pair in found.pairs])
     identity = {"metric": METRIC, "seed": request.seed, **networks.facts}
-    with work_on(request, method, method.short_name, count, "pair", identity) as work:
+    with work_on(request, method, method.short_name, count, "pair", identity, again) as work:
         result = inversion_quality(
             targets, results, networks.distances, identity=networks.identity,
             scores=networks.scores, weights=networks.weights, device=method.place,

@@ -14,7 +14,7 @@ from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
 from cli.measuring.snapshots import InTurn, expanded, facts_of
 from cli.measuring.work import Asked, claimed_results, end, sampling, work_on
-from cli.models import open_model, resolve_device, with_model
+from cli.models import Model, open_model, resolve_device, with_model
 from cli.options.measuring import MeasuringRequest
 from cli.reports.numbers import interval, number_of
 from cli.reports.plot_style import legend_outside, new_figure, quieten, save_figure, shades, wrapped
@@ -60,7 +60,7 @@ def measure_contributions(
         open_model(name, request.device, None, label, pictures=False)
         for name, label in zip(names if request.dry_run else [], labels, strict=False)
     ]
-    tasks = [sampling(model, request, "Measuring", samples, "latent") for model in opened]
+    tasks = [_task(opened[0], len(names), samples, request)] if opened else []
     models = _OneByOne(names, samples, request)
     asked = _asked_for(names, samples, request)
     with claimed_results(request, title, [PLOT], opened, settings, tasks=tasks or models.tasks,
@@ -96,9 +96,15 @@ class _OneByOne(InTurn):
         first = self.first()
         if len(self.names) == 1:
             check_skip(first.g)
-            return [sampling(first, self.request, "Measuring", self.samples, "latent")]
-        more = f", {self.samples:,} latents each"
-        return [Task("Measuring", len(self.names), "model", more=more)]
+        return [_task(first, len(self.names), self.samples, self.request)]
+
+
+def _task(first: Model, models: int, samples: int, request: MeasuringRequest) -> Task:
+    """Return the work on so many models, of which one is at hand to be timed."""
+    if models == 1:
+        return sampling(first, request, "Measuring", samples, "latent")
+    each = f", {counted(samples, 'latent')} each"
+    return sampling(first, request, "Measuring", models, "model", pictures=samples, more=each)
 
 
 def _measured_or_saved(results: Results, models: _OneByOne) -> list[SavedModel]:

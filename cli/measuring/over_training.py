@@ -15,11 +15,12 @@ from cli.measuring.snapshots import InTurn, facts_of
 from cli.measuring.work import Asked, claimed_results
 from cli.models import Model, with_model
 from cli.options.measuring import MeasuringRequest
+from cli.reports.cautions import Doubt, in_few_sentences
 from cli.reports.numbers import with_interval
 from cli.reports.plot_style import colour, new_figure, quieten, shortened
 from cli.reports.tables import joined
 from cli.running.estimates import Task
-from cli.text import attributed, counted, distinct_names, one_line, plain_text, say
+from cli.text import counted, distinct_names, one_line, plain_text, say
 from latentlab import distributed
 from metrics import MetricResult
 from metrics.differences import Key, quantities
@@ -130,15 +131,16 @@ def _write(
 
 
 def _cautions(found: Sequence[SavedModel]) -> list[str]:
-    """Say what there is to doubt, each once, with the snapshots where not all have it."""
+    """Say what there is to doubt, each kind once, with the snapshots where not all have it."""
     protocols = dict.fromkeys(_protocol(result) for model in found for result in model.results)
-    sentences = []
+    said = []
     for model in found:
         for result in model.results:
             of = f" by {_protocol(result)}" if len(protocols) > 1 else ""
-            sentences += [(f"{model.name}{of}", note) for note in result.notes]
-    everyone = [f"{model.name} by {one}" for model in found for one in protocols]
-    return attributed(sentences, everyone)
+            said += [Doubt(note, "", (f"{model.name}{of}",)) for note in result.notes]
+    everyone = [f"{model.name} by {one}" if len(protocols) > 1 else model.name
+                for model in found for one in protocols]  # fmt: skip
+    return in_few_sentences(said, everyone)
 
 
 def _protocol(result: MetricResult) -> str:

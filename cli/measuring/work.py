@@ -186,6 +186,7 @@ def work_on(
     total: int,
     unit: str,
     identity: dict[str, Any],
+    again: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield the arguments that let a metric show progress and continue where it was stopped.
 
@@ -197,6 +198,7 @@ def work_on(
         total: Number of samples.
         unit: What a sample is called there.
         identity: All that decides the numbers, besides the model, the device and the count.
+        again: Whether this run has measured the same before, under another name.
     """
     place = kind_of(model.place)
     facts = {"version": latentlab.__version__, "device": place, "sha256": model.sha256}
@@ -204,7 +206,7 @@ def work_on(
     ordered = {k: [*v.items()] if isinstance(v, Mapping) else v for k, v in identity.items()}
     finished = PartialResults(request.output, {**ordered, **facts}, request.overwrite)
     begun = len(finished) > 0
-    if finished.stopped and distributed.is_main():
+    if finished.stopped and not again and distributed.is_main():
         say(f"{label}: continuing where it was stopped.")
     with ProgressBar(total, label, unit, hidden=not distributed.is_main()) as bar:
         if begun:

@@ -20,6 +20,7 @@ from latentlab.video.writer import MP4, check_video
 
 _WIDTH, _INDENT = 100, 12  # of lines, and of what stands in their first column
 _NAMED = 12  # files, or pictures; more are counted
+_MOST_FILES = 24  # are all named
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,12 @@ def _without(plan: DryRun) -> str:
 def _output(plan: DryRun) -> list[str]:
     state = "is there already" if plan.output.exists() else "would be made"
     lines = [f"{plain_text(plan.output)}, a folder that {state}"]
-    for file in plan.files[:_NAMED]:
+    named = len(plan.files) if len(plan.files) <= _MOST_FILES else _NAMED
+    for file in plan.files[:named]:
         inside = file.relative_to(plan.output) if file.is_relative_to(plan.output) else file
         lines.append(f"  {plain_text(inside)}{', there already' if file.exists() else ''}")
-    if len(plan.files) > _NAMED:
-        there = sum(file.exists() for file in plan.files[_NAMED:])
+    if len(plan.files) > named:
+        there = sum(file.exists() for file in plan.files[named:])
         already = f", {there} there already" if there else ""
-        lines.append(f"  and {counted(len(plan.files) - _NAMED, 'more file')}{already}")
+        lines.append(f"  and {counted(len(plan.files) - named, 'more file')}{already}")
     return lines

@@ -20,6 +20,7 @@ from latentlab.version import __version__
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MISSING = "\u2013"  # an en dash
+_UNBROKEN = "\u00a0"  # a space at which no line ends
 _WIDEST = 950  # CSS pixels
 _DENSITY = 1.5  # pixels of a plot for one CSS pixel, so that it is sharp on fine screens
 _MANY = 5  # sections, from which on the page begins with a list of them
@@ -101,12 +102,12 @@ class Page:
         """
         numbers = [pd.api.types.is_numeric_dtype(frame[name]) or name in numeric
                    for name in frame.columns]  # fmt: skip
+        wide = len(frame.columns) >= _WIDE
         head = [_cell(name, number) for name, number in zip(frame.columns, numbers, strict=True)]
         body = [
-            [_cell(value, number) for value, number in zip(row, numbers, strict=True)]
+            [_cell(value, number, wide) for value, number in zip(row, numbers, strict=True)]
             for row in frame.itertuples(index=False)
         ]
-        wide = len(head) >= _WIDE
         self._add("table", head=head, body=body, caption=caption, wide=wide)
 
     def settings(self, title: str, settings: Mapping[str, Any]) -> None:
@@ -170,13 +171,17 @@ def _embedded(content: bytes) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
-def _cell(value: Any, number: bool) -> dict[str, Any]:
+def _cell(value: Any, number: bool, wide: bool = False) -> dict[str, Any]:
+    """Return the text of a cell and how it is set; in wide tables an interval takes two lines."""
     text = short(value) or _MISSING
     if number:
         return {"text": text, "kind": "number"}
     long = any(len(word) > _LONG for word in text.split())
     interval = len(text) <= _LONG and text[-1:] == ")" and any(c.isdigit() for c in text)
     kind = "long" if long else "interval" if interval else "prose" if len(text) > _PROSE else ""
+    if interval and wide:
+        value, bracket, ends = text.partition(" (")
+        text = value + bracket + ends.replace(" ", _UNBROKEN)
     return {"text": text, "kind": kind}
 
 

@@ -160,7 +160,7 @@ def _of_fidelity(measured: Measured, result: MetricResult, row: Row) -> Iterator
     if row.get("measure") == "fid":
         known = [d for d in settings["weights_sha256"].values() if d.startswith(_INCEPTION)]
         if not known:
-            yield "the Inception network has not the published weights"
+            yield "the Inception network does not have the published weights"
     elif features["prc"] != NVIDIAS_VGG16:
         yield "published by NVIDIA's VGG16, which --vgg-weights vgg16.pt gives"
 

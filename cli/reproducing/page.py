@@ -14,13 +14,14 @@ from cli.reports.numbers import with_interval
 from cli.reports.tables import joined, table_of
 from cli.reproducing.cells import Cell, Measured
 from cli.reproducing.plots import dots
-from cli.text import listed
+from cli.text import counted, listed, say
 from metrics.published_figures import Figure, PublishedTable, Source, published
 from metrics.scheme import UNCERTAINTY, in_order
 
 TABLE, PLOT = "table.csv", "table.png"
 FILES = (TABLE, PLOT)
 
+_NEAR = 2.0  # standard errors
 _NOT_COMPARABLE, _NOT_KNOWN = "not comparable", "not known"
 
 
@@ -32,8 +33,12 @@ def write(
     facts: dict[str, Any],
 ) -> None:
     """Say what was measured, and write tables, plot and page."""
-    results.tell(*_lines(cells))
-    doubted = verdicts.doubts({each.model.short_name: each.found.results for each in models})
+    for line in _lines(cells):
+        say(line)
+    results.page.lead += _summary(cells)
+    doubted = verdicts.doubts(
+        {each.model.short_name: each.found.results for each in models}, _shown(cells)
+    )
     results.warn(*_withheld(cells), *_refused(models), *_strangers(table, models), *doubted)
     results.table(TABLE, tidy(cells, models))
     results.page.cards([card(each.model) for each in models])
@@ -43,11 +48,14 @@ def write(
     wide = side_by_side(cells)
     results.page.table(wide, "Measured here, with its 95 % interval, beside what is published.")
     results.page.section("How far apart")
-    if len(apart := apart_table(cells)):
+    if not len(apart := apart_table(cells)):
+        results.page.text("None of the models is in a row of the paper's table.")
+    elif (apart["standard errors apart"] == _NOT_COMPARABLE).all():
+        results.page.text("None of the numbers can be held against the paper's, for the reasons at "
+                          "the top of this page.")  # fmt: skip
+    else:
         results.page.table(apart, "Standard errors apart: the difference, divided by the errors of "
                            "both where they are known.")  # fmt: skip
-    else:
-        results.page.text("None of the models is in a row of the paper's table.")
     caption = "Measured here and published."
     results.figure(PLOT, lambda: dots(cells), caption)
     results.page.section("Where the published numbers were read", *_sources(cells))
@@ -138,6 +146,31 @@ def _lines(cells: Sequence[Cell]) -> Iterator[str]:
             yield f"{whose}, {cell.column.title}: {value}{beside}"
 
 
+def _shown(cells: Sequence[Cell]) -> set[str]:
+    """Return what people call the numbers in the table."""
+    rows = [cell.value for cell in cells if cell.value is not None]
+    return {*verdicts.measures(pd.DataFrame(rows))} if rows else set()
+
+
+def _summary(cells: Sequence[Cell]) -> Iterator[str]:
+    """Say how the numbers agree with the paper's; the table below has each of them."""
+    both = [cell for cell in cells if cell.value is not None and cell.figure is not None]
+    known = [cell for cell in both if not math.isnan(cell.apart)]
+    if not both:
+        yield "Nothing was measured that the paper has a number of."
+    elif not known:
+        yield f"{_of(0, len(both))} can be held against the paper's."
+    else:
+        near = sum(abs(cell.apart) <= _NEAR for cell in known)
+        held = f"{_of(len(known), len(both))} can be held against the paper's"
+        yield f"{held}: {near:,} within two standard errors, {len(known) - near:,} farther apart."
+
+
+def _of(some: int, every: int) -> str:
+    """Say how many of the numbers: "None of 4 numbers measured"."""
+    return f"{f'{some:,}' if some else 'None'} of {counted(every, 'number')} measured"
+
+
 def _apart_in_words(cell: Cell) -> str:
     text = verdict(cell)
     return f"{text} standard errors apart" if text[:1] in "+-" else text
@@ -168,7 +201,7 @@ def _why(cells: Sequence[Cell]) -> str:
     for reason, which in about.items():
         grouped.setdefault(tuple(which), []).append(reason)
     return ". ".join(
-        f"{'' if of == titles else f'({listed(of)}) '}{'; '.join(reasons)}"
+        f"{'' if of == titles else f'For {listed(of)}: '}{'; '.join(reasons)}"
         for of, reasons in grouped.items() if reasons
     )  # fmt: skip
 

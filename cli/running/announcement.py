@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from cli.running.estimates import Task, duration, estimate
+from cli.running.estimates import Task, duration, estimate, in_words
 from cli.text import counted, say, say_held
 from latentlab import distributed
 
@@ -31,7 +31,7 @@ def announce(tasks: Sequence[Task], device: torch.device | str, text: str | None
         return
     pictures = sum(task.pictures * task.count for task in tasks if task.g is not None)
     guess = time_of(tasks) if pictures >= _MANY else None
-    what = text or "; ".join(dict.fromkeys(task.text for task in tasks))
+    what = text or in_words(tasks)
     where = place_in_words(device, max(task.processes for task in tasks))
     say(f"{what}, on {where}{'' if guess is None else f': {guess}'}.")
 

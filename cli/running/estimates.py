@@ -1,15 +1,16 @@
 """How long work will take and how much memory: judged by a picture made on the real networks."""
 
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from cli.text import counted
+from cli.text import counted, listed
 from latentlab import distributed
 from latentlab.images import views
 from latentlab.latents import one_hot
@@ -19,6 +20,8 @@ from latentlab.perceptual import PerceptualDistance
 
 Pass = Callable[[int], Tensor]  # makes so many pictures, and whatever else is done with each
 
+_EACH = re.compile(r" each(?=,|$)")
+_OF = " of "
 _QUICK = 0.25  # seconds; a pass as short as this is timed a second time, with a whole batch
 _MOST_AT_ONCE = 16  # pictures of a batch that is timed
 
@@ -54,7 +57,13 @@ class Task:
     @property
     def text(self) -> str:
         """The work in words: "Projecting 40 pictures into W, 1,000 steps each"."""
-        return f"{self.verb} {counted(self.count, self.noun)}{self.more}"
+        return f"{self.verb} {self.extent}"
+
+    @property
+    def extent(self) -> str:
+        """How much of it there is: "40 pictures into W, 1,000 steps each"; of one not "each"."""
+        more = _EACH.sub("", self.more) if self.count == 1 else self.more
+        return f"{counted(self.count, self.noun)}{more}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,31 @@ def estimate(task: Task) -> Estimate | None:
     memory = _used(task.g.device) + held * max(task.batch - batch, 0)
     # One that starts others has opened the networks as well.
     return Estimate(seconds, memory * (task.processes + (task.processes > 1)))
+
+
+def in_words(tasks: Iterable[Task]) -> str:
+    """Say in a line what is done: alike tasks once, and those of one extent together.
+
+    "ppl_wfull and ppl_wend: 10,000 paths of each model; separability: 20,000 pictures", or
+    "Comparing 8 pairs each of psp, e4e and restyle".
+    """
+    parts: dict[tuple[str, str], dict[str, None]] = {}
+    for task in tasks:
+        if task.verb.endswith(":"):
+            parts.setdefault(("", task.extent), {})[task.verb.removesuffix(":")] = None
+        else:
+            alone = task.text.removesuffix(task.more)
+            what = (alone, _OF) if task.more.startswith(_OF) else (task.text, "")
+            parts.setdefault(what, {})[task.more.removeprefix(_OF)] = None
+    return "; ".join(_part(*what, [*names]) for what, names in parts.items())
+
+
+def _part(before: str, after: str, names: Sequence[str]) -> str:
+    """Write names where they belong: "a and b: 7 pictures", "Comparing 8 pairs each of a and b"."""
+    if not before:
+        return f"{listed(names)}: {after}"
+    each = " each" if len(names) > 1 else ""
+    return f"{before}{each}{after}{listed(names)}" if after else before
 
 
 def duration(seconds: float) -> str:

@@ -4,20 +4,24 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from cli.text import say
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
-_LINE = "{desc}: {percentage:.0f}% ({n_fmt} of {total_fmt}; {elapsed} gone, {remaining} left)"
+LEFT = "{left}"  # in the look of a bar: the time left, where there is any, and known
+_LEFT = ", {remaining} left"
+_LINE = f"{{desc}}: {{percentage:.0f}}% ({{n_fmt}} of {{total_fmt}}; {{elapsed}} gone{LEFT})"
 
 
 class ProgressBar:
     """tqdm's bar with a unit and numbers behind it; where it cannot move, a line now and then."""
 
     def __init__(self, total: int, label: str, unit: str, hidden: bool = False) -> None:
-        from tqdm import tqdm
-
         look: dict[str, Any] = (
             {"file": sys.stderr, "mininterval": 0.2, "dynamic_ncols": True} if can_move() else
             # In a file or pipe, a line every half minute is enough.
@@ -25,7 +29,7 @@ class ProgressBar:
              "bar_format": f"{_LINE}{{postfix}}"}
         )  # fmt: skip
         self._at = 0
-        self._bar: tqdm[Any] = tqdm(total=total, desc=label, unit=unit, disable=hidden, **look)
+        self._bar = bar_with_time_left()(total=total, desc=label, unit=unit, disable=hidden, **look)
 
     def rename(self, label: str) -> None:
         """Say from now on what is being done."""
@@ -61,6 +65,25 @@ class DistantBar(ProgressBar):
         """Tell of ``count`` steps, and the numbers after them."""
         for _ in range(count):
             self._tell(numbers)
+
+
+@cache
+def bar_with_time_left() -> "type[tqdm[Any]]":
+    """Return tqdm's bar, which puts the time left in the place of LEFT, where there is any.
+
+    tqdm is not imported before one is needed.
+    """
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        @property
+        def format_dict(self) -> Any:
+            facts = dict(super().format_dict)
+            known = facts["initial"] < facts["n"] < facts["total"] and facts["elapsed"] > 0
+            look = (facts["bar_format"] or "").replace(LEFT, _LEFT if known else "")
+            return facts | {"bar_format": look or None}
+
+    return Bar
 
 
 def can_move() -> bool:

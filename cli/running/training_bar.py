@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cli.running.progress import Lines, can_move
+from cli.running.progress import LEFT, Lines, bar_with_time_left, can_move
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -13,7 +13,7 @@ _PAUSE, _QUIET_PAUSE = 0.2, 30.0  # seconds between changes, in a terminal and i
 _LONGEST = 10.0  # seconds without a change where steps are slow
 _SHOWN = {"g_loss": "G", "d_loss": "D"}  # others are in the log
 # What a narrow terminal cuts off comes last.
-_TEXT = "training: {percentage:.1f}%{gauge} {place}, {remaining} left, {speed:.4g} img/s{postfix}"
+_TEXT = f"training: {{percentage:.1f}}%{{gauge}} {{place}}{LEFT}, {{speed:.4g}} img/s{{postfix}}"
 
 
 class TrainingBar:
@@ -65,9 +65,8 @@ def in_kimg(images: int, total: int) -> str:
 
 def _kimg_bar() -> "type[tqdm[Any]]":
     """Return tqdm's bar with two more numbers; it is not imported before one is needed."""
-    from tqdm import tqdm
 
-    class KimgBar(tqdm):  # type: ignore[type-arg]
+    class KimgBar(bar_with_time_left()):  # type: ignore[misc]
         @property
         def format_dict(self) -> Any:
             facts = dict(super().format_dict)

@@ -122,10 +122,9 @@ def test_several_protocols_are_told_apart(root, tmp_path):
     assert rows["protocol"].tolist() == [*both] * 3
     paths = pd.read_csv(tmp_path / "path_lengths.csv")
     assert paths.groupby(["model", "protocol"]).size().tolist() == [24] * 6
-    doubted = [line.partition(": The published filter leaves out ") for line in
-               done.stderr.splitlines()]  # fmt: skip
-    names = {name for heads, found, _ in doubted if found for name in heads.split(", ")}
-    assert names == {f"{model} by {name}" for model in rows["model"] for name in both}
+    doubted = [line for line in done.stderr.splitlines() if "The published filter" in line]
+    assert len(doubted) == 1  # of all snapshots by both protocols
+    assert doubted[0].startswith("The published filter leaves out ")
 
 
 def test_droplets_over_a_run(root, tmp_path):

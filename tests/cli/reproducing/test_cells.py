@@ -98,7 +98,7 @@ def test_a_model_as_in_the_paper_is_held_against_it():
     ({"name": "builtin:digits-stylegan2"}, 4, "trained on builtin:digits"),
     ({"fidelity": {"n": 5000}}, 3, "50,000 generated pictures, measured from 5,000"),
     ({"fidelity": {"reals": 40_000}}, 3, "50,000 real pictures, measured from 40,000"),
-    ({"fidelity": {"weights_sha256": {"inception": "ab"}}}, 1, "not the published weights"),
+    ({"fidelity": {"weights_sha256": {"inception": "ab"}}}, 1, "not have the published weights"),
     ({"fidelity": {"features": {"fid": "inception", "prc": "vgg16 fc"}}}, 2, "NVIDIA's VGG16"),
     ({"paths": {"distance": "lpips-alex"}}, 1, "measured by lpips-alex"),
     ({"paths": {"n": 999}}, 1, "fewer than 1,000 paths"),

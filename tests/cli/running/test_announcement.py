@@ -3,7 +3,7 @@ import torch
 
 from cli.running import announcement
 from cli.running.announcement import announce, open_first, place_in_words
-from cli.running.estimates import Estimate, Task
+from cli.running.estimates import Estimate, Task, in_words
 from tests.conftest import make_generator
 
 MANY = Task("Projecting", 40, "picture", make_generator(), 1000, " into W, 1,000 steps each")
@@ -29,6 +29,26 @@ def test_several_tasks_are_told_together_and_each_once(monkeypatch, capsys):
     announce([*tasks, Task("droplets:", 5, "picture")], "cpu")
     told = "ppl: 50 paths; droplets: 5 pictures, on cpu with 2 threads: about 1 min.\n"
     assert capsys.readouterr().err == told
+
+
+def test_tasks_of_one_extent_are_told_together():
+    named = [Task(f"{name}:", 500, "path", more=" of each model") for name in ("a", "b", "c")]
+    methods = [Task("Comparing", 8, "pair", more=f" of {name}") for name in ("w", "psp")]
+    tasks = [*named, Task("d:", 7, "picture"), *named, *methods, Task("Moving", 1, "picture")]
+    told = (
+        "a, b and c: 500 paths of each model; d: 7 pictures; Comparing 8 pairs each of w and psp; "
+        "Moving 1 picture"
+    )
+    assert in_words(tasks) == told
+
+
+@pytest.mark.parametrize(("count", "more", "told"), [
+    (1, " into W, 1,000 steps each", "Projecting 1 picture into W, 1,000 steps"),
+    (1, ", 20 steps each, of each model", "Projecting 1 picture, 20 steps, of each model"),
+    (2, " into W, 1,000 steps each", "Projecting 2 pictures into W, 1,000 steps each"),
+])  # fmt: skip
+def test_of_one_picture_nothing_is_each(count, more, told):
+    assert Task("Projecting", count, "picture", more=more).text == told
 
 
 def test_few_pictures_are_not_timed(monkeypatch, capsys):

@@ -39,6 +39,21 @@ def test_a_file_gets_whole_lines(monkeypatch):
     assert "loss=0.5" in last
 
 
+def test_time_left_is_said_where_there_is_any_and_it_is_known(monkeypatch):
+    now, stream = [0.0], io.StringIO()
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr("sys.stderr", stream)
+    with ProgressBar(10, "making", "picture") as bar:
+        for _ in range(2):
+            now[0] += 60
+            bar.advance(5)
+    assert stream.getvalue().splitlines() == [
+        "making: 0% (0 of 10; 00:00 gone)",
+        "making: 50% (5 of 10; 01:00 gone, 01:00 left)",
+        "making: 100% (10 of 10; 02:00 gone)",
+    ]
+
+
 def test_a_new_label_stands_as_the_first(monkeypatch):
     for stream in (io.StringIO(), Terminal()):
         monkeypatch.setattr("sys.stderr", stream)

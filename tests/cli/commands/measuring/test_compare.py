@@ -122,8 +122,8 @@ def test_an_attribute_of_one_class_in_one_model_counts_in_none(tmp_path):
     assert pd.read_csv(tmp_path / "report.csv")["attributes"].tolist() == [9] * 8
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text in page
-    every = "Separability in Z, separability in W, cross-fitted separability in Z"
-    assert f"Caution: {every}, cross-fitted separability in W: {text}" in done.stderr
+    every = "Separability in Z and W, cross-fitted separability in Z and W"
+    assert f"Caution: {every}: {text}" in done.stderr
     assert f"for: attribute 1 in {B}." in done.stderr
 
 

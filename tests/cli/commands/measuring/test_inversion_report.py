@@ -166,6 +166,14 @@ def test_a_stopped_report_is_continued(places, tmp_path, monkeypatch):
     assert seen == [COUNT, COUNT, COUNT]  # W is not measured twice
 
 
+def test_equal_folders_are_not_said_to_be_continued(mine, tmp_path):
+    shutil.copytree(mine / "w", mine / "copy")
+    done = command(mine, "{}/w", "{}/copy", out=tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    assert "continuing" not in done.stderr
+    assert f"Comparing {COUNT} pairs each of w and copy, on cpu" in done.stderr
+
+
 def test_other_pictures_are_another_report(mine, tmp_path):
     out = tmp_path / "out"
     assert command(mine, "{}/w", out=out).exit_code == 0

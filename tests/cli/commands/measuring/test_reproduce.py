@@ -315,8 +315,12 @@ def test_a_folder_of_snapshots_is_a_run(tmp_path):
     for images in (1000, 2000):
         g = make_generator(resolution=16)
         latentlab.save(g, tmp_path / "run" / f"snapshot-{images:09d}.safetensors")
-    done = succeeded(run("reproduce", "stylegan2-fig8", tmp_path / "run", "--samples",
-                         "contributions=8", "-o", tmp_path / "out"))  # fmt: skip
+    arguments = ("reproduce", "stylegan2-fig8", tmp_path / "run", "--samples", "contributions=8",
+                 "-o", tmp_path / "out")  # fmt: skip
+    dry = succeeded(run(*arguments, "--dry-run")).stdout
+    assert "work        Measuring 2 models, 8 latents each" in dry
+    assert dry.count("Measuring") == 1
+    done = succeeded(run(*arguments))
     assert "2 models measured" in done.stderr
 
 
