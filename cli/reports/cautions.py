@@ -16,7 +16,8 @@ _SPACE = re.compile(r"\bin [ZW]\b")
 _IN_BRACKETS = re.compile(r"(\([^()]*\))")  # such as names of attributes, which may be numbers
 _CORE = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
 _MEASURE = "\0"  # stands for the measure in a sentence that names it
-_OF_SPACE = re.compile(r"(.*) in ([ZW])")
+_OF_SPACE, _IN = re.compile(r"(.*) in ([ZW])"), " in {}"
+_OF_PROTOCOL, _BY = re.compile(r"(.*) \((\w+)\)"), " ({})"
 
 
 class Weight(IntEnum):
@@ -111,27 +112,34 @@ def _head(alike: Sequence[Doubt], everyone: Collection[str]) -> str:
     parts = []
     for names, mine in measures.items():
         of = "" if set(names) == set(everyone) else f" of {', '.join(names)}"
-        parts.append(f"{by_spaces(mine)}{of}" if any(mine) else ", ".join(names) if of else "")
+        parts.append(f"{in_short(mine)}{of}" if any(mine) else ", ".join(names) if of else "")
     head = "; ".join(filter(None, parts))
     return f"{head[:1].upper()}{head[1:]}" if alike[0].measure else head
 
 
-def by_spaces(measures: Sequence[str]) -> str:
-    """List measures; those of several spaces once: "separability in Z and W"."""
-    spaces: dict[str, list[str]] = {}
-    for measure in dict.fromkeys(measures):
-        found = _OF_SPACE.fullmatch(measure)
-        spaces.setdefault(found[1] if found else measure, []).extend([found[2]] if found else [])
+def in_short(measures: Sequence[str]) -> str:
+    """List measures; what several have in common once.
+
+    "separability in Z and W", "path length (ppl_zfull, ppl_zend)".
+    """
+    parts: dict[tuple[str, str], dict[str, None]] = {}
+    for measure in measures:
+        of_space, of_protocol = _OF_SPACE.fullmatch(measure), _OF_PROTOCOL.fullmatch(measure)
+        found = of_space or of_protocol
+        form = _IN if of_space else _BY if of_protocol else ""
+        key = (found[1] if found else measure, form)
+        parts.setdefault(key, {})[found[2] if found else ""] = None
     return ", ".join(
-        f"{name} in {listed(of)}" if of else name for name, of in spaces.items()
-    )  # fmt: skip
+        name + form.format(listed([*which]) if form == _IN else ", ".join(which))
+        for (name, form), which in parts.items()
+    )
 
 
 def _joined(alike: Sequence[Sequence[Doubt]]) -> str:
     """Return the sentence that says what those of one kind say."""
     if len(alike) == 1:
         return alike[0][0].text
-    named = by_spaces([doubt.measure for same in alike for doubt in same])
+    named = in_short([doubt.measure for same in alike for doubt in same])
     words = zip(*(_unnamed(same).split() for same in alike), strict=True)
     return " ".join(map(_word, words)).replace(_MEASURE, named)
 

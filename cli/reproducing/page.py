@@ -1,7 +1,7 @@
 """The results of a table: table.csv, the plot, the page, and what is said in a few lines."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -176,34 +176,35 @@ def _apart_in_words(cell: Cell) -> str:
     return f"{text} standard errors apart" if text[:1] in "+-" else text
 
 
-def _withheld(cells: Sequence[Cell]) -> Iterator[str]:
-    """Say why numbers are not held against the published ones, models with the same reasons once.
+def _withheld(cells: Sequence[Cell]) -> list[str]:
+    """Say why numbers are not held against the published ones, each reason once.
 
-    What holds for all numbers of a model comes first, then what is of some columns, after these.
+    Reasons that hold for all numbers of all models come first, then those of some columns or
+    models, after these.
     """
-    models: dict[str, list[str]] = {}
-    for model in dict.fromkeys(cell.model for cell in cells if cell.reasons):
-        mine = [cell for cell in cells if cell.model == model and cell.value and cell.figure]
-        models.setdefault(_why(mine), []).append(model)
-    for why, names in models.items():
-        verb = "is" if len(names) == 1 else "are"
-        yield f"{listed(names)} {verb} not held against the paper: {why}."
-
-
-def _why(cells: Sequence[Cell]) -> str:
-    """Join the reasons of a model's cells, those of all its columns first."""
-    titles = tuple(dict.fromkeys(cell.column.title for cell in cells))
-    about: dict[str, dict[str, None]] = {}
+    about: dict[str, dict[str, list[str]]] = {}
     for cell in cells:
         for reason in cell.reasons:
-            about.setdefault(reason, {})[cell.column.title] = None
-    grouped: dict[tuple[str, ...], list[str]] = {titles: []}
-    for reason, which in about.items():
-        grouped.setdefault(tuple(which), []).append(reason)
-    return ". ".join(
-        f"{'' if of == titles else f'For {listed(of)}: '}{'; '.join(reasons)}"
-        for of, reasons in grouped.items() if reasons
-    )  # fmt: skip
+            about.setdefault(reason, {}).setdefault(cell.model, []).append(cell.column.title)
+    if not about:
+        return []
+    every = list(dict.fromkeys(cell.model for cell in cells if cell.reasons))
+    grouped: dict[str, list[str]] = {"": []}
+    for reason, whose in about.items():
+        grouped.setdefault(_whom(whose, every, cells), []).append(reason)
+    why = [f"{of}{'; '.join(reasons)}" for of, reasons in grouped.items() if reasons]
+    verb = "is" if len(every) == 1 else "are"
+    return [f"{listed(every)} {verb} not held against the paper: {'. '.join(why)}."]
+
+
+def _whom(whose: Mapping[str, Sequence[str]], every: Sequence[str], cells: Sequence[Cell]) -> str:
+    """Say which columns and models a reason is about: "For FID of a: "; "" where it is of all."""
+    of = "" if len(whose) == len(every) else f" of {listed([*whose])}"
+    both = [cell for cell in cells if cell.model in whose and cell.value and cell.figure]
+    if sum(map(len, whose.values())) == len(both):
+        return f"All{of}: " if of else ""
+    titles = dict.fromkeys(title for mine in whose.values() for title in mine)
+    return f"For {listed([*titles])}{of}: "
 
 
 def _refused(models: Sequence[Measured]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.reports.cautions import Doubt, Weight, by_spaces, in_few_sentences
+from cli.reports.cautions import Doubt, Weight, in_few_sentences, in_short
 
 BOTH = ("a", "b")
 
@@ -100,6 +100,12 @@ def test_a_sentence_that_names_several_of_its_measures_stays_whole():
     ]
 
 
-def test_measures_of_several_spaces_are_listed_once():
-    names = ["separability in Z", "FID", "separability in W", "cross-fitted separability in W"]
-    assert by_spaces(names) == "separability in Z and W, FID, cross-fitted separability in W"
+@pytest.mark.parametrize(("measures", "told"), [
+    (("separability in Z", "FID", "separability in W", "cross-fitted separability in W"),
+     "separability in Z and W, FID, cross-fitted separability in W"),
+    (("path length (ppl_zfull)", "path length (ppl_zend)", "attribution (auc)"),
+     "path length (ppl_zfull, ppl_zend), attribution (auc)"),
+    (("FID", "FID"), "FID"),
+])  # fmt: skip
+def test_what_measures_have_in_common_is_said_once(measures, told):
+    assert in_short(measures) == told

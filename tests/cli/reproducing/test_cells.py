@@ -9,7 +9,7 @@ import pytest
 
 from cli.measuring.saved import SavedModel
 from cli.reproducing.cells import Measured, cells_of, standard_errors_apart
-from cli.reproducing.page import side_by_side, tidy, verdict
+from cli.reproducing.page import _summary, _withheld, side_by_side, tidy, verdict
 from cli.reproducing.tables import COLUMNS, table_of
 from metrics import MetricResult
 from metrics.fidelity_networks import NVIDIAS_VGG16
@@ -111,6 +111,27 @@ def test_what_is_not_as_in_the_paper_withholds_it_with_the_reason(changes, colum
         assert verdict(cell) == "not comparable"
         assert math.isnan(cell.apart)
         assert any(words in reason for reason in cell.reasons)
+
+
+def test_reasons_are_said_once_with_the_columns_and_models_that_they_are_about():
+    first, cells, _ = measured(resolution=512, fidelity={"n": 5000}, paths={"n": 999})
+    second, others, _ = measured(resolution=512, paths={"n": 999}, short_name="k")
+    assert _withheld([*first.values(), *second.values()]) == [
+        "m and k are not held against the paper: published for pictures of 1024x1024, measured on "
+        "512x512. For FID, precision and recall of m: published from 50,000 generated pictures, "
+        "measured from 5,000. For path length: of fewer than 1,000 paths, which biases the mean "
+        "upwards."
+    ]
+    assert [*_summary(cells), *_summary(others[:4])] == [
+        "None of 4 numbers measured can be held against the paper's.",
+        "Nothing was measured that the paper has a number of.",
+    ]
+    _, cells, _ = measured()
+    assert _withheld(cells) == []
+    assert [*_summary(cells)] == [
+        "3 of 4 numbers measured can be held against the paper's: 2 within two standard errors, 1 "
+        "farther apart."
+    ]
 
 
 def test_rows_without_a_model_are_shown_as_published_alone():
