@@ -40,6 +40,7 @@ _PATH = click.Path(path_type=Path)
                  help="Layers to move: coarse, middle, fine, or numbers such as 0-3,5. Default: "
                  "as the directions say, or all."),
     *options_of_seeds,
+    common.anchor_option,
     *common.video_options("Also write a video of each row, from the lowest strength to the highest "
                           "and back"),
     click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True,
@@ -78,7 +79,7 @@ def edit(
     _refuse_conflicts(click.get_current_context())
     from cli.projecting.origin import told
     from cli.projecting.saved_latents import origins_of
-    from cli.rendering.edits import Edits, draw, planned_files, read_directions
+    from cli.rendering.edits import Edits, anchored, draw, planned_files, read_directions
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
     from cli.running.estimates import Task
@@ -91,12 +92,15 @@ def edit(
     numbers = directions.layers if layers is None else tuple(style_layers(layers, model.g.num_ws))
     pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file,
                                  request.any_checkpoint)
+    request.placed(model.g)
+    if request.anchor:
+        pictures, numbers = anchored(model.g, pictures, numbers)
     edits = Edits(request, pictures, chosen, list(dict.fromkeys(strengths)), numbers,
                   directions.method, frames)
     settings = {
         **edits.settings(), "directions_file": plain_text(file),
         "directions_sha256": sha256_of(file), "latents": told(origins_of(pictures), model),
-        **request.settings(bool(seeds)), **model.settings(),
+        **request.settings(bool(seeds)), **request.placement(), **model.settings(),
     }
     files = planned_files(edits)
     draw_or_tell(request, files, settings, partial(draw, model.g, edits), [*sources, file],

@@ -39,6 +39,7 @@ _EITHER = (("rows", "row_w", "--rows or --row-w"), ("columns", "column_w", "--co
     common.truncation_option(" before mixing"),
     common.cutoff_option,
     common.noise_mode_option(),
+    common.anchor_option,
     common.classes_option("Classes of a conditional generator, one grid for each: 3, 0-4, all, or "
                           "their names."),
 )
@@ -84,15 +85,16 @@ def mix(
     from latentlab.latents import style_layers
 
     model = request.open()
+    request.placed(model.g)
     numbers = {text: style_layers(wanted, model.g.num_ws) for text, wanted in chosen.items()}
-    ends = [end_of(model, *given, request.any_checkpoint)
+    ends = [end_of(model, *given, request.any_checkpoint, request.anchor)
             for given in ((rows, row_w, "row"), (columns, column_w, "column"))]
     _refuse_many(len(ends[0]), len(ends[1]), len(chosen) * len(model.by_class))
     grids = planned_grids(model, request.output, numbers, *ends)
     files = [*(file for grid in grids for file in planned_files(grid)), request.output / TABLE]
     settings = {
         "truncation_psi": request.truncation_psi, "truncation_cutoff": model.truncation[1],
-        "noise_mode": noise_mode, **model.settings(),
+        "noise_mode": noise_mode, **request.placement(), **model.settings(),
     }
     del settings["tuning"]  # no --tuning here
     saved = [latent for end in ends for latent in end.saved]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,11 +24,12 @@ from cli.reports.tables import table_of, write_table
 from cli.running.interrupt import unwind_on_sigterm
 from cli.running.progress import ProgressBar
 from cli.text import counted, number_ranges, say
-from latentlab import Generator
+from latentlab import Generator, LatentError
 from latentlab.editing.directions import Direction, Directions, load_directions, move
 from latentlab.files import make_directory
 from latentlab.images import save_image, save_picture
 from latentlab.latents import save_ws
+from latentlab.networks.placement import placing_rows
 from latentlab.video.writer import video_writer
 
 TABLE, LATENTS = "edits.csv", "w.npz"
@@ -93,6 +94,32 @@ def read_directions(path: Path, model: Model, any_checkpoint: bool) -> tuple[Pat
     origin = Origin.of({**found.settings, "sha256": found.sha256})
     check_origins({file: origin}, model, any_checkpoint)
     return file, found
+
+
+def anchored(
+    g: Generator, pictures: Sequence[SavedLatent], layers: tuple[int, ...] | None
+) -> tuple[list[SavedLatent], tuple[int, ...]]:
+    """Put pictures where the mean picture is, and let edits leave them there, see Generator.
+
+    Args:
+        g: Of StyleGAN3.
+        pictures: What is edited.
+        layers: Those that are moved; None takes all.
+
+    Returns:
+        The pictures, and the layers without those that place them.
+
+    Raises:
+        LatentError: If there are no others, or the generator draws at a fixed place.
+    """
+    held = placing_rows(g.synthesis)
+    free = tuple(i for i in layers or range(g.num_ws) if i >= held)
+    if not free:
+        raise LatentError("an anchored picture keeps the first layers; move others by --layers")
+    placed = [
+        replace(picture, ws=g.anchored(picture.ws.to(g.device)).cpu()) for picture in pictures
+    ]
+    return placed, free
 
 
 def planned_files(edits: Edits) -> list[Path]:

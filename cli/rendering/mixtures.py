@@ -56,6 +56,7 @@ class End:
     saved: Sequence[SavedLatent]
     numbered: bool  # whether the saved have no names of their own
     prefix: str  # "row" or "column"
+    anchored: bool = False  # put where the mean picture is, see Generator
 
     def __len__(self) -> int:
         return len(self.saved) if self.seeds is None else len(self.seeds)
@@ -65,12 +66,17 @@ class End:
         if self.seeds is not None:
             latents = latents_of_seeds(model.g, self.seeds, model.c, model.truncation)
             pairs = zip(self.seeds, latents, strict=True)
-            return [Source(str(seed), f"seed {seed}", latent.ws, seed) for seed, latent in pairs]
+            return [Source(str(seed), f"seed {seed}", self._placed(model, latent.ws), seed)
+                    for seed, latent in pairs]  # fmt: skip
         if self.numbered:
             named = [(f"{self.prefix}{i:02d}", f"{self.prefix} {i}") for i in range(len(self))]
         else:
             named = [(latent.name, latent.name) for latent in self.saved]
-        return [Source(*named[i], latent.ws, i) for i, latent in enumerate(self.saved)]
+        return [Source(*named[i], self._placed(model, latent.ws), i)
+                for i, latent in enumerate(self.saved)]  # fmt: skip
+
+    def _placed(self, model: RenderingModel, ws: Tensor) -> Tensor:
+        return model.g.anchored(ws.to(model.place)).cpu() if self.anchored else ws
 
 
 def end_of(
@@ -79,15 +85,16 @@ def end_of(
     path: Path | None,
     prefix: str,
     any_checkpoint: bool = False,
+    anchored: bool = False,
 ) -> End:
     """Return an end of a grid: seeds, or what is saved at a path.
 
     Row i of an .npz file is named PREFIX0i, pictures with names keep them.
     """
     if path is None:
-        return End(seeds or [], [], False, prefix)
+        return End(seeds or [], [], False, prefix, anchored)
     saved = read_saved([path], model, None, any_checkpoint)
-    return End(None, saved, not all(one.named for one in saved), prefix)
+    return End(None, saved, not all(one.named for one in saved), prefix, anchored)
 
 
 def planned_grids(

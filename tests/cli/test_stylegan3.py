@@ -148,6 +148,15 @@ def test_directions_by_all_methods(radial, tmp_path):
     )
     found = load_directions(tmp_path / "sefa" / "directions.safetensors", g.w_dim)
     assert found.vectors.shape == (3, g.w_dim)
+    ran("directions", radial, "--method", "pca", "--components", 3, "--samples", 500, "-o",
+        tmp_path / "pca")  # fmt: skip
+    found = load_directions(tmp_path / "pca" / "directions.safetensors", g.w_dim)
+    directions = found.vectors.double().numpy()
+    assert np.allclose(directions @ directions.T, np.eye(3), atol=1e-5)
+    # The variance along the first is the largest there is, as eigenvalues of other samples say.
+    ws = g.mapping(z_from_seeds(range(2000), g.z_dim))[:, 0].detach().double().numpy()
+    largest = np.linalg.eigvalsh(np.cov(ws.T))[-1]
+    assert np.var(ws @ directions[0], ddof=1) > 0.9 * largest
     ran("directions", radial, "--method", "svm", *JUDGE, "--samples", 200, "-o", tmp_path / "svm")
     assert len(load_directions(tmp_path / "svm" / "directions.safetensors", g.w_dim).names) >= 1
 
@@ -305,6 +314,44 @@ class TestPlacement:
         expected = g.synthesis(g.anchored(g.mapping(z_from_seeds([3], g.z_dim))))[0]
         found = self.drawn(model, tmp_path, "--anchor")
         assert (found - expected.clamp(-1, 1)).abs().max() < 2 / 255
+
+    def test_the_anchor_in_mixtures_and_edits(self, radial, tmp_path):
+        g = latentlab.load(radial).generator
+        ran("mix", radial, "--rows", 1, "--cols", 2, "--layers", "0-1", "--anchor", "-o",
+            tmp_path / "mix")  # fmt: skip
+        first, second = (g.anchored(g.mapping(z_from_seeds([seed], g.z_dim))) for seed in (1, 2))
+        ws = torch.cat([second[:, :2], first[:, 2:]], dim=1)
+        found = load_image(tmp_path / "mix" / "1-2.png", 32)
+        assert (found - g.synthesis(ws)[0].clamp(-1, 1)).abs().max() < 2 / 255
+
+        ran("directions", radial, "--components", 1, "--samples", 100, "-o", tmp_path / "pca")
+        edit = ("edit", radial, "--seeds", 1, "--directions", tmp_path / "pca", "--direction",
+                "pca0", "--strengths", "0,2", "--anchor")  # fmt: skip
+        ran(*edit, "-o", tmp_path / "edit")
+        moved = np.load(tmp_path / "edit" / "seed0001" / "pca0" / "w.npz")["w"]
+        assert np.allclose(moved[0], first[0].detach(), atol=1e-6)
+        assert np.array_equal(moved[1][0], moved[0][0])  # its place
+        assert np.abs(moved[1][1:] - moved[0][1:]).min(axis=1).max() > 0
+        settings = json.loads((tmp_path / "edit" / "manifest.json").read_text())["settings"]
+        assert settings["anchor"] is True
+        done = run(*edit, "--layers", "0", "-o", tmp_path / "none")
+        assert done.exit_code == 4
+        assert "keeps the first layers; move others by --layers" in done.stderr
+
+    @pytest.mark.parametrize("command", [
+        ("mix", "--rows", 1, "--cols", 2, "--layers", 0),
+        ("edit", "--seeds", 0, "--directions", "{folder}", "--direction", "pca0"),
+    ])  # fmt: skip
+    def test_other_systems_have_no_anchor(self, command, tmp_path):
+        name, *options = command
+        if name == "edit":
+            ran("directions", "builtin:digits-stylegan1", "--components", 1, "--samples", 70,
+                "-o", tmp_path / "d")  # fmt: skip
+            options = [str(each).format(folder=tmp_path / "d") for each in options]
+        done = run(name, "builtin:digits-stylegan1", *options, "--anchor", "-o", tmp_path / "o")
+        assert done.exit_code == 4
+        assert "only StyleGAN3 and StyleGAN-XL can shift and turn" in done.stderr
+        assert not (tmp_path / "o").exists()
 
     def test_a_dry_run_names_them(self, model, tmp_path):
         told = ran("generate", model, "--seeds", 0, "--translate", "0.1,0.2", "--anchor",
