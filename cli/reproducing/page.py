@@ -14,13 +14,14 @@ from cli.reports.numbers import with_interval
 from cli.reports.tables import joined, table_of
 from cli.reproducing.cells import Cell, Measured
 from cli.reproducing.plots import dots
-from cli.text import counted, listed, say
+from cli.text import counted, listed, one_line, say
 from metrics.published_figures import Figure, PublishedTable, Source, published
 from metrics.scheme import UNCERTAINTY, in_order
 
 TABLE, PLOT = "table.csv", "table.png"
 FILES = (TABLE, PLOT)
 
+_APART = "How far apart"  # a section
 _NEAR = 2.0  # standard errors
 _NOT_COMPARABLE, _NOT_KNOWN = "not comparable", "not known"
 
@@ -33,13 +34,14 @@ def write(
     facts: dict[str, Any],
 ) -> None:
     """Say what was measured, and write tables, plot and page."""
-    for line in _lines(cells):
-        say(line)
+    withheld = _withheld(cells)
+    for line in (*_lines(cells), *withheld):
+        say(one_line(line))
     results.page.lead += _summary(cells)
     doubted = verdicts.doubts(
         {each.model.short_name: each.found.results for each in models}, _shown(cells)
     )
-    results.warn(*_withheld(cells), *_refused(models), *_strangers(table, models), *doubted)
+    results.warn(*_refused(models), *_strangers(table, models), *doubted)
     results.table(TABLE, tidy(cells, models))
     results.page.cards([card(each.model) for each in models])
     paper = published().papers[table.paper]
@@ -47,15 +49,16 @@ def write(
                          f"({paper.address}): {table.title}.")  # fmt: skip
     wide = side_by_side(cells)
     results.page.table(wide, "Measured here, with its 95 % interval, beside what is published.")
-    results.page.section("How far apart")
+    results.page.section(_APART)
     if not len(apart := apart_table(cells)):
         results.page.text("None of the models is in a row of the paper's table.")
     elif (apart["standard errors apart"] == _NOT_COMPARABLE).all():
-        results.page.text("None of the numbers can be held against the paper's, for the reasons at "
-                          "the top of this page.")  # fmt: skip
+        results.page.text("None of the numbers can be held against the paper's.")
     else:
         results.page.table(apart, "Standard errors apart: the difference, divided by the errors of "
                            "both where they are known.")  # fmt: skip
+    for line in withheld:
+        results.page.caution(line)
     caption = "Measured here and published."
     results.figure(PLOT, lambda: dots(cells), caption)
     results.page.section("Where the published numbers were read", *_sources(cells))
@@ -159,7 +162,7 @@ def _summary(cells: Sequence[Cell]) -> Iterator[str]:
     if not both:
         yield "Nothing was measured that the paper has a number of."
     elif not known:
-        yield f"{_of(0, len(both))} can be held against the paper's."
+        yield f'{_of(0, len(both))} can be held against the paper\'s; "{_APART}" says why.'
     else:
         near = sum(abs(cell.apart) <= _NEAR for cell in known)
         held = f"{_of(len(known), len(both))} can be held against the paper's"

@@ -1,5 +1,6 @@
 """A table as a picture: what is measured here and what is published, a panel for each column."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from cli.reports.plot_style import (
 from cli.reproducing.cells import Cell
 
 _ROW = 0.42  # inches
+_LONG = 8  # letters of a key that says as much as a name
 _NAME = 26  # characters of a row's name in a line
 _ACROSS = 2  # panels side by side
 _MARGIN = 1.08  # beyond the largest number
@@ -47,7 +49,14 @@ def dots(cells: Sequence[Cell]) -> Figure:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.row.key}: {cell.row.name}" if cell.row.name else cell.row.key
+    """Return what a row is called: "F: + Mixing regularization", or its name if that is enough."""
+    row = cell.row
+    key, name = (re.sub(r"\W", "", text.lower()) for text in (row.key, row.name))
+    if name and key == f"{name}{row.space}":
+        return f"{row.name}, {row.space.upper()}"
+    if len(key) >= _LONG and name.endswith(key):
+        return row.name
+    return ": ".join(filter(None, (row.key, row.name)))
 
 
 def _panel(axes: Axes, cells: Sequence[Cell], names: Sequence[str]) -> None:

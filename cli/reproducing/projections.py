@@ -199,7 +199,8 @@ def _write(
         shown = rows.assign(difference=[
             with_interval({**row, "value": row["difference"]}) for row in rows.to_dict("records")
         ])  # fmt: skip
-        names = ["model_a", "model_b", "difference", "higher", "note"]
+        noted = ["note"] * bool(rows["note"].any())
+        names = ["model_a", "model_b", "difference", "higher", *noted]
         shown = shown[names].rename(columns={"model_a": "first", "model_b": "second"})
         results.page.table(shown, "Areas below the curves, second - first, with the 95 % interval.")
     tidy = joined(model.tidy(found[model.short_name]) for model in models)

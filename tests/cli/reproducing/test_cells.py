@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from cli.measuring.saved import SavedModel
-from cli.reproducing.cells import Measured, cells_of, standard_errors_apart
+from cli.reproducing.cells import Cell, Measured, cells_of, standard_errors_apart
 from cli.reproducing.page import _summary, _withheld, side_by_side, tidy, verdict
+from cli.reproducing.plots import _name
 from cli.reproducing.tables import COLUMNS, table_of
 from metrics import MetricResult
 from metrics.fidelity_networks import NVIDIAS_VGG16
@@ -123,7 +124,7 @@ def test_reasons_are_said_once_with_the_columns_and_models_that_they_are_about()
         "upwards."
     ]
     assert [*_summary(cells), *_summary(others[:4])] == [
-        "None of 4 numbers measured can be held against the paper's.",
+        'None of 4 numbers measured can be held against the paper\'s; "How far apart" says why.',
         "Nothing was measured that the paper has a number of.",
     ]
     _, cells, _ = measured()
@@ -132,6 +133,16 @@ def test_reasons_are_said_once_with_the_columns_and_models_that_they_are_about()
         "3 of 4 numbers measured can be held against the paper's: 2 within two standard errors, 1 "
         "farther apart."
     ]
+
+
+@pytest.mark.parametrize(("table", "names"), [
+    ("stylegan-table2", ["0: Mixing regularization of 0 % (E)"]),
+    ("stylegan-table4", ["Traditional 0", "Traditional 8, Z", "Traditional 8, W", "Style-based 0"]),
+    ("stylegan2-table3", ["LSUN Car, StyleGAN", "LSUN Car, StyleGAN2", "LSUN Cat, StyleGAN"]),
+])  # fmt: skip
+def test_the_plot_names_a_row_once(table, names):
+    found = [_name(Cell(row, None, None)) for row in table_of(table).rows]
+    assert found[: len(names)] == names
 
 
 def test_rows_without_a_model_are_shown_as_published_alone():
