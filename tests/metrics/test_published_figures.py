@@ -1,6 +1,7 @@
 """Every published figure says where it was read, and is one that the papers print."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,12 @@ def test_lsun_car_is_in_both_of_its_tables_the_same():
             first = tables["stylegan2-table1"].figure(row, "car", measure)
             second = tables["stylegan2-table3"].figure(key, "car", measure)
             assert abs(first.value - second.value) <= 0.5 * 10**-digits
+
+
+def test_the_docs_count_the_figures_that_were_read_in_two_texts_in_one_and_in_none():
+    text = (Path(__file__).parents[2] / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    counts = [sum(min(len(figure.sources), 2) == n for _, figure in ALL) for n in (2, 1, 0)]
+    told = " ".join(text.split())
+    assert f"Of {len(ALL)} numbers, {counts[0]} were read in two texts or more. " in told
+    assert f"The {counts[1]} that only one text has" in told
+    assert f"The {counts[2]} that none has" in told
