@@ -197,6 +197,7 @@ def test_a_dry_run_tells_what_would_be_measured(tmp_path):
 @pytest.mark.parametrize(("arguments", "words"), [
     ((A,), "two models or more"), ((A, A), "each once"),
     ((A, B, "--metric", "separability"), "--classifier"),
+    ((A, B, "--dual"), "--dual goes with --classifier"),
     ((A, B, "--metric", "fidelity"), "--data"),
     ((A, B, "--samples", "ppl=0"), "ppl=0"), ((A, B, "--samples", "fid=9"), "fid=9"),
     ((A, B, "--samples", "ppl=1,ppl=2"), "each once"), ((A, B, "--samples", "ppl"), "ppl"),
