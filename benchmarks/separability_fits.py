@@ -105,7 +105,17 @@ def _opened(arrays: "np.lib.npyio.NpzFile", name: str) -> Planes:
     kept, classes, fitted, held_out = bits.astype(np.int8)
     cells, other = (np.where(kept, 2 * x + classes, LEFT_OUT) for x in (fitted, held_out))
     every = np.ones(len(cells), dtype=bool)
-    return Planes([SPACE], cells, other, every, every, every.astype(np.int64), 0.0)
+    return Planes(
+        [SPACE],
+        cells,
+        other,
+        every,
+        every,
+        every.astype(np.int64),
+        every.astype(np.float64),
+        np.zeros([len(every), 2], dtype=np.int64),
+        0.0,
+    )
 
 
 def draw(cell: Cell, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -38,7 +38,17 @@ def fit_newton(space: str, z: Array, logits: NDArray[Any], num_keep: int, seed: 
             out = x[~other] @ minimise(x[other], y[other], plane) > 0
             held_out[i, own] = 2 * out + classes[~other]
     every = np.ones(len(cells), dtype=bool)
-    return Planes([space], cells, held_out, every, every, every.astype(np.int64), 0.0)
+    return Planes(
+        [space],
+        cells,
+        held_out,
+        every,
+        every,
+        every.astype(np.int64),
+        every.astype(np.float64),
+        np.zeros([len(every), 2], dtype=np.int64),
+        0.0,
+    )
 
 
 def minimise(x: Array, y: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,8 +16,9 @@ from metrics.separability.entropy import (
     joint_tables,
     resampled_entropies,
 )
-from metrics.separability.limits import limits
+from metrics.separability.limits import limits, together
 from metrics.separability.planes import OK, ONE_CLASS, Planes
+from metrics.separability.scales import better_whitened
 from metrics.statistics import CONFIDENCE, Uncertainty
 
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
@@ -51,6 +52,8 @@ def summarise(
             "converged": bool(planes.converged[i]), "iterations": int(planes.iterations[i]),
             **_cross_fitted(fitted[i], held_out[i], best[:, i], [float(x[i]) for x in where]),
             "folds_converged": bool(planes.folds_converged[i]),
+            "scales": float(planes.scales[i]),
+            "better_whitened": bool(better_whitened(planes.gains[i : i + 1])[0]),
         }
         for i, (name, space) in enumerate(labels)
     ])  # fmt: skip
@@ -194,8 +197,7 @@ def _cross_fitted_score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> d
     bits, spread = float(attributes[CROSS_FITTED].sum()), [math.nan] * 3
     value = _finite_score(bits)
     error = float(np.sqrt((attributes["fit_error"] ** 2).sum()))
-    # The doubt of all attributes has one cause, and so adds up.
-    below, above = (float(attributes[f"doubt_{side}"].sum()) for side in ("below", "above"))
+    below, above = (together(attributes[f"doubt_{x}"].to_numpy()) for x in ("below", "above"))
     if known.any() and replicates.size:
         ends = np.quantile(replicates.to_numpy().sum(axis=1), TAILS)
         deviation = math.hypot(score(replicates).std(ddof=1), value * math.log(2) * error)
