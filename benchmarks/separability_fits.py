@@ -113,7 +113,7 @@ def _opened(arrays: "np.lib.npyio.NpzFile", name: str) -> Planes:
         every,
         every.astype(np.int64),
         every.astype(np.float64),
-        np.zeros([len(every), 2], dtype=np.int64),
+        np.zeros([len(every), 2, 2, 2], dtype=np.int64),
         0.0,
     )
 

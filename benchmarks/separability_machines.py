@@ -46,7 +46,7 @@ def fit_newton(space: str, z: Array, logits: NDArray[Any], num_keep: int, seed: 
         every,
         every.astype(np.int64),
         every.astype(np.float64),
-        np.zeros([len(every), 2], dtype=np.int64),
+        np.zeros([len(every), 2, 2, 2], dtype=np.int64),
         0.0,
     )
 

@@ -104,7 +104,8 @@ def _unequal(
         yield Caution(
             f"{where}, and the SVM's penalty keeps planes from small ones: whitened latents are "
             f"divided better for {len(names)} of {len(attributes)} attributes ({listed(names)}). "
-            "For these, both scores lie above what more samples would show, outside the interval.",
+            "Both scores lie above what more samples would show; cross-fitted intervals reach down "
+            "to it.",
             quantities,
         )
 

@@ -11,7 +11,7 @@ from metrics.sampling import Arrays, Finished, Progress, in_batches, shifted
 from metrics.separability.attributes import most_confident, targets
 from metrics.separability.entropy import LEFT_OUT
 from metrics.separability.folds import held_out_outputs
-from metrics.separability.scales import Scales, scales_of, whitened_gains
+from metrics.separability.scales import Scales, scales_of, whitened_tables
 from metrics.separability.svm import separate
 
 OK, ONE_CLASS = "ok", "one class"  # an attribute's status
@@ -36,8 +36,8 @@ class Planes:
         iterations: Of the solver [spaces*attributes].
         scales: Ratio of the largest deviation of the space's latents to the smallest, along
             principal axes [spaces*attributes].
-        gains: Samples that planes of other samples classify rightly in whitened latents alone, and
-            in those as they are alone [spaces*attributes,2]; see ``whitened_gains``.
+        whitened: Joint counts in whitened latents, of fitted planes and of held-out ones
+            [spaces*attributes,2,output,class]; see ``whitened_tables``.
         seconds: All of it.
     """
 
@@ -48,7 +48,7 @@ class Planes:
     folds_converged: NDArray[np.bool_]
     iterations: NDArray[np.int64]
     scales: NDArray[np.float64]
-    gains: NDArray[np.int64]
+    whitened: NDArray[np.int64]
     seconds: float
 
 
@@ -136,10 +136,10 @@ def fit_planes(
         if space not in measured:
             measured[space] = scales_of(opened[space])
         own = measured[space]
-        gains = whitened_gains(x, classes, outputs[kept], own, dual=dual, seed=seed)
+        whitened = whitened_tables(x, classes, own, dual=dual, seed=seed)
         # As bits: with one byte for each sample, the published size would not be kept on disk.
         return {"outputs": np.packbits(outputs)[None], "folds_converged": np.array([converged]),
-                "scales": np.array([own.ratio]), "gains": gains[None]}  # fmt: skip
+                "scales": np.array([own.ratio]), "whitened": whitened[None]}  # fmt: skip
 
     found = each_plane(fit, plane_numbers(n, planes), finished, progress, total=2 * planes)
     numbers = plane_numbers(n, planes, held_out=True)
@@ -149,4 +149,4 @@ def fit_planes(
     outputs = np.unpackbits(other["outputs"], axis=1, count=n).astype(np.int8)
     held_out = np.where(cells == LEFT_OUT, cells, 2 * outputs + cells % 2)
     return Planes(spaces, cells, held_out, found["converged"], other["folds_converged"],
-                  found["iterations"], other["scales"], other["gains"], seconds)  # fmt: skip
+                  found["iterations"], other["scales"], other["whitened"], seconds)  # fmt: skip

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.separability.entropy import joint_tables
 from metrics.separability.folds import held_out_outputs
+from metrics.separability.svm import separate
 
 # Deviations along principal axes from which solvers and penalties matter
 # (benchmarks/separability_solvers.py: at 10 no difference is seen, at 30 one of 1 to 2 %).
 UNEQUAL = 20.0
 _LOOKED_AT = 20_000  # latents
 _NOTHING = 1e-6  # of the largest deviation: such axes are of rounding alone
-_SURE = 3.5  # standard errors: of forty attributes, one in a hundred cases
 
 
 class Scales(NamedTuple):
@@ -46,38 +47,27 @@ def scales_of(latents: NDArray[Any]) -> Scales:
     return Scales(float(deviations[-1] / deviations[0]) if known else 1.0, mean, axes / deviations)
 
 
-def whitened_gains(
+def whitened_tables(
     latents: NDArray[Any],
     classes: NDArray[np.integer],
-    outputs: NDArray[np.integer],
     scales: Scales,
     *,
     dual: bool = False,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Count the samples that held-out planes classify rightly in one kind of latents alone.
+    """Divide whitened latents: joint counts [2,output,class] of fitted planes and held-out ones.
 
     Args:
         latents: The samples [N,D].
         classes: Class 0 or 1 of each [N].
-        outputs: What ``held_out_outputs`` says of them.
-        scales: Of the latents.
+        scales: Of the latents; where they do not differ by the factor ``UNEQUAL``, counts are 0.
         dual: See ``svm.separate``.
-        seed: As of the outputs.
-
-    Returns:
-        How many are right in whitened latents alone, and in those as they are alone [2]; zeros
-        where scales do not differ by the factor ``UNEQUAL``.
+        seed: Of the folds, and of the dual solver.
     """
     if scales.ratio < UNEQUAL:
-        return np.zeros(2, dtype=np.int64)
-    white = (latents - scales.mean) @ scales.axes
-    other, _ = held_out_outputs(white, classes, dual=dual, seed=seed)
-    right, right_white = outputs == classes, other == classes
-    return np.array([(right_white & ~right).sum(), (right & ~right_white).sum()])
-
-
-def better_whitened(gains: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return whether whitened latents are divided better [M], by gains [M,2] (McNemar 1947)."""
-    white, plain = np.asarray(gains, dtype=np.float64).T
-    return np.asarray(white - plain > _SURE * np.sqrt(white + plain))
+        return np.zeros([2, 2, 2], dtype=np.int64)
+    kind = np.result_type(latents, np.float32)  # in float64 the published size takes twice as much
+    white = (latents - scales.mean.astype(kind)) @ scales.axes.astype(kind)
+    fitted = separate(white, classes, dual=dual, seed=seed).outputs
+    held_out, _ = held_out_outputs(white, classes, dual=dual, seed=seed)
+    return joint_tables(np.stack([2 * fitted + classes, 2 * held_out + classes]))

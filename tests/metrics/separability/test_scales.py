@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from metrics.separability.folds import held_out_outputs
-from metrics.separability.scales import better_whitened, scales_of, whitened_gains
+from metrics.separability.scales import scales_of, whitened_tables
 from metrics.separability.score import separability_from_labels
+from metrics.separability.svm import separate
 
 N, D = 900, 6
 
@@ -47,31 +48,29 @@ class TestScales:
         assert scales_of(latents(0.1)[0][:D]).ratio == 1
 
 
-class TestGains:
-    def test_samples_right_in_one_kind_alone_are_counted(self):
+class TestWhitened:
+    def test_both_kinds_of_planes_are_those_of_whitened_latents(self):
         x, along = latents(1e-3)
         classes = (along > 0).astype(np.int8)
-        outputs, _ = held_out_outputs(x, classes)
         found = scales_of(x)
-        white, plain = whitened_gains(x, classes, outputs, found)
-        other, _ = held_out_outputs((x - found.mean) @ found.axes, classes)
-        assert white - plain == (other == classes).sum() - (outputs == classes).sum()
-        assert white > 100
+        white = (x - found.mean) @ found.axes
+        fitted, held_out = whitened_tables(x, classes, found)
+        assert np.trace(fitted) == (separate(white, classes).outputs == classes).sum()
+        assert np.trace(held_out) == (held_out_outputs(white, classes)[0] == classes).sum()
+        assert fitted.sum() == held_out.sum() == N
+        assert np.trace(held_out) > (held_out_outputs(x, classes)[0] == classes).sum() + 100
 
     def test_latents_of_like_scales_are_not_looked_at(self):
         x, along = latents(0.1)
-        classes = (along > 0).astype(np.int8)
-        assert whitened_gains(x, classes, 1 - classes, scales_of(x)).tolist() == [0, 0]
-
-    def test_only_what_chance_does_not_explain_is_better(self):
-        gains = np.array([[0, 0], [20, 15], [15, 0], [12, 0], [0, 90]])
-        assert better_whitened(gains).tolist() == [False, False, True, False, False]
+        assert not whitened_tables(x, (along > 0).astype(np.int8), scales_of(x)).any()
 
 
 class TestCautions:
     def test_planes_that_the_penalty_keeps_away_are_named(self):
         result = measured(1e-3)
         assert result.samples["better_whitened"].tolist() == [True, False]
+        fine = result.samples.iloc[0]
+        assert fine["cross_fitted_low"] <= fine["whitened"] < 0.3 < fine["cross_fitted"]
         texts = [caution.text for caution in result.cautions]
         solver, penalty = (next(t for t in texts if part in t) for part in ("solver", "penalty"))
         assert "Scales in W are unequal (deviations along its axes differ 994-fold)" in solver
