@@ -2,8 +2,8 @@
 
 They minimise what metrics/separability/svm.py does, w.w / 2 + sum of max(0, 1 - y w.x)^2 with a 1
 behind each x, from the weights of a machine that is near. In simulations with hundreds of
-dimensions that is ten times faster than liblinear, which reads sparse data and approaches its steps
-by conjugate gradients.
+dimensions that is seven times faster than liblinear, which reads sparse data and approaches its
+steps by conjugate gradients.
 """
 
 from typing import Any
