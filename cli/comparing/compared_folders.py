@@ -47,12 +47,14 @@ class Chosen:
         samples: Sample counts as asked for; others are those of the folders.
         defaults: Sample counts where the folders have none.
         published: Whether the papers' figures are shown.
+        dual: Whether the published solver of separability was asked for by name.
     """
 
     metrics: Sequence[str]
     samples: Mapping[str, int]
     defaults: Mapping[str, int]
     published: bool
+    dual: bool
 
 
 def compare_folders(
@@ -72,6 +74,8 @@ def compare_folders(
     new = [open_model(path, request.device, None, title)
            for path, title in zip(paths, titles[len(found) :], strict=True)]  # fmt: skip
     _refuse_twice(found, new)
+    if chosen.dual:
+        _refuse_other_solvers(found)
     if not new:
         refuse_incomparable([(_place(model), model.results) for model in found])
     settings = _settings(found, new, chosen, needs, request) if new else None
@@ -106,6 +110,17 @@ def compare_folders(
                 say(line)
             results.point()
         end(left_out)
+
+
+def _refuse_other_solvers(found: Sequence[FoundModel]) -> None:
+    """Refuse folders that the default solver of separability was used for."""
+    other = [_place(model) for model in found for result in model.results
+             if result.settings.get("dual") is False]  # fmt: skip
+    if other:
+        raise click.UsageError(
+            f"--dual: separability in {listed(other)} is by the default solver; measure again with "
+            "--dual, or leave it out here."
+        )
 
 
 def _settings(

@@ -253,14 +253,17 @@ def attributes_options(
     ))  # fmt: skip
 
 
+_dual_option = click.option(
+    "--dual", is_flag=True, help="Solve the SVM of separability as the published code does, which "
+    "seldom converges and depends on the seed: for published figures, as scores of the default "
+    "solver lie below those.",
+)  # fmt: skip
 separability_options = grouped_options("wanted", SeparabilityRequest, (
     attributes_options(),
     samples_option(200_000, "Number of pictures."),
     click.option("--space", type=click.Choice(["z,w", "z", "w"]),
                  help="Spaces to measure. Default: both, or Z alone where there is no W."),
-    click.option("--dual", is_flag=True, help="Solve the SVM as the published code does, which "
-                 "seldom converges and depends on the seed: for published figures, as scores of "
-                 "the default solver lie below those."),
+    _dual_option,
 ))  # fmt: skip
 comparison_options = grouped_options("needs", ComparisonRequest, (
     click.option("--protocol", "protocols", type=click.Choice(PROTOCOL_NAMES), multiple=True,
@@ -268,6 +271,7 @@ comparison_options = grouped_options("needs", ComparisonRequest, (
                  help="Path length protocol, see `latentlab ppl --help`; may be repeated."),
     distance_option,
     *classifier_options(" for separability", ELSEWHERE),
+    _dual_option,
     click.option("--data", metavar="DIR|ZIP|builtin:digits",
                  help="For fidelity: real pictures, brought to the generator's size as for "
                  "training."),

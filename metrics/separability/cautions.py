@@ -8,6 +8,7 @@ import pandas as pd
 
 from metrics.result import Caution
 from metrics.separability.planes import OK
+from metrics.separability.scales import UNEQUAL
 from metrics.separability.summary import cross_fitted_in, score_in
 
 # Samples for each dimension below which we warn: of planes as directions, and of scores, whose
@@ -22,7 +23,11 @@ _NAMED = 10  # attributes
 
 
 def cautions(
-    attributes: pd.DataFrame, dimensions: Mapping[str, int], rows: pd.DataFrame
+    attributes: pd.DataFrame,
+    dimensions: Mapping[str, int],
+    rows: pd.DataFrame,
+    *,
+    dual: bool = False,
 ) -> tuple[Caution, ...]:
     """Say what there is to doubt about scores.
 
@@ -30,6 +35,7 @@ def cautions(
         attributes: One row for each attribute and space, as ``summary.summarise`` gives them.
         dimensions: Of the latents, by space.
         rows: The scores of these attributes, as ``summary.scores`` gives them.
+        dual: Whether planes were found by the published solver.
     """
     found = [*_one_class(attributes)]
     by_name = {row["quantity"]: row for row in rows.to_dict("records")}
@@ -42,6 +48,8 @@ def cautions(
                 found.append(Caution(text, both, ranks=False))
             if both[1] in by_name:
                 found += _biased(by_name[both[0]], by_name[both[1]], kept, size)
+        if "scales" in part and part["scales"].iloc[0] >= UNEQUAL:
+            found += _unequal(part, both, not dual)
         for column, quantity in zip(("converged", "folds_converged"), both, strict=True):
             if column in part and (failed := int((~part[column]).sum())):
                 found.append(Caution(_not_converged(failed, name), (quantity,)))
@@ -76,6 +84,29 @@ def _biased(
             f"{fitted['quantity']} is about {percent} % too low, by the cross-fitted score.",
             (str(fitted["quantity"]),),
             ranks=False,
+        )
+
+
+def _unequal(
+    attributes: pd.DataFrame, quantities: tuple[str, str], primal: bool
+) -> Iterator[Caution]:
+    """Say what very unequal scales of latents do to scores."""
+    space, ratio = str(attributes["space"].iloc[0]).upper(), float(attributes["scales"].iloc[0])
+    where = f"Scales in {space} are unequal (deviations along its axes differ {ratio:,.0f}-fold)"
+    if primal:
+        yield Caution(
+            f"{where}: the published solver stops before it has found such planes, and its scores "
+            "are higher, by 1 to 2 % where scales differ 30-fold and 7 to 19 % where 100-fold.",
+            quantities,
+        )
+    names = attributes.loc[attributes["better_whitened"], "attribute"].astype(str).tolist()
+    if names:
+        yield Caution(
+            f"{where}, and the SVM's penalty keeps planes from small ones: whitened latents are "
+            f"divided better for {len(names)} of {len(attributes)} attributes ({listed(names)}). "
+            "Both scores lie above what more samples would show; cross-fitted intervals reach down "
+            "to it.",
+            quantities,
         )
 
 

@@ -90,7 +90,12 @@ def _restricted(result: MetricResult, common: list[str], text: str) -> MetricRes
     if draws.size:
         draws = draws.loc[:, np.tile(counts.to_numpy(), draws.shape[1] // len(counts))]
     rows = scores(table, draws)
-    doubts = (Caution(text), *cautions(table, result.settings["dimensions"], rows))
+    doubts = (
+        Caution(text),
+        *cautions(
+            table, result.settings["dimensions"], rows, dual=bool(result.settings.get("dual"))
+        ),
+    )
     return replace(result, rows=rows, cautions=doubts)
 
 

@@ -11,14 +11,16 @@ from metrics.sampling import Arrays, Finished, Progress, in_batches, shifted
 from metrics.separability.attributes import most_confident, targets
 from metrics.separability.entropy import LEFT_OUT
 from metrics.separability.folds import held_out_outputs
+from metrics.separability.scales import Scales, scales_of, whitened_tables
 from metrics.separability.svm import separate
 
 OK, ONE_CLASS = "ok", "one class"  # an attribute's status
 
 # Planes are kept beside batches of samples, whose numbers are below; those of more samples are
-# other planes. What planes of other folds say has numbers of its own above them.
+# other planes. What planes of other folds say has numbers of its own above them: not those of
+# versions that did not look at whitened latents.
 _NUMBER_BITS = 32
-_HELD_OUT = 2**31
+_HELD_OUT = 2**31 + 2**30
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Planes:
         converged: Whether the solver did [spaces*attributes].
         folds_converged: Whether it did for the planes fitted to other samples.
         iterations: Of the solver [spaces*attributes].
+        scales: Ratio of the largest deviation of the space's latents to the smallest, along
+            principal axes [spaces*attributes].
+        whitened: Joint counts in whitened latents, of fitted planes and of held-out ones
+            [spaces*attributes,2,output,class]; see ``whitened_tables``.
         seconds: All of it.
     """
 
@@ -41,6 +47,8 @@ class Planes:
     converged: NDArray[np.bool_]
     folds_converged: NDArray[np.bool_]
     iterations: NDArray[np.int64]
+    scales: NDArray[np.float64]
+    whitened: NDArray[np.int64]
     seconds: float
 
 
@@ -85,7 +93,8 @@ def fit_planes(
 ) -> Planes:
     """Fit a plane for each attribute in each space, to its most confident samples.
 
-    Then fit planes to the folds of those samples, and classify each fold by a plane of the others.
+    Then fit planes to the folds of those samples, and classify each fold by a plane of the others;
+    where scales are very unequal, in whitened latents as well.
 
     Args:
         latents: By space, what gives its latents [N,D]; called for one space after the other, so
@@ -100,6 +109,7 @@ def fit_planes(
     """
     (attributes, n), spaces = logits.shape, list(latents)
     opened: dict[str, NDArray[Any]] = {}
+    measured: dict[str, Scales] = {}
     planes = len(spaces) * attributes
 
     def samples(plane: int) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int8]]:
@@ -122,8 +132,14 @@ def fit_planes(
         kept, x, classes = samples(plane)
         outputs = np.zeros(n, dtype=np.int8)
         outputs[kept], converged = held_out_outputs(x, classes, dual=dual, seed=seed)
+        space = spaces[plane // attributes]
+        if space not in measured:
+            measured[space] = scales_of(opened[space])
+        own = measured[space]
+        whitened = whitened_tables(x, classes, own, dual=dual, seed=seed)
         # As bits: with one byte for each sample, the published size would not be kept on disk.
-        return {"outputs": np.packbits(outputs)[None], "folds_converged": np.array([converged])}
+        return {"outputs": np.packbits(outputs)[None], "folds_converged": np.array([converged]),
+                "scales": np.array([own.ratio]), "whitened": whitened[None]}  # fmt: skip
 
     found = each_plane(fit, plane_numbers(n, planes), finished, progress, total=2 * planes)
     numbers = plane_numbers(n, planes, held_out=True)
@@ -133,4 +149,4 @@ def fit_planes(
     outputs = np.unpackbits(other["outputs"], axis=1, count=n).astype(np.int8)
     held_out = np.where(cells == LEFT_OUT, cells, 2 * outputs + cells % 2)
     return Planes(spaces, cells, held_out, found["converged"], other["folds_converged"],
-                  found["iterations"], seconds)  # fmt: skip
+                  found["iterations"], other["scales"], other["whitened"], seconds)  # fmt: skip

@@ -105,7 +105,7 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         "resolution": g.resolution, **faults(table),
         "dimensions": dimensions, **alpha_facts(g.channels, SEEN_ON),
     }  # fmt: skip
-    doubts, seconds = cautions(table, dimensions, rows), found.seconds + planes.seconds
+    doubts, seconds = cautions(table, dimensions, rows, dual=dual), found.seconds + planes.seconds
     return MetricResult(METRIC, rows, settings, table, seconds, doubts, draws)
 
 
@@ -193,7 +193,7 @@ def separability_from_labels(
         "dimensions": {space: x.shape[1]}, **faults(table),
     }  # fmt: skip
     table = table.assign(unknown=np.isnan(y).sum(axis=1))
-    doubts = cautions(table, {space: x.shape[1]}, rows)
+    doubts = cautions(table, {space: x.shape[1]}, rows, dual=dual)
     return MetricResult(METRIC, rows, settings, table, planes.seconds, doubts, draws)
 
 

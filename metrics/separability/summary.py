@@ -16,7 +16,7 @@ from metrics.separability.entropy import (
     joint_tables,
     resampled_entropies,
 )
-from metrics.separability.limits import limits
+from metrics.separability.limits import limits, together
 from metrics.separability.planes import OK, ONE_CLASS, Planes
 from metrics.statistics import CONFIDENCE, Uncertainty
 
@@ -49,8 +49,10 @@ def summarise(
         {
             "attribute": name, "space": space, **_attribute(fitted[i], draws[:, i]),
             "converged": bool(planes.converged[i]), "iterations": int(planes.iterations[i]),
-            **_cross_fitted(fitted[i], held_out[i], best[:, i], [float(x[i]) for x in where]),
+            **_cross_fitted(fitted[i], held_out[i], best[:, i], [float(x[i]) for x in where],
+                            planes.whitened[i]),
             "folds_converged": bool(planes.folds_converged[i]),
+            "scales": float(planes.scales[i]),
         }
         for i, (name, space) in enumerate(labels)
     ])  # fmt: skip
@@ -151,18 +153,32 @@ def _cross_fitted(
     held_out: NDArray[np.int64],
     draws: NDArray[np.float64],
     where: list[float],
-) -> dict[str, float]:
+    whitened: NDArray[np.int64],
+) -> dict[str, Any]:
     """Return what planes of other samples say of an attribute, and what the best one would."""
     own, other = float(conditional_entropy(fitted)), float(conditional_entropy(held_out))
     weight, error, below, above = where
     value, low, high = own + weight * (other - own), math.nan, math.nan
     if fitted.sum(axis=0).min() > 0:  # two classes
         low, high = _reach(value, np.quantile(draws, TAILS), error, below, above)
+    white, white_error = _best(whitened) if whitened.any() else (math.nan, math.nan)
+    if better := bool(white < low):
+        # The penalty keeps the plane from being as good as that: so may the limit be.
+        below = max(value - white + _ERRORS * white_error, below)
+        low, high = _reach(value, np.quantile(draws, TAILS), error, below, above)
     return {
         CROSS_FITTED: value, "cross_fitted_low": low, "cross_fitted_high": high,
         "held_out": other, "held_out_accuracy": float(np.trace(held_out) / held_out.sum()),
         "fit_error": error, "doubt_below": below, "doubt_above": above,
+        "whitened": white, "better_whitened": better,
     }  # fmt: skip
+
+
+def _best(tables: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the entropy of the best plane by joint counts [2,output,class], and its fit error."""
+    own, other = conditional_entropy(tables)
+    where = limits(tables[:1], tables[1:])
+    return float(own + where.weight[0] * (other - own)), float(where.fit_error[0])
 
 
 def _reach(
@@ -194,8 +210,7 @@ def _cross_fitted_score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> d
     bits, spread = float(attributes[CROSS_FITTED].sum()), [math.nan] * 3
     value = _finite_score(bits)
     error = float(np.sqrt((attributes["fit_error"] ** 2).sum()))
-    # The doubt of all attributes has one cause, and so adds up.
-    below, above = (float(attributes[f"doubt_{side}"].sum()) for side in ("below", "above"))
+    below, above = (together(attributes[f"doubt_{x}"].to_numpy()) for x in ("below", "above"))
     if known.any() and replicates.size:
         ends = np.quantile(replicates.to_numpy().sum(axis=1), TAILS)
         deviation = math.hypot(score(replicates).std(ddof=1), value * math.log(2) * error)

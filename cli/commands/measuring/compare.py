@@ -73,13 +73,15 @@ def compare(
     """
     if len(set(checkpoints)) < max(len(checkpoints), 2):
         raise click.UsageError("Give two models or more, checkpoints or folders, each once.")
-    needs = replace(needs, dual=published)
+    given, needs = needs.dual, replace(needs, dual=needs.dual or published)
     if any(Path(name).is_dir() for name in checkpoints):
         from cli.comparing.compared_folders import Chosen, compare_folders
 
-        wanted = Chosen(metrics, samples or {}, SAMPLES, published)
+        wanted = Chosen(metrics, samples or {}, SAMPLES, published, given)
         compare_folders(checkpoints, wanted, needs, request)
         return
+    if given and not needs.classifiers:
+        raise click.UsageError("--dual goes with --classifier.")
     chosen = _chosen_metrics(metrics, needs.lacking(metrics))
     labels = request.titles(checkpoints)
     from cli.comparing.compared import comparison_of

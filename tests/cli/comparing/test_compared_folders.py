@@ -56,6 +56,14 @@ def compared(folders):
     return folders / "compared"
 
 
+def test_the_published_solver_is_not_that_of_these_folders(folders, tmp_path):
+    done = run("compare", *both(folders, "ls"), "--dual", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "--dual: separability in " in done.stderr
+    assert "by the default solver; measure again with --dual" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def names_in(folder):
     return {path.name for path in folder.iterdir()}
 

@@ -67,3 +67,6 @@ def test_separability_is_then_by_the_published_solver(tmp_path):
     page = html.unescape((tmp_path / "again" / "report.html").read_text(encoding="utf-8"))
     assert "by another solver than the published one" in page
     succeeded(run("compare", A, B, *JUDGE, *FEW, "--published", "-o", beside))  # is finished
+    succeeded(run("compare", A, B, *JUDGE, *FEW, "--dual", "-o", beside))  # the same measurement
+    assert set(settings_of(beside)) == {True}
+    assert "145.0 \u00b1 0.5" not in (beside / "report.html").read_text(encoding="utf-8")

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
-from benchmarks.separability_coverage import KINDS, cut, limit
+from benchmarks.separability_fits import KINDS, cut, limit
 from latentlab import NumericalError
 from metrics.separability.entropy import conditional_entropy
-from metrics.separability.limits import limits
+from metrics.separability.limits import limits, together
 from metrics.separability.planes import OK, fit_planes
 from metrics.separability.summary import scores, summarise
 from metrics.separability.svm import separate
@@ -37,11 +37,19 @@ class TestLimits:
         assert (found.fit_error[0], found.below[0], found.above[0]) == (0, 0, 0)
         assert 0 <= found.weight[0] <= 1
 
-    def test_a_fit_without_error_may_be_no_better_than_one(self):
+    def test_a_fit_without_error_leaves_much_doubt(self):
         found = limits(tables([0, 0], 200), tables([0.1, 0.1], 200))
         gap = conditional_entropy(tables([0.1, 0.1], 200))[0]
-        assert found.below[0] == pytest.approx(found.weight[0] * gap)  # down to what was fitted
-        assert found.above[0] == pytest.approx(0.4 * gap)
+        z = 1.37 * -special.ndtri(20.5 / 201)  # the best plane's, from the held-out one's
+        expected = conditional_entropy(tables([stats.norm.sf(z)] * 2))[0]
+        assert found.weight[0] * gap == pytest.approx(expected, rel=0.03)  # half a sample more
+        way = found.weight[0] - 0.04
+        assert found.below[0] == pytest.approx(gap * (0.04 + 0.6 * way))
+        assert found.above[0] == pytest.approx(gap * (0.04 + 0.2))
+
+    def test_doubts_add_up_in_part(self):
+        assert together(np.array([0.3])) == pytest.approx(0.3)
+        assert together(np.full(40, 0.1)) == pytest.approx(0.1 * np.sqrt(0.1 * 1600 + 0.9 * 40))
 
     @pytest.mark.parametrize(
         ("fitted", "held_out"),
