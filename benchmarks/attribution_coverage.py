@@ -25,6 +25,8 @@ from metrics.statistics import Uncertainty, bootstrap, mean_uncertainty, share_u
 
 _SIZES = ((10, 10), (20, 20), (50, 50), (200, 200), (20, 200), (200, 20))
 _AREAS = (0.6, 0.8, 0.95, 0.99)
+_GROUPS = (10, 20, 50, 200)
+_CORRELATIONS = (0.0, 0.9)
 _PAIRS = ((0.8, 0.8), (0.6, 0.8), (0.8, 0.95), (0.95, 0.99))
 
 Values = NDArray[np.float64]
@@ -126,8 +128,8 @@ def of_differences(repeats: int) -> None:
          "paired: held, %", "below", "above", "width")  # fmt: skip
     for first, second in _PAIRS:
         shifts = [float(ndtri(true)) * math.sqrt(2) for true in (first, second)]
-        for correlation in (0.0, 0.9):
-            for n in (10, 20, 50, 200):
+        for correlation in _CORRELATIONS:
+            for n in _GROUPS:
                 rng = np.random.default_rng([9, int(1e3 * first), int(1e3 * second), n])
                 ends: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
                 for _ in range(repeats):
@@ -151,7 +153,7 @@ def of_means(repeats: int) -> None:
          "width", "median: held, %", "below", "above", "width")  # fmt: skip
     for number, (name, sigma) in enumerate({"lognormal, sigma 0.5": 0.5, "sigma 1": 1.0}.items()):
         mean = math.exp(sigma**2 / 2)
-        for n in (10, 20, 50, 200):
+        for n in _GROUPS:
             rng = np.random.default_rng([8, number, n])
             groups = [rng.lognormal(0, sigma, n) for _ in range(repeats)]
             before = [ends_of(bootstrap([x], np.mean, i)) for i, x in enumerate(groups)]
@@ -169,7 +171,7 @@ def of_thresholds(repeats: int) -> None:
          "intervals that hold the rate on new ones: real, %", "generated, %")  # fmt: skip
     for true in _AREAS:
         shift = float(ndtri(true)) * math.sqrt(2)
-        for n in (10, 20, 50, 200):
+        for n in _GROUPS:
             rng = np.random.default_rng([7, int(1000 * true), n])
             told, kept, held = [], [], []
             for _ in range(repeats):

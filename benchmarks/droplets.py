@@ -11,8 +11,8 @@ root of the repository. Everything is drawn from fixed seeds.
 
 import itertools
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,7 +21,13 @@ import torch
 
 import latentlab
 from benchmarks import markdown
-from benchmarks.planted_droplets import lines, measured, print_tables, random_generator
+from benchmarks.planted_droplets import (
+    SYSTEMS,
+    lines,
+    measured,
+    print_tables,
+    random_generator,
+)
 from latentlab import Generator
 from metrics import droplets
 from metrics.droplet_detection import find_spots
@@ -73,56 +79,60 @@ def maps(quick: bool, *_: object) -> None:
 
 def networks(quick: bool, sizes: Sequence[int]) -> Iterator[tuple[str, Generator, int]]:
     """Yield generators without droplets: the line of the table, and how many pictures."""
-    seeds = 2 if quick else 6
-    for size, channels, seed in itertools.product(sizes, (8, 16, 32), range(seeds)):
-        pictures = 32 if size < 128 else 16 if size < 256 else 4
-        for system in ("StyleGAN1", "StyleGAN2"):
-            if size < 256 or (channels < 32 and seed < 2):
-                g = random_generator(system, 100 + seed, size, channels)
-                yield f"{system}, random weights, {channels} channels", g, pictures
-    for seed in range(seeds):
-        resnet = make_generator(seed, resolution=32, channel_base=512, architecture="resnet")
-        yield "StyleGAN2 resnet, random weights", resnet, 32
-        yield "StyleGAN3, random weights", make_stylegan3(seed), 32
-        progan = make_progan(seed, resolution=32, channel_base=512, channel_max=16)
-        yield "Progressive GAN, random weights", progan, 32
-    for seed in range(1 if quick else 4):
-        wide = make_fastgan(seed, lite=True, channel_table=(32, 32, 24, 24, 16, 16))
-        yield "FastGAN, random weights, 16 channels or more", wide, 16
-        yield (
-            "FastGAN, random weights, 4 channels in the last layers",
-            make_fastgan(seed, lite=True),
-            16,
-        )
-    for name in ("builtin:digits-stylegan1", "builtin:digits-stylegan2"):
+    seeds = range(2 if quick else 6)
+    for channels, system in itertools.product((8, 16, 32), SYSTEMS):
+        for size, seed in itertools.product(sizes, seeds):
+            # Generators of one seed are alike in the resolutions that they share.
+            g = random_generator(system, 100 * size + seed, size, channels)
+            yield f"{system}, random weights, {channels} channels", g, min(32, 1024 // size)
+    others = {
+        "StyleGAN2 resnet": partial(
+            make_generator, resolution=32, channel_base=512, architecture="resnet"
+        ),
+        "StyleGAN3": make_stylegan3,
+        "Progressive GAN": partial(make_progan, resolution=32, channel_base=512, channel_max=16),
+        "FastGAN, 16 channels or more": partial(
+            make_fastgan, lite=True, channel_table=(32, 32, 24, 24, 16, 16)
+        ),
+        "FastGAN, 4 channels in the last layers": partial(make_fastgan, lite=True),
+    }
+    for (kind, make), seed in itertools.product(others.items(), seeds):
+        yield f"{kind}, random weights", make(seed), 16 if "FastGAN" in kind else 32
+    for name in SYSTEMS.values():
         yield name, latentlab.load(name).generator, 32 if quick else 512
+
+
+def without_droplets(quick: bool, sizes: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+    """Yield a line of the table: false alarms, pictures, and those with any spot."""
+    for name, g, pictures in networks(quick, sizes):
+        samples = droplets(g, pictures).samples
+        hits, either = (each["sample"].nunique() for each in (inside(samples), samples))
+        yield name, [hits, pictures, either]
+    each = 4 if quick else 24
+    for (name, make), size in itertools.product(NEGATIVES.items(), (16, 32, 64)):
+        rng = np.random.default_rng(size)
+        for channels in (8, 32):
+            spots = find_spots(torch.from_numpy(make(each, channels, size, rng)).float())
+            hits = sum(any(not s.at_border for s in mine) for mine in spots)
+            yield name, [hits, each, sum(bool(mine) for mine in spots)]
 
 
 def negatives(quick: bool, resolutions: Sequence[int], _: object) -> None:
     """False alarms: the share of pictures, or of maps, with a droplet."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for name, g, pictures in networks(quick, resolutions):
-        samples = droplets(g, pictures).samples
-        counted = inside(samples)
-        for i, number in enumerate((counted["sample"].nunique(), pictures,
-                                    samples["sample"].nunique())):  # fmt: skip
-            counts[name][i] += number
-    for (name, make), size in itertools.product(NEGATIVES.items(), (16, 32, 64)):
-        rng = np.random.default_rng(size)
-        each = 4 if quick else 24
-        for channels in (8, 32):
-            spots = find_spots(torch.from_numpy(make(each, channels, size, rng)).float())
-            counts[name][0] += sum(any(not s.at_border for s in mine) for mine in spots)
-            counts[name][1] += each
-            counts[name][2] += sum(bool(mine) for mine in spots)
-    rows = []
-    counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
-    for name, (hits, total, either) in counts.items():
-        interval = share_uncertainty(hits, total)
-        ends = f"{interval.ci_low:.4f} to {interval.ci_high:.4f}"
-        rows.append([name, f"{total:,}", hits, f"{hits / total:.4f}", ends, either - hits])
-    markdown.table("", ["without a droplet", "pictures", "false alarms", "share", "95 % interval",
-                 "at the border alone"], rows)  # fmt: skip
+    markdown.head("", "without a droplet", "pictures", "false alarms", "share", "95 % interval",
+                  "at the border alone")  # fmt: skip
+    everything = np.zeros(3, dtype=int)
+    for name, group in itertools.groupby(without_droplets(quick, resolutions), lambda x: x[0]):
+        counts = np.sum([each for _, each in group], axis=0)
+        everything += counts
+        _print_false_alarms(name, *counts.tolist())
+    _print_false_alarms("all", *everything.tolist())
+
+
+def _print_false_alarms(name: str, hits: int, total: int, either: int) -> None:
+    interval = share_uncertainty(hits, total)
+    ends = f"{interval.ci_low:.4f} to {interval.ci_high:.4f}"
+    markdown.row(name, f"{total:,}", hits, f"{hits / total:.4f}", ends, either - hits)
 
 
 @click.command()

@@ -31,7 +31,7 @@ _CHANNELS = 16
 _SIGMAS = (0.0, 0.7, 1.2)  # pixels; 0 is a single one
 _PICTURES = 8  # of a generator
 _LINES = 120  # of the grid for each share of the channels, all of them; the rest are drawn
-_LINES_AT = {128: 60, 256: 30}
+_LINES_AT = {64: 60, 128: 30, 256: 12}
 _TOO_FEW = 12  # lines of a share of 30 %, which is below what the rule asks for
 _QUICK = 10  # times fewer
 
