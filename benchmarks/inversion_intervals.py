@@ -50,7 +50,7 @@ def covered(kind: str, n: int, repetitions: int) -> list[float]:
 def called_different(n: int, repetitions: int) -> list[float]:
     """Return the share of pairs of equal methods whose difference's interval leaves out zero.
 
-    By Student's interval, as the report has it, and by the studentised bootstrap.
+    By Student's interval, as the report has it, and by that of a mean.
     """
     counts = np.zeros(2)
     for seed in range(repetitions):
@@ -75,7 +75,7 @@ def main(quick: bool) -> None:
     for kind in KINDS:
         for n in COUNTS:
             row(kind, n, *(f"{each:.1f}" for each in covered(kind, n, repetitions)))
-    head("", "pictures", "equal methods called different (%)", "by the bootstrap (%)")
+    head("", "pictures", "equal methods called different (%)", "by the interval of a mean (%)")
     for n in COUNTS:
         row(n, *(f"{each:.1f}" for each in called_different(n, repetitions)))
 

@@ -25,14 +25,14 @@ BUNDLED = "digits"
 
 _BINS = (8, 10, 20, 40)  # standard deviations that all chosen channels reach, from each on
 _TARGETS = (9, 13, 25, 45, 60)
-_SHARES = (0.3, 0.5, 1.0)
+_SHARES = (0.5, 1.0, 0.3)
 _COUNTS = (1, 5, 20)
 _CHANNELS = 16
 _SIGMAS = (0.0, 0.7, 1.2)  # pixels; 0 is a single one
 _PICTURES = 8  # of a generator
 _LINES = 120  # of the grid for each share of the channels, all of them; the rest are drawn
-_LINES_AT = {64: 60, 128: 30, 256: 12}
-_TOO_FEW = 12  # lines of a share of 30 %, which is below what the rule asks for
+_LINES_AT = {32: 40, 64: 24, 128: 30, 256: 6}
+_TOO_FEW = 10  # times fewer where a share of 30 % is below what the rule asks for
 _QUICK = 10  # times fewer
 
 
@@ -63,7 +63,7 @@ def lines(resolutions: Sequence[int], quick: bool) -> Iterator[Line]:
     """Yield the lines of the grid, of each resolution and share as many as can be afforded."""
     for size, share in itertools.product(resolutions, _SHARES):
         grid = list(itertools.product(CONTEXTS, _COUNTS, _TARGETS, SYSTEMS))
-        most = min(_LINES_AT.get(size, _LINES), _LINES if share >= 0.5 else _TOO_FEW)
+        most = _LINES_AT.get(size, _LINES) // (1 if share >= 0.5 else _TOO_FEW)
         order = np.random.default_rng([size, int(100 * share)]).permutation(len(grid))
         for i in order[: most // _QUICK if quick else most]:
             yield Line(str(size), size, share, *grid[i], int(i) + int(1000 * share))

@@ -8,7 +8,7 @@ little too narrow; so neither end is nearer than that of Student's interval.
 
 Differences of two methods on the same pictures have tails on both sides, and are near symmetric
 where the methods are alike. There Student's interval of the mean difference seldom leaves out zero
-by chance, however heavy the tails, and the bootstrap does more often. benchmarks/
+by chance, however heavy the tails, and the bootstrap alone does more often. benchmarks/
 inversion_intervals.py prints what both cover.
 """
 
