@@ -23,6 +23,7 @@ _AT_BORDER = 0.75  # share of its peak that a spot has on the map's edge, if it 
 _LEAST_GRID = 6  # spots that can make a grid
 _GRID = 0.6  # share of the spots that have a neighbour at the same step
 _ARM = 0.3  # share of its peak that an arm of a crossing has at least
+_FLANK = 1.5  # radii of a spot, within which a Gaussian has more than that
 _NEIGHBOURS = np.ones((3, 3))
 
 
@@ -78,11 +79,15 @@ class Shape(NamedTuple):
         inner, outer = self._ring_radii()
         centre = [float(places.mean()) for places in np.nonzero(self.mask)]
         down, right = (np.arange(int(x - outer), int(x + outer) + 2) for x in centre)
-        height, width = heat.shape
-        within = np.ix_(np.clip(down, 0, height - 1), np.clip(right, 0, width - 1))
-        squared = np.add.outer((down - centre[0]) ** 2, (right - centre[1]) ** 2)
+        places = [np.clip(x, 0, n - 1) for x, n in zip((down, right), heat.shape, strict=True)]
+        within = np.ix_(*places)
+        squared, of_edge = (
+            np.add.outer((rows - centre[0]) ** 2, (columns - centre[1]) ** 2)
+            for rows, columns in ((down, right), places)
+        )
         hot = heat[within] >= max(level, _ARM * float(heat[self.peak]))
         hot &= elsewhere[within] & (squared > inner**2) & (squared <= outer**2)
+        hot &= of_edge > (_FLANK * self.radius) ** 2
         return int(ndimage.label(hot, structure=_NEIGHBOURS)[1])
 
     def _ring_radii(self) -> tuple[float, float]:
