@@ -1,6 +1,6 @@
 """Print how often the intervals of attribution hold the truth, and what its threshold promises.
 
-    python benchmarks/attribution_coverage.py [--repeats 1000]
+    python -m benchmarks.attribution_coverage [--repeats 1000]
 
 Distances of generated and of real pictures are drawn from distributions whose area under the ROC
 curve is known: two normal ones (the area is Phi of their distance over the root of both variances),
@@ -19,11 +19,14 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import norm
 
+from benchmarks.markdown import head, row
 from metrics.roc import area, area_difference, area_uncertainty, best_threshold
 from metrics.statistics import Uncertainty, bootstrap, mean_uncertainty, share_uncertainty
 
 _SIZES = ((10, 10), (20, 20), (50, 50), (200, 200), (20, 200), (200, 20))
 _AREAS = (0.6, 0.8, 0.95, 0.99)
+_GROUPS = (10, 20, 50, 200)
+_CORRELATIONS = (0.0, 0.9)
 _PAIRS = ((0.8, 0.8), (0.6, 0.8), (0.8, 0.95), (0.95, 0.99))
 
 Values = NDArray[np.float64]
@@ -85,18 +88,6 @@ def newcombe(value: float, n: int, m: int) -> tuple[float, float]:
     return low, 1.0 if value >= 1 - 1e-9 else float(brentq(excess, near, 1))
 
 
-def row(*cells: object) -> None:
-    """Print a row of a table."""
-    click.echo(f"| {' | '.join(map(str, cells))} |")
-
-
-def head(title: str, *names: str) -> None:
-    """Print the head of a table."""
-    click.echo(f"\n{title}\n")
-    row(*names)
-    row(*["---"] * len(names))
-
-
 def shares_held(ends: list[tuple[float, float]], truth: float) -> Iterator[str]:
     """Yield how many intervals hold the truth, are below and above it in %, and their width."""
     found = np.array(ends)
@@ -112,7 +103,8 @@ def ends_of(found: Uncertainty) -> tuple[float, float]:
 
 def of_areas(repeats: int) -> None:
     """Print the table of areas."""
-    head("Area under the ROC curve", "distances", "area", "generated, real", "found 1, %",
+    head(f"Area under the ROC curve; {repeats:,} repetitions",
+         "distances", "area", "generated, real", "found 1, %",
          "before: held, %", "below", "above", "width",
          "now: held, %", "below", "above", "width")  # fmt: skip
     for number, (name, draw) in enumerate(KINDS.items()):
@@ -130,13 +122,14 @@ def of_areas(repeats: int) -> None:
 
 def of_differences(repeats: int) -> None:
     """Print the table of differences of the areas of two models, on the same real pictures."""
-    head("Difference of two areas, real pictures the same", "areas", "correlation", "each group",
+    head(f"Difference of two areas, real pictures the same; {repeats:,} repetitions",
+         "areas", "correlation", "each group",
          "apart: held, %", "below", "above", "width",
          "paired: held, %", "below", "above", "width")  # fmt: skip
     for first, second in _PAIRS:
         shifts = [float(ndtri(true)) * math.sqrt(2) for true in (first, second)]
-        for correlation in (0.0, 0.9):
-            for n in (10, 20, 50, 200):
+        for correlation in _CORRELATIONS:
+            for n in _GROUPS:
                 rng = np.random.default_rng([9, int(1e3 * first), int(1e3 * second), n])
                 ends: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
                 for _ in range(repeats):
@@ -154,12 +147,13 @@ def of_differences(repeats: int) -> None:
 
 def of_means(repeats: int) -> None:
     """Print the table of means and medians of the distances of a group."""
-    head("Mean and median of a group", "distances", "pictures",
+    head(f"Mean and median of a group; {repeats:,} repetitions",
+         "distances", "pictures",
          "mean before: held, %", "below", "above", "width", "mean now: held, %", "below", "above",
          "width", "median: held, %", "below", "above", "width")  # fmt: skip
     for number, (name, sigma) in enumerate({"lognormal, sigma 0.5": 0.5, "sigma 1": 1.0}.items()):
         mean = math.exp(sigma**2 / 2)
-        for n in (10, 20, 50, 200):
+        for n in _GROUPS:
             rng = np.random.default_rng([8, number, n])
             groups = [rng.lognormal(0, sigma, n) for _ in range(repeats)]
             before = [ends_of(bootstrap([x], np.mean, i)) for i, x in enumerate(groups)]
@@ -171,12 +165,13 @@ def of_means(repeats: int) -> None:
 
 def of_thresholds(repeats: int) -> None:
     """Print what the best threshold says of the pictures that it was chosen on, and of new ones."""
-    head("The threshold with the largest difference of the rates", "area", "each group",
+    head(f"The threshold with the largest difference of the rates; {repeats:,} repetitions",
+         "area", "each group",
          "rates on the same pictures", "on new ones", "best there is",
          "intervals that hold the rate on new ones: real, %", "generated, %")  # fmt: skip
     for true in _AREAS:
         shift = float(ndtri(true)) * math.sqrt(2)
-        for n in (10, 20, 50, 200):
+        for n in _GROUPS:
             rng = np.random.default_rng([7, int(1000 * true), n])
             told, kept, held = [], [], []
             for _ in range(repeats):

@@ -4,7 +4,7 @@ Prints the share of simulations in which the 95 % interval of a mean holds the t
 side it misses), for values as measures have them, and the share in which two equal methods are
 called different, which should be 5 %. Pairs of methods share how hard a picture is.
 
-    python benchmarks/inversion_intervals.py [--quick]
+    python -m benchmarks.inversion_intervals [--quick]
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.markdown import head, row
 from metrics.picture_pairs.intervals import difference_uncertainty, mean_uncertainty
 
 REPETITIONS = 400
@@ -49,7 +50,7 @@ def covered(kind: str, n: int, repetitions: int) -> list[float]:
 def called_different(n: int, repetitions: int) -> list[float]:
     """Return the share of pairs of equal methods whose difference's interval leaves out zero.
 
-    By Student's interval, as the report has it, and by the studentised bootstrap.
+    By Student's interval, as the report has it, and by that of a mean.
     """
     counts = np.zeros(2)
     for seed in range(repetitions):
@@ -67,19 +68,16 @@ def main(quick: bool) -> None:
     """Print both tables."""
     repetitions = REPETITIONS // 10 if quick else REPETITIONS
     error = 100 * float(np.sqrt(0.05 * 0.95 / repetitions))
-    print(f"{repetitions} simulations each, so that 95 is known to {error:.1f} (standard error)\n")
-    print("| values | pictures | covered (%) | above (%) | below (%) | Student's covers (%) |")
-    print("|---|---|---|---|---|---|")
+    click.echo(
+        f"{repetitions} simulations each, so that 95 is known to {error:.1f} (standard error)"
+    )
+    head("", "values", "pictures", "covered (%)", "above (%)", "below (%)", "Student's covers (%)")
     for kind in KINDS:
         for n in COUNTS:
-            cells = " | ".join(f"{each:.1f}" for each in covered(kind, n, repetitions))
-            print(f"| {kind} | {n} | {cells} |", flush=True)
-    print(
-        "\n| pictures | equal methods called different (%) | by the bootstrap (%) |\n|---|---|---|"
-    )
+            row(kind, n, *(f"{each:.1f}" for each in covered(kind, n, repetitions)))
+    head("", "pictures", "equal methods called different (%)", "by the interval of a mean (%)")
     for n in COUNTS:
-        cells = " | ".join(f"{each:.1f}" for each in called_different(n, repetitions))
-        print(f"| {n} | {cells} |", flush=True)
+        row(n, *(f"{each:.1f}" for each in called_different(n, repetitions)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Print how often the intervals of stochastic variation hold the truth.
 
-    python benchmarks/noise_coverage.py [--repeats 500]
+    python -m benchmarks.noise_coverage [--repeats 500]
 
 The picture of 8x8 pixels follows its noise linearly, as that of the planted StyleGAN2 in
 tests/support/planted/noise.py, on which a test shows that the command measures just this: noise of
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import foldnorm
 
+from benchmarks.markdown import head, row
 from metrics.drawn_deviations import uncertainty
 from metrics.statistics import RESAMPLES
 
@@ -74,21 +75,16 @@ def shares_held(ends: Values, truth: float) -> Iterator[str]:
     yield from (f"{100 * each:.1f}" for each in (1 - below - above, below, above, width))
 
 
-def row(*cells: object) -> None:
-    """Print a row of the table."""
-    click.echo(f"| {' | '.join(map(str, cells))} |")
-
-
 @click.command()
 @click.option("--repeats", type=click.IntRange(min=2), default=500, show_default=True)
 @click.option("--quick", is_flag=True, help="Repeat a fifth as often.")
 def main(repeats: int, quick: bool) -> None:
     """Print the table."""
     repeats = repeats // 5 if quick else repeats
-    row("between latents", "layers", "draws", "latents", "bias, %",
+    head(f"{repeats:,} repetitions",
+         "between latents", "layers", "draws", "latents", "bias, %",
         "before: held, %", "below", "above", "width",
         "now: held, %", "below", "above", "width")  # fmt: skip
-    row(*["---"] * 13)
     for draws, n in product(_DRAWS, _LATENTS):
         rng = np.random.default_rng([draws, n])
         plain = measured(rng, repeats * n, draws)

@@ -1,6 +1,6 @@
 """Print how often the intervals of path lengths, and of their differences, hold the truth.
 
-    python benchmarks/path_length_coverage.py [--repeats 500] [--lengths ppl/path_lengths.csv ...]
+    python -m benchmarks.path_length_coverage [--repeats 500] [--lengths ppl/path_lengths.csv ...]
 
 Paths are drawn from distributions whose limit is known: the mean between their first and their
 last percent. "Before" is the percentile bootstrap of the published filter, and for differences what
@@ -21,6 +21,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import ndtr
 
+from benchmarks.markdown import head, row
 from metrics import percentile_filter
 from metrics.path_length import _looks
 from metrics.percentile_filter import Resampled, Values, filtered_mean, left_out
@@ -129,21 +130,10 @@ def shares_held(ends: Values, truth: float, scale: float) -> list[str]:
     return [f"{100 * each:.1f}" for each in (1 - below - above, below, above, width)]
 
 
-def row(*cells: object) -> None:
-    """Print a row of a table."""
-    click.echo(f"| {' | '.join(map(str, cells))} |")
-
-
-def head(title: str, *names: str) -> None:
-    """Print the head of a table."""
-    click.echo(f"\n{title}\n")
-    row(*names)
-    row(*["---"] * len(names))
-
-
 def of_one_model(known: Sequence[Distribution], repeats: int) -> None:
     """Print the table of path lengths."""
-    head("Path lengths, %", "paths of", "n", "bias", "before: held", "below", "above", "width",
+    head(f"Path lengths, %; {repeats:,} repetitions",
+         "paths of", "n", "bias", "before: held", "below", "above", "width",
          "now: held", "below", "above", "width")  # fmt: skip
     for number, kind in enumerate(known):
         for n in _COUNTS:
@@ -158,7 +148,8 @@ def of_one_model(known: Sequence[Distribution], repeats: int) -> None:
 
 def of_pairs(known: Sequence[Distribution], repeats: int) -> None:
     """Print the table of differences, each number the same path in both models."""
-    head("Differences, % of the first path length", "first", "second", "n", "correlation",
+    head(f"Differences, % of the first path length; {repeats:,} repetitions",
+         "first", "second", "n", "correlation",
          "before: held", "below", "above", "width",
          "now: held", "below", "above", "width")  # fmt: skip
     pairs = [(known[1], known[3]), *zip(known[6::2], known[7::2], strict=False)]
@@ -199,7 +190,8 @@ def _apart(first: Values, second: Values) -> Values:
 
 def of_early_stops(known: Sequence[Distribution], repeats: int) -> None:
     """Print the table of measurements that stop once their interval is narrow."""
-    head(f"Stopped early, of {_MOST:,} paths, %", "paths of", "--relative-width", "mean n",
+    head(f"Stopped early, of {_MOST:,} paths, %; {repeats:,} repetitions",
+         "paths of", "--relative-width", "mean n",
          "held", "below", "above", "width")  # fmt: skip
     for number, kind in enumerate((known[1], *known[7:])):
         for relative in _WIDTHS:

@@ -23,6 +23,7 @@ _AT_BORDER = 0.75  # share of its peak that a spot has on the map's edge, if it 
 _LEAST_GRID = 6  # spots that can make a grid
 _GRID = 0.6  # share of the spots that have a neighbour at the same step
 _ARM = 0.3  # share of its peak that an arm of a crossing has at least
+_FLANK = 1.5  # radii of a spot, within which a Gaussian has more than that
 _NEIGHBOURS = np.ones((3, 3))
 
 
@@ -43,8 +44,7 @@ class Shape(NamedTuple):
 
     def ring(self) -> Mask:
         """Return the ring [H,W] that the spot is compared with, which it leaves unchanged."""
-        inner, outer = (radii * self.radius for radii in _RING)
-        outer = max(outer, inner + _RING_WIDTH)
+        inner, outer = self._ring_radii()
         squared = self._squared()
         return np.asarray((squared > inner**2) & (squared <= outer**2))
 
@@ -66,6 +66,9 @@ class Shape(NamedTuple):
     def arms(self, heat: Heat, level: float, elsewhere: Mask) -> int:
         """Return in how many places something hotter than a level crosses the ring.
 
+        Beyond its edges the map goes on as it ends there, lest lines that cross beside an edge lack
+        the arms that would run out of it.
+
         Args:
             heat: Of the map [H,W].
             level: Of the heat; 30 % of the spot's peak, where that is hotter.
@@ -73,8 +76,23 @@ class Shape(NamedTuple):
         """
         from scipy import ndimage
 
-        hot = self.ring() & elsewhere & (heat >= max(level, _ARM * float(heat[self.peak])))
+        inner, outer = self._ring_radii()
+        centre = [float(places.mean()) for places in np.nonzero(self.mask)]
+        down, right = (np.arange(int(x - outer), int(x + outer) + 2) for x in centre)
+        places = [np.clip(x, 0, n - 1) for x, n in zip((down, right), heat.shape, strict=True)]
+        within = np.ix_(*places)
+        squared, of_edge = (
+            np.add.outer((rows - centre[0]) ** 2, (columns - centre[1]) ** 2)
+            for rows, columns in ((down, right), places)
+        )
+        hot = heat[within] >= max(level, _ARM * float(heat[self.peak]))
+        hot &= elsewhere[within] & (squared > inner**2) & (squared <= outer**2)
+        hot &= of_edge > (_FLANK * self.radius) ** 2
         return int(ndimage.label(hot, structure=_NEIGHBOURS)[1])
+
+    def _ring_radii(self) -> tuple[float, float]:
+        inner, outer = (radii * self.radius for radii in _RING)
+        return inner, max(outer, inner + _RING_WIDTH)
 
     def _squared(self) -> NDArray[np.float64]:
         rows, columns = np.nonzero(self.mask)
@@ -128,9 +146,8 @@ def is_grid(places: Sequence[tuple[int, int]]) -> bool:
         return False
     points = np.array(places)
     steps = (points[:, None] - points[None]).reshape(-1, 2)
-    steps = steps[(steps > 0).any(axis=1) & (steps >= 0).all(axis=1)]
-    if len(steps) == 0:
-        return False
+    down, right = steps.T  # each pair once: those that run down, and of the level ones to the right
+    steps = steps[(down > 0) | ((down == 0) & (right > 0))]
     _, counts = np.unique(steps, axis=0, return_counts=True)
     return bool(counts.max() >= _GRID * len(places))
 

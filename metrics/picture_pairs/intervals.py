@@ -3,11 +3,12 @@
 Measures of pictures have a long tail: a few pictures are far worse than most. The percentile
 bootstrap then misses the mean far too often when pictures are few, and mostly from below. The
 studentised bootstrap (Efron 1979; Hall 1992, "The Bootstrap and Edgeworth Expansion", section 1.3)
-resamples how many standard errors a mean is off, and so follows the tail.
+resamples how many standard errors a mean is off, and so follows the tail. Of few pictures it is a
+little too narrow; so neither end is nearer than that of Student's interval.
 
 Differences of two methods on the same pictures have tails on both sides, and are near symmetric
 where the methods are alike. There Student's interval of the mean difference seldom leaves out zero
-by chance, however heavy the tails, and the bootstrap does more often. benchmarks/
+by chance, however heavy the tails, and the bootstrap alone does more often. benchmarks/
 inversion_intervals.py prints what both cover.
 """
 
@@ -31,7 +32,8 @@ _UNKNOWN = Uncertainty(math.nan, math.nan, math.nan)
 def mean_uncertainty(values: NDArray[np.float64], seed: int) -> Uncertainty:
     """Return standard error and 95 % studentised bootstrap interval of the mean of values [N].
 
-    They are NaN for fewer than 6 values, as no interval of so few is worth its name.
+    Neither end is nearer to the mean than that of Student's interval. They are NaN for fewer than 6
+    values, as no interval of so few is worth its name.
     """
     n = len(values)
     if n < FEWEST:
@@ -49,7 +51,9 @@ def mean_uncertainty(values: NDArray[np.float64], seed: int) -> Uncertainty:
     if len(found) == 0:
         return Uncertainty(error, mean, mean)
     low, high = np.quantile(found, _TAILS)
-    return Uncertainty(error, mean - float(high) * error, mean - float(low) * error)
+    least = difference_uncertainty(values)
+    ends = mean - float(high) * error, mean - float(low) * error
+    return Uncertainty(error, min(ends[0], least.ci_low), max(ends[1], least.ci_high))
 
 
 def difference_uncertainty(differences: NDArray[np.float64]) -> Uncertainty:

@@ -257,6 +257,15 @@ class TestRefused:
             ([], 16)
         ] * 2
 
+    @pytest.mark.parametrize("step", [(-3, 3), (-4, 1), (0, 4), (4, 0), (3, 2)])
+    def test_a_grid_with_one_step_is_refused_wherever_it_runs(self, step):
+        x, spots = noise(32, count=2), np.arange(7)[:, None] * step
+        row, column = (spots + 15 - spots.mean(axis=0)).astype(int).T
+        x[:, :, row, column] += 20
+        assert [(each.spots, each.refused) for each in examine(torch.from_numpy(x))] == [
+            ([], 7)
+        ] * 2
+
     def test_nothing_is_refused_where_there_is_nothing_or_a_droplet(self):
         x = noise(32, count=2)
         x[1, :, 9, 9] += 20

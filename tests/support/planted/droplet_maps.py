@@ -87,6 +87,15 @@ def _crosses(side: int, rng: np.random.Generator) -> Maps:
     return _lines(side, rng) + _lines(side, rng).T
 
 
+def _crosses_in_a_corner(side: int, rng: np.random.Generator) -> Maps:
+    """A row and a column that cross one or two pixels inside of a corner."""
+    x = np.zeros([side, side])
+    row, column = rng.integers(1, 3, 2)
+    x[row] += rng.uniform(8, 40)
+    x[:, column] += rng.uniform(8, 40)
+    return np.rot90(x, rng.integers(4))
+
+
 def _border_pixel(side: int, rng: np.random.Generator) -> Maps:
     x = np.zeros([side, side])
     x[0, rng.integers(side)] = rng.uniform(8, 40)
@@ -152,6 +161,7 @@ NEGATIVES: dict[str, Callable[..., Maps]] = {
     "maps: a strong edge": noisy(_steps),
     "maps: a bright row or column": noisy(_lines),
     "maps: a bright row and column": noisy(_crosses),
+    "maps: a bright row and column that cross near a corner": noisy(_crosses_in_a_corner),
     "maps: a hot pixel at the border": noisy(_border_pixel),
     "maps: a hot corner": noisy(_corner),
     "maps: a bright frame": noisy(_frame),
