@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.garbage import look_as_usual
+
 if TYPE_CHECKING:
     from latentlab import Generator
 
@@ -42,6 +44,7 @@ def settle_threads(small: bool) -> int:
     """
     import torch
 
+    look_as_usual()  # the work begins
     most, asked = _most_threads(), _asked()
     if asked is None and VARIABLE not in os.environ:
         asked = 1 if small else min(most, usable_cpus())

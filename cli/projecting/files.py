@@ -6,10 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from cli.pictures.records import Record, read_record
@@ -21,6 +20,9 @@ from latentlab.files import atomic_write, make_directory
 from latentlab.images import save_image, save_picture
 from latentlab.latents import save_noise, save_ws, save_z
 from latentlab.projection.quality import masked_quality, pixel_quality
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPORT, RECORD = "report.csv", "projection.json"
 W, NOISE, HISTORY = "projected_w.npz", "projected_noise.npz", "history.csv"
@@ -84,7 +86,7 @@ def write_files(
     return numbers
 
 
-def _steps(result: Projection, index: int) -> pd.DataFrame:
+def _steps(result: Projection, index: int) -> "pd.DataFrame":
     """Return a picture's history with the report's names: `distance` is of the whole picture."""
     steps = result.history[result.history["image"] == index].drop(columns="image")
     if "plain_distance" in steps:
