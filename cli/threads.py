@@ -25,6 +25,8 @@ VARIABLE = "OMP_NUM_THREADS"
 
 _SMALL = 10**9  # multiply-adds of a picture
 _ASKED = "cli.threads"  # in what click keeps for a command line
+_WORKERS = "cli.workers"
+_MOST = 16  # processes where nobody says how many: each has a few hundred megabytes of its own
 _QUOTA = Path("/sys/fs/cgroup")
 
 
@@ -32,21 +34,44 @@ def ask_for_threads(ctx: click.Context, _: click.Parameter, count: int | None) -
     """Keep the number that the command line asks for."""
     if count is not None:
         ctx.meta[_ASKED] = count
+    _refuse_both(ctx)
+
+
+def ask_for_workers(ctx: click.Context, _: click.Parameter, count: int | None) -> None:
+    """Keep the number of processes that the command line asks for."""
+    if count is not None:
+        ctx.meta[_WORKERS] = max(count, 1)
+    if (count or 1) > 1 and "WORLD_SIZE" in os.environ:
+        raise click.UsageError("--workers is for one process; torchrun has started several.")
+    _refuse_both(ctx)
+
+
+def _refuse_both(ctx: click.Context) -> None:
+    """Refuse several threads of several processes: a forked process has no others."""
+    if min(ctx.meta.get(_WORKERS, 1), ctx.meta.get(_ASKED, 1)) > 1:
+        raise click.UsageError("--workers have one thread each; leave --threads out.")
 
 
 def settle_threads(small: bool) -> int:
     """Have torch compute with as many threads as suit a network; returns the number.
 
     What ``--threads`` asks for goes first, then OMP_NUM_THREADS, which torch has read already.
+    Work on a small network may be spread over processes of one thread from then on, see
+    ``latentlab.workers``.
 
     Args:
         small: Whether the network is, see ``is_small``.
     """
     import torch
 
+    from latentlab.workers import spread_over
+
     look_as_usual()  # the work begins
+    spread_over(_workers(small))
     most, asked = _most_threads(), _asked()
-    if asked is None and VARIABLE not in os.environ:
+    if (asked_workers() or 1) > 1:
+        asked = 1  # as each of them
+    elif asked is None and VARIABLE not in os.environ:
         asked = 1 if small else min(most, usable_cpus())
     if asked is not None and asked != torch.get_num_threads():
         torch.set_num_threads(asked)
@@ -59,8 +84,21 @@ def spare_cpus(g: "Generator") -> int:
     That is one where the generator is large or on another device, where the user has said how
     many threads there are to be, and where torchrun has started several processes.
     """
+    return 1 if g.device.type != "cpu" else _workers(is_small(g))
+
+
+def asked_workers() -> int | None:
+    """Return the processes that the command line asks for; None where it does not."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(_WORKERS)
+
+
+def _workers(small: bool) -> int:
+    """Return over how many processes work on a network may be spread."""
+    if (asked := asked_workers()) is not None:
+        return asked
     decided = _asked() is not None or VARIABLE in os.environ or "WORLD_SIZE" in os.environ
-    return 1 if decided or g.device.type != "cpu" or not is_small(g) else usable_cpus()
+    return 1 if decided or not small else min(usable_cpus(), _MOST)
 
 
 def is_small(g: "Generator") -> bool:

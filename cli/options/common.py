@@ -21,7 +21,7 @@ from cli.options.values import (
     file_name,
     finite_float,
 )
-from cli.threads import ask_for_threads
+from cli.threads import ask_for_threads, ask_for_workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,6 +65,12 @@ threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), metavar="N", expose_value=False,
     callback=ask_for_threads,
     help="CPU threads; default: 1 for small networks, else all CPUs that may be used.",
+)  # fmt: skip
+workers_option = click.option(
+    "--workers", type=click.IntRange(0, 1024), metavar="N", expose_value=False,
+    callback=ask_for_workers,
+    help="Processes of one CPU thread that share the work; 0: none. Default: as many as there are "
+    "CPUs for a small network on the CPU, 16 at most.",
 )  # fmt: skip
 any_checkpoint_option = click.option(
     "--any-checkpoint", is_flag=True,

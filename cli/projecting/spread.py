@@ -13,14 +13,13 @@ from cli.projecting.plan import task_of
 from cli.projecting.run import BatchWorker, pictures_of, project_pictures
 from cli.running.announcement import announce
 from cli.running.progress import DistantBar, ProgressBar
-from cli.running.workers import Step, spread
-from cli.threads import spare_cpus
+from cli.threads import asked_workers, spare_cpus
 from latentlab.projection.start import StartSearch
+from latentlab.workers import Step, spread
 
 # Starting a process takes as long as some 400 steps of a small network. Each takes half a
 # gigabyte of memory, so that a large machine is not filled with them.
 _STEPS_EACH = 1000
-_MOST = 16
 
 Batch = Sequence[Job]
 
@@ -31,8 +30,8 @@ def processes_for(method: Method, plan: PicturePlan) -> int:
     if search.encoder is not None or search.identity is not None:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
-    steps = count * method.settings.steps
-    return max(min(spare_cpus(method.g), count, steps // _STEPS_EACH, _MOST), 1)
+    worth = count if asked_workers() else count * method.settings.steps // _STEPS_EACH
+    return max(min(spare_cpus(method.g), count, worth), 1)
 
 
 def project_in_processes(
