@@ -34,22 +34,17 @@ def ask_for_threads(ctx: click.Context, _: click.Parameter, count: int | None) -
     """Keep the number that the command line asks for."""
     if count is not None:
         ctx.meta[_ASKED] = count
-    _refuse_both(ctx)
 
 
 def ask_for_workers(ctx: click.Context, _: click.Parameter, count: int | None) -> None:
     """Keep the number of processes that the command line asks for."""
     if count is not None:
         ctx.meta[_WORKERS] = max(count, 1)
-    if (count or 1) > 1 and "WORLD_SIZE" in os.environ:
-        raise click.UsageError("--workers is for one process; torchrun has started several.")
-    _refuse_both(ctx)
 
 
-def _refuse_both(ctx: click.Context) -> None:
-    """Refuse several threads of several processes: a forked process has no others."""
-    if min(ctx.meta.get(_WORKERS, 1), ctx.meta.get(_ASKED, 1)) > 1:
-        raise click.UsageError("--workers have one thread each; leave --threads out.")
+def asked_in(ctx: click.Context) -> tuple[int, int]:
+    """Return the processes and the threads that a command line asks for; 1 where it does not."""
+    return ctx.meta.get(_WORKERS, 1), ctx.meta.get(_ASKED, 1)
 
 
 def settle_threads(small: bool) -> int:

@@ -32,7 +32,7 @@ Step = Callable[[dict[str, float]], None]  # takes numbers to show
 _PATIENCE = 10.0  # seconds for a process that has been told to end
 _WORTH = 1.0  # seconds of work that are left: forking takes a tenth of it
 _TERMINATED = 143  # as shells report SIGTERM
-_FORKS = sys.platform == "linux"  # elsewhere libraries of the system do not survive it
+FORKS = sys.platform == "linux"  # elsewhere libraries of the system do not survive it
 _wanted = 1
 
 
@@ -58,7 +58,7 @@ def usable_workers() -> int:
     itself, and where torch could use a GPU, as its threads for gradients do not survive a fork.
     """
     nested = multiprocessing.parent_process() is not None
-    return 1 if nested or not _FORKS or torch.accelerator.is_available() else _wanted
+    return 1 if nested or not FORKS or torch.accelerator.is_available() else _wanted
 
 
 def computed(
@@ -150,14 +150,14 @@ def _started(
     begin: Callable[..., Any], arguments: Sequence[Any], count: int
 ) -> Iterator[list[_Worker]]:
     """Start processes; at the end of the block, or of this process, they end too."""
-    context: Any = multiprocessing.get_context("fork" if _FORKS else "spawn")
+    context: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
     workers: list[_Worker] = []
     try:
         with _ctrl_c_ignored():  # they inherit that: Ctrl-C ends this process, and it ends them
             for _ in range(count):
                 here, there = context.Pipe()
                 # A forked process has this one's ends as well, and would keep them open.
-                not_its = [here, *(worker.pipe for worker in workers)] if _FORKS else []
+                not_its = [here, *(worker.pipe for worker in workers)] if FORKS else []
                 process = context.Process(
                     target=_serve, args=(there, begin, arguments, not_its), daemon=True
                 )

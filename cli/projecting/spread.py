@@ -15,11 +15,11 @@ from cli.running.announcement import announce
 from cli.running.progress import DistantBar, ProgressBar
 from cli.threads import asked_workers, spare_cpus
 from latentlab.projection.start import StartSearch
-from latentlab.workers import Step, spread
+from latentlab.workers import FORKS, Step, spread
 
-# Starting a process takes as long as some 400 steps of a small network. Each takes half a
-# gigabyte of memory, so that a large machine is not filled with them.
-_STEPS_EACH = 1000
+# Forking a process and opening the model in it takes as long as some 20 steps of a small network,
+# starting one from nothing as long as some 400.
+_STEPS_EACH = 100 if FORKS else 1000
 
 Batch = Sequence[Job]
 
