@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from cli.options.projection import ProjectionRequest
 from cli.pictures.plan import Job, Layout, PicturePlan
@@ -17,11 +18,12 @@ from cli.threads import asked_workers, spare_cpus
 from latentlab.projection.start import StartSearch
 from latentlab.workers import FORKS, Step, spread
 
-# Forking a process and opening the model in it takes as long as some 20 steps of a small network,
-# starting one from nothing as long as some 400.
+# Forking a process takes less time than 20 steps of a small network, starting one from nothing as
+# much as some 400.
 _STEPS_EACH = 100 if FORKS else 1000
 
 Batch = Sequence[Job]
+Begin = Callable[..., Callable[[Batch], Iterator[Outcome]]]
 
 
 def processes_for(method: Method, plan: PicturePlan) -> int:
@@ -53,11 +55,10 @@ def project_in_processes(
     remove_stages(plan.layout.output)
     announce([task_of(method, plan, count)], method.facts["device"])
     batches, steps = plan.batches(method.batch), method.settings.steps
-    pictures = [job.picture for job in plan.jobs]
-    arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)
+    begin, arguments = _opened(method, plan) if FORKS else _to_open(method, plan)
     with ExitStack() as stack:
         bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
-        begun = spread(_begin, arguments, batches, count, lambda told: bar.advance(1, **told))
+        begun = spread(begin, arguments, batches, count, lambda told: bar.advance(1, **told))
         stack.enter_context(closing(begun))
         total, at_once = len(plan.jobs), count * method.batch
         bar.rename(pictures_of(plan.done + 1, min(plan.done + at_once, total), total))
@@ -67,6 +68,28 @@ def project_in_processes(
             bar.rename(pictures_of(first, min(first + at_once - 1, total), total))
             yield outcome
         bar.move_to(len(batches) * steps)  # a picture that is refused has no steps
+
+
+def _opened(method: Method, plan: PicturePlan) -> tuple[Begin, tuple[Any, ...]]:
+    """Return what begins in a forked process, with what is open here already."""
+    import torch._dynamo  # noqa: F401 - all optimizers import it: here once, not in each process
+
+    search = StartSearch(method.g, method.distance, method.settings, method.c)
+    return _begin_forked, (method, plan.layout, search)
+
+
+def _begin_forked(
+    method: Method, layout: Layout, search: StartSearch, tell: Step
+) -> Callable[[Batch], Iterator[Outcome]]:
+    return BatchWorker(method, layout, search, DistantBar(tell)).outcomes
+
+
+def _to_open(method: Method, plan: PicturePlan) -> tuple[Begin, tuple[Any, ...]]:
+    """Return what begins in a process that has nothing open."""
+    pictures = [job.picture for job in plan.jobs]
+    return _begin, (
+        method.checkpoint, method.request, pictures, method.facts["device"], plan.layout
+    )  # fmt: skip
 
 
 def _begin(
