@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -35,6 +36,8 @@ from cli.commands.train import train
 from cli.commands.train_classifier import train_classifier
 from cli.commands.tune import tune
 from cli.completion import completion
+from cli.first_words import with_first_words
+from cli.garbage import spare_imports
 from cli.options.option import in_words
 from cli.options.shells import serve_shells
 from cli.running.interrupt import Terminated, say_interrupted
@@ -49,6 +52,12 @@ _WORDS = "latentlab.words"  # where a context keeps the line after the program's
 
 class _Group(click.Group):
     """A group whose commands end with one line and an exit code, never with a traceback."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        """Run a command line: that of the process, unless it is told another."""
+        if args is None:  # the process is the command's own
+            spare_imports()
+        return super().main(args, *more, **extra)
 
     def make_context(
         self,
@@ -129,5 +138,5 @@ for _command in (
     inversion_report, mix, noise, paste_back, ppl, project, reproduce, separability, spectrum,
     train, train_classifier, tune,
 ):  # fmt: skip
-    main.add_command(in_words(_command))
+    main.add_command(with_first_words(in_words(_command)))
 serve_shells()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import latentlab
 from cli.fetching import fetch_first
+from cli.first_words import is_said
 from cli.text import distinct_names, plain_text, say_soon
 from cli.threads import is_small, settle_threads
 from latentlab import (
@@ -64,6 +65,8 @@ def open_tuned(
 def say_opening(checkpoint: str, least: int = 0) -> None:
     """Say that a file is being opened, if it has so many bytes; a missing one is an error soon."""
     file = Path(checkpoint)
+    if is_said(checkpoint):
+        return
     if distributed.is_main() and file.is_file() and file.stat().st_size >= least:
         say_soon(f"Opening {plain_text(checkpoint)} ...")
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.garbage import look_as_usual
+
 if TYPE_CHECKING:
     from latentlab import Generator
 
@@ -23,6 +25,8 @@ VARIABLE = "OMP_NUM_THREADS"
 
 _SMALL = 10**9  # multiply-adds of a picture
 _ASKED = "cli.threads"  # in what click keeps for a command line
+_WORKERS = "cli.workers"
+_MOST = 16  # processes where nobody says how many: each has a few hundred megabytes of its own
 _QUOTA = Path("/sys/fs/cgroup")
 
 
@@ -32,18 +36,37 @@ def ask_for_threads(ctx: click.Context, _: click.Parameter, count: int | None) -
         ctx.meta[_ASKED] = count
 
 
+def ask_for_workers(ctx: click.Context, _: click.Parameter, count: int | None) -> None:
+    """Keep the number of processes that the command line asks for."""
+    if count is not None:
+        ctx.meta[_WORKERS] = max(count, 1)
+
+
+def asked_in(ctx: click.Context) -> tuple[int, int]:
+    """Return the processes and the threads that a command line asks for; 1 where it does not."""
+    return ctx.meta.get(_WORKERS, 1), ctx.meta.get(_ASKED, 1)
+
+
 def settle_threads(small: bool) -> int:
     """Have torch compute with as many threads as suit a network; returns the number.
 
     What ``--threads`` asks for goes first, then OMP_NUM_THREADS, which torch has read already.
+    Work on a small network may be spread over processes of one thread from then on, see
+    ``latentlab.workers``.
 
     Args:
         small: Whether the network is, see ``is_small``.
     """
     import torch
 
+    from latentlab.workers import spread_over
+
+    look_as_usual()  # the work begins
+    spread_over(_workers(small))
     most, asked = _most_threads(), _asked()
-    if asked is None and VARIABLE not in os.environ:
+    if (asked_workers() or 1) > 1:
+        asked = 1  # as each of them
+    elif asked is None and VARIABLE not in os.environ:
         asked = 1 if small else min(most, usable_cpus())
     if asked is not None and asked != torch.get_num_threads():
         torch.set_num_threads(asked)
@@ -56,8 +79,21 @@ def spare_cpus(g: "Generator") -> int:
     That is one where the generator is large or on another device, where the user has said how
     many threads there are to be, and where torchrun has started several processes.
     """
+    return 1 if g.device.type != "cpu" else _workers(is_small(g))
+
+
+def asked_workers() -> int | None:
+    """Return the processes that the command line asks for; None where it does not."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(_WORKERS)
+
+
+def _workers(small: bool) -> int:
+    """Return over how many processes work on a network may be spread."""
+    if (asked := asked_workers()) is not None:
+        return asked
     decided = _asked() is not None or VARIABLE in os.environ or "WORLD_SIZE" in os.environ
-    return 1 if decided or g.device.type != "cpu" or not is_small(g) else usable_cpus()
+    return 1 if decided or not small else min(usable_cpus(), _MOST)
 
 
 def is_small(g: "Generator") -> bool:

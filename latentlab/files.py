@@ -10,6 +10,8 @@ from pathlib import Path
 
 from latentlab.errors import OutputError
 
+STAGE = ".tmp-"  # how names of files and folders in the making begin
+
 _WINDOWS = os.name == "nt"
 
 
@@ -18,12 +20,14 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path in the same directory; it replaces ``path`` if the block succeeds.
 
     A kill or a full disk leaves the previous file intact. A failure removes the temporary file.
+    The names in a folder whose own name begins with ``STAGE`` are not brought to the disk: whoever
+    moves its files does that, once for all of them.
 
     Raises:
         OutputError: If the directory or file cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(f"{STAGE}{secrets.token_hex(8)}{path.suffix}")
     try:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
@@ -33,9 +37,10 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         os.close(handle)
         yield temporary
         os.chmod(temporary, mode)  # some writers replace the file, with permissions of their own
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
+        if not path.parent.name.startswith(STAGE):  # whose files appear elsewhere, all at once
+            sync(path.parent)
     except OSError as error:
         raise _output_error(path, error) from error
     finally:
@@ -77,7 +82,7 @@ def _output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: cannot be written ({reason}); choose another place or free space")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have a file, or the names in a folder, reach the disk.
 
     Windows opens no folder, and flushes only files that are open for writing.

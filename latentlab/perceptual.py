@@ -21,6 +21,7 @@ from latentlab.images import averaged, shrink, views
 from latentlab.networks.classifier import Classifier
 from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.torchscript import open_torchscript, run_program
+from latentlab.weightless import weightless
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
@@ -183,7 +184,7 @@ def _lpips_model(name: str) -> Any:
     import lpips
 
     net = _LPIPS_NETS[name]
-    with torch.device("meta"), warnings.catch_warnings():
+    with weightless(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips calls torchvision by its older names
         model = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     model.scaling_layer = lpips.ScalingLayer()  # constants, made again off the meta device

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from latentlab import Generator, NumericalError, distributed
 from latentlab.checks import check_whole
 from latentlab.errors import reason
 from latentlab.latents import draw_labels, draw_noise, draw_z
+from latentlab.workers import computed
 
 Arrays = dict[str, NDArray[Any]]  # what was computed of some samples, by name
 Finished = MutableMapping[range, Arrays]  # of earlier, by sample numbers: a dict, or one on disk
@@ -62,8 +64,8 @@ def in_batches(
     """Compute samples in batches and return what they gave, in the order of samples.
 
     ``seconds`` is added: what each sample took, in the run that computed it. Several processes
-    share the batches, and all return everything. A batch that the device has no memory for is
-    halved.
+    share the batches, and all return everything; so do those of ``latentlab.workers``, for which
+    ``compute`` may change nothing outside it. A batch that the device has no memory for is halved.
 
     Args:
         compute: Takes the numbers of some samples, and returns arrays whose rows follow them.
@@ -79,12 +81,8 @@ def in_batches(
     done = samples.start + sum(map(len, known))
     parts = {part: finished[part] for part in known}
     mine = distributed.share([part for part in batches if part not in known])
-    for part in mine:
-        started = time.perf_counter()
-        # Copies: arrays that share a tensor's memory keep the heap around it from being given back.
-        arrays = {name: np.array(rows) for name, rows in _computed(compute, part).items()}
-        seconds = (time.perf_counter() - started) / len(part)
-        parts[part] = finished[part] = {**arrays, "seconds": np.full(len(part), seconds)}
+    for part, arrays in computed(partial(_timed, compute), mine):
+        parts[part] = finished[part] = arrays
         done = min(done + len(part) * distributed.size(), samples.stop)
         if progress is not None:
             progress(done, samples.stop)
@@ -166,6 +164,15 @@ def _a_weight(g: Generator) -> Tensor | None:
     """Return one of the generator's weights; None where it has none, or is no module."""
     parameters = getattr(g, "parameters", None)
     return None if parameters is None else next(iter(parameters()), None)
+
+
+def _timed(compute: Callable[[range], Arrays], part: range) -> Arrays:
+    """Compute a batch, and add the seconds of each sample."""
+    started = time.perf_counter()
+    # Copies: arrays that share a tensor's memory keep the heap around it from being given back.
+    arrays = {name: np.array(rows) for name, rows in _computed(compute, part).items()}
+    seconds = (time.perf_counter() - started) / len(part)
+    return {**arrays, "seconds": np.full(len(part), seconds)}
 
 
 def _computed(compute: Callable[[range], Arrays], samples: range) -> Arrays:

@@ -19,7 +19,8 @@ TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only
 ROOMS = (
     "translations", "commands", "completion", "demo_steps", "inversions", "reproducing",
     "comparing", "measuring", "rendering", "projecting", "pictures", "reports", "options",
-    "running", "models", "classes", "fetching", "threads", "text",
+    "running", "models", "classes", "fetching", "threads", "first_words", "garbage",
+    "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.
 HEAVY = {

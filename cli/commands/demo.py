@@ -5,7 +5,13 @@ from typing import Any
 
 import click
 
-from cli.options.common import device_option, output_option, overwrite_option, steps_option
+from cli.options.common import (
+    device_option,
+    output_option,
+    overwrite_option,
+    steps_option,
+    workers_option,
+)
 from cli.text import say
 
 _MODEL = "builtin:digits-stylegan2"
@@ -16,6 +22,7 @@ _MODEL = "builtin:digits-stylegan2"
 @steps_option(300)
 @overwrite_option
 @device_option
+@workers_option
 def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     """Show the main jobs on bundled models.
 

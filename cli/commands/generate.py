@@ -42,6 +42,7 @@ if TYPE_CHECKING:
                           "seed is rendered in each of them."),
     *placement_options,
     common.tuning_option,
+    common.workers_option,
 )
 def generate(
     request: RenderingRequest,

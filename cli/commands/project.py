@@ -12,6 +12,7 @@ from cli.options.common import (
     output_option,
     overwrite_option,
     refuse_without_video,
+    workers_option,
 )
 from cli.options.pictures import pictures_argument
 from cli.options.projection import ProjectionRequest, projection_options
@@ -27,6 +28,7 @@ from cli.running.processes import joined_processes
 @output_option
 @overwrite_option
 @device_option
+@workers_option
 @joined_processes
 def project(
     checkpoint: str,

@@ -25,6 +25,7 @@ from cli.running.progress import ProgressBar
 from cli.text import counted, say, say_held
 from latentlab import LatentlabError, OutputError, distributed
 from latentlab.errors import reason
+from latentlab.workers import usable_workers
 from metrics.sampling import batch_size
 
 
@@ -156,7 +157,9 @@ def sampling(
     model: Model, request: MeasuringRequest, verb: str, count: int, noun: str, **more: Any
 ) -> Task:
     """Return the task of a metric that renders numbered samples; ``more`` are Task's."""
-    return Task(verb, count, noun, model.g, batch=batch_size(model.g, request.batch), **more)
+    batch = batch_size(model.g, request.batch)
+    processes = max(min(usable_workers(), -(-count // batch)), 1)
+    return Task(verb, count, noun, model.g, batch=batch, processes=processes, **more)
 
 
 def end(left_out: Sequence[str], diverged: int = 0) -> None:

@@ -5,6 +5,7 @@ Nothing here imports torch: help and usage errors answer at once.
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from cli.options.values import (
     file_name,
     finite_float,
 )
-from cli.threads import ask_for_threads
+from cli.threads import ask_for_threads, ask_for_workers, asked_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,10 +62,28 @@ cutoff_option = click.option(
     "--truncation-cutoff", type=click.IntRange(min=0), metavar="N",
     help="Truncate the first N layers only; default: what the checkpoint says, or all.",
 )  # fmt: skip
+
+
+def _shared(ctx: click.Context, option: click.Parameter, count: int | None) -> None:
+    """Keep --threads or --workers; a forked process has one thread, and forks beside none."""
+    (ask_for_workers if option.name == "workers" else ask_for_threads)(ctx, option, count)
+    workers, threads = asked_in(ctx)
+    if workers > 1 and threads > 1:
+        raise click.UsageError("--workers have one thread each; leave --threads out.")
+    if workers > 1 and "WORLD_SIZE" in os.environ:
+        raise click.UsageError("--workers is for one process; torchrun has started several.")
+
+
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), metavar="N", expose_value=False,
-    callback=ask_for_threads,
+    callback=_shared,
     help="CPU threads; default: 1 for small networks, else all CPUs that may be used.",
+)  # fmt: skip
+workers_option = click.option(
+    "--workers", type=click.IntRange(0, 1024), metavar="N", expose_value=False,
+    callback=_shared,
+    help="Processes of one CPU thread that share the work; 0: none. Default: as many as there are "
+    "CPUs for a small network on the CPU, 16 at most.",
 )  # fmt: skip
 any_checkpoint_option = click.option(
     "--any-checkpoint", is_flag=True,

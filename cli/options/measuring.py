@@ -17,6 +17,7 @@ from cli.options.common import (
     overwrite_option,
     seed_option,
     steps_option,
+    workers_option,
 )
 from cli.options.values import TABLE_SUFFIXES, Count, file_name
 from cli.running.processes import joined_processes
@@ -194,6 +195,7 @@ def measuring_options(
         overwrite_option,
         dry_run_option,
         device_option,
+        workers_option,
     )  # fmt: skip
     group = grouped_options("request", MeasuringRequest, options)
     return lambda command: group(joined_processes(command))

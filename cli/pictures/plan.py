@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,11 @@ class PicturePlan:
     def done(self) -> int:
         """How many of the pictures are done."""
         return len(self.jobs) - len(self.left)
+
+    @cached_property
+    def numbers(self) -> dict[Path, int]:
+        """The number of each picture, from 1; looked up for every batch."""
+        return {job.picture: number for number, job in enumerate(self.jobs, 1)}
 
     def batches(self, size: int) -> list[list[Job]]:
         """Return what is left in batches, cut where a run from the beginning cuts them."""

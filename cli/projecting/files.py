@@ -6,10 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from cli.pictures.records import Record, read_record
@@ -17,10 +16,13 @@ from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import write_table
 from latentlab import OutputError, Projection
 from latentlab.faces import Alignment, save_alignment
-from latentlab.files import atomic_write, make_directory
+from latentlab.files import STAGE, atomic_write, make_directory, sync
 from latentlab.images import save_image, save_picture
 from latentlab.latents import save_noise, save_ws, save_z
 from latentlab.projection.quality import masked_quality, pixel_quality
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPORT, RECORD = "report.csv", "projection.json"
 W, NOISE, HISTORY = "projected_w.npz", "projected_noise.npz", "history.csv"
@@ -30,8 +32,6 @@ FILES = (W, NOISE, TARGET, PROJECTED, COMPARISON, HISTORY)
 ALIGNMENT = "alignment.json"  # of a face
 MASK = "mask.png"
 TUNED, TUNING = "tuned.png", "tuning.safetensors"  # in the folder of a tuning
-
-_STAGE = ".tmp-"
 
 
 def files_of(has_w: bool, space: str) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def write_files(
     return numbers
 
 
-def _steps(result: Projection, index: int) -> pd.DataFrame:
+def _steps(result: Projection, index: int) -> "pd.DataFrame":
     """Return a picture's history with the report's names: `distance` is of the whole picture."""
     steps = result.history[result.history["image"] == index].drop(columns="image")
     if "plain_distance" in steps:
@@ -144,7 +144,7 @@ def carry_alignment(file: Path | None, folder: Path) -> list[Path]:
 def staged(output: Path) -> Iterator[Path]:
     """Yield an empty folder inside ``output`` for files in the making; it is removed at the end."""
     try:
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=make_directory(output)))
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=make_directory(output)))
     except OSError as error:
         raise OutputError(f"{output}: no folder can be made there ({error.strerror})") from error
     try:
@@ -155,7 +155,7 @@ def staged(output: Path) -> Iterator[Path]:
 
 def remove_stages(output: Path) -> None:
     """Remove what a killed run has left unfinished; only the folder's holder may do so."""
-    for stage in output.glob(f"{_STAGE}*"):
+    for stage in output.glob(f"{STAGE}*"):
         if stage.is_dir() and not stage.is_symlink():
             shutil.rmtree(stage, ignore_errors=True)
         else:
@@ -179,5 +179,6 @@ def publish(stage: Path, record: Record, folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
         for name in (RECORD, *record.files):
             os.replace(stage / name, folder / name)
+        sync(folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error

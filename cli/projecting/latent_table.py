@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
@@ -143,6 +140,9 @@ def _write_parquet(
     key: str,
 ) -> None:
     """Write in groups of rows, so that the latents are never in memory all at once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     first = next(rows)
     kind = pa.list_(pa.float32(), first.size)
     metadata = {_KEY: json.dumps({**about, "w_shape": list(first.shape)})}
@@ -200,6 +200,9 @@ def _refuse_large(numbers: int, max_bytes: int, path: Path) -> None:
 
 
 def _read_parquet(path: Path, max_bytes: int) -> _Read:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:
             names = [each.name for each in file.schema_arrow if pa.types.is_string(each.type)]
@@ -215,6 +218,8 @@ def _read_parquet(path: Path, max_bytes: int) -> _Read:
 
 def _of_parquet(file: Any, path: Path, max_bytes: int) -> _Read:
     """Read the columns that count; sizes are compared before any row is read."""
+    import pyarrow as pa
+
     schema = file.schema_arrow
     kind = schema.field(W_KEY).type if W_KEY in schema.names else None
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -236,6 +241,9 @@ def _of_parquet(file: Any, path: Path, max_bytes: int) -> _Read:
 
 def _names_of(column: Any, path: Path) -> tuple[str, ...]:
     """Return the texts of a column, none of them very long."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
         if (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0) > _LONGEST:
             raise LatentError(f"{path}: `{_PICTURE}` has names of over {_LONGEST:,} bytes")
@@ -244,6 +252,8 @@ def _names_of(column: Any, path: Path) -> tuple[str, ...]:
 
 def _rows_of(column: Any, shape: Any, path: Path) -> NDArray[np.float32]:
     """Return a column of lists of one length as an array of the shape that the file says."""
+    import pyarrow.compute as pc
+
     lengths = np.unique(pc.list_value_length(column).to_numpy(zero_copy_only=False))
     values = column.flatten()
     if len(lengths) != 1 or column.null_count or values.null_count or not lengths[0] > 0:

@@ -53,9 +53,8 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
 
 def in_hand(plan: PicturePlan, jobs: Sequence[Job]) -> str:
     """Say which pictures are being projected: "picture 3 of 40", "pictures 9-16 of 40"."""
-    pictures = {job.picture for job in jobs}
-    numbers = [i for i, job in enumerate(plan.jobs, 1) if job.picture in pictures]
-    return pictures_of(numbers[0], numbers[-1], len(plan.jobs))
+    numbers = [plan.numbers[job.picture] for job in jobs]
+    return pictures_of(min(numbers), max(numbers), len(plan.jobs))
 
 
 def pictures_of(first: int, last: int, total: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from cli.options.projection import ProjectionRequest
 from cli.pictures.plan import Job, Layout, PicturePlan
@@ -13,16 +14,16 @@ from cli.projecting.plan import task_of
 from cli.projecting.run import BatchWorker, pictures_of, project_pictures
 from cli.running.announcement import announce
 from cli.running.progress import DistantBar, ProgressBar
-from cli.running.workers import Step, spread
-from cli.threads import spare_cpus
+from cli.threads import asked_workers, spare_cpus
 from latentlab.projection.start import StartSearch
+from latentlab.workers import FORKS, Step, spread
 
-# Starting a process takes as long as some 400 steps of a small network. Each takes half a
-# gigabyte of memory, so that a large machine is not filled with them.
-_STEPS_EACH = 1000
-_MOST = 16
+# Forking a process takes less time than 20 steps of a small network, starting one from nothing as
+# much as some 400.
+_STEPS_EACH = 100 if FORKS else 1000
 
 Batch = Sequence[Job]
+Begin = Callable[..., Callable[[Batch], Iterator[Outcome]]]
 
 
 def processes_for(method: Method, plan: PicturePlan) -> int:
@@ -31,8 +32,8 @@ def processes_for(method: Method, plan: PicturePlan) -> int:
     if search.encoder is not None or search.identity is not None:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
-    steps = count * method.settings.steps
-    return max(min(spare_cpus(method.g), count, steps // _STEPS_EACH, _MOST), 1)
+    worth = count if asked_workers() else count * method.settings.steps // _STEPS_EACH
+    return max(min(spare_cpus(method.g), count, worth), 1)
 
 
 def project_in_processes(
@@ -54,11 +55,10 @@ def project_in_processes(
     remove_stages(plan.layout.output)
     announce([task_of(method, plan, count)], method.facts["device"])
     batches, steps = plan.batches(method.batch), method.settings.steps
-    pictures = [job.picture for job in plan.jobs]
-    arguments = (method.checkpoint, method.request, pictures, method.facts["device"], plan.layout)
+    begin, arguments = _opened(method, plan) if FORKS else _to_open(method, plan)
     with ExitStack() as stack:
         bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
-        begun = spread(_begin, arguments, batches, count, lambda told: bar.advance(1, **told))
+        begun = spread(begin, arguments, batches, count, lambda told: bar.advance(1, **told))
         stack.enter_context(closing(begun))
         total, at_once = len(plan.jobs), count * method.batch
         bar.rename(pictures_of(plan.done + 1, min(plan.done + at_once, total), total))
@@ -68,6 +68,28 @@ def project_in_processes(
             bar.rename(pictures_of(first, min(first + at_once - 1, total), total))
             yield outcome
         bar.move_to(len(batches) * steps)  # a picture that is refused has no steps
+
+
+def _opened(method: Method, plan: PicturePlan) -> tuple[Begin, tuple[Any, ...]]:
+    """Return what begins in a forked process, with what is open here already."""
+    import torch._dynamo  # noqa: F401 - all optimizers import it: here once, not in each process
+
+    search = StartSearch(method.g, method.distance, method.settings, method.c)
+    return _begin_forked, (method, plan.layout, search)
+
+
+def _begin_forked(
+    method: Method, layout: Layout, search: StartSearch, tell: Step
+) -> Callable[[Batch], Iterator[Outcome]]:
+    return BatchWorker(method, layout, search, DistantBar(tell)).outcomes
+
+
+def _to_open(method: Method, plan: PicturePlan) -> tuple[Begin, tuple[Any, ...]]:
+    """Return what begins in a process that has nothing open."""
+    pictures = [job.picture for job in plan.jobs]
+    return _begin, (
+        method.checkpoint, method.request, pictures, method.facts["device"], plan.layout
+    )  # fmt: skip
 
 
 def _begin(

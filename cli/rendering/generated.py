@@ -6,6 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -21,6 +24,7 @@ from latentlab.files import make_directory
 from latentlab.images import grid, save_image, save_picture, shrink
 from latentlab.latents import load_noise, z_from_seeds
 from latentlab.networks.synthesis import NoiseMode
+from latentlab.workers import computed
 
 _COLUMNS = 8  # of the grid
 _MOST = 64  # pictures in the grid, or strips on the sheet
@@ -138,13 +142,22 @@ def draw(drawings: Mapping[str, Drawing], psis: Sequence[float], files: list[Pat
 
 
 def _pictures(drawings: Sequence[Drawing], files: Sequence[Path]) -> Iterator[Tensor]:
-    """Render and write one picture after the other."""
+    """Render and write pictures, in several processes where that is faster; yield them in order."""
+
+    def picture(number: int) -> NDArray[np.float32]:
+        image = drawings[number].renders[0]()
+        save_image(files[number], image)
+        return image.numpy()
+
+    ahead: dict[int, Tensor] = {}
+    following = 0
     with ProgressBar(len(drawings), "rendering", unit="picture") as bar:
-        for path, drawing in zip(files, drawings, strict=True):
-            image = drawing.renders[0]()
-            save_image(path, image)
-            yield image
+        for number, image in computed(picture, range(len(drawings))):
+            ahead[number] = torch.from_numpy(image)
             bar.advance()
+            while following in ahead:
+                yield ahead.pop(following)
+                following += 1
 
 
 def _draw_pictures(drawings: Sequence[Drawing], files: Sequence[Path]) -> None:

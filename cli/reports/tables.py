@@ -5,14 +5,15 @@ import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.options.values import TABLE_SUFFIXES
 from cli.running.invocation import current_command, current_date
 from latentlab.errors import NumericalError, OutputError, SettingsError
 from latentlab.files import atomic_write, sha256_of
+
+if TYPE_CHECKING:
+    import pandas as pd  # and where it is called: commands that write no table do without
 
 MANIFEST = "manifest.json"
 
@@ -26,7 +27,7 @@ _MAY_MISS: dict[str, Literal["Int64", "boolean"]] = {
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: "pd.DataFrame", path: Path) -> None:
     """Write a table as CSV, JSON (records), Parquet or Markdown by the suffix, whole.
 
     Missing numbers become empty cells in CSV and null in JSON. A text cell that a spreadsheet
@@ -55,13 +56,15 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 def table_of(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Tabulate rows, some of which may lack values; whole numbers and truths stay what they are.
 
     Args:
         rows: Values by column.
         columns: Those of the table; None takes all that are in a row, in the order of the first.
     """
+    import pandas as pd
+
     rows = [*rows]
     frame = pd.DataFrame(rows, columns=None if columns is None else [*columns])
     given = {name: pd.Series([row.get(str(name)) for row in rows], dtype=object) for name in frame}
@@ -70,8 +73,10 @@ def table_of(
     })  # fmt: skip
 
 
-def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+def joined(frames: Iterable["pd.DataFrame"]) -> "pd.DataFrame":
     """Put tables below each other; what a column of whole numbers or truths lacks is missing."""
+    import pandas as pd
+
     kinds = {"i": "integer", "u": "integer", "b": "boolean"}
     parts = [
         frame.astype({name: _MAY_MISS[kinds[column.dtype.kind]] for name, column in frame.items()
@@ -88,19 +93,21 @@ def whole_or_missing(
 
     pandas makes floats of whole numbers beside which one is missing.
     """
+    import pandas as pd
+
     dtype = _MAY_MISS.get(pd.api.types.infer_dtype(values, skipna=True))
     if dtype is None:
         return values if otherwise is None else otherwise
     return values.where(values.notna(), pd.NA).astype(dtype)
 
 
-def to_json(frame: pd.DataFrame) -> str:
+def to_json(frame: "pd.DataFrame") -> str:
     """Return the rows as a JSON array, floats in full precision, missing values as null."""
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return json.dumps(records, indent=1, default=_plain, allow_nan=False) + "\n"
 
 
-def to_markdown(frame: pd.DataFrame) -> str:
+def to_markdown(frame: "pd.DataFrame") -> str:
     """Return the rows as a Markdown table, floats to four significant digits."""
     rows: list[Any] = [frame.columns, *frame.itertuples(index=False)]
     lines = [[short(value).replace("|", "\\|") for value in row] for row in rows]
@@ -161,7 +168,7 @@ def refuse_existing(paths: Sequence[Path], overwrite: bool, keep: Sequence[Path]
         raise OutputError(f"{there[0]} {exist}", advice=["use --overwrite", _ELSEWHERE])
 
 
-def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
+def _refuse_infinite(frame: "pd.DataFrame", path: Path) -> None:
     for name, column in frame.items():
         if column.map(lambda value: isinstance(value, float) and math.isinf(value)).any():
             raise NumericalError(f"{path}: column {name} holds infinity; nothing was written")
@@ -178,6 +185,8 @@ def _plain(value: Any) -> Any:
 
 def short(value: Any) -> str:
     """Write a table's value for a person: floats to four digits or more, missing ones as ""."""
+    import pandas as pd
+
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     if isinstance(value, float):

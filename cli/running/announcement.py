@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from cli.garbage import look_as_usual
 from cli.running.estimates import Task, duration, estimate, in_words
 from cli.text import counted, say, say_held
 from latentlab import distributed
@@ -26,6 +27,7 @@ def announce(tasks: Sequence[Task], device: torch.device | str, text: str | None
         text: What it is; None takes the words of the tasks.
     """
     say_held()
+    look_as_usual()
     tasks = [task for task in tasks if task.count]
     if not tasks or not distributed.is_main():
         return

@@ -31,6 +31,7 @@ from latentlab.networks.stylegan1_config import (
 from latentlab.networks.stylegan2_config import StyleGAN2Config, StyleGAN2DiscriminatorConfig
 from latentlab.networks.stylegan3_config import StyleGAN3Config
 from latentlab.networks.stylegan_xl_config import StyleGANXLConfig
+from latentlab.weightless import weightless
 
 # Name in a native file -> how to read the config, how to build the network.
 NETWORK_TYPES: dict[str, tuple[type[Any], Callable[[Any], nn.Module]]] = {
@@ -133,7 +134,7 @@ def blank(config: Any, where: str) -> nn.Module:
         UnsupportedCheckpoint: If the config is not possible, or asks for too many weights.
     """
     try:
-        with torch.device("meta"):
+        with weightless():
             network = build_network(config)
     except UnsupportedNetwork as error:
         raise UnsupportedCheckpoint(f"{where}: {error}") from error

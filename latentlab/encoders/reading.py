@@ -37,6 +37,7 @@ from latentlab.errors import (
     shown,
 )
 from latentlab.tensor_files import read_safetensors
+from latentlab.weightless import weightless
 
 _MARK = "body.0.res_layer.0.weight"  # a name that only an encoder has
 _PREFIXES = ("encoder.", "")
@@ -75,7 +76,7 @@ def load_encoder(
     kind = _type_of(weights, options, encoder_type, where)
     mean = _mean(found, where)
     config = _config(weights, kind, options, mean, where)
-    with torch.device("meta"):
+    with weightless():
         network = build(config)
     fill(network, weights.tensors, weights.where, allow_nonfinite, taken)
     if mean is not None:

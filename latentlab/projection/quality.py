@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from latentlab.images import from_uint8, to_uint8, views
@@ -26,7 +25,7 @@ def pixel_quality(target: Tensor, image: Tensor) -> dict[str, float | None]:
     """
     first, second = _pixels(target), _pixels(image)
     mse = float(np.mean((first.astype(np.float64) - second) ** 2))
-    psnr = float(peak_signal_noise_ratio(first, second, data_range=255)) if mse > 0 else None
+    psnr = _peak_ratio(first, second) if mse > 0 else None
     ssim = None
     if min(first.shape[:2]) >= _SSIM_WINDOW:
         ssim = float(_similarity(first, second))
@@ -63,8 +62,17 @@ def _pixels(image: Tensor) -> NDArray[np.uint8]:
     return torch.cat(seen).permute(1, 2, 0).numpy()
 
 
+def _peak_ratio(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Return the PSNR of two pictures in 0..255, in decibels."""
+    from skimage.metrics import peak_signal_noise_ratio  # imports scipy.stats, which takes long
+
+    return float(peak_signal_noise_ratio(first, second, data_range=255))
+
+
 def _similarity(first: NDArray[Any], second: NDArray[Any], full: bool = False) -> Any:
     """Return the mean SSIM of two pictures [H,W,C] in 0..255; with ``full`` also that by pixel."""
+    from skimage.metrics import structural_similarity
+
     return structural_similarity(
         first, second, data_range=255, channel_axis=2, full=full,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,

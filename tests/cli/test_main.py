@@ -1,6 +1,7 @@
 import re
 import shlex
 import signal
+import sys
 
 import click
 import pytest
@@ -14,7 +15,10 @@ from latentlab.latents import STYLE_RANGES
 from tests.support.forked import command_lines
 
 COMMANDS = sorted(main.commands)
-HEAVY = {"torch", "pandas", "matplotlib", "sklearn", "scipy", "PIL"}
+HEAVY = {
+    "torch", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "sympy", "skimage", "pyarrow",
+    "torchvision", "torch._dynamo",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,32 @@ def examples(command):
     """The command lines under "Example:" in a command's help."""
     text = (command.help or "").replace("\\\n", " ")
     return [line.strip() for line in text.splitlines() if re.match(r"\s+latentlab ", line)]
+
+
+# What is imported, and when.
+
+
+@pytest.mark.parametrize("command", ["generate --seeds 1 -o out", "info"])
+def test_what_a_small_command_does_not_need_stays_closed(command, run):
+    """Each would take longer to import than the picture takes, sympy and pandas a second."""
+    name, *options = command.split()
+    done = run(name, "builtin:digits-stylegan2", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "imported: PIL torch"
+
+
+def test_the_first_words_on_a_terminal_come_before_torch(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("cli.first_words.say", lambda text: said.append(text))
+    for line in ("ppl builtin:digits-stylegan2", "align photos"):
+        words = [*line.split(), "-o", str(tmp_path / "out")]
+        with main.make_context("latentlab", words) as ctx, monkeypatch.context() as patch:
+            for module in ("cli.models", "cli.pictures.alignment"):
+                patch.setitem(sys.modules, module, None)  # both import torch; not to be had
+            with pytest.raises(ImportError):
+                main.invoke(ctx)
+    assert said == ["Opening builtin:digits-stylegan2 ...", "Starting ..."]
 
 
 # Help.

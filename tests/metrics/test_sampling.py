@@ -1,11 +1,14 @@
 """Numbered samples in batches: the same whatever the batch, the interruption or the generator."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from latentlab import NumericalError, SettingsError
+from latentlab import NumericalError, SettingsError, workers
 from latentlab.latents import draw_labels, draw_noise, draw_z
+from latentlab.numerics import Stream
 from metrics.sampling import (
     batch_size,
     check_counts,
@@ -16,6 +19,7 @@ from metrics.sampling import (
     has_w,
     in_batches,
     render,
+    render_samples,
     whole_groups,
 )
 from tests.conftest import make_generator, make_progan, make_stylegan3
@@ -165,3 +169,26 @@ def test_counts_out_of_range_are_refused(counts, message):
     with pytest.raises(SettingsError, match=message):
         check_counts(**counts)
     check_counts(batch=1, seed=0, num_samples=np.int64(3))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_forked_processes_give_the_bits_of_one(monkeypatch):
+    """Pictures, and what is kept of each batch; only the seconds are those of the run."""
+    g, kept = make_generator(), [{}, {}]
+    monkeypatch.setattr(workers, "_WORTH", 0.0)
+
+    @torch.no_grad()
+    def compute(samples):
+        return {"images": render_samples(g, samples, 0, Stream.SAMPLE_GRID).numpy()}
+
+    found, done = [], []
+    for count, finished in zip((1, 3), kept, strict=True):
+        workers.spread_over(count)
+        found.append(
+            in_batches(compute, range(18), 4, finished, lambda n, of: done.append((n, of)))
+        )
+    workers.spread_over(1)
+    assert np.array_equal(found[0]["images"], found[1]["images"])
+    assert kept[0].keys() == kept[1].keys()
+    assert done[:5] == [(4, 18), (8, 18), (12, 18), (16, 18), (18, 18)]
+    assert done[-1] == (18, 18)

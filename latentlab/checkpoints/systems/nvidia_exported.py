@@ -45,8 +45,9 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
             raise CheckpointError(f"{where}: {quoted(name)} is not a state dict")
         tensors[name] = ForeignWeights(part, f"{where}: {name}").tensors
     keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
+    taken: set[int] = set()
     networks = {
-        name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite)
+        name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite, taken)
         for name, config in networks_from_official(kwargs, keys, where).items()
     }
     rest = names_shortened(key for key in found if key not in (*_KNOWN, *kwargs))

@@ -94,8 +94,9 @@ def read_snapshot(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = 
             kwargs[name], tensors[name] = _with_label_rate(kwargs[name], tensors[name])
     keys = [f"{name}.{key}" for name, own in tensors.items() for key in own]
     notes: list[str] = []
+    taken: set[int] = set()
     networks = {
-        name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite)
+        name: assemble(config, tensors[name], f"{where}: {name}", allow_nonfinite, taken)
         for name, config in networks_from_official(kwargs, keys, where, notes).items()
     }
     facts = snapshot_facts(found, networks, where)

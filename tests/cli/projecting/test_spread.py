@@ -16,8 +16,8 @@ from latentlab import load
 from latentlab.datasets.digits import digits
 from tests.cli.commands.test_project import project, rows
 from tests.cli.projecting.test_project_folders import ROOT, contents
-from tests.cli.running.test_workers import is_alive, wait_for
 from tests.conftest import make_generator
+from tests.test_workers import is_alive, wait_for
 
 MODEL = "builtin:digits-stylegan2"
 TWO_CPUS = """

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.running.workers import spread
-from latentlab import ImageError, ProcessError
+from latentlab import ImageError, ProcessError, workers
+from latentlab.workers import computed, spread
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[1]
 ENDLESS = 10**6
 
 
@@ -36,13 +36,13 @@ def begin_endless(folder, tell):
     made = Path(folder, f"{os.getpid()}.made")
 
     def compute(_):
-        made.touch()
         try:
+            made.touch()
             for _ in range(ENDLESS):
                 time.sleep(0.01)
                 tell({})
         finally:
-            made.unlink()
+            made.unlink(missing_ok=True)
         yield None
 
     return compute
@@ -83,13 +83,52 @@ def test_whoever_wants_no_more_ends_all(tmp_path):
     assert not list(tmp_path.iterdir()), "they have put away what they had made"
 
 
+@pytest.fixture
+def two_workers(monkeypatch):
+    """Two forked processes, worth it for any work."""
+    monkeypatch.setattr(workers, "_WORTH", 0.0)
+    workers.spread_over(2)
+    yield
+    workers.spread_over(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_forked_processes_have_what_is_open_here(two_workers):
+    opened = {"factor": 10}  # of no module, and never pickled
+    found = dict(computed(lambda piece: (piece * opened["factor"], os.getpid()), range(6)))
+    assert [found[i][0] for i in range(6)] == [0, 10, 20, 30, 40, 50]
+    assert found[0][1] == os.getpid(), "the first shows how long they take"
+    assert os.getpid() not in {found[i][1] for i in range(1, 6)}
+    assert not multiprocessing.active_children()
+    inside = dict(computed(lambda _: workers.usable_workers(), range(3)))
+    assert inside == {0: 2, 1: 1, 2: 1}, "a forked process forks none"
+
+
+def test_little_work_is_done_here(two_workers, monkeypatch):
+    monkeypatch.setattr(workers, "_WORTH", 60.0)
+    assert dict(computed(lambda _: os.getpid(), range(4))) == dict.fromkeys(range(4), os.getpid())
+
+
+def test_an_error_in_a_forked_process_is_raised_here(two_workers):
+    def fail(piece):
+        if piece == 2:
+            raise ImageError("2.png: no picture", advice=["leave `pictures` out"])
+        return piece
+
+    with pytest.raises(ImageError, match=r"^2\.png: no picture; leave") as failed:
+        list(computed(fail, range(9)))
+    assert failed.value.advice == ("leave `pictures` out",)
+    assert not multiprocessing.active_children()
+
+
 def interrupt(_):
     raise KeyboardInterrupt
 
 
 PARENT = """
-from cli.running.workers import spread
-from tests.cli.running.test_workers import begin_endless
+from latentlab import workers
+from latentlab.workers import computed, spread
+from tests.test_workers import begin_endless
 
 if __name__ == "__main__":
     list(spread(begin_endless, (FOLDER,), [0, 1], 2, lambda _: None))

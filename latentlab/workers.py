@@ -1,19 +1,27 @@
 """Work on numbered pieces, spread over processes that this one starts, feeds and ends.
 
-For networks that are too small for several threads. Each process opens what it needs by itself
-and is given a piece whenever it is free. It ends when this one does, however that ends: it finds
-its pipe closed at the latest when it next says how far it is.
+For networks that are too small for several threads. Each process is given a piece whenever it is
+free. It ends when this one does, however that ends: it finds its pipe closed at the latest when it
+next says how far it is.
+
+On Linux the processes are forked: they have what is open here without opening it again, and its
+memory is shared. How many are wanted is a setting of this process, as torch's threads are.
 """
 
 import multiprocessing
 import signal
+import sys
+import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple, TypeVar, cast
+from types import FrameType
+from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
-from cli.running.interrupt import unwind_on_sigterm
+import torch
+
 from latentlab.errors import LatentlabError, ProcessError
 
 Piece = TypeVar("Piece")
@@ -22,6 +30,10 @@ _Pipe = Connection
 Step = Callable[[dict[str, float]], None]  # takes numbers to show
 
 _PATIENCE = 10.0  # seconds for a process that has been told to end
+_WORTH = 1.0  # seconds of work that are left: forking takes a tenth of it
+_TERMINATED = 143  # as shells report SIGTERM
+FORKS = sys.platform == "linux"  # elsewhere libraries of the system do not survive it
+_wanted = 1
 
 
 class _GoneError(Exception):
@@ -33,6 +45,61 @@ class _Worker(NamedTuple):
     pipe: _Pipe
 
 
+def spread_over(count: int) -> None:
+    """Say over how many processes of one thread work may be spread from now on; 1 is this alone."""
+    global _wanted  # noqa: PLW0603 - of the process, as torch's number of threads is
+    _wanted = count
+
+
+def usable_workers() -> int:
+    """Over how many forked processes work may be spread that has been opened here.
+
+    That is one where processes cannot be forked: on other systems than Linux, in such a process
+    itself, and where torch could use a GPU, as its threads for gradients do not survive a fork.
+    """
+    nested = multiprocessing.parent_process() is not None
+    return 1 if nested or not FORKS or torch.accelerator.is_available() else _wanted
+
+
+def computed(
+    compute: Callable[[Piece], Result], pieces: Sequence[Piece]
+) -> Iterator[tuple[Piece, Result]]:
+    """Compute pieces of work and yield each with its result, as they come.
+
+    The first ones are computed here, which shows how long they take; the others in forked
+    processes, if ``usable_workers`` says so and enough is left. Results are the same bits, if this
+    process has one thread as well; ``compute`` may change nothing outside it.
+
+    Args:
+        compute: Gives the result of a piece, which is pickled on its way.
+        pieces: The work.
+
+    Raises:
+        LatentlabError: As ``compute`` does.
+        ProcessError: If a process ends otherwise.
+    """
+    for i, piece in enumerate(pieces, 1):
+        started = time.perf_counter()
+        result = compute(piece)
+        seconds = time.perf_counter() - started
+        yield piece, result
+        left = pieces[i:]
+        count = min(usable_workers(), len(left))
+        if count > 1 and seconds * len(left) > _WORTH:
+            with closing(spread(_begin, (compute,), left, count, lambda _: None)) as found:
+                yield from found
+            return
+
+
+def _begin(
+    compute: Callable[[Piece], Result], _: Step
+) -> Callable[[Piece], Iterator[tuple[Piece, Result]]]:
+    def one(piece: Piece) -> Iterator[tuple[Piece, Result]]:
+        yield piece, compute(piece)
+
+    return one
+
+
 def spread(
     begin: Callable[..., Callable[[Piece], Iterable[Result]]],
     arguments: Sequence[Any],
@@ -42,8 +109,9 @@ def spread(
 ) -> Generator[Result, None, None]:
     """Compute the results of pieces of work, and yield them as they come.
 
-    Everything that goes to the processes and back is pickled: plain values, and functions that
-    stand at the top of a module.
+    Everything that goes to the processes and back is pickled: plain values and arrays. So are
+    ``begin``, which then stands at the top of a module, and ``arguments`` where processes cannot
+    be forked.
 
     Args:
         begin: Called once in each process with ``arguments`` and a function to be called after
@@ -82,16 +150,21 @@ def _started(
     begin: Callable[..., Any], arguments: Sequence[Any], count: int
 ) -> Iterator[list[_Worker]]:
     """Start processes; at the end of the block, or of this process, they end too."""
-    context = multiprocessing.get_context("spawn")  # the same on all systems
+    context: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
     workers: list[_Worker] = []
     try:
         with _ctrl_c_ignored():  # they inherit that: Ctrl-C ends this process, and it ends them
             for _ in range(count):
                 here, there = context.Pipe()
+                # A forked process has this one's ends as well, and would keep them open.
+                not_its = [here, *(worker.pipe for worker in workers)] if FORKS else []
                 process = context.Process(
-                    target=_serve, args=(there, begin, arguments), daemon=True
+                    target=_serve, args=(there, begin, arguments, not_its), daemon=True
                 )
-                process.start()
+                with warnings.catch_warnings():
+                    # Of threads beside a fork. Those of torch wait for work that never comes.
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    process.start()
                 there.close()
                 workers.append(_Worker(process, here))
         yield workers
@@ -130,14 +203,21 @@ def _received(worker: _Worker, workers: Sequence[_Worker]) -> tuple[str, Any]:
     except (EOFError, ConnectionResetError) as error:
         raise ProcessError(
             f"process {workers.index(worker)} of {len(workers)} that the work was spread over has "
-            "ended early (for lack of memory, perhaps); repeat the command, with --threads 1 to "
-            "spread nothing"
+            "ended early (for lack of memory, perhaps)",
+            advice=["repeat the command", "use `workers` 0 to spread nothing"],
         ) from error
     return message
 
 
-def _serve(pipe: _Pipe, begin: Callable[..., Any], arguments: Sequence[Any]) -> None:
+def _serve(
+    pipe: _Pipe, begin: Callable[..., Any], arguments: Sequence[Any], not_its: Sequence[_Pipe]
+) -> None:
     """Compute pieces in a process of its own until there are no more."""
+    for other in not_its:
+        other.close()
+    signal.signal(signal.SIGTERM, _unwind)
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
     def tell(kind: str, content: object) -> None:
         try:
@@ -145,7 +225,7 @@ def _serve(pipe: _Pipe, begin: Callable[..., Any], arguments: Sequence[Any]) -> 
         except OSError as error:
             raise _GoneError from error
 
-    with suppress(_GoneError, EOFError, ConnectionResetError), unwind_on_sigterm():
+    with suppress(_GoneError, EOFError, ConnectionResetError):
         try:
             compute = begin(*arguments, lambda numbers: tell("step", numbers))
             while True:
@@ -154,3 +234,8 @@ def _serve(pipe: _Pipe, begin: Callable[..., Any], arguments: Sequence[Any]) -> 
                 tell("done", None)
         except LatentlabError as error:
             tell("error", error)
+
+
+def _unwind(_: int, __: FrameType | None) -> NoReturn:
+    """Put away what is in hand, as on Ctrl-C."""
+    raise SystemExit(_TERMINATED)
