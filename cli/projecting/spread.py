@@ -31,7 +31,7 @@ def processes_for(method: Method, plan: PicturePlan) -> int:
     if search.encoder is not None or search.identity is not None:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
-    steps = count * method.settings.steps
+    steps = count * method.passes
     return max(min(spare_cpus(method.g), count, steps // _STEPS_EACH, _MOST), 1)
 
 
