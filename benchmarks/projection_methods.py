@@ -1,6 +1,7 @@
 """Print how close the projector's methods come, and in how many CPU seconds.
 
-    python benchmarks/projection_methods.py [--part digits|large] [--results FILE] [--quick]
+    python benchmarks/projection_methods.py [--part digits|large] [--count N] [--results FILE]
+                                            [--quick]
 
 Each method runs at its own number of steps, on one thread. Distances are of the final latents with
 the final noise maps, without noise on w; the penalty of those maps stands beside them. The
@@ -95,7 +96,7 @@ class Work:
 
     def run(self, space: str, method: str, which: range) -> Iterator[Row]:
         """Project some pictures; their rows."""
-        settings = ProjectorSettings(space, self.steps[method], method=method)
+        settings = ProjectorSettings(space, self.steps[method], algorithm=method)
         first, targets = time.process_time(), self.targets[which.start : which.stop]
         found = project(self.g, targets, self.distance, settings=settings, batch=len(targets))
         seconds = (time.process_time() - first) / len(targets)
@@ -119,10 +120,10 @@ class Work:
             yield row | {"published_seconds": (spent[1] - spent[0]) / TIMED * self.steps[PUBLISHED]}
 
 
-def works(part: str, quick: bool) -> Iterator[Work]:
+def works(part: str, quick: bool, count: int = 20) -> Iterator[Work]:
     """Yield what is to be measured."""
     if part == "digits":
-        pixels, count = digits("held-out")[0], 2 if quick else 20
+        pixels = digits("held-out")[0]
         distance = perceptual_distance("builtin:digits")
         for i, name in enumerate(("digits-stylegan1", "digits-stylegan2")):
             targets = pixels_to_tensor(pixels[20 * i : 20 * i + count], 3)
@@ -133,15 +134,15 @@ def works(part: str, quick: bool) -> Iterator[Work]:
         z = draw_z(range(5), g.z_dim, seed=1)
         with torch.no_grad():
             pictures = torch.stack([g(z), other(z)], dim=1).flatten(0, 1)
-        yield Work("256 px, random", g, pictures[: 2 if quick else 10], RandomVgg(),
+        yield Work("256 px, random", g, pictures[:count], RandomVgg(),
                    10 if quick else 250)  # fmt: skip
 
 
-def measure(part: str, quick: bool, file: Path | None) -> list[Row]:
+def measure(part: str, quick: bool, count: int, file: Path | None) -> list[Row]:
     """Compute what the file lacks, one picture of every kind after the other."""
     rows = [] if file is None or not file.exists() else [*map(json.loads, file.open())]
     known = {(row["network"], row["space"], row["method"], row["picture"]) for row in rows}
-    todo = [(work, space) for work in works(part, quick) for space in ("w", "w+")]
+    todo = [(work, space) for work in works(part, quick, count) for space in ("w", "w+")]
     for first in range(0, len(todo[0][0].targets), BATCH):
         for work, space in todo:
             last = min(first + BATCH, len(work.targets))
@@ -182,12 +183,19 @@ def table(rows: list[Row]) -> Iterator[list[str]]:
 
 @click.command()
 @click.option("--part", type=click.Choice(["digits", "large"]), default="digits")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 20),
+    default=20,
+    show_default=True,
+    help="Pictures in each network; of the large one there are ten.",
+)
 @click.option("--results", type=click.Path(path_type=Path), help="Go on from, and add to, a file.")
 @click.option("--quick", is_flag=True, help="Two pictures each, and few published steps.")
-def main(part: str, results: Path | None, quick: bool) -> None:
+def main(part: str, count: int, results: Path | None, quick: bool) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    rows = measure(part, quick, results)
+    rows = measure(part, quick, 2 if quick else count, results)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
     for cells in table(rows):
         print(f"| {' | '.join(cells)} |", flush=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TERMS = ("pixel_weight", "identity_weight", "p_norm_weight", "anchor")
 # As latentlab.projection.settings.STEPS, without torch.
-_METHODS = ("published", "levenberg-marquardt")
+_ALGORITHMS = ("published", "levenberg-marquardt")
 _IDENTITY_WEIGHT = 0.1  # as pSp and e4e weigh it beside LPIPS
 
 
@@ -36,7 +36,7 @@ class SearchRequest:
     """How latents are to be searched; the names are those of ProjectorSettings."""
 
     space: str | None
-    method: str
+    algorithm: str
     steps: int | None
     seed: int
     learning_rate: float
@@ -77,8 +77,8 @@ class SearchRequest:
         settings = asdict(self.settings())
         # As before there were these terms, so that folders of that time go on.
         facts = {k: v for k, v in settings.items() if v or k not in _TERMS} | {"start": start}
-        if self.method == _METHODS[0]:
-            del facts["method"]
+        if self.algorithm == _ALGORITHMS[0]:
+            del facts["algorithm"]
         for kind, file in (("encoder", self.encoder), ("identity", self.identity)):
             if file is not None:
                 facts[kind] = plain_text(file.name)
@@ -88,10 +88,10 @@ class SearchRequest:
     def check(self, video: bool, batch: int | None) -> None:
         """Raise UsageError for options that do not go together."""
         self._check_starts()
-        if self.method != _METHODS[0] and (batch or 1) > 1:
+        if self.algorithm != _ALGORITHMS[0] and (batch or 1) > 1:
             raise click.UsageError(
-                f"--batch goes with --method {_METHODS[0]}: {self.method} takes one picture after "
-                "the other."
+                f"--batch goes with --algorithm {_ALGORITHMS[0]}: {self.algorithm} takes one "
+                "picture after the other."
             )
         if self.identity is None and self.identity_weight is not None:
             raise click.UsageError("--identity-weight goes with --identity.")
@@ -187,19 +187,20 @@ search_options = grouped_options("search", SearchRequest, (
                  help="w: one vector for all layers; w+: one for each layer, closer and less "
                  "editable; z: what the mapping network takes, also of a Progressive GAN. "
                  "Default: w, and w+ with --encoder."),
-    click.option("--method", type=click.Choice(_METHODS), default=_METHODS[0], show_default=True,
+    click.option("--algorithm", type=click.Choice(_ALGORITHMS), default=_ALGORITHMS[0],
+                 show_default=True,
                  help="published: Adam by the StyleGAN2 paper's schedule; levenberg-marquardt: "
-                 "closer in a quarter of the time, by few long steps, one picture after the "
+                 "about as close in less time, by few long steps, one picture after the "
                  "other."),
     click.option("--steps", type=Count(min=0), metavar="N",
                  help="Iterations of a projection; 0: --encoder or --start as it is. Default: "
-                 "1000, and 16 with --method levenberg-marquardt."),
+                 "1000, and 16 with --algorithm levenberg-marquardt."),
     seed_option("Seed of the noise, of --start-samples and --shuffle."),
     _from_zero("--learning-rate", 0.1, "Largest step of Adam.", "RATE", zero=False),
     _from_zero("--noise-weight", 1e5, "Weight of the noise regularisation."),
     click.option("--start-samples", type=Count(0, 1_000_000), metavar="N",
                  help="Start from the closest of N random pictures; 0: from the mean w, and in "
-                 "space z from a random one. Default: 0, and 100 with --method "
+                 "space z from a random one. Default: 0, and 100 with --algorithm "
                  "levenberg-marquardt."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
     _from_zero("--pixel-weight", 0.0, "Weight of the mean squared difference of pixels."),

@@ -53,7 +53,7 @@ class Method:
     def passes(self) -> int:
         """How many times a picture is rendered and derivatives are taken, roughly."""
         steps = self.settings.steps
-        return steps if self.settings.method == PUBLISHED else passes(steps)
+        return steps if self.settings.algorithm == PUBLISHED else passes(steps)
 
 
 def open_method(
@@ -92,7 +92,7 @@ def open_method(
     }  # fmt: skip
     if encoder is not None:
         decisive["encoder_type"] = encoder.config.encoder_type
-    batch = request.batch or (default_batch(g) if settings.method == PUBLISHED else 1)
+    batch = request.batch or (default_batch(g) if settings.algorithm == PUBLISHED else 1)
     facts = {
         **decisive, **model.digests, "batch": batch, "device": model.place,
         "checkpoint": model.name,

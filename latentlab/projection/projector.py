@@ -107,7 +107,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
     if start is not None:
         if settings.space == "z":
             raise SettingsError("`start` is in W", advice=["use `space` w or w+"])
-        if settings.start_samples not in (0, STARTS[settings.method]):
+        if settings.start_samples not in (0, STARTS[settings.algorithm]):
             raise SettingsError("give either `start` or `start_samples`: both say where to start")
         start = start.checked(g, len(images), settings.space)
     elif settings.steps == 0:
@@ -120,7 +120,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
     setup = Setup(g, settings, search, draws, on_divergence, observer, identity)
     parts = []
     kind = Optimisation
-    if settings.method == LEAST_SQUARES:
+    if settings.algorithm == LEAST_SQUARES:
         check_squares(distance)
         kind, batch = LeastSquares, 1
     with full_precision(), torch.enable_grad():

@@ -92,6 +92,6 @@ def history_frame(
     places = pd.MultiIndex.from_product([range(steps), range(n)], names=["step", "image"])
     losses = trace.permute(0, 2, 1).reshape(-1, count).double().numpy()
     frame = pd.DataFrame(losses, places, list(names)).reset_index()
-    if settings.method != PUBLISHED:
+    if settings.algorithm != PUBLISHED:
         return frame
     return frame.assign(learning_rate=frame["step"].map(settings.learning_rate_at))

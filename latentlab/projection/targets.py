@@ -102,8 +102,8 @@ def _squared(distance: Distance) -> PerceptualDistance:
     if isinstance(distance, base) and type(distance).residuals is not base.residuals:
         return distance
     raise SettingsError(
-        f"`method` {LEAST_SQUARES} needs a distance that is known to be a sum of squares",
-        advice=["give one of `perceptual_distance`, or leave `method` out"],
+        f"`algorithm` {LEAST_SQUARES} needs a distance that is known to be a sum of squares",
+        advice=["give one that latentlab opens, or leave `algorithm` out"],
     )
 
 

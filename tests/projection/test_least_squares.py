@@ -14,7 +14,7 @@ from latentlab.projection.settings import LEAST_SQUARES
 from tests.conftest import make_generator, make_stylegan3
 from tests.projection.test_projector import squared, targets
 
-METHOD = ProjectorSettings(steps=3, w_samples=50, start_samples=0, method=LEAST_SQUARES)
+METHOD = ProjectorSettings(steps=3, w_samples=50, start_samples=0, algorithm=LEAST_SQUARES)
 
 
 class Pixels(PerceptualDistance):
@@ -143,16 +143,16 @@ def test_a_picture_that_diverges_is_kept_or_refused(g):
 
 def test_what_has_no_part_in_it_is_refused(g):
     for name in ("learning_rate", "noise_weight", "w_noise"):
-        with pytest.raises(SettingsError, match=f"`{name}` is of `method` published"):
+        with pytest.raises(SettingsError, match=f"`{name}` is of `algorithm` published"):
             replace(METHOD, **{name: 0.5})
-    with pytest.raises(SettingsError, match="`method` must be"):
-        ProjectorSettings(method="newton")
+    with pytest.raises(SettingsError, match="`algorithm` must be"):
+        ProjectorSettings(algorithm="newton")
     with pytest.raises(SettingsError, match="sum of squares"):
         project(g, targets(1), squared, settings=METHOD)
 
 
 def test_steps_are_the_methods_own_where_nobody_says():
     assert (ProjectorSettings().steps, ProjectorSettings().start_samples) == (1000, 0)
-    settings = ProjectorSettings(method=LEAST_SQUARES)
+    settings = ProjectorSettings(algorithm=LEAST_SQUARES)
     assert (settings.steps, settings.start_samples) == (16, 100)
     assert passes(16) < 1000 / 3
