@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _TERMS = ("pixel_weight", "identity_weight", "p_norm_weight", "anchor")
+# As latentlab.projection.settings.STEPS, without torch.
+_ALGORITHMS = ("published", "levenberg-marquardt")
 _IDENTITY_WEIGHT = 0.1  # as pSp and e4e weigh it beside LPIPS
 
 
@@ -34,11 +36,12 @@ class SearchRequest:
     """How latents are to be searched; the names are those of ProjectorSettings."""
 
     space: str | None
-    steps: int
+    algorithm: str
+    steps: int | None
     seed: int
     learning_rate: float
     noise_weight: float
-    start_samples: int
+    start_samples: int | None
     w_plus_pull: float
     pixel_weight: float
     identity_weight: float | None
@@ -57,6 +60,8 @@ class SearchRequest:
         settings = {k: v for k, v in vars(self).items() if k not in no_settings}
         settings["space"] = self.space or ("w" if self.encoder is None else "w+")
         settings["identity_weight"] = self._identity_weight()
+        if self.start_samples is None and (self.start is not None or self.encoder is not None):
+            settings["start_samples"] = 0
         return ProjectorSettings(**settings)
 
     def _identity_weight(self) -> float:
@@ -72,14 +77,35 @@ class SearchRequest:
         settings = asdict(self.settings())
         # As before there were these terms, so that folders of that time go on.
         facts = {k: v for k, v in settings.items() if v or k not in _TERMS} | {"start": start}
+        if self.algorithm == _ALGORITHMS[0]:
+            del facts["algorithm"]
         for kind, file in (("encoder", self.encoder), ("identity", self.identity)):
             if file is not None:
                 facts[kind] = plain_text(file.name)
                 facts[f"{kind}_sha256"] = sha256_of(file)
         return facts
 
-    def check(self, video: bool) -> None:
+    def check(self, video: bool, batch: int | None) -> None:
         """Raise UsageError for options that do not go together."""
+        self._check_starts()
+        if self.algorithm != _ALGORITHMS[0] and (batch or 1) > 1:
+            raise click.UsageError(
+                f"--batch goes with --algorithm {_ALGORITHMS[0]}: {self.algorithm} takes one "
+                "picture after the other."
+            )
+        if self.identity is None and self.identity_weight is not None:
+            raise click.UsageError("--identity-weight goes with --identity.")
+        if self.identity_weight == 0:
+            raise click.UsageError("--identity counts by --identity-weight: give more than 0.")
+        if self.steps == 0 and self.encoder is None and self.start is None:
+            raise click.UsageError(
+                "--steps 0 goes with --encoder or --start: nothing is optimised."
+            )
+        if self.steps == 0 and video:
+            raise click.UsageError("--video shows an optimisation; --steps 0 leaves that out.")
+
+    def _check_starts(self) -> None:
+        """Raise UsageError for options on where to start that do not go together."""
         if self.encoder is not None and self.start is not None:
             raise click.UsageError("give --encoder or --start: both say where to start.")
         if self.encoder is not None and self.start_samples:
@@ -87,18 +113,8 @@ class SearchRequest:
         for option, given in (("--encoder", self.encoder), ("--start", self.start)):
             if given is not None and self.space == "z":
                 raise click.UsageError(f"{option} gives w: use --space w or w+.")
-        if self.identity is None and self.identity_weight is not None:
-            raise click.UsageError("--identity-weight goes with --identity.")
-        if self.identity_weight == 0:
-            raise click.UsageError("--identity counts by --identity-weight: give more than 0.")
         if self.encoder is None and self.encoder_type is not None:
             raise click.UsageError("--encoder-type goes with --encoder.")
-        if self.steps == 0 and self.encoder is None and self.start is None:
-            raise click.UsageError(
-                "--steps 0 goes with --encoder or --start: nothing is optimised."
-            )
-        if self.steps == 0 and video:
-            raise click.UsageError("--video shows an optimisation; --steps 0 leaves that out.")
 
 
 @dataclass(frozen=True)
@@ -171,15 +187,21 @@ search_options = grouped_options("search", SearchRequest, (
                  help="w: one vector for all layers; w+: one for each layer, closer and less "
                  "editable; z: what the mapping network takes, also of a Progressive GAN. "
                  "Default: w, and w+ with --encoder."),
-    click.option("--steps", type=Count(min=0), default=1000, show_default=True, metavar="N",
-                 help="Iterations of a projection; 0: --encoder or --start as it is."),
+    click.option("--algorithm", type=click.Choice(_ALGORITHMS), default=_ALGORITHMS[0],
+                 show_default=True,
+                 help="published: Adam by the StyleGAN2 paper's schedule; levenberg-marquardt: "
+                 "about as close in less time, by few long steps, one picture after the "
+                 "other."),
+    click.option("--steps", type=Count(min=0), metavar="N",
+                 help="Iterations of a projection; 0: --encoder or --start as it is. Default: "
+                 "1000, and 16 with --algorithm levenberg-marquardt."),
     seed_option("Seed of the noise, of --start-samples and --shuffle."),
     _from_zero("--learning-rate", 0.1, "Largest step of Adam.", "RATE", zero=False),
     _from_zero("--noise-weight", 1e5, "Weight of the noise regularisation."),
-    click.option("--start-samples", type=Count(0, 1_000_000), default=0,
-                 show_default=True, metavar="N",
+    click.option("--start-samples", type=Count(0, 1_000_000), metavar="N",
                  help="Start from the closest of N random pictures; 0: from the mean w, and in "
-                 "space z from a random one."),
+                 "space z from a random one. Default: 0, and 100 with --algorithm "
+                 "levenberg-marquardt."),
     _from_zero("--w-plus-pull", 0.0, "Pull the rows of W+ towards each other."),
     _from_zero("--pixel-weight", 0.0, "Weight of the mean squared difference of pixels."),
     _from_zero("--p-norm-weight", 0.0, "Weight of the pull of w towards those of random z."),

@@ -21,6 +21,8 @@ from latentlab.latents import one_hot
 from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
+from latentlab.projection.least_squares import passes
+from latentlab.projection.settings import PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Method:
     batch: int
     identity: dict[str, Any]
     facts: dict[str, Any]
+
+    @property
+    def passes(self) -> int:
+        """How many times a picture is rendered and derivatives are taken, roughly."""
+        steps = self.settings.steps
+        return steps if self.settings.algorithm == PUBLISHED else passes(steps)
 
 
 def open_method(
@@ -84,7 +92,7 @@ def open_method(
     }  # fmt: skip
     if encoder is not None:
         decisive["encoder_type"] = encoder.config.encoder_type
-    batch = request.batch or default_batch(g)
+    batch = request.batch or (default_batch(g) if settings.algorithm == PUBLISHED else 1)
     facts = {
         **decisive, **model.digests, "batch": batch, "device": model.place,
         "checkpoint": model.name,

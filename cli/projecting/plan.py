@@ -70,8 +70,10 @@ def task_of(method: Method, plan: PicturePlan, processes: int = 1) -> Task:
     space, steps = method.settings.space.upper(), method.settings.steps
     each = f"{counted(steps, 'step')} each" if steps else "no optimisation"
     more = f" into {space}, {each}"
-    return Task("Projecting", len(plan.left), "picture", method.g, steps, more, method.distance,
-                gradients=True, batch=method.batch, processes=processes)  # fmt: skip
+    return Task(
+        "Projecting", len(plan.left), "picture", method.g, method.passes, more, method.distance,
+        gradients=True, batch=method.batch, processes=processes,
+    )  # fmt: skip
 
 
 def tell_plan(method: Method, plan: PicturePlan, report: PictureReport, processes: int = 1) -> None:

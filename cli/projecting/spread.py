@@ -32,7 +32,7 @@ def processes_for(method: Method, plan: PicturePlan) -> int:
     if search.encoder is not None or search.identity is not None:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
-    worth = count if asked_workers() else count * method.settings.steps // _STEPS_EACH
+    worth = count if asked_workers() else count * method.passes // _STEPS_EACH
     return max(min(spare_cpus(method.g), count, worth), 1)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from latentlab.numerics import Stream, keyed_generator
 
 _NO_NOISE = 1e-12  # the mean square of a map that is rounding errors around one value
-_SMALLEST = 8  # the regulariser's pyramid ends at this side
+SMALLEST = 8  # the regulariser's pyramid ends at this side
 
 
 def noise_penalty(noise: Sequence[Tensor]) -> Tensor:
@@ -31,7 +31,7 @@ def noise_penalty(noise: Sequence[Tensor]) -> Tensor:
         while True:
             for axis in (2, 3):
                 total = total + (level * level.roll(1, axis)).mean(dim=[1, 2, 3]).square()
-            if level.shape[2] <= _SMALLEST:
+            if level.shape[2] <= SMALLEST:
                 break
             level = F.avg_pool2d(level, 2)
     return total

@@ -15,12 +15,19 @@ from latentlab.errors import SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.networks.placement import placing_rows
 from latentlab.numerics import full_precision
+from latentlab.projection.least_squares import LeastSquares
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import Projection, joined
 from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup
-from latentlab.projection.settings import ProjectorSettings
+from latentlab.projection.settings import LEAST_SQUARES, STARTS, ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
-from latentlab.projection.targets import Distance, TargetFeatures, check_masks, check_targets
+from latentlab.projection.targets import (
+    Distance,
+    TargetFeatures,
+    check_masks,
+    check_squares,
+    check_targets,
+)
 from latentlab.projection.terms import Identity, check_identity
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
@@ -100,7 +107,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
     if start is not None:
         if settings.space == "z":
             raise SettingsError("`start` is in W", advice=["use `space` w or w+"])
-        if settings.start_samples:
+        if settings.start_samples not in (0, STARTS[settings.algorithm]):
             raise SettingsError("give either `start` or `start_samples`: both say where to start")
         start = start.checked(g, len(images), settings.space)
     elif settings.steps == 0:
@@ -112,11 +119,15 @@ def project(  # noqa: PLR0913  # the library's face is settled
         search.check(g, distance, settings, c)
     setup = Setup(g, settings, search, draws, on_divergence, observer, identity)
     parts = []
+    kind = Optimisation
+    if settings.algorithm == LEAST_SQUARES:
+        check_squares(distance)
+        kind, batch = LeastSquares, 1
     with full_precision(), torch.enable_grad():
         for first in range(0, len(images), batch):
             rows = slice(first, first + batch)
             wanted = TargetFeatures(distance, images[rows], None if masks is None else masks[rows])
-            work = Optimisation(setup, wanted, None if start is None else start.rows(rows))
+            work = kind(setup, wanted, None if start is None else start.rows(rows))
             parts.append(_run(work, settings.steps, progress))
     return joined(parts)
 
@@ -137,7 +148,7 @@ def _run(work: Optimisation, steps: int, progress: Progress | None) -> Projectio
         distances = work.run_step(step)
         if progress is not None:
             progress(step, distances)
-        if work.all_diverged:
+        if work.finished:
             break
     return work.result()
 

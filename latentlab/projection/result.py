@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from latentlab.projection.settings import ProjectorSettings
+from latentlab.projection.settings import PUBLISHED, ProjectorSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,9 @@ class Projection:
             the generator's own noise maps, or those that it went on from.
         history: One row for each image and step: distance, noise penalty, loss, learning rate;
             with masks also ``plain_distance``, that of the whole image; and of the terms with a
-            weight, without it: ``pixel_mse``, ``identity_loss``, ``p_norm``.
+            weight, without it: ``pixel_mse``, ``identity_loss``, ``p_norm``. By
+            Levenberg-Marquardt there is ``damping`` in place of the learning rate, and there are
+            fewer rows where no step gains anything any more.
         settings: The constants used.
         diverged: Whether an image's loss became NaN or infinite, so that its latents are the
             best until then [N]; all False unless that was asked for.
@@ -90,4 +92,6 @@ def history_frame(
     places = pd.MultiIndex.from_product([range(steps), range(n)], names=["step", "image"])
     losses = trace.permute(0, 2, 1).reshape(-1, count).double().numpy()
     frame = pd.DataFrame(losses, places, list(names)).reset_index()
+    if settings.algorithm != PUBLISHED:
+        return frame
     return frame.assign(learning_rate=frame["step"].map(settings.learning_rate_at))

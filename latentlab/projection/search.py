@@ -58,7 +58,6 @@ class Optimisation:
         moves = getattr(g.synthesis, "normal_noise", True)
         self._noise = [level.clone().requires_grad_(moves) for level in maps]
         self._moving = self._noise if moves else []
-        self._adam = torch.optim.Adam([self._x, *self._moving], betas=(0.9, 0.999))
         self._terms = Terms(settings, wanted, setup.identity, search.whitening)
         self._trace: list[Tensor] = []
         with torch.no_grad():
@@ -67,6 +66,11 @@ class Optimisation:
             if bool((self._index != MEAN_W).any()):
                 self._mean = self._of_mean_image(count)
         self._best = _Best(self._x, self._noise) if setup.on_divergence == "keep" else None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make ready what the first step needs."""
+        self._adam = torch.optim.Adam([self._x, *self._moving], betas=(0.9, 0.999))
 
     def run_step(self, step: int) -> Tensor:
         """Move latents and noise once; returns the distances [N] before the move."""
@@ -76,10 +80,8 @@ class Optimisation:
         jittered = x + setup.draws.w(step, (1, *x.shape[1:])).to(x) * spread
         rendered = setup.g.synthesis(self._ws(jittered), noise=noise)
         distances = self._compare(rendered)
-        moving = self._moving
-        penalty = noise_penalty(moving) if moving else torch.zeros_like(distances)
-        # A row that an anchor holds is not seen, whatever Adam leaves there.
-        free = x[:, setup.g.synthesis.placing_rows if settings.anchor else 0 :]
+        moving, free = self._moving, self._free(x)
+        penalty = self._penalty(distances)
         weighed, terms = self._terms(rendered, free)
         loss = distances + settings.noise_weight * penalty + weighed
         if settings.w_plus_pull:
@@ -105,7 +107,7 @@ class Optimisation:
         return numbers[0]
 
     @property
-    def all_diverged(self) -> bool:
+    def finished(self) -> bool:
         """Whether no image is left to go on with."""
         return self._best is not None and bool(self._best.diverged.all())
 
@@ -130,6 +132,15 @@ class Optimisation:
             mean[0], self._index, plain, start[1], mean[1],
             self._x.detach()[:, 0].clone() if self._setup.settings.space == "z" else None,
         )  # fmt: skip
+
+    def _penalty(self, distances: Tensor) -> Tensor:
+        """Return the penalty of the noise maps that move [N]."""
+        return noise_penalty(self._moving) if self._moving else torch.zeros_like(distances)
+
+    def _free(self, x: Tensor) -> Tensor:
+        """Return x without a row that an anchor holds: it is not seen, whatever is left there."""
+        held = self._setup.g.synthesis.placing_rows if self._setup.settings.anchor else 0
+        return x[:, held:]
 
     def _columns(self) -> list[str]:
         """Return what the history calls the numbers of a step."""

@@ -339,3 +339,25 @@ def test_draws_are_keyed_by_layer_and_step():
     assert not torch.equal(draws.noise(0, shape), draws.noise(1, shape))
     assert not torch.equal(draws.w(0, (1, 1, 5)), draws.w(1, (1, 1, 5)))
     assert torch.equal(draws.w(7, (1, 1, 5)), SeededDraws(0).w(7, (1, 1, 5)))
+
+
+def test_the_published_method_is_the_loop_of_the_paper_to_the_last_bit():
+    g, image = make_generator(), targets(1)
+    settings = ProjectorSettings(steps=8, w_samples=50, seed=5)
+    mean, deviation = w_statistics(g, 50)
+    draws = SeededDraws(5)
+    x = mean[None, None].clone().requires_grad_(True)
+    noise = [draws.noise(i, s).requires_grad_(True) for i, s in enumerate(g.synthesis.noise_shapes)]
+    adam = torch.optim.Adam([x, *noise], betas=(0.9, 0.999))
+    for step in range(8):
+        jittered = x + draws.w(step, (1, 1, g.w_dim)) * (deviation * settings.w_noise_at(step))
+        rendered = g.synthesis(jittered.expand(-1, g.num_ws, -1), noise=noise)
+        loss = squared(image, rendered) + 1e5 * noise_penalty(noise)
+        adam.param_groups[0]["lr"] = settings.learning_rate_at(step)
+        adam.zero_grad()
+        loss.sum().backward()
+        adam.step()
+        normalise_noise(noise)
+    found = project(g, image, squared, settings=settings)
+    assert torch.equal(found.ws[:, :1], x.detach())
+    assert all(map(torch.equal, found.noise, noise))

@@ -149,3 +149,39 @@ class TestTerms:
             2, model, photos, "--space", "z", "--p-norm-weight", 1, "-o", tmp_path / "out"
         )
         assert "leave it out with --space z" in line
+
+
+class TestAlgorithm:
+    def test_pictures_are_projected_by_levenberg_marquardt(self, tmp_path, model, photos):
+        out, name = tmp_path / "out", "levenberg-marquardt"
+        projected(model, photos, "--algorithm", name, "-o", out)
+        report = pd.read_csv(out / "report.csv")
+        assert (report["distance"] < report["start_distance"]).all()
+        assert set(report["algorithm"]) == {name}
+        assert set(report["start_samples"]) == {100}
+        columns = [*pd.read_csv(out / "p0" / "history.csv")]
+        assert columns == ["step", "distance", "noise_penalty", "loss", "damping"]
+        again = projected(model, photos, "--algorithm", name, "-o", out)
+        assert "projecting" not in again.stderr  # both are done
+
+    def test_the_published_one_is_not_named(self, tmp_path, model, photos):
+        projected(model, photos, "-o", tmp_path / "out")
+        report = pd.read_csv(tmp_path / "out" / "report.csv")
+        assert "algorithm" not in report
+        assert set(report["start_samples"]) == {0}
+
+    @pytest.mark.parametrize(
+        ("options", "code", "said"),
+        [
+            (["--batch", 2], 2, "--batch goes with --algorithm published"),
+            (["--learning-rate", 0.2], 2, "--learning-rate is of --algorithm published"),
+        ],
+    )
+    def test_what_has_no_part_in_it_is_refused(
+        self, tmp_path, model, photos, options, code, said
+    ):  # fmt: skip
+        method = ["--algorithm", "levenberg-marquardt", *options]
+        result = run("project", model, photos, *method, "-o", tmp_path / "out")
+        assert result.exit_code == code
+        assert said in result.stderr
+        assert not (tmp_path / "out").exists()
