@@ -36,12 +36,16 @@ def settle_threads(small: bool) -> int:
     """Have torch compute with as many threads as suit a network; returns the number.
 
     What ``--threads`` asks for goes first, then OMP_NUM_THREADS, which torch has read already.
+    From here on freed memory is kept for the next tensors, too.
 
     Args:
         small: Whether the network is, see ``is_small``.
     """
     import torch
 
+    from latentlab.allocator import keep_freed_memory
+
+    keep_freed_memory()  # the work begins
     most, asked = _most_threads(), _asked()
     if asked is None and VARIABLE not in os.environ:
         asked = 1 if small else min(most, usable_cpus())

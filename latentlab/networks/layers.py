@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
+from latentlab.networks.lean import FrozenLayer
 from latentlab.networks.modulation import (
     KeptWeight,
     modulated_product,
@@ -130,8 +131,14 @@ class StyledConv(NoiseLayer):
         up_kernel = self.resample_filter if self.up else None
         styles, weight = self.affine(w), self.weight
         arranged, energy = self._kept.of(weight)
-        given: dict[str, Any] = {"gain": gain, "energy": energy, "bias": self.bias * gain}
+        bias = self.bias * gain
         level = None if noise is None else noise * (self.noise_strength * gain)
+        frozen = FrozenLayer(arranged, bias, up_kernel)
+        if frozen.is_lean():
+            factor = ops.demodulation(styles, weight, energy) * gain
+            x = frozen.lean(x, styles, factor, level)
+            return x if clamp is None else x.clamp(-clamp, clamp)
+        given: dict[str, Any] = {"gain": gain, "energy": energy, "bias": bias}
         if scales_weights(x, weight):
             x = scaled_weight_conv(x, weight, styles, up_kernel, noise=level, **given)
             return ops.leaky_relu_(x, clamp)

@@ -127,8 +127,23 @@ def conv_up(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
 
 def smooth(x: Tensor, kernel: Tensor, size: int, bias: Tensor | None = None) -> Tensor:
     """Filter what a transposed convolution of ``size`` taps gave, and cut it to twice its input."""
+    return fir(x, kernel, _smooth_pad(kernel, size), gain=4.0, bias=bias)
+
+
+def smooth_adjoint(x: Tensor, kernel: Tensor, size: int) -> Tensor:
+    """Apply the adjoint of ``smooth`` without a bias."""
+    channels = x.shape[1]
+    weight = (kernel * 4.0).flip(0, 1).to(x.dtype).expand(channels, 1, -1, -1)
+    before, after = _smooth_pad(kernel, size)
+    if before == after and before >= 0:
+        return F.conv_transpose2d(x, weight, padding=before, groups=channels)
+    x = F.conv_transpose2d(x, weight, groups=channels)
+    return F.pad(x, [-before, -after, -before, -after])
+
+
+def _smooth_pad(kernel: Tensor, size: int) -> tuple[int, int]:
     slack = kernel.shape[0] - 2 - (size - 1)
-    return fir(x, kernel, ((slack + 1) // 2 + 1, slack // 2 + 1), gain=4.0, bias=bias)
+    return (slack + 1) // 2 + 1, slack // 2 + 1
 
 
 def conv_down(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
