@@ -1,7 +1,7 @@
 """How the C library of Linux gives memory back to the system.
 
 glibc maps every large tensor anew and unmaps it when it is freed, so that the system clears its
-pages each time: a fifth of the time of a picture at 256x256 in batches of four. Told to keep what
+pages each time: a tenth of the time of four pictures of 256x256 at once. Told to keep what
 is freed, it hands the same pages out again.
 """
 
@@ -10,7 +10,9 @@ import os
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 _NEVER = -1
-_LARGEST = (1 << 30, 32 << 20)  # bytes; older versions refuse more than 32 MiB
+# Bytes; older versions refuse more than 32 MiB. Larger tensors (pictures of 1024x1024) would leave
+# holes that others do not fit into: the projector would hold a quarter more.
+_LARGEST = (80 << 20, 32 << 20)
 _STEP = 64 << 20  # bytes by which the heap grows
 
 # By these a user, or who runs the machine, has decided already.
@@ -26,7 +28,7 @@ def keep_freed_memory() -> bool:
     Returns whether it does.
 
     The commands do so before they compute; a program of one's own may call it at its start. What
-    the process holds at most hardly changes, but it no longer falls between two peaks. Nothing
+    the process holds at most changes little, but it no longer falls between two peaks. Nothing
     happens where the C library is not glibc (macOS, Windows, Alpine), nor where a ``MALLOC_...``
     variable, or ``GLIBC_TUNABLES``, says how memory is to be kept.
 

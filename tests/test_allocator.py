@@ -72,7 +72,7 @@ def test_older_versions_have_a_limit(unsettled: pytest.MonkeyPatch) -> None:
     library = Library(most=64 << 20)
     unsettled.setattr(ctypes, "CDLL", lambda _: library)
     assert allocator.keep_freed_memory()
-    assert library.told == [(-3, 1 << 30), (-3, 32 << 20), (-1, -1), (-2, 64 << 20)]
+    assert library.told == [(-3, 80 << 20), (-3, 32 << 20), (-1, -1), (-2, 64 << 20)]
 
 
 @pytest.mark.parametrize("name", _SETTLED)
