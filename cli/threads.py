@@ -52,16 +52,18 @@ def settle_threads(small: bool) -> int:
 
     What ``--threads`` asks for goes first, then OMP_NUM_THREADS, which torch has read already.
     Work on a small network may be spread over processes of one thread from then on, see
-    ``latentlab.workers``.
+    ``latentlab.workers``, and freed memory is kept for the next tensors.
 
     Args:
         small: Whether the network is, see ``is_small``.
     """
     import torch
 
+    from latentlab.allocator import keep_freed_memory
     from latentlab.workers import spread_over
 
     look_as_usual()  # the work begins
+    keep_freed_memory()
     spread_over(_workers(small))
     most, asked = _most_threads(), _asked()
     if (asked_workers() or 1) > 1:

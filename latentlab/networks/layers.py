@@ -6,12 +6,20 @@ Weights are stored with unit variance and scaled at run time (Karras et al. 2018
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
+from latentlab.networks.lean import FrozenLayer
+from latentlab.networks.modulation import (
+    KeptWeight,
+    modulated_product,
+    scaled_weight_conv,
+    scales_weights,
+)
 from latentlab.networks.synthesis import NoiseLayer
 
 DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -110,6 +118,7 @@ class StyledConv(NoiseLayer):
         # No 1/sqrt(fan_in): demodulation cancels any constant factor.
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
+        self._kept = KeptWeight(up)
         self.register_buffer("resample_filter", ops.fir_kernel(taps))
         if use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -120,10 +129,22 @@ class StyledConv(NoiseLayer):
         clamp = None if self.conv_clamp is None else self.conv_clamp * gain
         gain = gain * ops.SQRT2
         up_kernel = self.resample_filter if self.up else None
-        x = ops.modulated_conv(x, self.weight, self.affine(w), up_kernel, gain=gain)
-        if noise is not None:
-            x += noise * (self.noise_strength * gain)
-        x += (self.bias * gain)[:, None, None]
+        styles, weight = self.affine(w), self.weight
+        arranged, energy = self._kept.of(weight)
+        bias = self.bias * gain
+        level = None if noise is None else noise * (self.noise_strength * gain)
+        frozen = FrozenLayer(arranged, bias, up_kernel)
+        if frozen.is_lean():
+            factor = ops.demodulation(styles, weight, energy) * gain
+            x = frozen.lean(x, styles, factor, level)
+            return x if clamp is None else x.clamp(-clamp, clamp)
+        given: dict[str, Any] = {"gain": gain, "energy": energy, "bias": bias}
+        if scales_weights(x, weight):
+            x = scaled_weight_conv(x, weight, styles, up_kernel, noise=level, **given)
+            return ops.leaky_relu_(x, clamp)
+        x = ops.modulated_conv(x, arranged, styles, up_kernel, **given)
+        if level is not None:
+            x += level
         return ops.leaky_relu_(x, clamp)
 
 
@@ -142,8 +163,6 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Map features [N,in_channels,H,W] and w [N,w_dim] to an image [N,out_channels,H,W]."""
-        x = ops.modulated_conv(
-            x, self.weight, self.affine(w), demodulate=False, gain=self.weight_gain
-        )
-        x = x + self.bias[:, None, None]
+        styles = self.affine(w) * self.weight_gain
+        x = modulated_product(x, self.weight[:, :, 0, 0], styles, self.bias)
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

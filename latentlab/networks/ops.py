@@ -45,16 +45,24 @@ def fir_kernel(taps: Sequence[float]) -> Tensor:
 
 
 def fir(
-    x: Tensor, kernel: Tensor, pad: tuple[int, int], stride: int = 1, gain: float = 1.0
+    x: Tensor,
+    kernel: Tensor,
+    pad: tuple[int, int],
+    stride: int = 1,
+    gain: float = 1.0,
+    bias: Tensor | None = None,
 ) -> Tensor:
-    """Filter every channel by true convolution; ``pad`` zeros go before and after, on both axes."""
+    """Filter every channel by true convolution, and add ``bias`` [C].
+
+    ``pad`` zeros go before and after, on both axes.
+    """
     channels = x.shape[1]
     weight = (kernel * gain).flip(0, 1).to(x.dtype).expand(channels, 1, -1, -1)
     before, after = pad
     if before == after and before >= 0:
-        return F.conv2d(x, weight, stride=stride, padding=before, groups=channels)
+        return F.conv2d(x, weight, bias, stride=stride, padding=before, groups=channels)
     x = F.pad(x, [before, after, before, after])
-    return F.conv2d(x, weight, stride=stride, groups=channels)
+    return F.conv2d(x, weight, bias, stride=stride, groups=channels)
 
 
 def upsample(x: Tensor, kernel: Tensor) -> Tensor:
@@ -111,12 +119,31 @@ def fir_down(x: Tensor, taps: Tensor, factor: int) -> Tensor:
 
 def conv_up(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     """Convolve ``x`` [N,I,H,W] with ``weight`` [O,I,k,k] while doubling its size."""
-    taps, size = kernel.shape[0], weight.shape[-1]
+    size = weight.shape[-1]
     if size == 1:
         return upsample(F.conv2d(x, weight), kernel)  # both are linear: filter fewer pixels
-    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    slack = taps - 2 - (size - 1)
-    return fir(x, kernel, ((slack + 1) // 2 + 1, slack // 2 + 1), gain=4.0)
+    return smooth(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), kernel, size)
+
+
+def smooth(x: Tensor, kernel: Tensor, size: int, bias: Tensor | None = None) -> Tensor:
+    """Filter what a transposed convolution of ``size`` taps gave, and cut it to twice its input."""
+    return fir(x, kernel, _smooth_pad(kernel, size), gain=4.0, bias=bias)
+
+
+def smooth_adjoint(x: Tensor, kernel: Tensor, size: int) -> Tensor:
+    """Apply the adjoint of ``smooth`` without a bias."""
+    channels = x.shape[1]
+    weight = (kernel * 4.0).flip(0, 1).to(x.dtype).expand(channels, 1, -1, -1)
+    before, after = _smooth_pad(kernel, size)
+    if before == after and before >= 0:
+        return F.conv_transpose2d(x, weight, padding=before, groups=channels)
+    x = F.conv_transpose2d(x, weight, groups=channels)
+    return F.pad(x, [-before, -after, -before, -after])
+
+
+def _smooth_pad(kernel: Tensor, size: int) -> tuple[int, int]:
+    slack = kernel.shape[0] - 2 - (size - 1)
+    return (slack + 1) // 2 + 1, slack // 2 + 1
 
 
 def conv_down(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
@@ -186,6 +213,9 @@ def modulated_conv(
     demodulate: bool = True,
     gain: float | Tensor = 1.0,
     pad: int | None = None,
+    *,
+    energy: Tensor | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """Convolve with weights scaled per sample by ``styles`` (Eqs. 1 and 3, Karras et al. 2020).
 
@@ -200,6 +230,8 @@ def modulated_conv(
         demodulate: Divide each output channel by the norm of its scaled weights.
         gain: Factor on the output.
         pad: Zeros around the input where there is no ``up_kernel``; None keeps the size.
+        energy: ``tap_energy(weight)``, from whoever has kept it.
+        bias: What is added to each output channel in the end [O].
 
     Returns:
         Feature maps [N,O,H,W], or [N,O,2H,2W] with ``up_kernel``.
@@ -211,9 +243,20 @@ def modulated_conv(
     else:
         x = conv_up(x, weight, up_kernel)
     if demodulate:
-        energy = styles.square() @ weight.square().sum(dim=[2, 3]).t()  # [N,O]
-        x = x * ((energy + 1e-8).rsqrt() * gain)[:, :, None, None]
-    return x
+        factor = (demodulation(styles, weight, energy) * gain)[:, :, None, None]
+        return x * factor if bias is None else torch.addcmul(bias[:, None, None], x, factor)
+    return x if bias is None else x + bias[:, None, None]
+
+
+def tap_energy(weight: Tensor) -> Tensor:
+    """Return the sums of the squares of ``weight`` [O,I,k,k] over its taps [O,I]."""
+    return weight.square().sum(dim=[2, 3])
+
+
+def demodulation(styles: Tensor, weight: Tensor, energy: Tensor | None = None) -> Tensor:
+    """Return one by the norm of the weights of each output channel, scaled by ``styles`` [N,O]."""
+    energy = tap_energy(weight) if energy is None else energy
+    return (styles.square() @ energy.t() + 1e-8).rsqrt()
 
 
 def minibatch_group(n: int, group_size: int | None) -> int:

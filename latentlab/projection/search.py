@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from latentlab.networks.generator import Generator
+from latentlab.networks.lean import lean_gradients
 from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
 from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
 from latentlab.projection.settings import ProjectorSettings
@@ -78,7 +79,8 @@ class Optimisation:
         # Noise helps to leave a far start; of latents that are close already it undoes much.
         spread = self._space.deviation * (0.0 if self._goes_on else settings.w_noise_at(step))
         jittered = x + setup.draws.w(step, (1, *x.shape[1:])).to(x) * spread
-        rendered = setup.g.synthesis(self._ws(jittered), noise=noise)
+        with lean_gradients():
+            rendered = setup.g.synthesis(self._ws(jittered), noise=noise)
         distances = self._compare(rendered)
         moving, free = self._moving, self._free(x)
         penalty = self._penalty(distances)
