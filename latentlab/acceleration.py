@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from latentlab.checks import check_choice
 from latentlab.errors import LatentlabError, SettingsError, reason
@@ -39,7 +40,8 @@ class Program:
         fast: What is called instead.
         precision: Of the large layers, one of ``PRECISIONS``.
         compiled: Whether torch compiles it.
-        gradients_only: Whether ``plain`` is called where no derivatives are taken.
+        gradients_only: Whether ``plain`` is called where no derivatives are taken. It is in any
+            case where they are taken forwards, or by ``torch.func``.
     """
 
     plain: _Function
@@ -50,8 +52,8 @@ class Program:
 
     def __call__(self, *inputs: Any) -> Any:
         """Compute."""
-        chosen = self.fast if torch.is_grad_enabled() or not self.gradients_only else self.plain
-        return chosen(*inputs)
+        exact = self.gradients_only and not torch.is_grad_enabled()
+        return (self.plain if exact or _is_transformed() else self.fast)(*inputs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy of a network has weights of its own, and none of its programs: None."""
@@ -183,6 +185,11 @@ class _Compiled:
             _logger.warning("%s is not compiled, and computed as ever: %s",
                             self._name, _why(error))  # fmt: skip
             return self._function(*inputs)
+
+
+def _is_transformed() -> bool:
+    """Whether derivatives are taken forwards: neither the compiler nor 16 bits are for that."""
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _why(error: Exception) -> str:

@@ -22,7 +22,9 @@ from latentlab.networks.synthesis import SynthesisNetwork
 
 FP16_RESOLUTIONS = 4  # num_fp16_res of the published training
 
-_HEADROOM = 16  # a derivative may be so many times that of the average over the picture
+# Of the factor, below the number of pixels: those by a style are sums over all pixels, and as large
+# as what is derived, up to some fifty at 1024x1024.
+_HEADROOM = 1024
 _Cast = Callable[[Tensor], Tensor]
 
 
