@@ -37,7 +37,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/ready
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python -m benchmarks.speed
 
 # The constraints pin what was tested.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -1,48 +1,41 @@
-"""Print the speed of synthesis, projection, path length and training on this machine as JSON.
+"""Print the speed of synthesis, projection and path length as lines of JSON, beside their limits.
 
-    python benchmarks/speed.py [--resolution 256] [--repeats 5] [--threads N]
+    python -m benchmarks.speed [--resolution 256] [--repeats 3] [--threads 1,2]
+        [--work synthesis] [--precision bfloat16] [--compile]
 
-Each figure is the median of alternating repeats. ``bare`` is the same convolutions alone, without
-modulation, noise, filters and activations: the limit that synthesis is compared with, by ratio.
+The limit is the network's convolutions alone (benchmarks/limits.py). Work and limit take turns in
+one run, and the least of the repeats counts: others who use the machine slow both. CPU seconds
+hardly depend on them at all; with several threads they also count the time that threads spin while
+they wait for each other. The last line says what share of the processors the run was given.
+
+The generator has StyleGAN2's published size at 256x256 and random weights, and so has the VGG16.
 """
 
-import json
-import platform
-import statistics
-import time
+import os
+import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import click
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import latentlab
+from benchmarks import limits
+from benchmarks.clock import Stopwatch, in_turn, machine, now, say, tell
+from benchmarks.costs import write_backbone
+from cli.options.values import number_list
 from latentlab import Generator, ProjectorSettings
-from latentlab.datasets.pictures import DigitsDataset
+from latentlab.acceleration import PRECISIONS
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
-from latentlab.training.presets import ImageFormat, named_config
-from latentlab.training.trainer import Trainer
+from latentlab.perceptual import MAX_RESOLUTION, PerceptualDistance
 from metrics import perceptual_path_length
 from metrics.sampling import default_batch
 
-PROJECTOR_STEPS = 20
-TRAINING_STEPS = 16  # one full round of the lazy regularisers
-
-
-def seconds(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each function, run in turn so that a busy machine slows all alike."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            started = time.perf_counter()
-            function()
-            if repeat:  # the first round warms up
-                times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in times.items()}
+WORK = ("synthesis", "step", "path")
+Twin = Callable[..., Any]  # makes a network faster, if that was asked for
 
 
 def random_generator(resolution: int) -> Generator:
@@ -52,121 +45,87 @@ def random_generator(resolution: int) -> Generator:
     return g.eval().requires_grad_(False)
 
 
-@torch.no_grad()
-def bare_convolutions(g: Generator, batch: int) -> None:
-    """Run the convolutions of the synthesis network and nothing else."""
-    last: Tensor | None = None
-    for block in g.synthesis.blocks:
-        for layer in block.convs:
-            size = layer.resolution // 2 if layer.up else layer.resolution
-            shape = [batch, layer.weight.shape[1], size, size]
-            if last is None or list(last.shape) != shape:
-                last = torch.ones(shape).contiguous(memory_format=torch.channels_last)
-            if layer.up:
-                last = F.conv_transpose2d(last, layer.weight.transpose(0, 1), stride=2)
-            else:
-                last = F.conv2d(last, layer.weight, padding=1)
+def synthesis(g: Generator, twin: Twin, batch: int, repeats: int) -> None:
+    """Pictures of given w."""
+    ws, fast = torch.randn(batch, g.num_ws, g.w_dim), twin(g)
+    bare = limits.forwards(limits.of_synthesis(g, batch))
+    with torch.no_grad():
+        watch = in_turn({"work": lambda: fast.synthesis(ws), "limit": bare}, repeats)
+    tell("synthesis", watch, batch, resolution=g.resolution, batch=batch)
 
 
-@torch.no_grad()
-def synthesis_speed(g: Generator, batch: int, repeats: int) -> dict[str, Any]:
-    """Images per second, and the ratio of the time to that of the bare convolutions."""
-    ws = torch.randn(batch, g.num_ws, g.w_dim)
-    took = seconds(
-        {"synthesis": lambda: g.synthesis(ws), "bare": lambda: bare_convolutions(g, batch)}, repeats
-    )
-    return {
-        "resolution": g.resolution,
-        "batch": batch,
-        "images_per_second": batch / took["synthesis"],
-        "times_bare_convolutions": took["synthesis"] / took["bare"],
-        "settings": asdict(g.config),
-    }
+def projector(g: Generator, distance: PerceptualDistance, twin: Twin, repeats: int) -> None:
+    """Steps of a projection into W with one picture, each followed by the limit."""
+    size, watch = min(g.resolution, MAX_RESOLUTION), Stopwatch()
+    bare = limits.there_and_back([*limits.of_synthesis(g, 1), *limits.of_vgg16(size, 1)])
+    begun = [now()]
 
+    def note(step: int, _: Tensor) -> None:
+        if step:  # before the first one there is the start
+            watch.note("work", now() - begun[0])
+        watch.run("limit", bare)
+        begun[0] = now()
 
-def projector_speed(g: Generator, distance: Any, name: str, repeats: int) -> dict[str, Any]:
-    """Optimisation steps per second for one image."""
-    settings = ProjectorSettings(steps=PROJECTOR_STEPS, w_samples=100)
+    settings = ProjectorSettings(steps=repeats + 2, w_samples=100)
     target = torch.zeros(1, g.channels, g.resolution, g.resolution)
-    took = seconds(
-        {"run": lambda: latentlab.project(g, target, distance, settings=settings)}, repeats
-    )
-    return {
-        "resolution": g.resolution,
-        "distance": name,
-        "steps_per_second": PROJECTOR_STEPS / took["run"],
-        "settings": asdict(settings),
-    }
+    networks = (twin(each, gradients_only=True) for each in (g, distance))
+    latentlab.project(next(networks), target, next(networks), settings=settings, progress=note)
+    tell("projector step", watch, resolution=g.resolution, distance=distance.name)
 
 
-def path_length_speed(g: Generator, distance: Any, name: str, repeats: int) -> dict[str, Any]:
-    """Paths per second, and the ratio of their time to that of their images' bare convolutions."""
-    batch = default_batch(g)
-    took = seconds(
-        {
-            "run": lambda: perceptual_path_length(g, distance, num_samples=batch),
-            "bare": lambda: bare_convolutions(g, 2 * batch),
-        },
-        repeats,
-    )
-    return {
-        "resolution": g.resolution,
-        "distance": name,
-        "batch": batch,
-        "paths_per_second": batch / took["run"],
-        "times_bare_convolutions": took["run"] / took["bare"],
-    }
-
-
-def training_speed(batch: int, repeats: int) -> dict[str, Any]:
-    """Real images per second over a full round of the lazy regularisers."""
-    config = replace(named_config("stylegan2-small", ImageFormat(32, 3, 0)), batch=batch)
-    trainer = Trainer(config, DigitsDataset())
-
-    def round_of_steps() -> None:
-        for _ in range(TRAINING_STEPS):
-            trainer.run_step()
-
-    took = seconds({"run": round_of_steps}, repeats)
-    rate = TRAINING_STEPS * batch / took["run"]
-    return {"images_per_second": rate, "settings": asdict(config)}
-
-
-def mean_square(first: Tensor, second: Tensor) -> Tensor:
-    """A distance that costs nothing, to show the generator's share of a projection step."""
-    return (first - second).square().mean(dim=[1, 2, 3])
+def path_length(g: Generator, distance: PerceptualDistance, twin: Twin, repeats: int) -> None:
+    """Paths: two pictures each, and the distance between them."""
+    count, size = default_batch(g), min(g.resolution, MAX_RESOLUTION)
+    fast, compare = twin(g), twin(distance)
+    # As many at once as the metric has: pictures of both ends, and then the features of each.
+    drawn, seen = limits.of_synthesis(g, 2 * count), limits.of_vgg16(size, count)
+    watch = in_turn({
+        "work": lambda: perceptual_path_length(fast, compare, num_samples=count),
+        "limit": limits.forwards([*drawn, *seen, *seen]),
+    }, repeats)  # fmt: skip
+    tell("path", watch, count, resolution=g.resolution, distance=distance.name)
 
 
 @click.command()
 @click.option("--resolution", default=256, show_default=True, help="Of the random generator.")
-@click.option("--repeats", default=5, show_default=True, help="Measurements of each figure.")
-@click.option("--threads", type=int, help="Threads; default: torch's own choice.")
-def main(resolution: int, repeats: int, threads: int | None) -> None:
-    """Measure and print one JSON object on stdout."""
-    if threads is not None:
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--threads", "counts", type=number_list, default="1,2", show_default=True)
+@click.option("--work", "chosen", type=click.Choice(WORK), multiple=True, default=WORK)
+@click.option("--precision", type=click.Choice(PRECISIONS), default=PRECISIONS[0])
+@click.option("--compile", "compiles", is_flag=True)
+def main(
+    resolution: int,
+    repeats: int,
+    counts: list[int],
+    chosen: tuple[str, ...],
+    precision: str,
+    compiles: bool,
+) -> None:
+    """Measure, and print one line for each figure."""
+    begun = now()
+    how = {"precision": precision, "compiled": compiles}
+    say({**machine(), "repeats": repeats, **how})
+
+    def twin(network: torch.nn.Module, gradients_only: bool = False) -> Any:
+        fast = latentlab.in_precision(network, precision, gradients_only=gradients_only)
+        return latentlab.compiled(fast, gradients_only=gradients_only) if compiles else fast
+
+    with tempfile.TemporaryDirectory() as home:
+        write_backbone(Path(home))
+        os.environ["TORCH_HOME"] = home
+        distance = latentlab.perceptual_distance("lpips-vgg")
+    g = random_generator(resolution)
+    for threads in counts:
         torch.set_num_threads(threads)
-    large = random_generator(resolution)
-    small = latentlab.load("builtin:digits-stylegan2").generator
-    digits = latentlab.perceptual_distance("builtin:digits")
-    report = {
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "repeats": repeats,
-        "synthesis": [
-            synthesis_speed(g, batch, repeats) for g in (large, small) for batch in (1, 4)
-        ],
-        "projector": [
-            projector_speed(large, mean_square, "mean square", repeats),
-            projector_speed(small, digits, "builtin:digits", repeats),
-        ],
-        "path_length": [
-            path_length_speed(large, mean_square, "mean square", repeats),
-            path_length_speed(small, digits, "builtin:digits", repeats),
-        ],
-        "training": training_speed(32, repeats),
-    }
-    click.echo(json.dumps(report, indent=1))
+        for batch in (1, 4) if "synthesis" in chosen else ():
+            synthesis(g, twin, batch, repeats)
+        if "step" in chosen:
+            projector(g, distance, twin, repeats)
+        if "path" in chosen and precision == PRECISIONS[0]:  # in 16 bits there is none
+            path_length(g, distance, twin, repeats)
+    took = now() - begun
+    say({**machine(), "seconds": took.wall, "cpu_seconds": took.cpu,
+         "processors_given": took.cpu / took.wall})  # fmt: skip
 
 
 if __name__ == "__main__":

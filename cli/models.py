@@ -184,10 +184,12 @@ class RenderingModel(Model):
     Attributes:
         truncation: Psi, and how many layers it holds for; None: all.
         labels: The classes of a conditional generator that are asked for.
+        pace: What a manifest says of --compile and --precision.
     """
 
     truncation: tuple[float, int | None]
     labels: tuple[int, ...] = ()
+    pace: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def c(self) -> Tensor | None:
@@ -218,6 +220,7 @@ class RenderingModel(Model):
             "checkpoint": self.name,
             **self.digests,
             "tuning": self.opened.metadata.get("tuning"),
+            **self.pace,
         }
 
 

@@ -3,6 +3,7 @@
 See ``load``, ``perceptual_distance`` and ``project``.
 """
 
+from latentlab.acceleration import compiled, in_precision
 from latentlab.checkpoints import (
     Checkpoint,
     Exported,
@@ -49,10 +50,10 @@ from latentlab.version import __version__
 
 __all__ = [
     "Checkpoint", "CheckpointError", "DataError", "Encoder", "Exported", "Generator", "ImageError",
-    "LatentError", "LatentlabError", "NoFaceError", "NumericalError", "OutputError",
-    "ProcessError", "Projection", "ProjectionStart", "ProjectorSettings", "SettingsError",
-    "StartSearch", "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint",
-    "UnsupportedCheckpoint", "__version__", "apply_tuning", "export", "fetch", "from_pretrained",
-    "images", "load", "load_classifier", "load_encoder", "load_mask", "load_tuning",
+    "LatentError", "LatentlabError", "NoFaceError", "NumericalError", "OutputError", "ProcessError",
+    "Projection", "ProjectionStart", "ProjectorSettings", "SettingsError", "StartSearch",
+    "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint", "UnsupportedCheckpoint",
+    "__version__", "apply_tuning", "compiled", "export", "fetch", "from_pretrained", "images",
+    "in_precision", "load", "load_classifier", "load_encoder", "load_mask", "load_tuning",
     "perceptual_distance", "project", "save", "save_tuning", "tune",
 ]  # fmt: skip

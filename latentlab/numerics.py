@@ -46,6 +46,9 @@ class Stream(IntEnum):
     NOISE_MAPS = 2000  # added to the stream of the z that the noise maps go with
 
 
+_LOOKS = 10  # steps from one look to the next, where looking waits
+
+
 def keyed_seed(seed: int, *key: int) -> int:
     """Derive a 63-bit seed from (seed, key...), so that every stream has its own numbers.
 
@@ -72,6 +75,14 @@ def seeded_initialisation(seed: int, *key: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):  # modules are built on the CPU
         torch.default_generator.manual_seed(keyed_seed(seed, *key))
         yield
+
+
+def may_look(device: torch.device, step: int) -> bool:
+    """Whether to look at numbers of a step: on the CPU always, elsewhere at every tenth.
+
+    Looking waits for the device, which then has nothing to do until it is given the next step.
+    """
+    return device.type == "cpu" or step % _LOOKS == _LOOKS - 1
 
 
 @contextmanager

@@ -24,6 +24,9 @@ def watched(g: Generator, rows: int, see: See) -> Iterator[None]:
         LatentError: If the generator has no modules to watch.
     """
     with ExitStack() as stack:
+        if getattr(g.synthesis, "program", None) is not None:  # which runs other modules
+            stack.callback(setattr, g.synthesis, "program", g.synthesis.program)
+            g.synthesis.program = None
         for name, module in feature_layers(g).items():
             image = 0 if _is_ours(module) else g.channels
             hook = _shown_as(name, rows, image, see)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, SettingsError
+from latentlab.acceleration import check_exact, is_compiled
 from latentlab.checks import check, check_shape
 from latentlab.images import COMPARED_ON, alpha_facts, averaged, check_channels, shrink, views
 from latentlab.numerics import full_precision
@@ -96,6 +97,8 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
     wide = relative_width is None or relative_width > 0
     check(wide, "relative_width", "a positive number", relative_width)
     pairs = batch_size(g, batch)
+    check_exact(distance)
+    fast = is_compiled(g) or is_compiled(distance)
     arrays: Arrays = {}
 
     def compute(samples: range) -> Arrays:
@@ -116,7 +119,7 @@ def perceptual_path_length(  # noqa: PLR0913 - one for each setting
         "protocol": protocol.name, **asdict(protocol), "n": start, "seed": seed,
         "distance": _name_of(distance), "resolution": g.resolution,
         "stopped_early": start < num_samples, "relative_width": relative_width,
-        **alpha_facts(g.channels, COMPARED_ON),
+        **alpha_facts(g.channels, COMPARED_ON), **({"compiled": True} if fast else {}),
     }  # fmt: skip
     lengths = arrays["path_length"]
     table = {"sample": np.arange(start), "path_length": lengths, "kept": kept(lengths)}

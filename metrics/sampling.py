@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab import Generator, NumericalError, distributed
+from latentlab.acceleration import check_exact
 from latentlab.checks import check_whole
 from latentlab.errors import reason
 from latentlab.latents import draw_labels, draw_noise, draw_z
@@ -40,7 +41,11 @@ def batch_size(g: Generator, batch: int | None = None) -> int:
     Convolutions choose their routine, and with it their rounding, by the number of images, and
     differences over tiny steps magnify it. With one number for all, numbers from the CPU agree to
     the last bit, whatever ``batch``.
+
+    Raises:
+        SettingsError: If the generator computes in 16 bits, see ``latentlab.in_precision``.
     """
+    check_exact(g)
     if batch is None or device_of(g).type == "cpu":
         return default_batch(g)
     return -(-batch // GROUP) * GROUP

@@ -1,7 +1,7 @@
 """Measuring the path length of a model, or of every snapshot of a run, by one protocol or more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cli import models
@@ -10,6 +10,8 @@ from cli.measuring.path_length import LENGTHS, check_fit, files_of, summary, wri
 from cli.measuring.snapshots import snapshots_in
 from cli.measuring.work import Asked, claimed_results, sampling, work_on
 from cli.models import Model, open_distance
+from cli.options.acceleration import accelerated
+from cli.options.acceleration import facts as facts_of_pace
 from cli.options.measuring import MeasuringRequest
 from cli.running.estimates import Task
 from latentlab import distributed
@@ -51,7 +53,7 @@ class PathLengths:
 
     def _of(self, protocols: dict[str, Any]) -> dict[str, Any]:
         return {**protocols, "distance": self.distance.name, "noise": self.asked.noise,
-                "seed": self.request.seed}  # fmt: skip
+                "seed": self.request.seed, **facts_of_pace(self.request.compiled)}  # fmt: skip
 
     @property
     def extent(self) -> dict[str, Any]:
@@ -80,7 +82,8 @@ class PathLengths:
 
     def measure(self, model: Model, named: bool = False) -> list[MetricResult]:
         """Measure a model by each protocol; where it is ``named``, bars say whose they are."""
-        return [self._by(name, model, named) for name in self.asked.protocols]
+        fast = replace(model, g=accelerated(model.g, self.request.compiled))
+        return [self._by(name, fast, named) for name in self.asked.protocols]
 
     def _by(self, name: str, model: Model, named: bool) -> MetricResult:
         paths, asked = PROTOCOLS[name], self.asked
@@ -99,7 +102,8 @@ def measure_path_lengths(
     """Measure a checkpoint, or each snapshot of a run's folder, and write what was found."""
     (name,), snapshots = request.titles([checkpoint]), snapshots_in(checkpoint)
     model = models.open_model([*snapshots, checkpoint][0], request.device, None, name)
-    lengths = PathLengths(asked, open_distance(asked.distance, model.place), request)
+    distance = accelerated(open_distance(asked.distance, model.place), request.compiled)
+    lengths = PathLengths(asked, distance, request)
     lengths.check(model)
     if snapshots:
         measure_run(checkpoint, snapshots, lengths.of_each(), request, model)

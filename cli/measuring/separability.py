@@ -19,6 +19,8 @@ from cli.measuring.separability_bars import MOST, bars
 from cli.measuring.snapshots import snapshots_in
 from cli.measuring.work import Asked, claimed_results, sampling, work_on
 from cli.models import Model, open_model, with_model
+from cli.options.acceleration import accelerated
+from cli.options.acceleration import facts as facts_of_pace
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
 from cli.projecting.saved_latents import latent_files
 from cli.reports.numbers import in_words, number_of, rows_of, share_of, with_interval
@@ -71,6 +73,7 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         "protocol": "ls", "n": samples, "num_keep": attributes.keep or max(samples // 2, 1),
         "spaces": spaces, "outputs": attributes.outputs, "dual": dual, "seed": request.seed,
         "classifiers": {one.name: one.sha256 for one in opened},
+        **facts_of_pace(request.compiled),
     }  # fmt: skip
     tasks = [sampling(model, request, "Classifying", samples, "picture", more=by_several(opened))]
     # Half of the samples count by default, so that more samples are the same measurement.
@@ -80,7 +83,8 @@ def measure_model(checkpoint: str, wanted: SeparabilityRequest, request: Measuri
         work = work_on(request, model, label, samples, "picture", identity)
         with work as begun, planes_on_a_bar() as fit_progress:
             return linear_separability(
-                model.g, [one.network for one in opened], samples, attributes.keep, spaces,
+                accelerated(model.g, request.compiled), [one.network for one in opened], samples,
+                attributes.keep, spaces,
                 request.seed, names=[one.name for one in opened], outputs=attributes.outputs,
                 dual=dual, fit_progress=fit_progress, **begun,
             )  # fmt: skip

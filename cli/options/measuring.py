@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cli.options.acceleration import compile_option
 from cli.options.classifier_files import classifier_files
 from cli.options.common import (
     device_option,
@@ -50,6 +51,7 @@ class MeasuringRequest:
     dry_run: bool = False
     html: bool = True
     names: tuple[str, ...] = ()
+    compiled: bool = False
 
     def titles(self, paths: Sequence[str], of: str = "model") -> list[str]:
         """Return what models are called, as --name says, or after their files; each differently.
@@ -167,7 +169,10 @@ class ComparisonRequest:
 
 
 def measuring_options(
-    report: str = "report.csv", always_page: bool = False, several: bool = False
+    report: str = "report.csv",
+    always_page: bool = False,
+    several: bool = False,
+    compiles: bool = False,
 ) -> Decorator:
     """Return the options of a MeasuringRequest, passed to the command as ``request``.
 
@@ -175,6 +180,7 @@ def measuring_options(
         report: Default name of the table.
         always_page: Whether the page is written without being asked for.
         several: Whether the command measures several models.
+        compiles: Whether its networks may be compiled.
     """
     name = (
         "What titles, tables and plots call the models: once for each, in their order. Default: "
@@ -193,6 +199,7 @@ def measuring_options(
         click.option("--report", type=file_name(*TABLE_SUFFIXES), default=report, show_default=True,
                      metavar="NAME", help="Table in DIR: .csv, .json, .parquet or .md."),
         overwrite_option,
+        *([compile_option] if compiles else []),
         dry_run_option,
         device_option,
         workers_option,

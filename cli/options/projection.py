@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.options.acceleration import compile_option, precision_option
 from cli.options.common import (
     anchor_option,
     any_checkpoint_option,
@@ -133,6 +134,8 @@ class ProjectionRequest:
     latents: str
     html: bool
     any_checkpoint: bool
+    compiled: bool
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ projection_options = grouped_options("request", ProjectionRequest, (
                  help="File for the latents of all pictures: .safetensors or .parquet."),
     click.option("--html", is_flag=True,
                  help="Also write DIR/report.html: an overview of the folder, the worst first."),
-    any_checkpoint_option,
+    any_checkpoint_option, compile_option, precision_option,
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
     click.option("--steps", type=Count(min=1), default=350, show_default=True,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import common
+from cli.options.acceleration import accelerated, compile_option, facts, precision_option
 from cli.options.values import finite_float, float_pair
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class RenderingRequest:
     translate: tuple[float, float] | None = None
     rotate: float | None = None
     anchor: bool = False
+    compiled: bool = False
+    precision: str = "float32"
 
     def open(self) -> "RenderingModel":
         """Open the model; raises SettingsError before if there can be no such video."""
@@ -47,7 +50,9 @@ class RenderingRequest:
         cutoff = model.opened.truncation_cutoff if asked is None else asked
         truncation = (self.truncation_psi, cutoff)
         labels = classes_of(model.opened, model.g, self.classes or ())
-        return RenderingModel(**vars(model), truncation=truncation, labels=labels)
+        rendering = RenderingModel(**vars(model), truncation=truncation, labels=labels)
+        g = accelerated(model.g, self.compiled, self.precision)
+        return replace(rendering, g=g, pace=facts(self.compiled, self.precision))
 
     def placed(self, g: "Generator") -> AbstractContextManager[None]:
         """Return what has pictures moved and turned while it lasts.
@@ -104,7 +109,7 @@ def rendering_options(
     What a ``RenderingRequest`` has no field for is passed to the command by its own name.
     """
     every = (
-        common.checkpoint_argument, *options, common.dry_run_option, common.output_option,
-        common.overwrite_option, common.device_option,
+        common.checkpoint_argument, *options, compile_option, precision_option,
+        common.dry_run_option, common.output_option, common.overwrite_option, common.device_option,
     )  # fmt: skip
     return common.grouped_options("request", RenderingRequest, every)

@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from cli.models import open_distance, open_model, say_opening
+from cli.options.acceleration import accelerated
+from cli.options.acceleration import facts as facts_of_pace
 from cli.options.common import check_asked_video
 from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
@@ -68,7 +70,9 @@ def open_method(
     search, reading = request.search, request.reading
     settings = search.settings()
     model = open_model(checkpoint, device)
-    g = model.g
+    # The steps alone: what is saved and told is computed as ever.
+    pace = request.compiled, request.precision
+    g = accelerated(model.g, *pace, gradients_only=True)
     if not g.has_w and settings.space != "z":
         raise LatentError("this generator has no W", advice=["search in Z: `space` z"])
     if settings.anchor:
@@ -84,11 +88,12 @@ def open_method(
         starts = SavedStarts(search.start, model, settings.space, request.any_checkpoint, ordered)
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
+    distance = accelerated(distance, *pace, gradients_only=True)
     faces = None if search.identity is None else FaceIdentity(search.identity, device=model.place)
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,
-        **alpha_facts(g.channels, COMPARED_ON),
+        **alpha_facts(g.channels, COMPARED_ON), **facts_of_pace(*pace),
     }  # fmt: skip
     if encoder is not None:
         decisive["encoder_type"] = encoder.config.encoder_type

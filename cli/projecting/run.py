@@ -23,6 +23,7 @@ from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from latentlab import ImageError, NumericalError, Projection, distributed, project
 from latentlab.files import sha256_of
+from latentlab.numerics import may_look
 from latentlab.projection.start import ProjectionStart, StartSearch
 
 
@@ -114,8 +115,10 @@ class BatchWorker:
             yield self._published(piece, result, i, seconds)
 
     def _found(self, pieces: Sequence[_Piece]) -> Projection:
-        def show(_: int, distances: Tensor) -> None:
-            self.bar.advance(distributed.size(), **{shown: float(distances.mean())})
+        def show(step: int, distances: Tensor) -> None:
+            looks = may_look(distances.device, step)
+            numbers = {shown: float(distances.mean())} if looks else {}
+            self.bar.advance(distributed.size(), **numbers)
 
         method = self.method
         images = torch.stack([piece.target.image for piece in pieces])

@@ -1,7 +1,7 @@
 """What the synthesis networks of all systems share: noise maps, and the image of a growing one."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, get_args
 
@@ -62,6 +62,7 @@ class SynthesisNetwork(GrowingNetwork):
     w_dim: int
     is_skip = False  # whether the image is the sum of an RGB output of every resolution
     normal_noise = True  # whether noise maps are standard normal, as where they are optimised
+    program: Callable[..., Any] | None = None  # in place of ``draw``, see latentlab.acceleration
     placing_rows = 0  # of ws, the first so many say where the picture lies, and not what is in it
 
     @property
@@ -108,7 +109,13 @@ class SynthesisNetwork(GrowingNetwork):
         Raises:
             LatentError: If ws or a noise map has the wrong shape.
         """
-        return self._image(self._features(ws, noise_mode, noise, rng)).contiguous()
+        inputs = self._inputs(ws, noise_mode, noise, rng)
+        image: Tensor = (self.program or self.draw)(*inputs)
+        return image
+
+    def draw(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
+        """Render ws [N,num_ws,w_dim] with a map for each of ``noise_layers``, or none at all."""
+        return self._image(self._walk(ws, noise)).contiguous()
 
     def rgb_by_resolution(self, ws: Tensor) -> dict[int, Tensor]:
         """Return the output of each ToRGB before upsampling: {4: [N,C,4,4], 8: [N,C,8,8], ...}.
@@ -120,7 +127,7 @@ class SynthesisNetwork(GrowingNetwork):
         """
         if not self.is_skip:
             raise LatentError(NO_SKIP)
-        walk = self._features(ws, "const", None, None)
+        walk = self._walk(*self._inputs(ws, "const", None, None))
         return {block.resolution: block.image(x, w).contiguous() for block, x, w in walk}
 
     def upsample_rgb(self, rgb: Tensor) -> Tensor:
@@ -139,26 +146,27 @@ class SynthesisNetwork(GrowingNetwork):
         """
         raise LatentError(FIXED)
 
-    def _features(
+    def _inputs(
         self,
         ws: Tensor,
         noise_mode: NoiseMode,
         noise: Sequence[Tensor] | None,
         rng: torch.Generator | None,
-    ) -> Walk:
+    ) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """Check what ``forward`` is given, and return what ``draw`` takes."""
         check_shape(ws, [None, self.num_ws, self.w_dim], "ws")
         ws = ws.to(next(self.parameters()).dtype)
         if noise is not None:
             _check_maps(noise, self.noise_shapes, len(ws))
-            return self._walk(ws, noise)
+            return ws, noise
         check_choice(noise_mode, "noise_mode", get_args(NoiseMode))
         if noise_mode == "none":
-            return self._walk(ws, [])
+            return ws, []
         if noise_mode == "const":
-            return self._walk(ws, [layer.noise_const for layer in self.noise_layers])
+            return ws, [layer.noise_const for layer in self.noise_layers]
         options: dict[str, Any] = {"generator": rng, "device": ws.device, "dtype": ws.dtype}
         shapes = [[len(ws), *shape[1:]] for shape in self.noise_shapes]
-        return self._walk(ws, [self.as_noise(torch.randn(shape, **options)) for shape in shapes])
+        return ws, [self.as_noise(torch.randn(shape, **options)) for shape in shapes]
 
     def _image(self, walk: Walk) -> Tensor:
         """Return the RGB of the resolution grown to, blended with the one below, at full size."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from latentlab.networks.generator import Generator
 from latentlab.networks.lean import lean_gradients
+from latentlab.numerics import may_look
 from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
 from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame
 from latentlab.projection.settings import ProjectorSettings
@@ -61,6 +62,7 @@ class Optimisation:
         self._moving = self._noise if moves else []
         self._terms = Terms(settings, wanted, setup.identity, search.whitening)
         self._trace: list[Tensor] = []
+        self._unseen: list[tuple[int, Tensor]] = []  # steps, and their losses
         with torch.no_grad():
             self._start = wanted.both(g.synthesis(self._ws(self._x), noise=given))
             self._mean = self._start
@@ -90,7 +92,9 @@ class Optimisation:
             loss = loss + settings.w_plus_pull * row_spread(free, self._space.deviation)
         numbers = torch.stack([distances, penalty, loss, *self._plain(rendered), *terms]).detach()
         if self._best is None:
-            check_losses(loss, f"projection step {step}")
+            self._unseen.append((step, loss.detach()))
+            if may_look(loss.device, step):
+                self._look()
         else:
             seen = jittered.detach().clone()
             self._space.settle(seen)
@@ -105,13 +109,20 @@ class Optimisation:
         normalise_noise(moving)
         if self._best is not None:
             self._best.restore(x, noise, self._best.diverged)
-        self._trace.append(numbers.cpu())
+        self._trace.append(numbers)
         return numbers[0]
 
     @property
     def finished(self) -> bool:
         """Whether no image is left to go on with."""
-        return self._best is not None and bool(self._best.diverged.all())
+        looks = self._best is not None and may_look(self._x.device, len(self._trace) - 1)
+        return looks and self._best is not None and bool(self._best.diverged.all())
+
+    def _look(self) -> None:
+        """Raise NumericalError for the first loss that is not finite."""
+        for step, loss in self._unseen:
+            check_losses(loss, f"projection step {step}")
+        self._unseen.clear()
 
     @torch.no_grad()
     def result(self) -> Projection:
@@ -125,6 +136,7 @@ class Optimisation:
             if self._trace and bool(poor.any()):
                 ws, noise, images, distance = self._better_of_both(self._best, poor, distance)
         else:
+            self._look()
             check_losses(distance, f"projection step {self._setup.settings.steps}")
         history = history_frame(self._numbers(), self._columns(), self._setup.settings)
         start, mean = self._start, self._mean
@@ -152,7 +164,7 @@ class Optimisation:
     def _numbers(self) -> Tensor:
         """Return the losses [steps,columns,N] so far."""
         empty = torch.empty(0, len(self._columns()), len(self._compare.targets))
-        return torch.stack(self._trace) if self._trace else empty
+        return torch.stack(self._trace).cpu() if self._trace else empty
 
     def _of_mean_image(self, count: int) -> tuple[Tensor, Tensor]:
         """Return the distances of the image of the mean w; NaN where there is no W."""
@@ -212,7 +224,7 @@ class _Best:
         better = ~self.diverged & (loss < self._loss)
         self._loss = loss.where(better, self._loss)
         for kept, now in zip(self._values, (x, *noise), strict=True):
-            kept[better] = now.detach()[better]
+            kept.copy_(now.detach().where(_rows(better, now), kept))
         return numbers.where(~self.diverged, torch.nan)
 
     def leaves(self, loss: Tensor) -> None:
@@ -223,7 +235,12 @@ class _Best:
     def restore(self, x: Tensor, noise: Sequence[Tensor], rows: Tensor) -> None:
         """Put ``rows`` [N] back to their best; rows are apart, so others do not notice."""
         for kept, now in zip(self._values, (x, *noise), strict=True):
-            now[rows] = kept[rows]
+            now.copy_(kept.where(_rows(rows, now), now))
+
+
+def _rows(chosen: Tensor, like: Tensor) -> Tensor:
+    """Return which rows [N] are chosen as [N,1,...]; indices would wait for a GPU."""
+    return chosen.view(-1, *[1] * (like.ndim - 1))
 
 
 def row_spread(w: Tensor, deviation: Tensor) -> Tensor:

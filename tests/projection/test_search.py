@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from latentlab import ImageError, NumericalError, ProjectorSettings, SettingsError, project
+from latentlab.projection import search
 from latentlab.projection.masks import load_mask
 from latentlab.projection.search import row_spread
 from tests.conftest import make_generator
@@ -201,3 +202,9 @@ class TestDivergence:
             project(self.g, targets(2), Breaking(1, 3), steps=5, batch=2)
         with pytest.raises(SettingsError, match="`on_divergence`"):
             project(self.g, targets(1), squared, steps=1, on_divergence="skip")
+
+    @pytest.mark.parametrize("steps", [4, 20])
+    def test_where_looking_waits_the_step_is_named_all_the_same(self, steps, monkeypatch):
+        monkeypatch.setattr(search, "may_look", lambda _, step: step % 10 == 9)
+        with pytest.raises(NumericalError, match=r"step 2.*image 1"):
+            project(self.g, targets(2), Breaking(1, 3), steps=steps, batch=2)

@@ -26,7 +26,7 @@ from cli.options.values import FiniteFloat
 @click.option("--relative-width", type=FiniteFloat(min=0, min_open=True), metavar="SHARE",
               help="Stop early, once the 95 % interval is narrower than this share of the value.")
 @distance_option
-@measuring_options()
+@measuring_options(compiles=True)
 def ppl(
     checkpoint: str,
     protocols: tuple[str, ...],

@@ -14,7 +14,7 @@ from cli.options.measuring import (
 @click.command()
 @click.argument("checkpoint", metavar="[CKPT]", required=False)
 @separability_options
-@measuring_options()
+@measuring_options(compiles=True)
 def separability(
     checkpoint: str | None, wanted: SeparabilityRequest, request: MeasuringRequest
 ) -> None:

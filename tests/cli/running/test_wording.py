@@ -39,6 +39,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/images/decoding.py": {"max_pixels"},
     "latentlab/latents.py": {"other"},
     "latentlab/networks/discriminators.py": {"image"},
+    "latentlab/networks/half.py": {"resolutions"},
     "latentlab/networks/mapping.py": {"w_dim"},
     "latentlab/networks/generator.py": {"ws", "z"},
     "latentlab/networks/placement.py": {"matrix"},
