@@ -6,12 +6,12 @@ Module names follow the official PyTorch state dict of StyleGAN2.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.checks import as_images, needed
 from latentlab.networks import ops
 from latentlab.networks.config import MappingConfig
+from latentlab.networks.convolutions.differentiable import conv2d
 from latentlab.networks.growth import GrowingNetwork, reduce
 from latentlab.networks.layers import Conv, Linear
 from latentlab.networks.mapping import MappingNetwork
@@ -178,7 +178,7 @@ class EqualizedConv(nn.Module):
         if self.fused:
             x = ops.fused_conv_down(x, weight)
         else:
-            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+            x = conv2d(x, weight, padding=weight.shape[-1] // 2)
             x = reduce(x) if self.shrinks and not self.halves_last else x
         x += self.bias[:, None, None]
         x = ops.leaky_relu_(x, slope=self.slope) if self.activate else x

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
+from latentlab.networks.convolutions.differentiable import conv2d
 from latentlab.networks.lean import FrozenLayer
 from latentlab.networks.modulation import (
     KeptWeight,
@@ -89,7 +90,7 @@ class Conv(nn.Module):
         elif self.down:
             x = ops.conv_down(x, weight, self.resample_filter)
         else:
-            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+            x = conv2d(x, weight, padding=weight.shape[-1] // 2)
         if self.bias is not None:
             x += (self.bias * gain)[:, None, None]
         return ops.leaky_relu_(x, clamp) if self.activate else x

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from latentlab.networks.convolutions.differentiable import conv2d, conv_transpose2d
+
 SQRT2 = math.sqrt(2.0)
 LEAKY_SLOPE = 0.2
 
@@ -60,9 +62,12 @@ def fir(
     weight = (kernel * gain).flip(0, 1).to(x.dtype).expand(channels, 1, -1, -1)
     before, after = pad
     if before == after and before >= 0:
-        return F.conv2d(x, weight, bias, stride=stride, padding=before, groups=channels)
-    x = F.pad(x, [before, after, before, after])
-    return F.conv2d(x, weight, bias, stride=stride, groups=channels)
+        padding = before
+    else:
+        x, padding = F.pad(x, [before, after, before, after]), 0
+    if bias is not None:  # no training network asks for it
+        return F.conv2d(x, weight, bias, stride=stride, padding=padding, groups=channels)
+    return conv2d(x, weight, stride=stride, padding=padding, groups=channels)
 
 
 def upsample(x: Tensor, kernel: Tensor) -> Tensor:
@@ -70,7 +75,7 @@ def upsample(x: Tensor, kernel: Tensor) -> Tensor:
     channels, size = x.shape[1], kernel.shape[0]
     weight = (kernel * 4.0).to(x.dtype).expand(channels, 1, -1, -1)
     # A strided transposed convolution is the zero-stuffed true convolution without the zeros.
-    full = F.conv_transpose2d(x, weight, stride=2, groups=channels)
+    full = conv_transpose2d(x, weight, stride=2, groups=channels)
     start = size - 1 - (size + 1) // 2
     height, width = 2 * x.shape[2], 2 * x.shape[3]
     return full[:, :, start : start + height, start : start + width]
@@ -121,8 +126,8 @@ def conv_up(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     """Convolve ``x`` [N,I,H,W] with ``weight`` [O,I,k,k] while doubling its size."""
     size = weight.shape[-1]
     if size == 1:
-        return upsample(F.conv2d(x, weight), kernel)  # both are linear: filter fewer pixels
-    return smooth(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), kernel, size)
+        return upsample(conv2d(x, weight), kernel)  # both are linear: filter fewer pixels
+    return smooth(conv_transpose2d(x, weight.transpose(0, 1), stride=2), kernel, size)
 
 
 def smooth(x: Tensor, kernel: Tensor, size: int, bias: Tensor | None = None) -> Tensor:
@@ -150,9 +155,9 @@ def conv_down(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     """Convolve ``x`` [N,I,H,W] with ``weight`` [O,I,k,k] while halving its size."""
     taps, size = kernel.shape[0], weight.shape[-1]
     if size == 1:
-        return F.conv2d(downsample(x, kernel), weight)
+        return conv2d(downsample(x, kernel), weight)
     slack = taps - 2 + (size - 1)
-    return F.conv2d(fir(x, kernel, ((slack + 1) // 2, slack // 2)), weight, stride=2)
+    return conv2d(fir(x, kernel, ((slack + 1) // 2, slack // 2)), weight, stride=2)
 
 
 def blur(x: Tensor, taps: Sequence[float]) -> Tensor:
@@ -183,12 +188,12 @@ def fused_conv_up(x: Tensor, weight: Tensor) -> Tensor:
     As published, the transposed convolution takes the kernel as it is: the result is that of
     enlarging first, and then convolving with the kernel mirrored in both directions.
     """
-    return F.conv_transpose2d(x, fused_kernel(weight).transpose(0, 1), stride=2, padding=1)
+    return conv_transpose2d(x, fused_kernel(weight).transpose(0, 1), stride=2, padding=1)
 
 
 def fused_conv_down(x: Tensor, weight: Tensor) -> Tensor:
     """Convolve and average over 2x2 pixels at once."""
-    return F.conv2d(x, fused_kernel(weight) * 0.25, stride=2, padding=1)
+    return conv2d(x, fused_kernel(weight) * 0.25, stride=2, padding=1)
 
 
 def instance_norm(x: Tensor, epsilon: float, style: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -239,7 +244,7 @@ def modulated_conv(
     scales = styles if demodulate else styles * gain
     x = x * scales[:, :, None, None]
     if up_kernel is None:
-        x = F.conv2d(x, weight, padding=weight.shape[-1] // 2 if pad is None else pad)
+        x = conv2d(x, weight, padding=weight.shape[-1] // 2 if pad is None else pad)
     else:
         x = conv_up(x, weight, up_kernel)
     if demodulate:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.networks import ops
+from latentlab.networks.convolutions.differentiable import conv2d
 from latentlab.networks.growth import enlarge
 from latentlab.networks.layers import Linear
 from latentlab.networks.stylegan1_config import StyleGAN1Config
@@ -92,7 +93,7 @@ class ConvLayer(Epilogue):
         if self.up and self.fused:
             x = ops.fused_conv_up(x, weight)
         else:
-            x = F.conv2d(enlarge(x) if self.up else x, weight, padding=1)
+            x = conv2d(enlarge(x) if self.up else x, weight, padding=1)
         if not self.up or self.config.blur_filter is None:
             return self.finish(x, w, noise)
         biased = self.config.blurred_bias

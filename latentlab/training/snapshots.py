@@ -130,13 +130,25 @@ def _moments(
     """Optimiser state by parameter number, as torch's optimisers take it.
 
     Weights that no update has reached since the start or the last reset have none.
+
+    Raises:
+        ValueError: If one has the shape of another weight's.
     """
-    keys = [key for key, _ in network.named_parameters()]
     return {
-        i: {moment: tensors[f"{name}.{key}.{moment}"] for moment in _MOMENTS}
-        for i, key in enumerate(keys)
+        i: {m: _fitting(tensors[f"{name}.{key}.{m}"], m, key, parameter) for m in _MOMENTS}
+        for i, (key, parameter) in enumerate(network.named_parameters())
         if any(f"{name}.{key}.{moment}" in tensors for moment in _MOMENTS)
     }
+
+
+def _fitting(moment: Tensor, name: str, key: str, parameter: Tensor) -> Tensor:
+    """Return a moment in the memory layout of its weight: the fused Adam takes both as they lie."""
+    shape = torch.Size() if name == "step" else parameter.shape
+    if moment.shape != shape:
+        raise ValueError(f"{key}.{name} has shape {list(moment.shape)}, not {list(shape)}")
+    if name == "step":
+        return moment
+    return torch.empty_like(parameter, dtype=moment.dtype, device="cpu").copy_(moment)
 
 
 def _refuse_other_run(now: dict[str, Any], then: dict[str, Any], path: Path) -> None:

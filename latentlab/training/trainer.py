@@ -16,6 +16,7 @@ from latentlab import distributed
 from latentlab.checkpoints.assemble import build_network
 from latentlab.datasets.pictures import Dataset
 from latentlab.errors import DataError, ImageError, NumericalError
+from latentlab.networks.convolutions.differentiable import for_training
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
 from latentlab.numerics import Stream, keyed_generator, seeded_initialisation
@@ -60,6 +61,9 @@ class Trainer:
             self.generator = cast(Generator, build_network(config.generator)).to(self.device)
             discriminator = cast(Discriminator, build_network(config.discriminator))
             self.discriminator = discriminator.to(self.device)
+        for network in (self.generator, self.discriminator):
+            # As convolutions on the CPU take them; otherwise, each call makes a copy of its own.
+            network.to(memory_format=torch.channels_last)
         self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         if origin is not None:
             self.generator.load_state_dict(origin.generator.state_dict())
@@ -81,6 +85,7 @@ class Trainer:
         """What the networks have left to grow."""
         return self.discriminator.lod.item() if self.discriminator.growing else 0.0
 
+    @for_training()
     def run_step(self) -> Losses:
         """Run one iteration.
 
@@ -210,9 +215,9 @@ class Trainer:
         beta = self.config.ema_decay
         if beta is None:
             beta = 0.5 ** (phase.batch / max(self.config.ema_kimg * 1000, 1e-8))
-        now = dict(self.generator.named_parameters())
-        for name, average in self.ema_generator.named_parameters():
-            average.copy_(now[name].lerp(average, beta))
+        averages: list[Tensor] = list(self.ema_generator.parameters())
+        now: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averages, now, 1 - beta)
         buffers = dict(self.generator.named_buffers())
         for name, copied in self.ema_generator.named_buffers():
             copied.copy_(buffers[name])
@@ -230,7 +235,11 @@ def _main_share(interval: int) -> float:
 def _adam(network: nn.Module, learning_rate: float, share: float) -> torch.optim.Adam:
     """Adam with beta 0 and 0.99, corrected for the share of the main loss."""
     return torch.optim.Adam(
-        network.parameters(), lr=learning_rate * share, betas=(0.0**share, 0.99**share), eps=1e-8
+        network.parameters(),
+        lr=learning_rate * share,
+        betas=(0.0**share, 0.99**share),
+        eps=1e-8,
+        fused=True,  # one pass over each weight instead of eight
     )
 
 

@@ -118,6 +118,21 @@ class TestResuming:
         run(tmp_path, 5)
         assert "exp_avg' is missing" in caplog.text
 
+    def test_a_snapshot_with_a_moment_of_another_shape_is_passed_over(self, tmp_path, caplog):
+        """The fused Adam would read beyond its end."""
+        from safetensors.torch import save_file
+
+        from latentlab.tensor_files import read_safetensors
+
+        run(tmp_path, 4)
+        newest = sorted(tmp_path.glob("*.optimizer.safetensors"))[-1]
+        header, tensors = read_safetensors(newest)
+        key = next(key for key in tensors if key.endswith("weight.exp_avg_sq"))
+        tensors[key] = tensors[key].flatten()[:1].clone()
+        save_file(tensors, newest, header)
+        run(tmp_path, 5)
+        assert "weight.exp_avg_sq has shape [1], not [" in caplog.text
+
     def test_a_picture_that_goes_bad_ends_the_run_where_it_can_continue(self, tmp_path):
         trainer = make_trainer()
         good = trainer.dataset.image

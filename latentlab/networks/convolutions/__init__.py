@@ -1,0 +1,1 @@
+"""Convolutions of networks in training."""
