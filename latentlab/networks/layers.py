@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from latentlab.networks import ops
 from latentlab.networks.convolutions.differentiable import conv2d
-from latentlab.networks.lean import FrozenLayer
-from latentlab.networks.modulation import (
+from latentlab.networks.modulated.forms import (
     KeptWeight,
     modulated_product,
     scaled_weight_conv,
     scales_weights,
 )
+from latentlab.networks.modulated.lean import FrozenLayer
 from latentlab.networks.synthesis import NoiseLayer
 
 DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from latentlab.networks.generator import Generator
-from latentlab.networks.lean import lean_gradients
+from latentlab.networks.modulated.lean import lean_gradients
 from latentlab.numerics import may_look
 from latentlab.projection.noise import Draws, noise_penalty, normalise_noise
 from latentlab.projection.result import GIVEN, MEAN_W, Projection, history_frame

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from latentlab.networks import ops
 from latentlab.networks.layers import StyledConv
-from latentlab.networks.modulation import (
+from latentlab.networks.modulated.forms import (
     KeptWeight,
     modulated_product,
     scaled_weight_conv,

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from latentlab.networks.layers import StyledConv
-from latentlab.networks.lean import lean_gradients
+from latentlab.networks.modulated.lean import lean_gradients
 
 EXACT = {"atol": 1e-11, "rtol": 1e-11}  # float64; undoing an activation costs a few bits
 

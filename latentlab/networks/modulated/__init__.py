@@ -1,0 +1,1 @@
+"""Modulated convolutions in forms that need less time or memory than the plain one of ``ops``."""
