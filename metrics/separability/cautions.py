@@ -12,7 +12,7 @@ from metrics.separability.scales import UNEQUAL
 from metrics.separability.summary import cross_fitted_in, score_in
 
 # Samples for each dimension below which we warn: of planes as directions, and of scores, whose
-# cross-fitted ones were simulated down to there (benchmarks/separability_coverage.py).
+# cross-fitted ones were simulated down to there (benchmarks/separability/coverage.py).
 FEW, FEW_FOR_SCORES = 10, 8
 
 # A score is called biased where it is further below the cross-fitted one than this share of half

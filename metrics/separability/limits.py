@@ -29,7 +29,7 @@ _SAME = 1e-6  # bits
 _BETTER = 1.37
 
 # How far the limit may be from where it is estimated, besides what another draw of the samples
-# shows: shares of the gap between both entropies (benchmarks/separability_coverage.py). Another fit
+# shows: shares of the gap between both entropies (benchmarks/separability/coverage.py). Another fit
 # moves the estimate, and higher orders of D/n put it off. With few samples on the wrong side the
 # factor above is in doubt: a share of the way to the fitted entropy, and one of the gap upwards.
 _FIT, _DOUBT, _DOUBT_BELOW, _DOUBT_ABOVE = 0.15, 0.04, 0.6, 0.2

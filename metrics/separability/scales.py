@@ -15,7 +15,7 @@ from metrics.separability.folds import held_out_outputs
 from metrics.separability.svm import separate
 
 # Deviations along principal axes from which solvers and penalties matter
-# (benchmarks/separability_solvers.py: at 10 no difference is seen, at 30 one of 1 to 2 %).
+# (benchmarks/separability/solvers.py: at 10 no difference is seen, at 30 one of 1 to 2 %).
 UNEQUAL = 20.0
 _LOOKED_AT = 20_000  # latents
 _NOTHING = 1e-6  # of the largest deviation: such axes are of rounding alone

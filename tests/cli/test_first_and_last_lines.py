@@ -18,7 +18,7 @@ RUNS = {  # the arguments, the words of the announcement, and the file to open f
     "edit": (["{m}", "--seeds", "0", "--directions", "{d}", "--direction", "smile"],
              "Rendering 5 frames", "seed0000.png"),
     "project": (["{m}", "{p}", *NEAR, "--steps", "3"],
-                "Projecting 1 picture into W, 3 steps each", "comparison.png"),
+                "Projecting 1 picture into W, 3 steps, on", "comparison.png"),
     "ppl": (["{m}", *NEAR, "--samples", "8", "--html"], "Measuring 8 paths", "report.html"),
     "droplets": (["{m}", "--samples", "8"], "Searching 8 pictures", "heat.png"),
     "contributions": (["{m}", "--samples", "8"], "Measuring 8 latents", "contributions.png"),

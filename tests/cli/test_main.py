@@ -57,7 +57,7 @@ def test_the_first_words_on_a_terminal_come_before_torch(monkeypatch, tmp_path):
     for line in ("ppl builtin:digits-stylegan2", "align photos"):
         words = [*line.split(), "-o", str(tmp_path / "out")]
         with main.make_context("latentlab", words) as ctx, monkeypatch.context() as patch:
-            for module in ("cli.models", "cli.pictures.alignment"):
+            for module in ("cli.measuring.path_lengths", "cli.pictures.alignment"):
                 patch.setitem(sys.modules, module, None)  # both import torch; not to be had
             with pytest.raises(ImportError):
                 main.invoke(ctx)

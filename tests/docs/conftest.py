@@ -56,6 +56,7 @@ EARLIER = (
     f"{PROJECTING} points.csv photo.jpg -o out",
     f"{PROJECTING} points.csv photos -o projections",
     "directions model.safetensors --method pca --samples 200 -o directions",
+    "directions stylegan3.pkl --method pca --components 3 --samples 200 -o stylegan3-directions",
     "directions builtin:digits-stylegan2 --method svm --classifier builtin:digits-classifier "
     "--samples 400 -o svm",
     "tune model.safetensors out --distance builtin:digits --steps 1 -o tuned",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, special, stats
 
-from benchmarks.separability_fits import KINDS, cut, limit
+from benchmarks.separability.fits import KINDS, cut, limit
 from latentlab import NumericalError
 from metrics.separability.entropy import conditional_entropy
 from metrics.separability.limits import limits, together

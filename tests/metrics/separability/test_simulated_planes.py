@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks.separability_fits import SPACE, Cell, draw, fits
-from benchmarks.separability_machines import fit_newton
+from benchmarks.separability.fits import SPACE, Cell, draw, fits
+from benchmarks.separability.machines import fit_newton
 from metrics.separability.planes import fit_planes
 
 

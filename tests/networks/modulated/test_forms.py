@@ -88,6 +88,10 @@ def _write(layer: nn.Conv2d) -> None:
     layer.weight.mul_(2)
 
 
+def _write_behind(layer: nn.Conv2d) -> None:
+    layer.weight.data.mul_(2)
+
+
 def _replace(layer: nn.Conv2d) -> None:
     layer.weight = nn.Parameter(layer.weight * 2, requires_grad=False)
 
@@ -105,7 +109,9 @@ def _convert(layer: nn.Conv2d) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("change", [_write, _replace, _point_elsewhere, _load, _convert])
+@pytest.mark.parametrize(
+    "change", [_write, _write_behind, _replace, _point_elsewhere, _load, _convert]
+)
 def test_what_is_kept_of_a_weight_follows_it(change: Callable[[nn.Conv2d], None]) -> None:
     layer = nn.Conv2d(3, 5, 3, bias=False).requires_grad_(False)
     kept = KeptWeight(up=True)
@@ -115,6 +121,27 @@ def test_what_is_kept_of_a_weight_follows_it(change: Callable[[nn.Conv2d], None]
         arranged, energy = kept.of(layer.weight)
         assert torch.equal(arranged, layer.weight)
         torch.testing.assert_close(energy, ops.tap_energy(layer.weight))
+
+
+def test_nothing_that_was_kept_outlives_training() -> None:
+    """The fused Adam does not count its writes."""
+    layer = nn.Conv2d(3, 5, 3, bias=False).requires_grad_(False)
+    kept = KeptWeight(up=False)
+    before = kept.of(layer.weight)[0].clone()
+    layer.requires_grad_(True)
+    kept.of(layer.weight)[0].sum().backward()
+    torch.optim.Adam(layer.parameters(), fused=True).step()
+    layer.requires_grad_(False)
+    assert torch.equal(kept.of(layer.weight)[0], layer.weight)
+    assert not torch.equal(before, layer.weight)
+
+
+@torch.no_grad()
+def test_of_equal_weights_the_same_is_kept_whatever_their_order_in_memory() -> None:
+    layer = nn.Conv2d(64, 64, 3, bias=False).requires_grad_(False)
+    other = copy.deepcopy(layer).to(memory_format=torch.channels_last)
+    kept, kept_of_other = (KeptWeight(up=True).of(each.weight) for each in (layer, other))
+    assert torch.equal(kept[1], kept_of_other[1])
 
 
 def test_a_weight_that_learns_is_not_kept_and_its_gradient_goes_through() -> None:

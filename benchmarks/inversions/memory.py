@@ -1,6 +1,6 @@
 """Print what memory `latentlab inversion-report` takes for few and for many pairs of pictures.
 
-    python -m benchmarks.inversion_memory [--pairs 12 --pairs 10000]
+    python -m benchmarks.inversions.memory [--pairs 12 --pairs 10000]
 
 Each report is made by a process of its own, of pictures of noise with 32x32 pixels, with pixel
 measures and the bundled distance. FID and KID are left out.

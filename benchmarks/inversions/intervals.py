@@ -4,7 +4,7 @@ Prints the share of simulations in which the 95 % interval of a mean holds the t
 side it misses), for values as measures have them, and the share in which two equal methods are
 called different, which should be 5 %. Pairs of methods share how hard a picture is.
 
-    python -m benchmarks.inversion_intervals [--quick]
+    python -m benchmarks.inversions.intervals [--quick]
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Print MS-SSIM as other tools compute it, beside that of `latentlab inversion-report`.
 
-    python -m benchmarks.ms_ssim
+    python -m benchmarks.inversions.ms_ssim
 
 Two photographs, each changed in five ways. "[-1,1]" are values of both signs with a range of 2, as
 HyperStyle's script takes them: the formula, which has means of the picture in it, gives something

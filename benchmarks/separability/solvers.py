@@ -1,6 +1,6 @@
 """Print how far scores of the primal solver lie from those of the published dual one.
 
-    python benchmarks/separability_solvers.py [--quick]
+    python -m benchmarks.separability.solvers [--quick]
 
 Both minimise the same loss; the dual solver is stopped after 1,000 passes, as published, before it
 has converged, so that its score depends on its seed. Latents are Gaussian, of the dimensions and

@@ -1,6 +1,6 @@
 """Print how near cross-fitted entropies come in W of the bundled StyleGAN2, which is not Gaussian.
 
-    python benchmarks/separability_in_w.py
+    python -m benchmarks.separability.in_w
 
 Three attributes are planted in random directions of whitened W, where scales are most unequal, with
 correlations of 0.5, 0.7 and 0.9 between logit and plane. The limit is taken from 60,000 latents,

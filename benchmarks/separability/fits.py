@@ -6,7 +6,7 @@ is kept. Attributes are of five kinds: "hard", "middle" and "easy" have classes 
 kept (0.8). The second half of them have planes that share 0.8 with one of the first half, and noise
 that shares 0.5, as attributes of similar models, or of one, do.
 
-Planes are fitted by Newton steps (benchmarks/separability_machines.py). Fits take nearly all of
+Planes are fitted by Newton steps (benchmarks/separability/machines.py). Fits take nearly all of
 the time, so they are kept in a folder if one is named: what is derived from them can then change
 without them, and a stopped simulation continues.
 """
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize, stats
 
-from benchmarks.separability_machines import fit_newton
+from benchmarks.separability.machines import fit_newton
 from metrics.separability.entropy import LEFT_OUT, conditional_entropy
 from metrics.separability.planes import Planes
 

@@ -1,10 +1,10 @@
 """Print how biased scores of linear separability are, and how often their intervals hold the limit.
 
-    python -m benchmarks.separability_coverage [--cells 64x8,64x31] [--repetitions 500] [--quick]
+    python -m benchmarks.separability.coverage [--cells 64x8,64x31] [--repetitions 500] [--quick]
         [--attributes 40] [--keep-fits DIR [--kept-only]]
 
 A cell is DxR: latents of D dimensions, R of them kept for each dimension. Attributes are those of
-benchmarks/separability_fits.py.
+benchmarks/separability/fits.py.
 
 What intervals must hold is the limit: the entropy that the plane of least squared hinge loss leaves
 open with any number of samples, by numerical integration. Entropies and intervals come from
@@ -24,7 +24,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from benchmarks.separability_fits import SPACE, Cell, fits, has_fits, limit
+from benchmarks.separability.fits import SPACE, Cell, fits, has_fits, limit
 from metrics.result import MetricResult
 from metrics.separability.pairs import uncertainty_of
 from metrics.separability.planes import Planes

@@ -1,6 +1,6 @@
 """Print what spaces and terms of the projector gain on held-out digits, as inversions are judged.
 
-    python benchmarks/inversions.py [--digits 20] [--steps 150]
+    python -m benchmarks.inversions.gains [--digits 20] [--steps 150]
 
 A Markdown table goes to stdout, each row as soon as it is measured. All runs share seed 0. A star
 marks what differs from the published projector's: the 95 % interval of the paired difference
