@@ -38,6 +38,7 @@ format: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.training --quick
 
 # The constraints pin what was tested.
 $(VENV)/ready: pyproject.toml constraints.txt

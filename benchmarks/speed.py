@@ -28,6 +28,7 @@ from benchmarks.costs import write_backbone
 from cli.options.values import number_list
 from latentlab import Generator, ProjectorSettings
 from latentlab.acceleration import PRECISIONS
+from latentlab.allocator import keep_freed_memory
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.numerics import seeded_initialisation
 from latentlab.perceptual import MAX_RESOLUTION, PerceptualDistance
@@ -103,6 +104,7 @@ def main(
 ) -> None:
     """Measure, and print one line for each figure."""
     begun = now()
+    keep_freed_memory()  # as the commands do
     how = {"precision": precision, "compiled": compiles}
     say({**machine(), "repeats": repeats, **how})
 

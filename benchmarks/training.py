@@ -1,6 +1,6 @@
 """Print what the updates of StyleGAN2's training cost on this machine, as JSON lines.
 
-    python benchmarks/training.py [--threads 1] [--repeats 5] [--quick]
+    python -m benchmarks.training [--threads 1] [--repeats 5] [--quick]
 
 Two networks, both at 32x32: of published width (512 feature maps, batch 4) and the bundled digits'
 (64 feature maps, batch 32). For each: the update of G and that of its path length, the update of D
