@@ -7,9 +7,11 @@ time that importing torch takes.
 
 import atexit
 import gc
+import sys
 
 _IMPORTED = 500_000  # objects: more than any command imports
 _USUAL = gc.get_threshold()
+_COMPILER = "triton"  # of --compile
 
 
 def spare_imports() -> None:
@@ -18,7 +20,15 @@ def spare_imports() -> None:
     What holds nothing that refers to itself is freed at once all the same.
     """
     gc.set_threshold(_IMPORTED, *_USUAL[1:])
-    atexit.register(gc.freeze)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Leave all objects as they are, but for those of a compiler that complains of what is left."""
+    if _COMPILER in sys.modules:
+        gc.unfreeze()
+    else:
+        gc.freeze()
 
 
 def look_as_usual() -> None:
