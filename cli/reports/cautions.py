@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _PLURAL = re.compile(r"(# \w+?)s\b")
 _SPACE = re.compile(r"\bin [ZW]\b")
 _IN_BRACKETS = re.compile(r"(\([^()]*\))")  # such as names of attributes, which may be numbers
+_MEASURED = re.compile(rf"({_NUMBER.pattern})(-\w+)?")  # such as 72-fold
 _CORE = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
 _MEASURE = "\0"  # stands for the measure in a sentence that names it
 _OF_SPACE, _IN = re.compile(r"(.*) in ([ZW])"), " in {}"
@@ -145,14 +146,16 @@ def _joined(alike: Sequence[Sequence[Doubt]]) -> str:
 
 
 def _word(words: Sequence[str]) -> str:
-    """Return a word that stands for several in the same place: "7.5 to 12", "Z and W"."""
+    """Return a word that stands for several: "7.5 to 12", "72 to 100-fold", "Z and W"."""
     before, _, after = _parts(words[0])
     cores = list(dict.fromkeys(_parts(word)[1] for word in words))
     if len(cores) == 1:
         return words[0]
-    if all(_NUMBER.fullmatch(core) for core in cores):
-        cores.sort(key=lambda core: float(core.replace(",", "")))
-        return f"{before}{cores[0]} to {cores[-1]}{after}"
+    found = [_MEASURED.fullmatch(core) for core in cores]
+    numbers = [(float(each[1].replace(",", "")), each[1], each[2] or "") for each in found if each]
+    if len(numbers) == len(cores) and len({unit for _, _, unit in numbers}) == 1:
+        (_, least, unit), (_, most, _) = min(numbers), max(numbers)
+        return f"{before}{least} to {most}{unit}{after}"
     longest = max(cores, key=len)
     if all(core in (longest, longest.removesuffix("s")) for core in cores):
         return f"{before}{longest}{after}"

@@ -92,7 +92,7 @@ def _unequal(
 ) -> Iterator[Caution]:
     """Say what very unequal scales of latents do to scores."""
     space, ratio = str(attributes["space"].iloc[0]).upper(), float(attributes["scales"].iloc[0])
-    where = f"Scales in {space} are unequal (deviations along its axes differ {ratio:,.0f}-fold)"
+    where = f"Scales in {space} are unequal, deviations along its axes differ {ratio:,.0f}-fold"
     if primal:
         yield Caution(
             f"{where}: the published solver stops before it has found such planes, and its scores "

@@ -28,6 +28,12 @@ def test_one_kind_is_said_once_with_the_spaces_and_the_range_of_its_numbers():
     ]
 
 
+def test_numbers_with_a_unit_are_a_range_too():
+    doubts = [Doubt(f"Scales differ {ratio}-fold.", "separability in W", (model,))
+              for model, ratio in (("a", "1,072"), ("b", "100"))]  # fmt: skip
+    assert in_few_sentences(doubts, BOTH) == ["Separability in W: Scales differ 100 to 1,072-fold."]
+
+
 def test_planes_and_folds_that_did_not_converge_are_one_caution():
     doubts = [failed(count, space, measure, model) for model in BOTH for count, space, measure in (
         (1, "Z", "separability"), (10, "W", "separability"), (10, "W", "cross-fitted separability"),

@@ -73,7 +73,7 @@ class TestCautions:
         assert fine["cross_fitted_low"] <= fine["whitened"] < 0.3 < fine["cross_fitted"]
         texts = [caution.text for caution in result.cautions]
         solver, penalty = (next(t for t in texts if part in t) for part in ("solver", "penalty"))
-        assert "Scales in W are unequal (deviations along its axes differ 994-fold)" in solver
+        assert "Scales in W are unequal, deviations along its axes differ 994-fold" in solver
         assert "its scores are higher" in solver
         assert "divided better for 1 of 2 attributes (fine)" in penalty
 
