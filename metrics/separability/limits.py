@@ -32,8 +32,8 @@ _BETTER = 1.37
 # shows: shares of the gap between both entropies (benchmarks/separability/coverage.py). Another fit
 # moves the estimate, and higher orders of D/n put it off. With few samples on the wrong side the
 # factor above is in doubt: a share of the way to the fitted entropy, and one of the gap upwards.
-_FIT, _DOUBT, _DOUBT_BELOW, _DOUBT_ABOVE = 0.15, 0.04, 0.6, 0.2
-_FEW_WRONG = 4  # samples, for which this doubt is half
+_FIT, _DOUBT, _DOUBT_BELOW, _DOUBT_ABOVE = 0.15, 0.04, 0.6, 0.4
+_FEW_WRONG, _FEW_WRONG_ABOVE = 4, 16  # samples, for which these doubts are half
 
 # What is in doubt has causes of its own in each attribute, and some in common: with this
 # correlation the doubts of attributes add up.
@@ -68,7 +68,8 @@ def limits(fitted: NDArray[np.int64], held_out: NDArray[np.int64]) -> Limits:
     wrong = fitted[:, 1, 0] + fitted[:, 0, 1]
     unseen = _FEW_WRONG / (_FEW_WRONG + wrong)
     below = gap * (_DOUBT + unseen * _DOUBT_BELOW * np.maximum(weight - _DOUBT, 0))
-    return Limits(weight, gap * _FIT, below, gap * (_DOUBT + unseen * _DOUBT_ABOVE))
+    above = gap * (_DOUBT + _FEW_WRONG_ABOVE / (_FEW_WRONG_ABOVE + wrong) * _DOUBT_ABOVE)
+    return Limits(weight, gap * _FIT, below, above)
 
 
 def together(doubts: NDArray[np.float64]) -> float:

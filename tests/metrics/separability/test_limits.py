@@ -45,7 +45,7 @@ class TestLimits:
         assert found.weight[0] * gap == pytest.approx(expected, rel=0.03)  # half a sample more
         way = found.weight[0] - 0.04
         assert found.below[0] == pytest.approx(gap * (0.04 + 0.6 * way))
-        assert found.above[0] == pytest.approx(gap * (0.04 + 0.2))
+        assert found.above[0] == pytest.approx(gap * (0.04 + 0.4))
 
     def test_doubts_add_up_in_part(self):
         assert together(np.array([0.3])) == pytest.approx(0.3)
