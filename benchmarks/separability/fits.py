@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize, stats
 
-from benchmarks.separability.machines import fit_newton
+from benchmarks.separability.machines import fit_newton, planes_of
 from metrics.separability.entropy import LEFT_OUT, conditional_entropy
 from metrics.separability.planes import Planes
 
@@ -104,18 +104,7 @@ def _opened(arrays: "np.lib.npyio.NpzFile", name: str) -> Planes:
     bits = np.unpackbits(arrays[name], axis=-1, count=int(arrays[f"{name} samples"]))
     kept, classes, fitted, held_out = bits.astype(np.int8)
     cells, other = (np.where(kept, 2 * x + classes, LEFT_OUT) for x in (fitted, held_out))
-    every = np.ones(len(cells), dtype=bool)
-    return Planes(
-        [SPACE],
-        cells,
-        other,
-        every,
-        every,
-        every.astype(np.int64),
-        every.astype(np.float64),
-        np.zeros([len(every), 2, 2, 2], dtype=np.int64),
-        0.0,
-    )
+    return planes_of(SPACE, cells, other)
 
 
 def draw(cell: Cell, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

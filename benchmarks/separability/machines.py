@@ -37,18 +37,7 @@ def fit_newton(space: str, z: Array, logits: NDArray[Any], num_keep: int, seed: 
             other, own = folds != fold, kept[folds == fold]
             out = x[~other] @ minimise(x[other], y[other], plane) > 0
             held_out[i, own] = 2 * out + classes[~other]
-    every = np.ones(len(cells), dtype=bool)
-    return Planes(
-        [space],
-        cells,
-        held_out,
-        every,
-        every,
-        every.astype(np.int64),
-        every.astype(np.float64),
-        np.zeros([len(every), 2, 2, 2], dtype=np.int64),
-        0.0,
-    )
+    return planes_of(space, cells, held_out)
 
 
 def minimise(x: Array, y: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,3 +84,19 @@ def _length(
     before = loss(0.0)
     lengths = [2.0**-halved for halved in range(_HALVINGS)]
     return next((x for x in lengths if loss(x) <= before + _PART * x * falls), lengths[-1])
+
+
+def planes_of(space: str, cells: NDArray[np.int8], held_out: NDArray[np.int8]) -> Planes:
+    """Return planes [A,N] in one space, of which nothing else is to be known."""
+    every = np.ones(len(cells), dtype=bool)
+    return Planes(
+        [space],
+        cells,
+        held_out,
+        every,
+        every,
+        every.astype(np.int64),
+        every.astype(np.float64),
+        np.zeros([len(every), 2, 2, 2], dtype=np.int64),
+        0.0,
+    )
