@@ -76,9 +76,10 @@ class TestDamage:
         assert f"{kind}: the file ends too early" in message
 
     def test_other_bytes(self, kind, sound, told):
+        """In a checksum: damage elsewhere may make a decoder read on past the end of the file."""
         packed = bytearray(PACK[kind](sound))
-        middle = len(packed) // 2
-        packed[middle : middle + 64] = bytes(b ^ 0x55 for b in packed[middle : middle + 64])
+        checksum = {"gzip": len(packed) - 8, "bzip2": 10, "xz": 8}[kind]
+        packed[checksum] ^= 0x55
         assert f"damaged {kind}" in told(bytes(packed), "x.gz")
 
     def test_something_after_the_end(self, kind, sound, told):
