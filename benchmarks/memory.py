@@ -114,7 +114,7 @@ def projection(pictures: int, form: str) -> None:
     """Project a folder for one step."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        latentlab.save(place / "tiny.safetensors", tiny())
+        latentlab.save(tiny(), place / "tiny.safetensors")
         (place / "pictures").mkdir()
         draws = np.random.default_rng(0)
         for i in range(pictures):

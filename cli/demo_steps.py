@@ -24,6 +24,7 @@ from latentlab.files import make_directory, sha256_of
 from latentlab.images import grid, pixels_to_tensor, save_image
 from latentlab.latents import z_from_seeds
 from latentlab.numerics import full_precision
+from latentlab.workers import usable_workers
 
 CLASSIFIER, DISTANCE = "builtin:digits-classifier", "builtin:digits"
 SAMPLES, FIGURE, TABLE = "samples.png", "projections.png", "projections.csv"
@@ -54,7 +55,8 @@ def tasks(g: Generator, steps: int) -> list[Task]:
     pictures = len(_MODELS) * (sum(_COUNTS.values()) + paths)
     digits = len(SPACES) * len(one_of_each("held-out"))
     return [Task("Projecting", digits, "digit", g, steps, gradients=True),
-            Task("Measuring", pictures, "picture", g, batch=16)]  # fmt: skip
+            Task("Measuring", pictures, "picture", g, batch=16,
+                 processes=usable_workers())]  # fmt: skip
 
 
 def draw_samples(g: Generator, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Networks that compute faster: compiled by torch, or in numbers of 16 bits.
 
-Both give a twin that shares the weights of a network. Whatever is saved, copied or trained is the
+Both give a twin of a network. A compiled one shares its weights; one in 16 bits has a copy of the
+large layers, made when the twin is. Whatever is saved, copied or trained is the
 network itself: a copy of a twin computes as if there had never been one.
 """
 
@@ -15,12 +16,12 @@ from typing import Any, TypeVar, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from latentlab.checks import check_choice
 from latentlab.errors import LatentlabError, SettingsError, reason
 from latentlab.networks.generator import ImageGenerator
 from latentlab.networks.half import FP16_RESOLUTIONS, half_synthesis
+from latentlab.networks.modulated.forms import is_transformed
 from latentlab.perceptual import LpipsDistance, PerceptualDistance, TorchScriptDistance
 
 FLOAT32 = "float32"
@@ -55,7 +56,7 @@ class Program:
     def __call__(self, *inputs: Any) -> Any:
         """Compute."""
         exact = self.gradients_only and not torch.is_grad_enabled()
-        return (self.plain if exact or _is_transformed() else self.fast)(*inputs)
+        return (self.plain if exact or is_transformed() else self.fast)(*inputs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy of a network has weights of its own, and none of its programs: None."""
@@ -84,8 +85,11 @@ def compiled(network: Network, *, gradients_only: bool = False) -> Network:
     if isinstance(network, TorchScriptDistance):
         return network
     before = _program(network)
+    if before.compiled:
+        return network
     fast = _Compiled(before.fast, _name_of(network))
-    return _twin(network, replace(before, fast=fast, compiled=True, gradients_only=gradients_only))
+    exact = gradients_only or before.gradients_only
+    return _twin(network, replace(before, fast=fast, compiled=True, gradients_only=exact))
 
 
 def in_precision(
@@ -100,6 +104,8 @@ def in_precision(
     Of a generator these are the blocks of the last ``resolutions`` but that of 4x4, as in the
     published training (``num_fp16_res``); of an LPIPS distance, its backbone. Latents, images,
     and what is compared of them stay in float32. Distances without such layers stay as they are.
+    These layers are copies: make the twin anew after the weights have changed, and on the device
+    where it is to compute.
 
     Args:
         network: From ``load`` or ``perceptual_distance``.
@@ -114,11 +120,13 @@ def in_precision(
     """
     check_choice(precision, "precision", PRECISIONS)
     before = _program(network)
-    if precision == FLOAT32:
+    if precision == before.precision == FLOAT32:
         return network
-    number = _TYPES[precision]
+    number = _TYPES.get(precision)
     fast: _Function
-    if isinstance(network, ImageGenerator):
+    if number is None:
+        fast = before.plain
+    elif isinstance(network, ImageGenerator):
         fast = half_synthesis(network.synthesis, number, resolutions).draw
     elif isinstance(network, LpipsDistance):
         fast = network.in_type(number)
@@ -126,7 +134,8 @@ def in_precision(
         return network
     if before.compiled:
         fast = _Compiled(fast, _name_of(network))
-    program = replace(before, fast=fast, precision=precision, gradients_only=gradients_only)
+    exact = gradients_only or before.gradients_only
+    program = replace(before, fast=fast, precision=precision, gradients_only=exact)
     return _twin(network, program)
 
 
@@ -207,11 +216,6 @@ class _Compiled:
             _logger.warning("%s is not compiled, and computed as ever: %s",
                             self._name, _why(error))  # fmt: skip
             return self._function(*inputs)
-
-
-def _is_transformed() -> bool:
-    """Whether derivatives are taken forwards: neither the compiler nor 16 bits are for that."""
-    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _why(error: Exception) -> str:

@@ -26,13 +26,11 @@ from latentlab.errors import LatentlabError, ProcessError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
-_Pipe = Connection
 Step = Callable[[dict[str, float]], None]  # takes numbers to show
 
 _PATIENCE = 10.0  # seconds for a process that has been told to end
 _WORTH = 1.0  # seconds of work that are left: forking takes a tenth of it
 _TERMINATED = 143  # as shells report SIGTERM
-FORKS = sys.platform == "linux"  # elsewhere libraries of the system do not survive it
 _wanted = 1
 
 
@@ -42,7 +40,7 @@ class _GoneError(Exception):
 
 class _Worker(NamedTuple):
     process: BaseProcess
-    pipe: _Pipe
+    pipe: Connection
 
 
 def spread_over(count: int) -> None:
@@ -51,14 +49,21 @@ def spread_over(count: int) -> None:
     _wanted = count
 
 
+def forks() -> bool:
+    """Whether processes are forked: on Linux, where torch can use no GPU.
+
+    Libraries of other systems do not survive a fork, nor do torch's threads for gradients where
+    there is a GPU.
+    """
+    return sys.platform == "linux" and not torch.accelerator.is_available()
+
+
 def usable_workers() -> int:
     """Over how many forked processes work may be spread that has been opened here.
 
-    That is one where processes cannot be forked: on other systems than Linux, in such a process
-    itself, and where torch could use a GPU, as its threads for gradients do not survive a fork.
+    That is one where processes cannot be forked, see ``forks``, and in such a process itself.
     """
-    nested = multiprocessing.parent_process() is not None
-    return 1 if nested or not FORKS or torch.accelerator.is_available() else _wanted
+    return 1 if multiprocessing.parent_process() is not None or not forks() else _wanted
 
 
 def computed(
@@ -131,7 +136,7 @@ def spread(
         for pipe in busy:
             _give(pipe, left.pop())
         while busy:
-            for pipe in cast("list[_Pipe]", wait(list(busy))):
+            for pipe in cast("list[Connection]", wait(list(busy))):
                 kind, content = _received(busy[pipe], workers)
                 if kind == "step":
                     on_step(content)
@@ -150,14 +155,15 @@ def _started(
     begin: Callable[..., Any], arguments: Sequence[Any], count: int
 ) -> Iterator[list[_Worker]]:
     """Start processes; at the end of the block, or of this process, they end too."""
-    context: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
+    forked = forks()
+    context: Any = multiprocessing.get_context("fork" if forked else "spawn")
     workers: list[_Worker] = []
     try:
         with _ctrl_c_ignored():  # they inherit that: Ctrl-C ends this process, and it ends them
             for _ in range(count):
                 here, there = context.Pipe()
                 # A forked process has this one's ends as well, and would keep them open.
-                not_its = [here, *(worker.pipe for worker in workers)] if FORKS else []
+                not_its = [here, *(worker.pipe for worker in workers)] if forked else []
                 process = context.Process(
                     target=_serve, args=(there, begin, arguments, not_its), daemon=True
                 )
@@ -191,7 +197,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _give(pipe: _Pipe, piece: object) -> None:
+def _give(pipe: Connection, piece: object) -> None:
     with suppress(BrokenPipeError, ConnectionResetError):  # told when its answer is waited for
         pipe.send(piece)
 
@@ -210,7 +216,10 @@ def _received(worker: _Worker, workers: Sequence[_Worker]) -> tuple[str, Any]:
 
 
 def _serve(
-    pipe: _Pipe, begin: Callable[..., Any], arguments: Sequence[Any], not_its: Sequence[_Pipe]
+    pipe: Connection,
+    begin: Callable[..., Any],
+    arguments: Sequence[Any],
+    not_its: Sequence[Connection],
 ) -> None:
     """Compute pieces in a process of its own until there are no more."""
     for other in not_its:

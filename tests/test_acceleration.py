@@ -95,6 +95,17 @@ def test_what_takes_no_derivatives_can_be_left_exact(g, compilations):
     assert torch.equal(twin(z), 2 * g(z))
 
 
+def test_a_twin_of_a_twin_keeps_what_the_first_is_for(g, compilations):
+    z, half = latents(g), in_precision(g, "bfloat16", gradients_only=True)
+    with torch.no_grad():
+        assert torch.equal(compiled(half)(z), g(z))
+    assert precision_of(in_precision(half, "float32")) == "float32"
+    assert torch.equal(in_precision(half, "float32")(z), g(z))
+    assert in_precision(g, "float32") is g
+    twin = compiled(g)
+    assert compiled(twin) is twin
+
+
 def test_without_a_compiler_a_network_computes_as_ever_and_says_so(g, monkeypatch, caplog):
     class InvalidCxxCompiler(RuntimeError):
         pass
@@ -208,9 +219,8 @@ def test_a_projection_searches_in_16_bits_and_ends_in_float32(digits):
 
 
 def test_metrics_refuse_16_bits(g, digits):
-    for networks in ((in_precision(g, "bfloat16"), digits),):
-        with pytest.raises(SettingsError, match="measured in float32, as published figures are"):
-            perceptual_path_length(*networks, num_samples=4)
+    with pytest.raises(SettingsError, match="measured in float32, as published figures are"):
+        perceptual_path_length(in_precision(g, "bfloat16"), digits, num_samples=4)
     with pytest.raises(SettingsError, match="not in float16"):
         droplets(in_precision(g, "float16"), num_samples=4)
     check_exact(g, digits, compiled(g))

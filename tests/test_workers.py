@@ -104,6 +104,17 @@ def test_forked_processes_have_what_is_open_here(two_workers):
     assert inside == {0: 2, 1: 1, 2: 1}, "a forked process forks none"
 
 
+def test_nothing_is_forked_where_torch_could_use_a_gpu(two_workers, monkeypatch):
+    """Torch's threads for gradients do not survive it."""
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    assert not workers.forks()
+    asked = []
+    monkeypatch.setattr("multiprocessing.get_context", lambda kind: asked.append(kind))
+    with pytest.raises(AttributeError):  # this stand-in starts none
+        next(workers.spread(lambda: None, (), [1, 2], 2, lambda _: None))
+    assert (asked, workers.usable_workers()) == (["spawn"], 1)
+
+
 def test_little_work_is_done_here(two_workers, monkeypatch):
     monkeypatch.setattr(workers, "_WORTH", 60.0)
     assert dict(computed(lambda _: os.getpid(), range(4))) == dict.fromkeys(range(4), os.getpid())

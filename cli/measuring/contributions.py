@@ -101,10 +101,11 @@ class _OneByOne(InTurn):
 
 def _task(first: Model, models: int, samples: int, request: MeasuringRequest) -> Task:
     """Return the work on so many models, of which one is at hand to be timed."""
+    task = sampling(first, request, "Measuring", samples, "latent")
     if models == 1:
-        return sampling(first, request, "Measuring", samples, "latent")
+        return task
     each = f", {counted(samples, 'latent')} each"
-    return sampling(first, request, "Measuring", models, "model", pictures=samples, more=each)
+    return replace(task, count=models, noun="model", pictures=samples, more=each)
 
 
 def _measured_or_saved(results: Results, models: _OneByOne) -> list[SavedModel]:

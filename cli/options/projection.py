@@ -86,9 +86,14 @@ class SearchRequest:
                 facts[f"{kind}_sha256"] = sha256_of(file)
         return facts
 
-    def check(self, video: bool, batch: int | None) -> None:
+    def check(self, video: bool, batch: int | None, compiled: bool) -> None:
         """Raise UsageError for options that do not go together."""
         self._check_starts()
+        if self.algorithm != _ALGORITHMS[0] and compiled:
+            raise click.UsageError(
+                f"--compile goes with --algorithm {_ALGORITHMS[0]}: {self.algorithm} takes second "
+                "derivatives, which compiled networks lack."
+            )
         if self.algorithm != _ALGORITHMS[0] and (batch or 1) > 1:
             raise click.UsageError(
                 f"--batch goes with --algorithm {_ALGORITHMS[0]}: {self.algorithm} takes one "

@@ -16,11 +16,11 @@ from cli.running.announcement import announce
 from cli.running.progress import DistantBar, ProgressBar
 from cli.threads import asked_workers, spare_cpus
 from latentlab.projection.start import StartSearch
-from latentlab.workers import FORKS, Step, spread
+from latentlab.workers import Step, forks, spread
 
 # Forking a process takes less time than 20 steps of a small network, starting one from nothing as
 # much as some 400.
-_STEPS_EACH = 100 if FORKS else 1000
+_STEPS_FORKED, _STEPS_STARTED = 100, 1000
 
 Batch = Sequence[Job]
 Begin = Callable[..., Callable[[Batch], Iterator[Outcome]]]
@@ -32,7 +32,8 @@ def processes_for(method: Method, plan: PicturePlan) -> int:
     if search.encoder is not None or search.identity is not None:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
-    worth = count if asked_workers() else count * method.passes // _STEPS_EACH
+    each = _STEPS_FORKED if forks() else _STEPS_STARTED
+    worth = count if asked_workers() else count * method.passes // each
     return max(min(spare_cpus(method.g), count, worth), 1)
 
 
@@ -55,7 +56,7 @@ def project_in_processes(
     remove_stages(plan.layout.output)
     announce([task_of(method, plan, count)], method.facts["device"])
     batches, steps = plan.batches(method.batch), method.settings.steps
-    begin, arguments = _opened(method, plan) if FORKS else _to_open(method, plan)
+    begin, arguments = _opened(method, plan) if forks() else _to_open(method, plan)
     with ExitStack() as stack:
         bar = stack.enter_context(ProgressBar(len(batches) * steps, "projecting", "step"))
         begun = spread(begin, arguments, batches, count, lambda told: bar.advance(1, **told))

@@ -110,7 +110,8 @@ def anchored(
         The pictures, and the layers without those that place them.
 
     Raises:
-        LatentError: If there are no others, or the generator draws at a fixed place.
+        LatentError: If only layers that place pictures would be moved, or the generator draws at
+            a fixed place.
     """
     held = placing_rows(g.synthesis)
     free = tuple(i for i in layers or range(g.num_ws) if i >= held)

@@ -109,10 +109,11 @@ def _head(alike: Sequence[Doubt], everyone: Collection[str]) -> str:
         models.setdefault(doubt.measure, {}).update(dict.fromkeys(doubt.models))
     measures: dict[tuple[str, ...], list[str]] = {}
     for measure, whose in models.items():
-        measures.setdefault(tuple(whose), []).append(measure)
+        names = tuple(name for name in everyone if name in whose)
+        measures.setdefault(names, []).append(measure)
     parts = []
     for names, mine in measures.items():
-        of = "" if set(names) == set(everyone) else f" of {', '.join(names)}"
+        of = "" if len(names) == len(everyone) else f" of {', '.join(names)}"
         parts.append(f"{in_short(mine)}{of}" if any(mine) else ", ".join(names) if of else "")
     head = "; ".join(filter(None, parts))
     return f"{head[:1].upper()}{head[1:]}" if alike[0].measure else head

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from latentlab.acceleration import is_compiled
 from latentlab.checks import check_choice, check_whole
 from latentlab.errors import SettingsError
 from latentlab.networks.generator import Generator
@@ -104,6 +105,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
     if masks is not None:
         masks = check_masks(masks, images)
     check_identity(settings, identity)
+    _check_algorithm(settings, g, distance)
     if start is not None:
         if settings.space == "z":
             raise SettingsError("`start` is in W", advice=["use `space` w or w+"])
@@ -121,7 +123,6 @@ def project(  # noqa: PLR0913  # the library's face is settled
     parts = []
     kind = Optimisation
     if settings.algorithm == LEAST_SQUARES:
-        check_squares(distance)
         kind, batch = LeastSquares, 1
     with full_precision(), torch.enable_grad():
         for first in range(0, len(images), batch):
@@ -130,6 +131,20 @@ def project(  # noqa: PLR0913  # the library's face is settled
             work = kind(setup, wanted, None if start is None else start.rows(rows))
             parts.append(_run(work, settings.steps, progress))
     return joined(parts)
+
+
+def _check_algorithm(
+    settings: ProjectorSettings, g: Generator, distance: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    """Raise SettingsError for networks that the settings' algorithm cannot go through."""
+    if settings.algorithm != LEAST_SQUARES:
+        return
+    check_squares(distance)
+    if is_compiled(g) or is_compiled(distance):
+        raise SettingsError(
+            f"`algorithm` {LEAST_SQUARES} takes second derivatives, which compiled networks lack",
+            advice=["give the networks themselves, or leave `algorithm` out"],
+        )
 
 
 def _settings(settings: ProjectorSettings | None, loose: Mapping[str, Any]) -> ProjectorSettings:

@@ -92,17 +92,17 @@ def _unequal(
 ) -> Iterator[Caution]:
     """Say what very unequal scales of latents do to scores."""
     space, ratio = str(attributes["space"].iloc[0]).upper(), float(attributes["scales"].iloc[0])
-    where = f"Scales in {space} are unequal, deviations along its axes differ {ratio:,.0f}-fold"
+    where = f"Scales in {space} are unequal: deviations along its axes differ {ratio:,.0f}-fold"
     if primal:
         yield Caution(
-            f"{where}: the published solver stops before it has found such planes, and its scores "
+            f"{where}. The published solver stops before it has found such planes, and its scores "
             "are higher, by 1 to 2 % where scales differ 30-fold and 7 to 19 % where 100-fold.",
             quantities,
         )
     names = attributes.loc[attributes["better_whitened"], "attribute"].astype(str).tolist()
     if names:
         yield Caution(
-            f"{where}, and the SVM's penalty keeps planes from small ones: whitened latents are "
+            f"{where}. The SVM's penalty keeps planes from small ones: whitened latents are "
             f"divided better for {len(names)} of {len(attributes)} attributes ({listed(names)}). "
             "Both scores lie above what more samples would show; cross-fitted intervals reach down "
             "to it.",

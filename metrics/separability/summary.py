@@ -210,7 +210,12 @@ def _cross_fitted_score(attributes: pd.DataFrame, replicates: pd.DataFrame) -> d
     bits, spread = float(attributes[CROSS_FITTED].sum()), [math.nan] * 3
     value = _finite_score(bits)
     error = float(np.sqrt((attributes["fit_error"] ** 2).sum()))
-    below, above = (together(attributes[f"doubt_{x}"].to_numpy()) for x in ("below", "above"))
+    above = together(attributes["doubt_above"].to_numpy())
+    below = together(attributes["doubt_below"].to_numpy())
+    if "better_whitened" in attributes:  # the penalty has kept all of these too high alike
+        biased = attributes["better_whitened"].to_numpy(dtype=bool)
+        doubts = attributes["doubt_below"].to_numpy()
+        below = float(doubts[biased].sum()) + together(doubts[~biased])
     if known.any() and replicates.size:
         ends = np.quantile(replicates.to_numpy().sum(axis=1), TAILS)
         deviation = math.hypot(score(replicates).std(ddof=1), value * math.log(2) * error)

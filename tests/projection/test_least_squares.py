@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentlab import ProjectorSettings, SettingsError, project
+from latentlab import ProjectorSettings, SettingsError, compiled, project
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import ProjectionStart
 from latentlab.projection.least_squares import passes
@@ -149,6 +149,12 @@ def test_what_has_no_part_in_it_is_refused(g):
         ProjectorSettings(algorithm="newton")
     with pytest.raises(SettingsError, match="sum of squares"):
         project(g, targets(1), squared, settings=METHOD)
+
+
+def test_compiled_networks_are_refused():
+    """Second derivatives do not go through them."""
+    with pytest.raises(SettingsError, match="compiled networks lack"):
+        project(compiled(make_generator()), targets(1), Pixels(), settings=METHOD)
 
 
 def test_steps_are_the_methods_own_where_nobody_says():

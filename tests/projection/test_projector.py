@@ -342,7 +342,8 @@ def test_draws_are_keyed_by_layer_and_step():
     assert torch.equal(draws.w(7, (1, 1, 5)), SeededDraws(0).w(7, (1, 1, 5)))
 
 
-def test_the_published_method_is_the_loop_of_the_paper_to_the_last_bit():
+def test_the_published_method_is_the_loop_of_the_paper():
+    """To the last bit, with gradients as the projector takes them, see ``lean_gradients``."""
     g, image = make_generator(), targets(1)
     settings = ProjectorSettings(steps=8, w_samples=50, seed=5)
     mean, deviation = w_statistics(g, 50)

@@ -174,6 +174,7 @@ class TestAlgorithm:
         ("options", "code", "said"),
         [
             (["--batch", 2], 2, "--batch goes with --algorithm published"),
+            (["--compile"], 2, "--compile goes with --algorithm published"),
             (["--learning-rate", 0.2], 2, "--learning-rate is of --algorithm published"),
         ],
     )

@@ -46,7 +46,7 @@ def two_cpus(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     monkeypatch.setattr("cli.threads._quotas", lambda *_: [])
-    monkeypatch.setattr(spread, "_STEPS_EACH", 1)
+    monkeypatch.setattr(spread, "_STEPS_FORKED", 1)
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -133,7 +133,7 @@ def wanting(g, pictures, steps, encoder=None, identity=None):
 
 def test_a_process_is_worth_a_thousand_steps(two_cpus, monkeypatch):
     g = load(MODEL).generator
-    monkeypatch.setattr(spread, "_STEPS_EACH", 1000)
+    monkeypatch.setattr(spread, "forks", lambda: False)  # where each is started from nothing
     assert wanting(g, range(40), 1000) == 2
     assert wanting(g, range(3), 500) == 1
     assert wanting(g, range(1), 5000) == 1

@@ -44,6 +44,12 @@ def test_planes_and_folds_that_did_not_converge_are_one_caution():
     ]
 
 
+def test_measures_of_the_same_models_stand_together_whatever_the_order():
+    doubts = [Doubt("Other distances.", measure, (model,))
+              for measure, order in (("FID", "ac"), ("KID", "ca")) for model in order]  # fmt: skip
+    assert in_few_sentences(doubts, "abc") == ["FID, KID of a, c: Other distances."]
+
+
 def test_models_are_named_where_not_all_are_meant():
     doubts = [Doubt("Few pictures: 5.", "FID", ("a",)), Doubt("Few pictures: 7.", "FID", ("c",)),
               Doubt("Few pictures: 7.", "KID", ("b",))]  # fmt: skip
