@@ -9,7 +9,8 @@ import copy
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -203,10 +204,8 @@ class _Compiled:
 
     def _first(self, inputs: Sequence[Any]) -> Any:
         """Compile and call; whatever fails but a lack of memory is no reason to end."""
-        for talkative in ("torch.utils.cpp_extension", "torch._dynamo", "torch._inductor"):
-            logging.getLogger(talkative).setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _quiet_compiler():
                 warnings.simplefilter("ignore")  # of the compiler, about itself
                 return cast(_Function, self._fast)(*inputs)
         except (LatentlabError, torch.OutOfMemoryError):
@@ -216,6 +215,21 @@ class _Compiled:
             _logger.warning("%s is not compiled, and computed as ever: %s",
                             self._name, _why(error))  # fmt: skip
             return self._function(*inputs)
+
+
+@contextmanager
+def _quiet_compiler() -> Iterator[None]:
+    """Let torch's compiler log errors alone, whose warnings are about itself."""
+    names = ("torch.utils.cpp_extension", "torch._dynamo", "torch._inductor")
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def _why(error: Exception) -> str:

@@ -186,7 +186,7 @@ def _from_zero(
 def _batch_option(verb: str) -> Callable[[Any], Any]:
     return click.option(
         "--batch", type=click.IntRange(min=1), metavar="N",
-        help=f"Pictures {verb} at once; default: 1 on the CPU, 8 elsewhere.",
+        help=f"Pictures {verb} at once; default: 1 on the CPU, on a GPU up to 8, by its memory.",
     )  # fmt: skip
 
 
@@ -242,7 +242,8 @@ projection_options = grouped_options("request", ProjectionRequest, (
                  help="File for the latents of all pictures: .safetensors or .parquet."),
     click.option("--html", is_flag=True,
                  help="Also write DIR/report.html: an overview of the folder, the worst first."),
-    any_checkpoint_option, compile_option, precision_option,
+    any_checkpoint_option, compile_option,
+    precision_option("the large layers of a StyleGAN2, and of LPIPS while it is searched with"),
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
     click.option("--steps", type=Count(min=1), default=350, show_default=True,
