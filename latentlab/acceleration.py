@@ -10,7 +10,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -22,7 +22,7 @@ from latentlab.checks import check_choice
 from latentlab.errors import LatentlabError, SettingsError, reason
 from latentlab.networks.generator import ImageGenerator
 from latentlab.networks.half import FP16_RESOLUTIONS, half_synthesis
-from latentlab.networks.modulated.forms import is_transformed
+from latentlab.networks.modulated.forms import is_transformed, kept_at_hand
 from latentlab.perceptual import LpipsDistance, PerceptualDistance, TorchScriptDistance
 
 FLOAT32 = "float32"
@@ -195,12 +195,14 @@ class _Compiled:
 
     def __call__(self, *inputs: Any) -> Any:
         shapes = [tuple(each.shape) for each in _tensors(inputs)]
-        if self._shapes is None:
+        first = self._shapes is None
+        if first:
             self._shapes = shapes
-            return self._first(inputs)
         if self._fast is None or shapes != self._shapes:
             return self._function(*inputs)
-        return self._fast(*inputs)
+        network = getattr(self._function, "__self__", None)
+        with kept_at_hand(network) if isinstance(network, nn.Module) else nullcontext():
+            return self._first(inputs) if first else self._fast(*inputs)
 
     def _first(self, inputs: Sequence[Any]) -> Any:
         """Compile and call; whatever fails but a lack of memory is no reason to end."""
