@@ -236,7 +236,7 @@ def test_a_folder_holds_few_files():
     assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
 
 
-def test_nothing_foreign_can_run():
+def test_c14_nothing_foreign_can_run():
     wrong, found = [], set()
     for file in MODULES:
         name = name_of(file)
@@ -274,7 +274,7 @@ def test_the_library_does_not_print():
     assert [name for name, called in calls.items() if "print" in called] == []
 
 
-def test_importing_has_no_side_effects():
+def test_n15_importing_has_no_side_effects():
     code = (
         "import torch, random, numpy as np\n"
         "before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()\n"

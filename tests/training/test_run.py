@@ -29,7 +29,7 @@ def short_log(monkeypatch):
 @pytest.mark.usefixtures("short_log")
 class TestResuming:
     @pytest.mark.parametrize("stop_at", [1, 4, 6])
-    def test_a_stopped_run_continues_to_the_same_bits(self, stop_at, tmp_path):
+    def test_j06_a_stopped_run_continues_to_the_same_bits(self, stop_at, tmp_path):
         straight, _ = run(tmp_path / "straight", 7)
         first, _ = run(tmp_path / "parts", 7, should_stop=lambda: first_done(tmp_path, stop_at))
         assert first.step == stop_at
@@ -51,7 +51,7 @@ class TestResuming:
     @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6, 8, 12, 18])
     @pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d",
                                       "stylegan1-b"])  # fmt: skip
-    def test_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
+    def test_j06_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
         images = 58
         runs = {}
         for part, stop in (("parts", stop_at), ("parts", None), ("straight", None)):
@@ -88,7 +88,7 @@ class TestResuming:
         for a, b in zip(weights(longer), weights(straight), strict=True):
             assert torch.equal(a, b)
 
-    def test_a_damaged_newest_snapshot_is_passed_over(self, tmp_path, caplog):
+    def test_j05_a_damaged_newest_snapshot_is_passed_over(self, tmp_path, caplog):
         run(tmp_path, 4)
         newest = sorted(tmp_path.glob("snapshot-*.safetensors"))[-1]
         newest.write_bytes(newest.read_bytes()[:1000])
@@ -167,12 +167,12 @@ class TestResuming:
             ({"labels": True}, "c_dim"),
         ],
     )
-    def test_a_run_with_other_settings_is_refused_and_named(self, changes, named, tmp_path):
+    def test_j16_a_run_with_other_settings_is_refused_and_named(self, changes, named, tmp_path):
         run(tmp_path, 2)
         with pytest.raises(SettingsError, match=named):
             run(tmp_path, 3, trainer=make_trainer(**changes))
 
-    def test_stray_temporary_files_are_ignored(self, tmp_path):
+    def test_j02_stray_temporary_files_are_ignored(self, tmp_path):
         run(tmp_path, 2)
         (tmp_path / ".tmp-abc.safetensors").write_bytes(b"half")
         trainer, _ = run(tmp_path, 3)
@@ -255,7 +255,7 @@ def test_a_run_whose_first_picture_is_bad_has_no_log_and_continues(tmp_path):
 
 
 @pytest.mark.usefixtures("short_log")
-def test_the_row_in_progress_is_replaced_when_the_run_goes_on(tmp_path):
+def test_j18_the_row_in_progress_is_replaced_when_the_run_goes_on(tmp_path):
     run(tmp_path, 4)
     assert pd.read_csv(tmp_path / "log.csv")["images"].tolist() == [12, 16]
     run(tmp_path, 6)

@@ -67,7 +67,7 @@ def test_one_wrong_bit_of_a_file_costs_no_more_either(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", [".tmp-0123.npz", "notes.txt"])
-def test_files_left_by_a_kill_are_passed_over(tmp_path, name, capsys):
+def test_j02_files_left_by_a_kill_are_passed_over(tmp_path, name, capsys):
     kept = PartialResults(tmp_path, IDENTITY)
     kept[range(4)] = batch(0, 4)
     kept.write()

@@ -126,7 +126,7 @@ def test_limit_takes_the_first_and_shuffle_orders_them_by_the_seed(model, tmp_pa
     assert listed("--shuffle", "--limit", 3) == mixed[:3]
 
 
-def test_one_bad_picture_among_120_is_named(model, tmp_path):
+def test_i18_one_bad_picture_among_120_is_named(model, tmp_path):
     photos = draw(tmp_path / "photos", *(f"{i:03d}" for i in range(120)))
     (photos / "050.png").write_bytes(b"<html>404</html>")
     result = project(model, photos, "--batch", 40, "-o", tmp_path / "out", steps=1)
