@@ -5,58 +5,79 @@ memory is taken for it.
 """
 
 import io
-import json
 import math
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from latentlab.errors import CheckpointError, LatentError, TruncatedCheckpoint, quoted, shown
+from latentlab.errors import CheckpointError, LatentError, OutputError, TruncatedCheckpoint, shown
 from latentlab.files import atomic_write
+from latentlab.tensor_headers import Shapes, header_bytes, read_header
 
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 
-_MAX_HEADER = 100_000_000  # bytes, the safetensors library's own limit
 MAX_BYTES = 2**28  # of one array in an .npz: 7,000 latents of a 1024x1024 generator
 _WAY_OUT = (
     "where you trust it, save its numbers: d = numpy.load(file, allow_pickle=True).item(); "
     "numpy.savez('latents.npz', **{k: numpy.array(v).reshape(-1, *numpy.shape(v)[-2:])[-1] "
     "for k, v in d.items()})"
 )
+_TYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8",
+    torch.bool: "BOOL", torch.complex64: "C64", torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+}  # fmt: skip
 _MAX_ARRAY_HEADER = 2**16  # bytes; numpy refuses more than 10,000 characters
 
 
-def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+def write_safetensors(
+    tensors: Mapping[str, Tensor], path: Path | str, header: Mapping[str, str]
+) -> None:
     """Write tensors and header strings as one safetensors file, whole or not at all.
 
-    Tensors that share memory, as those of networks with common layers do, are written each.
+    Equal content gives equal bytes. Tensors are copied one at a time, and those that share memory,
+    as those of networks with common layers do, are written each.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or could not be read again.
     """
-    with atomic_write(path) as temporary:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
-            save_file(_apart(tensors), temporary, header)
-        except SafetensorError as error:  # a full disk arrives under this name
-            raise OSError(str(error)) from error
+            stream_safetensors(tensors, file, header)
+        except CheckpointError as error:
+            raise OutputError(f"{path}: could not be read again: {error.message}") from error
 
 
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy the tensors whose memory is that of another: safetensors refuses them."""
-    taken, found = set[int](), dict[str, Tensor]()
-    for name, tensor in tensors.items():
-        memory = tensor.untyped_storage().data_ptr()
-        found[name] = tensor.clone() if memory in taken else tensor
-        taken.add(memory)
-    return found
+def stream_safetensors(
+    tensors: Mapping[str, Tensor], file: BinaryIO, header: Mapping[str, str]
+) -> None:
+    """Write what ``write_safetensors`` does to an open file.
+
+    Raises:
+        CheckpointError: If what is written could not be read again.
+    """
+    # The widest types first, as the library has them: each tensor lies where its type may.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    about = [
+        (name, _TYPES[each.dtype], each.shape, each.nbytes)
+        for name, each in ((name, tensors[name]) for name in names)
+    ]
+    start = header_bytes(about, header)
+    file.write(len(start).to_bytes(8, "little") + start)
+    for name in names:
+        plain = tensors[name].detach().cpu().resolve_conj().resolve_neg().contiguous()
+        file.write(plain.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def read_safetensors(
@@ -70,39 +91,26 @@ def read_safetensors(
             that are not wanted.
 
     Raises:
-        CheckpointError: If the file is damaged, or names a tensor twice.
+        CheckpointError: If the file is damaged, names a tensor twice, or has a header beyond what
+            any network needs.
     """
     try:
-        _refuse_twins(path)
+        texts, shapes = _header_of(path)
         with safe_open(path, "pt") as file:
-            check({key: file.get_slice(key).get_shape() for key in file.keys()})  # noqa: SIM118 - no mapping
-            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            check(shapes)
+            return texts, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
         raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _refuse_twins(path: Path) -> None:
-    """Refuse a header that names a tensor twice: readers would disagree on which one counts."""
+def _header_of(path: Path) -> tuple[dict[str, str], Shapes]:
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > min(_MAX_HEADER, path.stat().st_size):
-            raise TruncatedCheckpoint(f"{path}: the header is longer than the file or 100 MB")
-        text = file.read(length)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise CheckpointError(f"{path}: the header names {quoted(key)} twice")
-            found[key] = value
-        return found
-
-    try:
-        json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
+        try:
+            return read_header(file, os.fstat(file.fileno()).st_size)
+        except CheckpointError as error:
+            raise error.at(path) from error
 
 
 def write_npz(path: Path | str, arrays: Mapping[str, Tensor]) -> None:
