@@ -102,6 +102,8 @@ def parse_json(text: str | bytes, limits: JsonLimits = FACTS, *, any_number: boo
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     check_json(_pieces(raw), limits)
+    if isinstance(text, bytes):  # the parser would guess other encodings, which were not counted
+        text = text.decode("utf-8")
     if any_number:
         return json.loads(text, object_pairs_hook=_once)
     return json.loads(

@@ -7,21 +7,27 @@ memory is taken for it.
 import io
 import math
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from latentlab.errors import CheckpointError, LatentError, OutputError, TruncatedCheckpoint, shown
+from latentlab.errors import (
+    CheckpointError,
+    LatentError,
+    OutputError,
+    TruncatedCheckpoint,
+    quoted,
+    shown,
+)
 from latentlab.files import atomic_write
-from latentlab.tensor_headers import Shapes, header_bytes, read_header
+from latentlab.safetensors_form import Shapes, read_header, stream_safetensors
+from latentlab.zip_files import ZipArchive
 
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 
@@ -31,13 +37,7 @@ _WAY_OUT = (
     "numpy.savez('latents.npz', **{k: numpy.array(v).reshape(-1, *numpy.shape(v)[-2:])[-1] "
     "for k, v in d.items()})"
 )
-_TYPES = {
-    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
-    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8",
-    torch.bool: "BOOL", torch.complex64: "C64", torch.float8_e4m3fn: "F8_E4M3",
-    torch.float8_e5m2: "F8_E5M2",
-}  # fmt: skip
+_GROWTH, _MAY_GROW_TO = 32, 2**26  # of an array that is packed: equal rows get small, floats do not
 _MAX_ARRAY_HEADER = 2**16  # bytes; numpy refuses more than 10,000 characters
 
 
@@ -57,27 +57,6 @@ def write_safetensors(
             stream_safetensors(tensors, file, header)
         except CheckpointError as error:
             raise OutputError(f"{path}: could not be read again: {error.message}") from error
-
-
-def stream_safetensors(
-    tensors: Mapping[str, Tensor], file: BinaryIO, header: Mapping[str, str]
-) -> None:
-    """Write what ``write_safetensors`` does to an open file.
-
-    Raises:
-        CheckpointError: If what is written could not be read again.
-    """
-    # The widest types first, as the library has them: each tensor lies where its type may.
-    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
-    about = [
-        (name, _TYPES[each.dtype], each.shape, each.nbytes)
-        for name, each in ((name, tensors[name]) for name in names)
-    ]
-    start = header_bytes(about, header)
-    file.write(len(start).to_bytes(8, "little") + start)
-    for name in names:
-        plain = tensors[name].detach().cpu().resolve_conj().resolve_neg().contiguous()
-        file.write(plain.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def read_safetensors(
@@ -130,8 +109,7 @@ def npz_names(path: Path | str) -> list[str]:
     Raises:
         LatentError: If the file is missing or damaged.
     """
-    with _open_npz(path) as archive:
-        return _names(archive)
+    return _names(_open_npz(path))
 
 
 def npz_shapes(path: Path | str) -> dict[str, tuple[int, ...]]:
@@ -140,12 +118,8 @@ def npz_shapes(path: Path | str) -> dict[str, tuple[int, ...]]:
     Raises:
         LatentError: If the file is missing or damaged.
     """
-    with _open_npz(path) as archive:
-        shapes = {}
-        for key in _names(archive):
-            with _refuse_damage(path), archive.open(f"{key}.npy") as member:
-                shapes[key] = _array_header(member)[0]
-        return shapes
+    archive = _open_npz(path)
+    return {key: _announced(archive, key)[0] for key in _names(archive)}
 
 
 def read_npy(
@@ -158,11 +132,11 @@ def read_npy(
     """
     where = f"{path}: the array"
     with _refuse_damage(path, ".npy of plain numbers"), Path(path).open("rb") as file:
-        shape, dtype = _array_header(file)
+        shape, dtype, length = _array_header(file)
         if dtype.kind == "O":
             raise LatentError(f"{where} has type object, and pickles are never run; {_WAY_OUT}")
         _check_array(shape, dtype, fitting, where, use, max_bytes)
-        there = Path(path).stat().st_size - file.tell()
+        there = os.fstat(file.fileno()).st_size - length
         if there != math.prod(shape) * dtype.itemsize:
             raise LatentError(f"{path}: {there} bytes of numbers do not make {list(shape)}")
         file.seek(0)
@@ -191,55 +165,84 @@ def read_npz(
     Raises:
         LatentError: If the file is missing or damaged, or an array is missing or does not fit.
     """
-    with _open_npz(path) as archive:
-        for key, fitting in shapes.items():
-            _check_header(archive, key, fitting, use, max_bytes)
-        return {key: _read_array(archive, key, dtype) for key in shapes}
+    archive = _open_npz(path)
+    for key, fitting in shapes.items():
+        where = f"{path}: `{key}`"
+        if f"{key}.npy" not in archive:
+            found = shown(_names(archive)) or "nothing"
+            raise LatentError(f"{path}: no array `{key}` inside, only {found}")
+        _check_array(*_announced(archive, key), fitting, where, use, max_bytes)
+    return {key: _floats(archive, key, dtype) for key in shapes}
 
 
-def _open_npz(path: Path | str) -> zipfile.ZipFile:
+def read_all_npz(path: Path | str) -> dict[str, NDArray[Any]]:
+    """Read all arrays of numbers, truth values and texts in an .npz that is not compressed.
+
+    Raises:
+        LatentError: If the file is missing or damaged, or has anything else in it.
+    """
+    archive = _open_npz(path)
+    found = {}
+    for key in _names(archive):
+        dtype = _announced(archive, key)[1]
+        size, packed = archive.size_of(f"{key}.npy")
+        if dtype.kind not in "fiubU" or size != packed:
+            raise LatentError(f"{path}: `{key}` is no plain array")
+        found[key] = _array(archive, key)
+    return found
+
+
+def _open_npz(path: Path | str) -> ZipArchive:
     with _refuse_damage(path):
-        return zipfile.ZipFile(path)
+        return ZipArchive(Path(path))
 
 
 @contextmanager
 def _refuse_damage(path: Path | str | None, kind: str = ".npz of plain arrays") -> Iterator[None]:
-    """Turn what zipfile and numpy raise into LatentError; only for their calls."""
+    """Turn what zip_files and numpy raise into LatentError; only for their calls."""
     try:
         yield
     except LatentError:
         raise
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
+    except Exception as error:  # numpy raises a dozen kinds for damaged files
         raise LatentError(f"{path}: not a readable {kind} ({error})") from error
 
 
-def _names(archive: zipfile.ZipFile) -> list[str]:
-    return [name.removesuffix(".npy") for name in archive.namelist()]
+def _names(archive: ZipArchive) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.names()]
 
 
-def _check_header(
-    archive: zipfile.ZipFile, key: str, fitting: Sequence[Shape], use: str, max_bytes: int
-) -> None:
-    path, where = archive.filename, f"{archive.filename}: `{key}`"
-    if f"{key}.npy" not in archive.NameToInfo:  # looked up, where a list is searched
-        found = shown(_names(archive)) or "nothing"
-        raise LatentError(f"{path}: no array `{key}` inside, only {found}")
-    with _refuse_damage(path), archive.open(f"{key}.npy") as member:
-        have, dtype = _array_header(member)
-    _check_array(have, dtype, fitting, where, use, max_bytes)
+def _announced(archive: ZipArchive, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return the shape and type of an array, which its bytes fit."""
+    # By its whole name: numpy.load takes a member `w` for `w.npy`.
+    with _refuse_damage(archive.path):
+        with _member(archive, key) as member:
+            shape, dtype, length = _array_header(member)
+        there = archive.size_of(f"{key}.npy")[0] - length
+        if dtype.kind != "O" and there != math.prod(shape) * dtype.itemsize:
+            raise LatentError(
+                f"{archive.path}: {there} bytes of numbers do not make {list(shape)} in `{key}`"
+            )
+    return shape, dtype
 
 
-def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return the shape and type that an array announces; the file ends up behind the header."""
+def _member(archive: ZipArchive, key: str) -> BinaryIO:
+    name = f"{key}.npy"
+    if name not in archive:
+        raise LatentError(f"{archive.path}: {quoted(key)} is no array")
+    return archive.open(name, _MAY_GROW_TO + _GROWTH * archive.size_of(name)[1])
+
+
+def _array_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return the shape and type that an array announces, and the length of what says so."""
     header = io.BytesIO(file.read(_MAX_ARRAY_HEADER))
     layout = np.lib.format
     is_first = layout.read_magic(header) == (1, 0)
     read = layout.read_array_header_1_0 if is_first else layout.read_array_header_2_0
     shape, _, dtype = read(header)
-    file.seek(header.tell())
-    return shape, dtype
+    return shape, dtype, header.tell()
 
 
 def _check_array(
@@ -262,16 +265,18 @@ def _fits(have: tuple[int, ...], shape: Shape) -> bool:
     )
 
 
-def _read_array(
-    archive: zipfile.ZipFile, key: str, dtype: type[np.floating] | None
-) -> NDArray[np.floating]:
-    # Not by numpy.load, which takes a member `w` for `w.npy`: the one checked would not be read.
-    with _refuse_damage(archive.filename), archive.open(f"{key}.npy") as member:
-        array: NDArray[np.floating] = np.lib.format.read_array(member, allow_pickle=False)
+def _floats(archive: ZipArchive, key: str, dtype: type[np.floating] | None) -> NDArray[np.floating]:
+    array: NDArray[np.floating] = _array(archive, key)
     if dtype is not None:
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
     if not np.isfinite(array).all():
         beyond = "" if dtype is None else f", or values beyond {dtype.__name__}"
-        raise LatentError(f"{archive.filename}: `{key}` holds NaN or infinity{beyond}")
+        raise LatentError(f"{archive.path}: `{key}` holds NaN or infinity{beyond}")
     return array
+
+
+def _array(archive: ZipArchive, key: str) -> NDArray[Any]:
+    with _refuse_damage(archive.path), _member(archive, key) as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        return array

@@ -1,4 +1,4 @@
-"""Headers of safetensors files: bounded before anything parses them, and written in one order.
+"""The form of safetensors files: headers are bounded before anything parses them; writing them.
 
 The file is the header's length (8 bytes), the header (JSON: the type, shape and place of each
 tensor by name, and texts under ``__metadata__``), and the tensors. The library that reads them
@@ -10,6 +10,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
 
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, quoted
 from latentlab.json_texts import JsonLimits, JsonTooLarge, parse_json
@@ -23,6 +26,14 @@ _TEXTS = "__metadata__"
 _ALIGNED = 8  # bytes; where the tensors begin
 # Of a tensor: its object, two lists, and at most 11 commas.
 _LIMITS = JsonLimits(MAX_HEADER, 3 * MAX_TENSORS + 2, 11 * MAX_TENSORS, depth=3)
+
+_TYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8",
+    torch.bool: "BOOL", torch.complex64: "C64", torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+}  # fmt: skip
 
 Shapes = dict[str, list[int]]
 
@@ -111,3 +122,24 @@ def header_bytes(
         raise CheckpointError(f"a header of {len(raw):,} bytes, {_beyond(MAX_HEADER)}")
     _check_counts(dict.fromkeys(name for name, *_ in tensors), texts)
     return raw
+
+
+def stream_safetensors(
+    tensors: Mapping[str, Tensor], file: BinaryIO, header: Mapping[str, str]
+) -> None:
+    """Write tensors and header strings to an open file, one after the other.
+
+    Raises:
+        CheckpointError: If what is written could not be read again.
+    """
+    # The widest types first, as the library has them: each tensor lies where its type may.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    about = [
+        (name, _TYPES[each.dtype], each.shape, each.nbytes)
+        for name, each in ((name, tensors[name]) for name in names)
+    ]
+    start = header_bytes(about, header)
+    file.write(len(start).to_bytes(8, "little") + start)
+    for name in names:
+        plain = tensors[name].detach().cpu().resolve_conj().resolve_neg().contiguous()
+        file.write(plain.reshape(-1).view(torch.uint8).numpy().data)

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 import latentlab
 from latentlab import CheckpointError, LatentError, OutputError, SettingsError
 from latentlab.editing.directions import load_directions
+from latentlab.safetensors_form import MAX_HEADER, MAX_TENSORS
 from latentlab.tensor_files import read_safetensors, write_safetensors
-from latentlab.tensor_headers import MAX_HEADER, MAX_TENSORS
 from tests.conftest import make_generator, scarce_memory
 
 EMPTY = '"G.%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
