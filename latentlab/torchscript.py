@@ -25,7 +25,7 @@ def is_program(names: Sequence[str]) -> bool:
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, by its directory; nothing in it is run."""
     try:
-        return is_program(ZipArchive(path, _MOST_MEMBERS).names())
+        return is_file(path) and is_program(ZipArchive(path, _MOST_MEMBERS).names())
     except (OSError, ValueError):
         return False
 

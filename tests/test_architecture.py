@@ -38,7 +38,7 @@ OPENERS = {
 READERS = (
     "latentlab/checkpoints/", "latentlab/images/", "latentlab/csv_files.py",
     "latentlab/faces/landmarks.py", "latentlab/faces/record.py", "latentlab/tensor_files.py",
-    "latentlab/zip_files.py",
+    "latentlab/zip_files.py", "latentlab/json_texts.py",
 )  # fmt: skip
 # Who may open what besides, and why.
 ALSO_OPENED = {

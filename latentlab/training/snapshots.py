@@ -44,8 +44,7 @@ def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():
             for moment, value in optimizer.state.get(parameter, {}).items():
-                # cloned, since safetensors refuses tensors that share memory
-                tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
+                tensors[f"{name}.{key}.{moment}"] = value
     header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
     write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
     for old in sorted(path.parent.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
