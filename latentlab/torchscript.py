@@ -1,7 +1,6 @@
 """TorchScript files: programs, which run only where a user names one as a network of their own."""
 
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,9 @@ from torch import Tensor, nn
 
 from latentlab.errors import CheckpointError, reason
 from latentlab.files import is_file
+from latentlab.zip_files import ZipArchive
+
+_MOST_MEMBERS = 100_000  # of an archive that torch writes
 
 
 def is_program(names: Sequence[str]) -> bool:
@@ -23,9 +25,8 @@ def is_program(names: Sequence[str]) -> bool:
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, by its directory; nothing in it is run."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return is_program(archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile):
+        return is_file(path) and is_program(ZipArchive(path, _MOST_MEMBERS).names())
+    except (OSError, ValueError):
         return False
 
 

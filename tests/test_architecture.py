@@ -38,17 +38,16 @@ OPENERS = {
 READERS = (
     "latentlab/checkpoints/", "latentlab/images/", "latentlab/csv_files.py",
     "latentlab/faces/landmarks.py", "latentlab/faces/record.py", "latentlab/tensor_files.py",
+    "latentlab/zip_files.py", "latentlab/json_texts.py",
 )  # fmt: skip
 # Who may open what besides, and why.
 ALSO_OPENED = {
     # Foreign, in a form that belongs to one place.
-    "latentlab/datasets/picture_files.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
-    "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
+    "latentlab/torchscript.py": {"torch.jit.load"},  # a program, as documented
     "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
     "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run
     # Written by the same run, or by an earlier one of the same command.
     "latentlab/training/log.py": {"pd.read_csv"},
-    "cli/measuring/partial.py": {"np.load"},
     "cli/reports/page.py": {"Image.open"},
 }
 MOST_FILES = 25  # of code in a folder: what the eye finds a name in

@@ -12,7 +12,6 @@ import hashlib
 import json
 import shutil
 import time
-import zipfile
 from collections import UserDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,15 +21,14 @@ import numpy as np
 
 from cli.measuring.saved import FOLDER
 from cli.text import say
-from latentlab import OutputError, distributed
+from latentlab import LatentError, OutputError, distributed
 from latentlab.files import atomic_write, make_directory
+from latentlab.tensor_files import read_all_npz
 from metrics.sampling import Arrays
 
 _SAMPLES, _NAMES = "samples", "names"
 _PREFIX, _KEPT = ".partial-", "batches-"
-# What numpy and zipfile raise for a file in which one bit is wrong.
-_DAMAGE = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError, MemoryError,
-           zipfile.BadZipFile)  # fmt: skip
+_DAMAGE = (LatentError, ValueError, KeyError, IndexError)  # of a file in which a bit is wrong
 _PAUSE = 10.0  # seconds between writes: what a kill can cost
 MOST_KEPT = 64 * 2**20  # bytes of one model's batches by one metric, once they are measured
 
@@ -129,8 +127,7 @@ def _read_all(files: list[Path]) -> dict[range, Arrays]:
     parts: dict[range, Arrays] = {}
     for file in files:
         try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                parts.update(unpack({name: arrays[name] for name in arrays.files}))
+            parts.update(unpack(read_all_npz(file)))
         except _DAMAGE as error:
             if distributed.is_main():
                 say(f"{file} is damaged and left out ({error})")

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from cli.projecting.files import Z
 from cli.text import plain_text
 from latentlab import CheckpointError, LatentError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import atomic_write
+from latentlab.json_texts import parse_json
 from latentlab.latents import W_KEY, Z_KEY
-from latentlab.tensor_files import read_safetensors
+from latentlab.tensor_files import read_safetensors, write_safetensors
 
 _FORMAT = "latents 1"
 _KEY = "latentlab"  # of the metadata
@@ -115,14 +115,15 @@ def write_table(
         key: What they are: "w" or "z".
     """
     about = {"format": _FORMAT, "settings": dict(facts)}
-    with atomic_write(path) as temporary:
-        if kind == "parquet":
+    if kind == "parquet":
+        with atomic_write(path) as temporary:
             _write_parquet(temporary, list(pictures), rows, about, key)
-        else:
-            latents = np.stack(list(rows))
-            # One key: safetensors writes several in an order that changes.
-            told = json.dumps({**about, "pictures": list(pictures)})
-            save_file({key: latents}, temporary, {_KEY: told})
+    else:
+        import torch  # not for the sake of a usage error
+
+        latents = torch.from_numpy(np.stack(list(rows)))
+        told = json.dumps({**about, "pictures": list(pictures)})
+        write_safetensors({key: latents}, path, {_KEY: told})
 
 
 def _rows(files: Iterable[Path], key: str, space: str) -> Iterator[NDArray[np.float32]]:
@@ -161,8 +162,8 @@ def _write_parquet(
 def _about(text: str | bytes | None, path: Path) -> dict[str, Any]:
     """Return what the metadata of a file says; nothing if it has none of ours."""
     try:
-        about = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
+        about = parse_json(text or "{}")
+    except ValueError as error:
         raise LatentError(f"{path}: the header is not valid JSON ({error})") from error
     if not isinstance(about, dict):
         raise LatentError(f"{path}: the header must hold a JSON object")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.errors import CheckpointError, SettingsError
+from latentlab.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
@@ -43,8 +44,7 @@ def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():
             for moment, value in optimizer.state.get(parameter, {}).items():
-                # cloned, since safetensors refuses tensors that share memory
-                tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
+                tensors[f"{name}.{key}.{moment}"] = value
     header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
     write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
     for old in sorted(path.parent.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
@@ -88,8 +88,8 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
     path = optimizer_path.with_name(optimizer_path.name.replace(_OPTIMIZER_SUFFIX, ".safetensors"))
     checkpoint = read_native(path)
     try:
-        description = json.loads(header["training"])
-        sums = json.loads(header["log"])
+        description = parse_json(header["training"])
+        sums = parse_json(header["log"])
         same = checkpoint.metadata["training"] == description
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{optimizer_path}: damaged header ({error})") from error
