@@ -19,8 +19,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from latentlab.errors import CheckpointError, LatentError, TruncatedCheckpoint, quoted, shown
+from latentlab.errors import (
+    CheckpointError,
+    LatentError,
+    TruncatedCheckpoint,
+    quoted,
+    reason,
+    shown,
+)
 from latentlab.files import atomic_write
+from latentlab.input_files import open_regular, size_of
 
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 
@@ -85,7 +93,7 @@ def read_safetensors(
 
 def _refuse_twins(path: Path) -> None:
     """Refuse a header that names a tensor twice: readers would disagree on which one counts."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
         if length > min(_MAX_HEADER, path.stat().st_size):
             raise TruncatedCheckpoint(f"{path}: the header is longer than the file or 100 MB")
@@ -149,12 +157,12 @@ def read_npy(
         LatentError: If the file is missing or damaged, or the array does not fit.
     """
     where = f"{path}: the array"
-    with _refuse_damage(path, ".npy of plain numbers"), Path(path).open("rb") as file:
+    with _refuse_damage(path, ".npy of plain numbers"), open_regular(path) as file:
         shape, dtype = _array_header(file)
         if dtype.kind == "O":
             raise LatentError(f"{where} has type object, and pickles are never run; {_WAY_OUT}")
         _check_array(shape, dtype, fitting, where, use, max_bytes)
-        there = Path(path).stat().st_size - file.tell()
+        there = size_of(file) - file.tell()
         if there != math.prod(shape) * dtype.itemsize:
             raise LatentError(f"{path}: {there} bytes of numbers do not make {list(shape)}")
         file.seek(0)
@@ -189,9 +197,15 @@ def read_npz(
         return {key: _read_array(archive, key, dtype) for key in shapes}
 
 
-def _open_npz(path: Path | str) -> zipfile.ZipFile:
+@contextmanager
+def _open_npz(path: Path | str) -> Iterator[zipfile.ZipFile]:
     with _refuse_damage(path):
-        return zipfile.ZipFile(path)
+        file = open_regular(path)
+    with file:
+        with _refuse_damage(path):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield archive
 
 
 @contextmanager
@@ -204,7 +218,7 @@ def _refuse_damage(path: Path | str | None, kind: str = ".npz of plain arrays") 
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable {kind} ({error})") from error
+        raise LatentError(f"{path}: not a readable {kind} ({reason(error)})") from error
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from latentlab.errors import CheckpointError, reason
 from latentlab.files import is_file
+from latentlab.input_files import open_regular
 
 
 def is_program(names: Sequence[str]) -> bool:
@@ -23,7 +24,7 @@ def is_program(names: Sequence[str]) -> bool:
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, by its directory; nothing in it is run."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return is_program(archive.namelist())
     except (OSError, ValueError, zipfile.BadZipFile):
         return False

@@ -30,6 +30,7 @@ from cli.text import counted, plain_text
 from latentlab import Generator, distributed, load_classifier
 from latentlab.checkpoints import file_of
 from latentlab.files import sha256_of
+from latentlab.input_files import all_unchanging
 from metrics import MetricResult, linear_separability
 from metrics.sampling import has_w
 from metrics.separability.classifiers import check_size
@@ -115,11 +116,13 @@ def measure_latents(
 ) -> None:
     """Divide latents by labels that exist already, and write what was found."""
     keep, layer = wanted.attributes.keep, wanted.attributes.layer
-    read = read_labelled(latents, labels, wanted.space, layer)
-    (name,), sha256 = request.titles([str(latents.absolute())]), sha256_of_latents(latents)
+    with all_unchanging(latents, labels):
+        read = read_labelled(latents, labels, wanted.space, layer)
+        sha256, labels_sha256 = sha256_of_latents(latents), sha256_of(labels)
+    (name,) = request.titles([str(latents.absolute())])
     settings = {
         "protocol": "ls_labels", "latents": plain_text(latents), "sha256": sha256,
-        "labels": plain_text(labels), "labels_sha256": sha256_of(labels), "space": read.space,
+        "labels": plain_text(labels), "labels_sha256": labels_sha256, "space": read.space,
         "layer": layer, "n": len(read.latents), "num_keep": keep,
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
@@ -164,12 +167,13 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
     for path in paths:
         fetch_first(path)
         file = file_of(path)
-        network = load_classifier(path).to(device)
+        with all_unchanging(file):
+            network, digest = load_classifier(path).to(device), sha256_of(file)
         stem = plain_text(file.stem)
         taken = {one.name for one in opened}
         names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
         name = next(name for name in names if name not in taken)
-        opened.append(OpenedClassifier(name, network, sha256_of(file)))
+        opened.append(OpenedClassifier(name, network, digest))
     return opened
 
 
