@@ -1,6 +1,5 @@
 """What `latentlab separability` measures, and the files that it writes."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,6 @@ from cli.models import Model, open_model, with_model
 from cli.options.acceleration import accelerated
 from cli.options.acceleration import facts as facts_of_pace
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
-from cli.projecting.saved_latents import latent_files
 from cli.reports.numbers import in_words, number_of, rows_of, share_of, with_interval
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
@@ -116,13 +114,11 @@ def measure_latents(
 ) -> None:
     """Divide latents by labels that exist already, and write what was found."""
     keep, layer = wanted.attributes.keep, wanted.attributes.layer
-    with all_unchanging(latents, labels):
-        read = read_labelled(latents, labels, wanted.space, layer)
-        sha256, labels_sha256 = sha256_of_latents(latents), sha256_of(labels)
-    (name,) = request.titles([str(latents.absolute())])
+    read = read_labelled(latents, labels, wanted.space, layer)
+    (name,), sha256 = request.titles([str(latents.absolute())]), read.sha256
     settings = {
         "protocol": "ls_labels", "latents": plain_text(latents), "sha256": sha256,
-        "labels": plain_text(labels), "labels_sha256": labels_sha256, "space": read.space,
+        "labels": plain_text(labels), "labels_sha256": read.labels_sha256, "space": read.space,
         "layer": layer, "n": len(read.latents), "num_keep": keep,
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
@@ -187,14 +183,6 @@ def check_sizes(classifiers: Iterable[OpenedClassifier], g: Generator) -> None:
     """Let a classifier that does not take the generator's pictures say so before any is made."""
     for one in classifiers:
         check_size(one.network, one.name, g.resolution)
-
-
-def sha256_of_latents(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the hex digests of a folder's projections in order."""
-    if not path.is_dir():
-        return sha256_of(path)
-    digests = [sha256_of(each.path) for each in latent_files(path)]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def write(
