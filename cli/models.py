@@ -26,6 +26,7 @@ from latentlab import (
 from latentlab.checkpoints.checkpoint import kind_in_words
 from latentlab.files import sha256_of
 from latentlab.images import check_channels
+from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance, fetched_for
 
@@ -53,12 +54,13 @@ def open_tuned(
         say_soon(in_a_line(opened, checkpoint))
     if tuning is None:
         return opened
-    g, change = opened.generator, load_tuning(tuning)
+    with all_unchanging(tuning):
+        g, change, digest = opened.generator, load_tuning(tuning), sha256_of(tuning)
     # A converted file has the same weights, unless it was tuned on the way.
     same = change.base_sha256 == opened.converted_from and "tuning" not in opened.metadata
     tuned = apply_tuning(g, change, change.base_sha256 if same else opened.sha256)
     networks = {name: tuned if x is g else x for name, x in opened.networks.items()}
-    facts = {"file": tuning.name, "sha256": sha256_of(tuning), "settings": dict(change.settings)}
+    facts = {"file": tuning.name, "sha256": digest, "settings": dict(change.settings)}
     return replace(opened, networks=networks, metadata={**opened.metadata, "tuning": facts})
 
 

@@ -6,7 +6,6 @@ memory is taken for it.
 
 import io
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +22,11 @@ from latentlab.errors import (
     OutputError,
     TruncatedCheckpoint,
     quoted,
+    reason,
     shown,
 )
 from latentlab.files import atomic_write
+from latentlab.input_files import open_regular, size_of
 from latentlab.safetensors_form import Shapes, read_header, stream_safetensors
 from latentlab.zip_files import ZipArchive
 
@@ -85,9 +86,9 @@ def read_safetensors(
 
 
 def _header_of(path: Path) -> tuple[dict[str, str], Shapes]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         try:
-            return read_header(file, os.fstat(file.fileno()).st_size)
+            return read_header(file, size_of(file))
         except CheckpointError as error:
             raise error.at(path) from error
 
@@ -131,12 +132,12 @@ def read_npy(
         LatentError: If the file is missing or damaged, or the array does not fit.
     """
     where = f"{path}: the array"
-    with _refuse_damage(path, ".npy of plain numbers"), Path(path).open("rb") as file:
+    with _refuse_damage(path, ".npy of plain numbers"), open_regular(path) as file:
         shape, dtype, length = _array_header(file)
         if dtype.kind == "O":
             raise LatentError(f"{where} has type object, and pickles are never run; {_WAY_OUT}")
         _check_array(shape, dtype, fitting, where, use, max_bytes)
-        there = os.fstat(file.fileno()).st_size - length
+        there = size_of(file) - length
         if there != math.prod(shape) * dtype.itemsize:
             raise LatentError(f"{path}: {there} bytes of numbers do not make {list(shape)}")
         file.seek(0)
@@ -207,7 +208,7 @@ def _refuse_damage(path: Path | str | None, kind: str = ".npz of plain arrays") 
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
     except Exception as error:  # numpy raises a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable {kind} ({error})") from error
+        raise LatentError(f"{path}: not a readable {kind} ({reason(error)})") from error
 
 
 def _names(archive: ZipArchive) -> list[str]:

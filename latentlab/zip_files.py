@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from latentlab.errors import quoted
+from latentlab.input_files import open_regular, size_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -64,8 +65,8 @@ class ZipArchive:
             OSError: If the file cannot be read.
         """
         self.path = path
-        with path.open("rb") as file:
-            self.size = os.fstat(file.fileno()).st_size
+        with open_regular(path) as file:
+            self.size = size_of(file)
             self._members = _directory(file, self.size, most)
 
     def names(self) -> list[str]:
@@ -96,7 +97,7 @@ class ZipArchive:
         if member.size > most:
             found = f"{member.size:,} bytes, {member.packed:,} in the archive"
             raise DamagedZip(f"{where} is larger than expected ({found})")
-        file = self.path.open("rb")
+        file = open_regular(self.path)
         try:
             return io.BufferedReader(_Content(file, member, where), _CHUNK)
         except BaseException:

@@ -16,6 +16,7 @@ from latentlab import CheckpointError, SettingsError
 from latentlab.checks import check_choice
 from latentlab.errors import reason
 from latentlab.files import is_file, sha256_of
+from latentlab.input_files import all_unchanging
 from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.torchscript import is_torchscript, open_torchscript, run_program
 
@@ -172,11 +173,19 @@ def _url(name: str) -> str:
 
 def _built(name: str, layer: str, file: Path | None, device: torch.device | str) -> Extractor:
     """Build a network around weights that are read as data; without a file it has its own."""
+    with all_unchanging(file):
+        digest = None if file is None else sha256_of(file)
+        return _around(name, layer, file, device, digest)
+
+
+def _around(
+    name: str, layer: str, file: Path | None, device: torch.device | str, digest: str | None
+) -> Extractor:
     from torch_fidelity.utils import create_feature_extractor
 
     if name == VGG16 and file is not None and is_torchscript(file):
         program = ProgramFeatures(file).eval().requires_grad_(False)
-        return Extractor(NVIDIAS_VGG16, program.to(device), sha256_of(file))
+        return Extractor(NVIDIAS_VGG16, program.to(device), digest)
     settings: dict[str, Any] = {"cuda": False, "verbose": False}
     if file is not None:
         # The library would run what a pickle asks for; it is given our copy of plain tensors.
@@ -190,5 +199,4 @@ def _built(name: str, layer: str, file: Path | None, device: torch.device | str)
     except (OSError, RuntimeError, AttributeError, TypeError) as error:
         what = f"{name} cannot be built" if file is None else f"{file}: not the weights of {name}"
         raise CheckpointError(f"{what} ({reason(error, -1)})") from error
-    digest = None if file is None else sha256_of(file)
     return Extractor(f"{name} {layer}", network.to(device), digest)

@@ -15,14 +15,19 @@ from cli.text import plain_text
 from latentlab import CheckpointError, LatentError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import atomic_write
+from latentlab.input_files import open_regular
 from latentlab.json_texts import parse_json
 from latentlab.latents import W_KEY, Z_KEY
-from latentlab.tensor_files import read_safetensors, write_safetensors
+from latentlab.tensor_files import Shape, read_npz, read_safetensors, write_safetensors
 
 _FORMAT = "latents 1"
 _KEY = "latentlab"  # of the metadata
 _PICTURE = "picture"  # a column
 _ROW_GROUP = 1000
+_SAVED: Mapping[str, Sequence[Shape]] = {
+    Z_KEY: [("N", "z_dim")],
+    W_KEY: [("N", "num_ws", "w_dim")],
+}  # shapes
 _LONGEST = 2**15  # bytes of a picture's path
 _PARQUET = b"PAR1"  # how a file of it begins
 
@@ -48,7 +53,7 @@ class LatentTable:
 def is_table(path: Path) -> bool:
     """Whether a file is safetensors or Parquet, by its first bytes."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)
     except OSError:
         return False
@@ -65,7 +70,7 @@ def read_latents(path: Path, max_bytes: int) -> LatentTable:
     Raises:
         LatentError: If it is damaged, holds something else, or is too large.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         parquet = file.read(4) == _PARQUET
     w, pictures, about = (_read_parquet if parquet else _read_safetensors)(path, max_bytes)
     if not np.isfinite(w).all():
@@ -128,8 +133,7 @@ def write_table(
 
 def _rows(files: Iterable[Path], key: str, space: str) -> Iterator[NDArray[np.float32]]:
     for file in files:
-        with np.load(file, allow_pickle=False) as arrays:
-            latents = arrays[key][0]
+        latents = read_npz(file, {key: _SAVED[key]})[key][0]
         yield latents[0] if key == W_KEY and space != "w+" else latents
 
 

@@ -19,6 +19,7 @@ from latentlab import Generator, LatentError, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
 from latentlab.identity import FaceIdentity
 from latentlab.images import COMPARED_ON, alpha_facts
+from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
@@ -66,6 +67,15 @@ def open_method(
     Raises:
         LatentlabError: If something of it cannot be used.
     """
+    search, faces = request.search, request.reading.faces
+    # What their SHA-256 are of is what is read from them.
+    with all_unchanging(search.encoder, search.identity, faces.landmarks, faces.face_model):
+        return _opened(checkpoint, request, pictures, device)
+
+
+def _opened(
+    checkpoint: str, request: ProjectionRequest, pictures: Collection[Path], device: str
+) -> Method:
     check_asked_video(request.video, request.fps)
     search, reading = request.search, request.reading
     settings = search.settings()

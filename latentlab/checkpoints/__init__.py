@@ -1,6 +1,7 @@
 """Opening and saving checkpoints; the content of a file decides its format."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from latentlab.errors import (
     TruncatedCheckpoint,
     UnsupportedCheckpoint,
 )
+from latentlab.files import sha256_of
+from latentlab.input_files import open_regular, unchanging
 from latentlab.models import builtin_path
 from latentlab.networks.generator import Generator
 from latentlab.tensor_files import read_safetensors
@@ -57,8 +60,15 @@ def load(
 
 
 def _read(file: Path, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
-    """Open a checkpoint whose first bytes decide its format."""
+    """Open a checkpoint; its SHA-256 is that of the file that was read."""
     start = _first_bytes(file)
+    with unchanging(file, CheckpointError) as stream:
+        checkpoint = _read_kind(file, start, allow_nonfinite, assume)
+        return replace(checkpoint, sha256=sha256_of(stream))
+
+
+def _read_kind(file: Path, start: bytes, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
+    """Open a checkpoint whose first bytes decide its format."""
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
         return _read_safetensors(file, allow_nonfinite, assume)
@@ -212,7 +222,7 @@ def _first_bytes(file: Path) -> bytes:
             raise CheckpointError(
                 f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
             )
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             start = stream.read(_ENOUGH)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error

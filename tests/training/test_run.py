@@ -7,6 +7,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, ImageError, SettingsError
+from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.run import RunSettings, train
 from tests.training.trainers import BATCH, make_trainer, weights
@@ -90,13 +91,36 @@ class TestResuming:
 
     def test_j05_a_damaged_newest_snapshot_is_passed_over(self, tmp_path, caplog):
         run(tmp_path, 4)
-        newest = sorted(tmp_path.glob("snapshot-*.safetensors"))[-1]
+        newest = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))[-1]
         newest.write_bytes(newest.read_bytes()[:1000])
         trainer, _ = run(tmp_path, 5)
         assert "passed over" in caplog.text
+        (aside,) = tmp_path.glob("*.damaged")
+        assert aside.name == f"{newest.name}.damaged"
         straight, _ = run(tmp_path / "straight", 5)
         for a, b in zip(weights(trainer), weights(straight), strict=True):
             assert torch.equal(a, b)
+
+    @pytest.mark.parametrize("text", ["", "images\na", "\0" * 9, "step,loss\n1,2\n"])
+    def test_j05_a_damaged_log_is_set_aside(self, text, tmp_path, caplog):
+        run(tmp_path, 2)
+        (tmp_path / "log.csv").write_text(text)
+        trainer, _ = run(tmp_path, 3)
+        assert trainer.step == 3
+        assert "the log begins anew" in caplog.text
+        assert (tmp_path / "log.csv.damaged").read_text() == text
+
+    @pytest.mark.parametrize("log", ["[]", "{}", '{"span": "a"}', '{"span": 3, "sums": 1}', "null",
+                                     '{"span": 3, "sums": {"a": 1}, "seconds": 1, '
+                                     '"images_before": 0}'])  # fmt: skip
+    def test_j05_a_damaged_row_in_progress_is_a_damaged_snapshot(self, log, tmp_path, caplog):
+        run(tmp_path, 2, snapshot_steps=1)
+        newest = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))[-1]
+        header, tensors = read_safetensors(newest)
+        write_safetensors({n: t.clone() for n, t in tensors.items()}, newest, header | {"log": log})
+        trainer, _ = run(tmp_path, 3, snapshot_steps=1)
+        assert "passed over" in caplog.text
+        assert trainer.step == 3
 
     def test_only_damaged_snapshots_are_an_error(self, tmp_path):
         run(tmp_path, 2)

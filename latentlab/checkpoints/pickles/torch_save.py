@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.checkpoints.pickles import tensors
+from latentlab.checkpoints.pickles.language import Global, Language, Names
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
+from latentlab.checkpoints.pickles.machine import PickleMachine
 from latentlab.checkpoints.pickles.reader import ATTRIBUTES, COMMON_NAMES
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
+from latentlab.input_files import open_regular, size_of
 from latentlab.torchscript import is_program
 
 ZIP_START = b"PK\x03\x04"
@@ -58,8 +60,8 @@ def read_torch(path: Path) -> Any:
             another kind, CheckpointError where it is damaged.
     """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = size_of(file)
             is_zip = file.read(len(ZIP_START)) == ZIP_START
             file.seek(0)
             return _read_zip(file, size) if is_zip else _read_stream(file, size)

@@ -14,7 +14,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
-from latentlab.checkpoints.pickles import arrays, machine, reader, tensors
+from latentlab.checkpoints.pickles import arrays, machine, opcodes, reader, tensors
 from latentlab.checkpoints.pickles.reader import read_pickle
 from tests.support import attacks
 from tests.support.attacks import call, finish, name, octets, plain, stack_name, text
@@ -300,11 +300,11 @@ def test_c14_there_is_no_way_around_the_reader():
     "table",
     [
         reader._NAMES, tensors.STORAGE_NAMES, tensors._TYPES,
-        machine._ACTIONS, machine._CONSTANTS, machine._CONTAINERS,
+        machine._ACTIONS, opcodes.CONSTANTS, opcodes.CONTAINERS, opcodes._OPCODES, opcodes._TEXTS,
     ],
 )  # fmt: skip
 def test_c15_the_tables_cannot_be_written(table):
     with pytest.raises(TypeError):
         table["posix", "system"] = os.system
-    for frozen in (machine._LITERALS, machine._CODE, arrays._CODES):
+    for frozen in (machine._KNOWN, opcodes.LITERALS, opcodes._CODE, arrays._CODES):
         assert isinstance(frozen, frozenset)
