@@ -21,6 +21,7 @@ from cli.running.estimates import Task
 from cli.running.wording import told
 from cli.text import counted, plain_text
 from cli.threads import settle_threads
+from cli.trust import trusted
 from latentlab import Generator, distributed
 from latentlab.datasets.pictures import Dataset, open_dataset
 from latentlab.files import sha256_of
@@ -142,7 +143,7 @@ def digests_and_missing(
     """
     if not fetch:
         return {}, unfetched(metrics, weights, vgg_weights)
-    files = find_weights(metrics, weights, vgg_weights)
+    files = find_weights(metrics, weights, vgg_weights, trust=trusted())
     return {name: sha256_of(file) for name, file in files.items()}, []
 
 
