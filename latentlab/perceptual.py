@@ -95,10 +95,11 @@ class PerceptualDistance(nn.Module, ABC):
 class LpipsDistance(PerceptualDistance):
     """LPIPS on a backbone: a model of the lpips package, or one that is built as those are."""
 
-    def __init__(self, name: str, model: Any, smallest: int = _LPIPS_SMALLEST) -> None:
-        """Take a model of ``lpips_files``; images have ``smallest`` pixels a side at least."""
+    def __init__(self, name: str, model: Any) -> None:
+        """Take a model of ``lpips_files``."""
         super().__init__(name)
-        self._model, self._smallest = model, smallest
+        self._model = model
+        self._smallest: int = getattr(model, "smallest", _LPIPS_SMALLEST)  # pixels a side
 
     def save(self, path: Path | str) -> None:
         """Write the weights as a safetensors file of LPIPS, see ``save_distance``."""
@@ -255,8 +256,7 @@ def _of_file(path: Path, trust: bool) -> PerceptualDistance:
                 model = own_vgg(weights)
             except CheckpointError as error:
                 raise error.at(path) from error
-            halvings = len(model.config.stages) - 1
-            return LpipsDistance(str(path), model, smallest=2**halvings)
+            return LpipsDistance(str(path), model)
     return TorchScriptDistance(path, trust, note)
 
 

@@ -97,6 +97,11 @@ class LpipsVgg(nn.Module):
         self.scaling_layer, self.net = Scaling(), Stages(config)
         self.lins = nn.ModuleList(Weighing(widths[-1]) for widths in config.stages)
 
+    @property
+    def smallest(self) -> int:
+        """Pixels a side that images have at least: one is left in the last stage."""
+        return int(2 ** (len(self.config.stages) - 1))
+
 
 def vgg_config(weights: Mapping[str, Tensor]) -> VggConfig:
     """Return the config that names and shapes of weights show.

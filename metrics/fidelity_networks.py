@@ -82,6 +82,8 @@ def open_extractors(
     weights: Path | str | None = None,
     vgg_weights: Path | str | None = None,
     extractor: str | None = None,
+    *,
+    trust: bool = True,
 ) -> dict[str, Extractor]:
     """Return the network of each metric, in the order of METRICS; see ``fidelity``.
 
@@ -89,7 +91,7 @@ def open_extractors(
         SettingsError: If torch-fidelity is not installed, or a name is unknown.
         CheckpointError: If weights are missing, or not those of the network.
     """
-    files = find_weights(metrics, weights, vgg_weights, extractor)
+    files = find_weights(metrics, weights, vgg_weights, extractor, trust=trust)
     layers = _layers(metrics, extractor)
     built = {
         (name, layer): _built(name, layer, files.get(name), device)

@@ -97,7 +97,8 @@ class FidelityOfAny:
         with work_on(self.request, model, label, total, "img", self.identity) as work:
             return compare_pictures(
                 model.g, reals, asked.samples, self.request.seed, metrics=asked.metrics,
-                mirror=asked.mirror, weights=asked.weights, vgg_weights=asked.vgg_weights, **work,
+                mirror=asked.mirror, weights=asked.weights, vgg_weights=asked.vgg_weights,
+                trust=trusted(), **work,
             )  # fmt: skip
 
     def of_each(self) -> Measurement:
@@ -141,6 +142,8 @@ def digests_and_missing(
 
     Without ``fetch``, nothing is fetched or read: which would be is returned beside.
     """
+    if not fetch and vgg_weights is not None and "prc" in metrics:
+        find_weights(("prc",), vgg_weights=vgg_weights, trust=trusted())  # may be a program
     if not fetch:
         return {}, unfetched(metrics, weights, vgg_weights)
     files = find_weights(metrics, weights, vgg_weights, trust=trusted())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from latentlab import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
+from latentlab.checkpoints.pickles import script_archives
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.checkpoints.pickles.script_archives import read_script
 from latentlab.checkpoints.systems.nvidia_vgg16 import read_nvidias_vgg16
@@ -111,6 +112,11 @@ def test_a_compressed_state_is_refused(sound, tmp_path):
             packed.writestr(name, file.read(name))
     with pytest.raises(UnsafeCheckpoint, match="is compressed"):
         read_script(tmp_path / "x.pt")
+
+
+def test_c15_the_table_cannot_be_written():
+    with pytest.raises(TypeError):
+        script_archives._NAMES["os", "system"] = print
 
 
 def test_weights_of_torch_save_are_no_program(tmp_path):
