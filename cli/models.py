@@ -15,6 +15,7 @@ from cli.fetching import fetch_first
 from cli.first_words import is_said
 from cli.text import distinct_names, plain_text, say_soon
 from cli.threads import is_small, settle_threads
+from cli.trust import trusted
 from latentlab import (
     Checkpoint,
     Generator,
@@ -83,8 +84,11 @@ def in_a_line(opened: Checkpoint, name: str) -> str:
     return f"{plain_text(name)}: {', '.join(parts)}"
 
 
-def open_distance(name: str, device: str) -> PerceptualDistance:
+def open_distance(name: str, device: str, trust: bool | None = None) -> PerceptualDistance:
     """Open a perceptual distance; a dry run fetches no weights, and gets a stand-in without them.
+
+    ``trust`` is for ``perceptual_distance``; None takes what the command line says. It is False for
+    a distance that the command line does not name.
 
     Raises:
         LatentlabError: As ``perceptual_distance``.
@@ -92,7 +96,7 @@ def open_distance(name: str, device: str) -> PerceptualDistance:
     ctx = click.get_current_context(silent=True)
     if ctx is not None and ctx.params.get("dry_run") and fetched_for(name) is not None:
         return UnfetchedDistance(name)
-    return perceptual_distance(name, device)
+    return perceptual_distance(name, device, trust=trusted() if trust is None else trust)
 
 
 class UnfetchedDistance(PerceptualDistance):

@@ -25,6 +25,7 @@ from cli.reports.numbers import in_words, number_of, rows_of, share_of, with_int
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text
+from cli.trust import trusted
 from latentlab import Generator, distributed, load_classifier
 from latentlab.checkpoints import file_of
 from latentlab.files import sha256_of
@@ -164,7 +165,8 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
         fetch_first(path)
         file = file_of(path)
         with all_unchanging(file):
-            network, digest = load_classifier(path).to(device), sha256_of(file)
+            network = load_classifier(path, trust=trusted()).to(device)
+            digest = sha256_of(file)
         stem = plain_text(file.stem)
         taken = {one.name for one in opened}
         names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))

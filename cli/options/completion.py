@@ -243,7 +243,7 @@ _SOURCES: dict[str, Source] = {
     "--face-model": files(".onnx"),
     "--weights": files(".pt", ".pth"), "--vgg-weights": files(".pt", ".pth"),
     "--data": either(words("builtin:digits"), files(".zip")),
-    "--distance": either(words(*DISTANCES), files(".pt", ".pth")),
+    "--distance": either(words(*DISTANCES), files(".pt", ".pth", ".safetensors")),
     "--identity": files(".pt", ".pth"),
     "--classifier": either(_classifiers, files(*CHECKPOINT_SUFFIXES)),
     "--class": _classes, "--config": words(*CONFIGS),

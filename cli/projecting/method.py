@@ -15,6 +15,7 @@ from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
 from cli.projecting.starts import EncodedStarts, SavedStarts
 from cli.projecting.targets import TargetReader
+from cli.trust import trusted
 from latentlab import Generator, LatentError, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
 from latentlab.identity import FaceIdentity
@@ -99,7 +100,9 @@ def _opened(
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
     distance = accelerated(distance, *pace, gradients_only=True)
-    faces = None if search.identity is None else FaceIdentity(search.identity, device=model.place)
+    faces = None
+    if search.identity is not None:
+        faces = FaceIdentity(search.identity, device=model.place, trust=trusted())
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,

@@ -111,21 +111,26 @@ def _read_safetensors(file: Path, allow_nonfinite: bool, assume: Given | None) -
     return read_described(file, header, tensors, allow_nonfinite)
 
 
-def load_classifier(path: Path | str) -> nn.Module:
+def load_classifier(path: Path | str, *, trust: bool = True) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    A TorchScript file will do as well; unlike a checkpoint it is a program, which runs when the
-    classifier is called.
+    A TorchScript file will do as well. Unlike a checkpoint it is a program, which runs when it is
+    opened and when the classifier is called, and may do whatever you may.
 
     Those published for StyleGAN give one logit, whose sign is the class. They have a minibatch
     standard deviation, so a logit depends slightly on its batch: the published linear separability
     runs them on batches of 4.
 
+    Args:
+        path: A checkpoint, the name of a bundled one, or a TorchScript file.
+        trust: Run TorchScript; a checkpoint is opened without.
+
     Raises:
-        CheckpointError: If the file is unreadable or holds no classifier.
+        CheckpointError: If the file is unreadable or holds no classifier; UnsafeCheckpoint if it
+            is TorchScript and ``trust`` is not given.
     """
     file = file_of(path)
-    return TorchScriptClassifier(file) if is_torchscript(file) else load(file).classifier
+    return TorchScriptClassifier(file, trust) if is_torchscript(file) else load(file).classifier
 
 
 def save(
