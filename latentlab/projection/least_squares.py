@@ -1,10 +1,11 @@
-"""Projection by the method of Levenberg (1944) and Marquardt (1963): far fewer, longer steps.
+"""Projection by the method of Levenberg (1944) and Marquardt (1963), and BFGS: fewer, longer steps.
 
-The perceptual distance is a sum of squares of feature differences, as are all terms beside it. A
-step minimises |r + J d|^2 + damping |d|^2, r being the residuals and J their Jacobian, by a few
-iterations of conjugate gradients, which need products with J alone (Nocedal and Wright 2006,
-"Numerical Optimization", sections 7.1 and 10.3). The damping falls where the loss fell as
-foreseen, and rises where it did not.
+The perceptual distance is a sum of squares of feature differences, as are all terms beside it.
+From afar a step minimises |r + J d|^2 + damping |d|^2, r being the residuals and J their Jacobian,
+which needs products with J alone (Nocedal and Wright 2006, "Numerical Optimization", section 10.3).
+The damping falls where the loss fell as foreseen, and rises where it did not. Once the loss no
+longer does what its linearisation says, a step of the limited-memory BFGS method (section 7.2)
+gains more for its cost, which is that of one product.
 """
 
 from collections.abc import Sequence
@@ -13,57 +14,72 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentlab.projection.linearisation import Linearisation, Vector, dot
+from latentlab.networks.modulated.lean import lean_gradients
+from latentlab.projection.damped_steps import DampedSteps
+from latentlab.projection.linearisation import Linearisation, Vector
+from latentlab.projection.noise import noise_penalty
+from latentlab.projection.quasi_newton import QuasiNewton
 from latentlab.projection.search import Optimisation, row_spread
 from latentlab.projection.targets import check_losses
 from latentlab.projection.uncorrelated import Tangent, uncorrelated
 
+_LONG_STEPS = 8  # of Levenberg and Marquardt; then those of BFGS
 _DAMPING = 1e-5  # at first; latents count in their deviations
-_LEAST, _MOST = 1e-9, 1e3  # of the damping: below, rounding; above, nothing comes of a step
+_LEAST = 1e-9  # damping; below is rounding
 _EASED, _RAISED = 1 / 3, 4.0  # factors on the damping
 _TRUSTED, _DOUBTED = 0.75, 0.25  # share of the foreseen gain above, below which it changes
-_HALVINGS = 5  # of a step that gains nothing
-# Far from the target the model of a step holds for its main directions only: more iterations
+_TRIALS = 8  # of a step that gains nothing, ever shorter
+# Far from the target the model of a step holds for its main directions only: more products
 # find flat ones, in which a step leads astray.
-_FAR_STEPS, _FAR, _NEAR = 10, 8, 24  # iterations of conjugate gradients: so many first, then more
-_REDUCED = 0.03  # share of the gradient that is left when they end sooner
+_PRODUCTS = 8
+_ENOUGH = 1e-4  # share of the foreseen gain that makes a step of BFGS one
+_SHORTER = 0.1, 0.5  # bounds of how much shorter than the last a trial is
 
 
 def passes(steps: int) -> int:
     """Return how many steps of the published schedule take about as long as ``steps`` steps."""
-    return sum(_iterations(step) + 2 for step in range(steps))
-
-
-def _iterations(step: int) -> int:
-    return _FAR if step < _FAR_STEPS else _NEAR
+    long = min(steps, _LONG_STEPS)
+    return long * (_PRODUCTS + 2) + steps - long
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A point, the images [1,C,R,R] rendered there, its loss, and what the history says."""
+    """A point, the images [1,C,R,R] rendered there, its loss, and what the history says.
+
+    The loss is without the penalty of the noise maps, which is 0 but for rounding. Its gradients
+    by latents and moving maps are there if they were asked for.
+    """
 
     x: Tensor
     noise: list[Tensor]
     images: Tensor
     loss: float
     numbers: Tensor
+    gradients: Vector
 
 
 class LeastSquares(Optimisation):
-    """The optimisation of one image; a batch of them is as many optimisations."""
+    """The optimisation of one image; a batch of them is as many optimisations.
+
+    Attributes:
+        long_steps: So many steps are of Levenberg and Marquardt, at most; then come those of BFGS.
+    """
+
+    long_steps = _LONG_STEPS
 
     def _prepare(self) -> None:
-        self._damping = _DAMPING
+        self._damping, self._left, self._stuck = _DAMPING, self.long_steps, False
+        self._taught = QuasiNewton()
         self._scale = float(self._space.deviation) / self._x.shape[2] ** 0.5
-        self._line: Linearisation | None = None
         if self._moving and self._setup.settings.steps > 0:
             self._noise = self._moving = uncorrelated(self._noise)
+        self._tangent = Tangent(self._moving)
         self._place = self._at(self._x.detach(), self._noise)
 
     def run_step(self, step: int) -> Tensor:
         """Move latents and noise once; returns the distance [1] before the move."""
         place, setup = self._place, self._setup
-        damping = place.numbers.new_full((1, 1), self._damping)
+        damping = place.numbers.new_full((1, 1), self._damping if self._left else torch.nan)
         self._trace.append(torch.cat([place.numbers, damping]).cpu())
         if setup.observer is not None:
             setup.observer(step, place.images)
@@ -72,75 +88,92 @@ class LeastSquares(Optimisation):
         else:
             self._best.leaves(place.numbers[2])
         if not self.finished:
-            self._move(step)
+            if self._left:
+                self._long_step()
+            else:
+                self._short_step()
         return place.numbers[0]
 
     @property
     def finished(self) -> bool:
         """Whether no step gains anything any more, or the image is left."""
-        return super().finished or self._damping > _MOST
+        return super().finished or self._stuck
 
     def _columns(self) -> list[str]:
         return [*super()._columns(), "damping"]
 
-    def _move(self, step: int) -> None:
+    def _long_step(self) -> None:
+        """Take a step of Levenberg and Marquardt, with as much damping as it needs to gain."""
         place = self._place
-        if self._line is None:
-            self._line = Linearisation(self._residuals, [place.x, *self._moving])
-            self._tangent = Tangent(self._moving)
-        move, change = self._solution(self._line, _iterations(step))
-        residuals = self._line.values
-        foreseen = -2 * dot([change], [residuals]) - dot([change], [change])
-        for halving in range(_HALVINGS):
-            found = self._moved(move, 0.5**halving)
+        line = Linearisation(self._residuals, [place.x, *self._moving])
+        steps = DampedSteps(
+            lambda v: line.along(self._parts(v)), lambda u: self._flat(line.back(u)),
+            line.values, self._damping, _PRODUCTS,
+        )  # fmt: skip
+        self._left -= 1
+        for trial in range(_TRIALS):
+            move, foreseen = steps(self._damping)
+            found = self._moved(move)
             gain = place.loss - found.loss
-            if halving == 0:
-                self._adapt(gain / foreseen if foreseen > 0 else -1.0)
+            if trial == 0 and gain > _TRUSTED * foreseen:
+                self._damping = max(self._damping * _EASED, _LEAST)
+            elif trial == 0 and gain > _DOUBTED * foreseen:
+                pass
+            elif trial == 0 or not gain > 0:  # also where it is not a number
+                self._damping *= _RAISED ** min(trial + 1, 2)
             if gain > 0:
                 self._take(found)
                 return
+        self._left = 0
 
-    def _adapt(self, share: float) -> None:
-        """Change the damping by the share of the foreseen gain that was had."""
-        if share > _TRUSTED:
-            self._damping = max(self._damping * _EASED, _LEAST)
-        elif not share >= _DOUBTED:  # also where it is not a number
-            self._damping *= _RAISED
+    def _short_step(self) -> None:
+        """Take a step of BFGS, as long as it needs to gain."""
+        place = self._place
+        if not place.gradients:
+            place = self._place = self._at(place.x, place.noise, derivatives=True)
+        gradient = self._flat(place.gradients)
+        move = self._taught.direction(gradient)
+        slope, size = float(torch.dot(gradient, move)), 1.0
+        for _ in range(_TRIALS if slope < 0 else 0):
+            found = self._moved(size * move, derivatives=True)
+            foreseen = -size * slope
+            if place.loss - found.loss > _ENOUGH * foreseen:
+                self._take(found)
+                self._taught.learn(size * move, self._flat(found.gradients) - gradient)
+                return
+            # The lowest point of the parabola through both losses and the slope.
+            lowest = foreseen / (2 * (found.loss - place.loss + foreseen))
+            size *= max(_SHORTER[0], min(_SHORTER[1], lowest))
+        self._stuck = not self._taught
+        self._taught.forget()
 
     def _take(self, place: _Place) -> None:
-        self._place, self._line = place, None
+        self._place = place
         self._x, self._noise = place.x, place.noise
-        self._moving = self._noise if self._moving else []
+        if self._moving:
+            self._moving = self._noise
+            self._tangent = Tangent(self._moving)
 
-    def _moved(self, move: Vector, share: float) -> _Place:
-        """Return the point that lies a share of a move away."""
-        x = self._place.x + share * self._scale * move[0]
+    def _moved(self, move: Tensor, derivatives: bool = False) -> _Place:
+        """Return the point that lies a move [D] away."""
+        latents, *noise = self._parts(move)
+        x = self._place.x + latents
         self._space.settle(x)
-        moved = [level + share * step for level, step in zip(self._moving, move[1:], strict=True)]
-        return self._at(x, uncorrelated(moved) if self._moving else self._noise)
+        moved = [level + part for level, part in zip(self._moving, noise, strict=True)]
+        return self._at(x, self._tangent.settled(moved) if moved else self._noise, derivatives)
 
-    def _solution(self, line: Linearisation, most: int) -> tuple[Vector, Tensor]:
-        """Return the damped step, in units of ``_scale`` and along the surface, and J of it."""
-        left = [-part for part in self._gradient(line, line.values)]
-        move, change = [torch.zeros_like(part) for part in left], torch.zeros_like(line.values)
-        along, square = left, dot(left, left)
-        enough = _REDUCED**2 * square
-        for _ in range(most):
-            if square <= enough or square == 0:
-                break
-            bent = line.along([along[0] * self._scale, *self._tangent(along[1:])])
-            size = square / (dot([bent], [bent]) + self._damping * dot(along, along))
-            move = _sum(move, size, along)
-            change = change + size * bent
-            curved = _sum(self._gradient(line, bent), self._damping, along)
-            left = _sum(left, -size, curved)
-            before, square = square, dot(left, left)
-            along = _sum(left, square / before, along)
-        return move, change
-
-    def _gradient(self, line: Linearisation, u: Tensor) -> Vector:
-        x, *noise = line.back(u)
+    def _parts(self, move: Tensor) -> Vector:
+        """Return what a move [D] means for latents and maps: those stay on their surface."""
+        like = [self._place.x, *self._moving]
+        parts = move.split([part.numel() for part in like])
+        x, *noise = (part.view_as(one) for part, one in zip(parts, like, strict=True))
         return [x * self._scale, *self._tangent(noise)]
+
+    def _flat(self, gradients: Sequence[Tensor]) -> Tensor:
+        """Return the gradient by a move [D] from those by latents and maps."""
+        x, *noise = gradients
+        parts = [x * self._scale, *self._tangent(noise)]
+        return torch.cat([part.reshape(-1) for part in parts])
 
     def _residuals(self, point: Sequence[Tensor]) -> Tensor:
         """Return the residuals [M] whose squares add up to the loss, less the noise penalty."""
@@ -157,21 +190,33 @@ class LeastSquares(Optimisation):
             parts.append(apart * (pull / free.shape[1]) ** 0.5)
         return torch.cat([part.reshape(-1) for part in parts])
 
-    @torch.no_grad()
-    def _at(self, x: Tensor, noise: list[Tensor]) -> _Place:
+    def _at(self, x: Tensor, noise: list[Tensor], derivatives: bool = False) -> _Place:
+        if not derivatives:
+            with torch.no_grad():
+                return self._evaluated(x, noise)
+        x = x.detach().requires_grad_(True)
+        free = [level.detach().requires_grad_(bool(self._moving)) for level in noise]
+        with torch.enable_grad(), lean_gradients():
+            return self._evaluated(x, free)
+
+    def _evaluated(self, x: Tensor, noise: list[Tensor]) -> _Place:
         images = self._setup.g.synthesis(self._ws(x), noise=noise)
         distances = self._compare(images)
-        penalty = self._penalty(distances)
         weighed, terms = self._terms(images, self._free(x))
         loss = distances + weighed
         if self._setup.settings.w_plus_pull:
             spread = row_spread(self._free(x), self._space.deviation)
             loss = loss + self._setup.settings.w_plus_pull * spread
-        whole = loss + self._setup.settings.noise_weight * penalty
-        numbers = torch.stack([distances, penalty, whole, *self._plain(images), *terms])
-        return _Place(x, noise, images, float(whole), numbers)
-
-
-def _sum(a: Sequence[Tensor], factor: float, b: Sequence[Tensor]) -> Vector:
-    """Return a + factor b."""
-    return [x + factor * y for x, y in zip(a, b, strict=True)]
+        gradients: Sequence[Tensor] = ()
+        if loss.requires_grad:
+            point = [x, *noise] if self._moving else [x]
+            gradients = torch.autograd.grad(loss.sum(), point, materialize_grads=True)
+        with torch.no_grad():
+            penalty = noise_penalty(noise) if self._moving else torch.zeros_like(distances)
+            whole = loss + self._setup.settings.noise_weight * penalty
+            parts = [distances, penalty, whole, *self._plain(images), *terms]
+            numbers = torch.stack(parts).detach()
+        still = [level.detach() for level in noise]
+        return _Place(
+            x.detach(), still, images.detach(), float(loss.detach()), numbers, list(gradients)
+        )

@@ -53,7 +53,7 @@ def g():
 def test_a_picture_of_the_generator_is_found_again(space):
     g = make_generator()
     z = torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(4))
-    settings = replace(METHOD, space=space, steps=15)
+    settings = replace(METHOD, space=space, steps=80)
     for layer in g.synthesis.noise_layers:
         layer.noise_strength.data.zero_()  # so that w alone finds it
     with torch.no_grad():
