@@ -1,5 +1,6 @@
 """Directions of the limited-memory method of Broyden, Fletcher, Goldfarb and Shanno."""
 
+import math
 from collections import deque
 
 import torch
@@ -29,23 +30,22 @@ class QuasiNewton:
     def learn(self, step: Tensor, change: Tensor) -> None:
         """Take note of a step [D] and of how it changed the gradient [D]."""
         inner = _dot(step, change)
-        if inner > _CURVED * (_dot(step, step) * _dot(change, change)) ** 0.5:
+        if inner > _CURVED * math.sqrt(_dot(step, step) * _dot(change, change)):
             self._steps.append((step, change, inner))
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Return the step [D] to where the gradient [D] vanishes, by what is known."""
         if not self._steps:
-            return gradient * (-_FIRST / max(_dot(gradient, gradient) ** 0.5, 1e-30))
+            return gradient * (-_FIRST / max(math.sqrt(_dot(gradient, gradient)), 1e-30))
         left, shares = gradient, []
         for step, change, inner in reversed(self._steps):
             shares.append(_dot(step, left) / inner)
             left = left - shares[-1] * change
         _, change, inner = self._steps[-1]
-        found = left * (inner / _dot(change, change))
+        found: Tensor = left * (inner / _dot(change, change))
         for (step, change, inner), share in zip(self._steps, reversed(shares), strict=True):
             found = found + (share - _dot(change, found) / inner) * step
-        opposite: Tensor = -found
-        return opposite
+        return -found
 
 
 def _dot(a: Tensor, b: Tensor) -> float:
