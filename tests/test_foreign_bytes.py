@@ -33,7 +33,6 @@ ROOMS = {
 # Who opens files besides, and why.
 ALSO = {
     "latentlab/files.py": "digests of files, and writing them",
-    "latentlab/lpips_files.py": "first bytes, to tell the kind; tensor_files does the rest",
     "latentlab/torchscript.py": "a program that the user trusts, and the names in its archive",
     "latentlab/pretrained.py": "published weights, as data",
     "latentlab/training/log.py": "the log of the same run",

@@ -64,7 +64,7 @@ def project(
           --distance builtin:digits --steps 300 -o out
     """
     refuse_without_video(given_options(click.get_current_context()), "fps")
-    request.search.check(request.video is not None, request.batch, request.compiled)
+    request.search.check(request.video is not None, request.batch)
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
     from cli.projecting.method import open_method

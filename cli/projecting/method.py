@@ -25,7 +25,6 @@ from latentlab.latents import one_hot
 from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
-from latentlab.projection.least_squares import passes
 from latentlab.projection.settings import PUBLISHED
 
 
@@ -52,12 +51,6 @@ class Method:
     batch: int
     identity: dict[str, Any]
     facts: dict[str, Any]
-
-    @property
-    def passes(self) -> int:
-        """How many times a picture is rendered and derivatives are taken, roughly."""
-        steps = self.settings.steps
-        return steps if self.settings.algorithm == PUBLISHED else passes(steps)
 
 
 def open_method(
