@@ -42,7 +42,7 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, 
     Raises:
         OutputError: If it cannot be written.
     """
-    with atomic_write(path) as temporary:
+    with atomic_write(path, sum(tensor.nbytes for tensor in tensors.values())) as temporary:
         try:
             save_file(_apart(tensors), temporary, header)
         except SafetensorError as error:  # a full disk arrives under this name
@@ -112,7 +112,8 @@ def write_npz(path: Path | str, arrays: Mapping[str, Tensor]) -> None:
         OutputError: If it cannot be written.
     """
     values = {key: tensor.detach().cpu().numpy() for key, tensor in arrays.items()}
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    size = sum(value.nbytes for value in values.values())
+    with atomic_write(path, size) as temporary, temporary.open("wb") as file:
         np.savez(file, **values)  # type: ignore[arg-type]
 
 
