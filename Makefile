@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow coverage check format bench audit clean
+.PHONY: demo test test-slow coverage reliability check format bench audit clean
 
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
@@ -26,6 +26,10 @@ coverage: $(VENV)/ready
 	@find latentlab metrics cli -name '*.py' -exec dirname {} + | sort -u | while read -r room; do \
 		printf '%4s %%  %s\n' "$$($(BIN)/coverage report --include "$$room/*.py" --format total)" $$room; \
 	done
+
+# Prints the faults of docs/reliability.md beside the tests that show them; fails where one has none.
+reliability: $(VENV)/ready
+	$(BIN)/python -m tests.docs.faults
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .

@@ -53,7 +53,8 @@ def write_safetensors(
     Raises:
         OutputError: If it cannot be written, or could not be read again.
     """
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    with atomic_write(path, size) as temporary, temporary.open("wb") as file:
         try:
             stream_safetensors(tensors, file, header)
         except CheckpointError as error:
@@ -100,7 +101,8 @@ def write_npz(path: Path | str, arrays: Mapping[str, Tensor]) -> None:
         OutputError: If it cannot be written.
     """
     values = {key: tensor.detach().cpu().numpy() for key, tensor in arrays.items()}
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    size = sum(value.nbytes for value in values.values())
+    with atomic_write(path, size) as temporary, temporary.open("wb") as file:
         np.savez(file, **values)  # type: ignore[arg-type]
 
 
