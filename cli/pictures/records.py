@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,15 @@ class Record:
         source: The picture.
         row: Its row of the report.
         files: SHA-256 by name of the files beside the record.
+        batch: Paths of all pictures that it was computed with at once, its own among them, in
+            their order; none where it was computed alone.
     """
 
     identity: dict[str, Any]
     source: Source
     row: dict[str, Any]
     files: dict[str, str]
+    batch: list[str] = field(default_factory=list)
 
     def difference(self, identity: dict[str, Any]) -> str:
         """Say what differs there from ``identity``; "" if nothing does."""
@@ -70,6 +73,8 @@ class Record:
     def write(self, path: Path) -> None:
         """Write it as JSON, whole."""
         facts = {"format": _FORMAT, **asdict(self)}
+        if not self.batch:
+            del facts["batch"]
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
 
@@ -90,11 +95,13 @@ def read_record(path: Path) -> Record | None:
         facts = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_interned)
         if facts["format"] != _FORMAT:
             return None
-        record = Record(facts["identity"], Source(**facts["source"]), facts["row"], facts["files"])
+        source, batch = Source(**facts["source"]), facts.get("batch", [])
+        record = Record(facts["identity"], source, facts["row"], facts["files"], batch)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     kinds = (record.identity, record.row, record.files)
-    fits = all(isinstance(each, dict) for each in kinds)
+    fits = all(isinstance(each, dict) for each in kinds) and isinstance(batch, list)
+    fits = fits and all(isinstance(path, str) for path in batch)
     return record if fits and all(Path(name).name == name for name in record.files) else None
 
 
