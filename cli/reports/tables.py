@@ -118,12 +118,20 @@ def to_markdown(frame: "pd.DataFrame") -> str:
 
 
 def write_manifest(
-    folder: Path, settings: dict[str, Any], files: Sequence[Path] | Mapping[str, str]
+    folder: Path,
+    settings: dict[str, Any],
+    files: Sequence[Path] | Mapping[str, str],
+    device: str | None = None,
 ) -> Path:
     """Write manifest.json last: date, command, versions, settings, the SHA-256 of each result.
 
-    ``files`` are the results, or the known SHA-256 of each by its path within ``folder``.
+    Args:
+        folder: Of the results.
+        settings: All that decides them.
+        files: The results, or the known SHA-256 of each by its path within ``folder``.
+        device: Where they were computed; None takes that of the settings, or the CPU.
     """
+    import numpy as np
     import torch
 
     import latentlab
@@ -138,6 +146,9 @@ def write_manifest(
         "latentlab": latentlab.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": str(device or settings.get("device") or "cpu"),
+        "dtype": str(settings.get("dtype") or settings.get("precision") or "float32"),
         "settings": settings,
         "files": digests,
     }
