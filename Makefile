@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow coverage check format bench clean
+.PHONY: demo test test-slow coverage check format bench fuzz kills clean
 
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
@@ -39,6 +39,19 @@ format: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.training --quick
+
+# Gives every reader, or READER, files that are nearly right, and says what becomes of them.
+SEED ?= 1
+CASES ?= 2000
+READER ?=
+fuzz: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzzing --seed $(SEED) --cases $(CASES) \
+		--processes 2 $(addprefix --reader ,$(READER))
+
+# Kills training, projections and a measurement, KILLS times each, and compares what they end with.
+KILLS ?= 50
+kills: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --seed $(SEED) --kills $(KILLS)
 
 # The constraints pin what was tested.
 $(VENV)/ready: pyproject.toml constraints.txt

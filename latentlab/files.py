@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,15 @@ def make_directory(path: Path | str) -> Path:
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: the folder is read-only; choose another place")
     return path
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a writer that was killed has left; only who holds the folder may do so."""
+    for stage in folder.glob(f"{STAGE}*"):
+        if stage.is_dir() and not stage.is_symlink():
+            shutil.rmtree(stage, ignore_errors=True)
+        else:
+            stage.unlink(missing_ok=True)
 
 
 def is_file(path: Path) -> bool:

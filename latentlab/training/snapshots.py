@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.errors import CheckpointError, SettingsError
+from latentlab.files import remove_unfinished
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
@@ -47,8 +48,14 @@ def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
                 tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
     header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
     write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
-    for old in sorted(path.parent.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
-        old.unlink()
+    tidy(path.parent)
+
+
+def tidy(folder: Path) -> None:
+    """Remove optimisers that are no longer needed, and what a run that was killed has left."""
+    remove_unfinished(folder)
+    for old in sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
+        old.unlink(missing_ok=True)
 
 
 def _position(trainer: Trainer) -> dict[str, Any]:
