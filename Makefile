@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow coverage reliability check format bench audit clean
+.PHONY: demo test test-slow coverage reliability fuzz kills check format bench audit clean
 
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
@@ -44,18 +44,31 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.training --quick
 
-# Known weaknesses of the versions that are pinned, as pypi.org lists them; no part of `make test`.
+# Known weaknesses of the versions that are pinned, as the package index lists them; no part of `make test`.
 # A package that could not be looked up is a failure: not to know is not to have found nothing.
 AUDIT := .venv-audit
 audit: $(AUDIT)/ready
 	@$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict \
-		--progress-spinner off || { echo "make audit: a weakness is listed above, or pypi.org, \
-	which knows them, could not be asked." >&2; exit 1; }
+		--progress-spinner off || { echo "make audit: a weakness is listed above, or the \
+	package index, which knows them, could not be asked." >&2; exit 1; }
 
 $(AUDIT)/ready:
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	touch $@
+
+# Gives every reader, or READER, files that are nearly right, and says what becomes of them.
+SEED ?= 1
+CASES ?= 2000
+READER ?=
+fuzz: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzzing --seed $(SEED) --cases $(CASES) \
+		--processes 2 $(addprefix --reader ,$(READER))
+
+# Kills training, projections and a measurement, KILLS times each, and compares what they end with.
+KILLS ?= 50
+kills: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --seed $(SEED) --kills $(KILLS)
 
 # The constraints pin what was tested.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -107,12 +107,13 @@ class _Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_BROKEN_PIPE)
         except Exception as error:
-            from latentlab.errors import LatentlabError  # imports torch, if nothing else has
+            from cli.running.accidents import told_as  # imports torch, if nothing else has
 
-            if not isinstance(error, LatentlabError):
+            found = told_as(error)
+            if found is None:
                 raise
-            say(f"Error: {told(error, self.commands[ctx.invoked_subcommand or ''])}")
-            ctx.exit(error.exit_code)
+            say(f"Error: {told(found, self.commands[ctx.invoked_subcommand or ''])}")
+            ctx.exit(found.exit_code)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,15 @@ def set_aside(path: Path, folder: Path | None = None) -> Path:
             f"{path}: is damaged, and cannot be renamed ({error.strerror}); move it away"
         ) from error
     return aside
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a writer that was killed has left; only who holds the folder may do so."""
+    for stage in folder.glob(f"{STAGE}*"):
+        if stage.is_dir() and not stage.is_symlink():
+            shutil.rmtree(stage, ignore_errors=True)
+        else:
+            stage.unlink(missing_ok=True)
 
 
 def is_file(path: Path) -> bool:

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import click
 
 import latentlab
-from cli.measuring.partial import PartialResults
+from cli.measuring.partial import PartialResults, keep_small
 from cli.measuring.results import Results
-from cli.measuring.saved import NAME, SavedMeasurement, SavedModel, plain
+from cli.measuring.saved import FOLDER, NAME, SavedMeasurement, SavedModel, plain
 from cli.measuring.standing import Standing, standing
 from cli.models import Model, in_a_line
 from cli.options.measuring import MeasuringRequest
@@ -25,6 +25,7 @@ from cli.running.progress import ProgressBar
 from cli.text import counted, say, say_held
 from latentlab import LatentlabError, OutputError, distributed
 from latentlab.errors import reason
+from latentlab.files import remove_unfinished
 from latentlab.workers import usable_workers
 from metrics.sampling import batch_size
 
@@ -118,6 +119,9 @@ def claimed_results(
             end(left_out)
         raise click.exceptions.Exit(0)
     with claimed(results.folder):
+        if distributed.is_main():
+            remove_unfinished(results.folder)
+            remove_unfinished(results.folder / FOLDER)
         if not request.overwrite:
             results.ask(wanted, distributed.from_main(lambda: _standing(results, wanted)))
         else:
@@ -126,6 +130,8 @@ def claimed_results(
         if results.standing.told and distributed.is_main():
             say(results.standing.told)
         if results.standing.finished:
+            if distributed.is_main():
+                keep_small(results.folder, afresh=False)  # of a run that was killed before it did
             end(left_out)
             raise click.exceptions.Exit(0)
         if results.saved is None:

@@ -16,7 +16,7 @@ from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import write_table
 from latentlab import OutputError, Projection
 from latentlab.faces import Alignment, save_alignment
-from latentlab.files import STAGE, atomic_write, make_directory, sync
+from latentlab.files import STAGE, atomic_write, make_directory, remove_unfinished, sync
 from latentlab.images import save_image, save_picture
 from latentlab.latents import save_noise, save_ws, save_z
 from latentlab.projection.quality import masked_quality, pixel_quality
@@ -155,11 +155,7 @@ def staged(output: Path) -> Iterator[Path]:
 
 def remove_stages(output: Path) -> None:
     """Remove what a killed run has left unfinished; only the folder's holder may do so."""
-    for stage in output.glob(f"{STAGE}*"):
-        if stage.is_dir() and not stage.is_symlink():
-            shutil.rmtree(stage, ignore_errors=True)
-        else:
-            stage.unlink(missing_ok=True)
+    remove_unfinished(output)
 
 
 def publish(stage: Path, record: Record, folder: Path) -> None:

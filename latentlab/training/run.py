@@ -63,6 +63,8 @@ def train(
         The path of the last snapshot written, or None if there was nothing left to do.
     """
     folder = make_directory(settings.folder)
+    if distributed.is_main():
+        snapshots.tidy(folder)
     log = snapshots.resume(trainer, folder, settings.force) or TrainingLog(_LOG_SPAN)
     _check_alike(trainer, folder)
     if not trainer.step and distributed.is_main():

@@ -18,7 +18,7 @@ from latentlab import distributed
 from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checks import check_whole
 from latentlab.errors import CheckpointError, SettingsError, reason
-from latentlab.files import set_aside
+from latentlab.files import remove_unfinished, set_aside
 from latentlab.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
@@ -59,8 +59,14 @@ def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path, unread: str =
     training = json.dumps(_position(trainer, unread))
     header = {"training": training, "log": json.dumps(log.sums())}
     write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
-    for old in sorted(path.parent.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
-        old.unlink()
+    tidy(path.parent)
+
+
+def tidy(folder: Path) -> None:
+    """Remove optimisers that are no longer needed, and what a run that was killed has left."""
+    remove_unfinished(folder)
+    for old in sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"))[:-_KEPT_OPTIMIZERS]:
+        old.unlink(missing_ok=True)
 
 
 def _position(trainer: Trainer, unread: str) -> dict[str, Any]:

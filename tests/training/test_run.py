@@ -234,6 +234,18 @@ def test_files_of_a_run(tmp_path):
             assert torch.equal(loaded.state_dict()[key], value)
 
 
+def test_j02_what_a_kill_has_left_is_removed_by_the_same_run(tmp_path):
+    """A kill between a snapshot and the end of a run leaves an optimiser too many, and stumps."""
+    run(tmp_path, 5)
+    left = {file.name for file in tmp_path.iterdir()}
+    newest = sorted(tmp_path.glob("*.optimizer.safetensors"))[-1]
+    shutil.copy(newest, tmp_path / "snapshot-000000008.optimizer.safetensors")
+    (tmp_path / ".tmp-0123.safetensors").write_bytes(b"a stump")
+    (tmp_path / ".tmp-4567").mkdir()
+    run(tmp_path, 5)
+    assert {file.name for file in tmp_path.iterdir()} == left
+
+
 @pytest.mark.usefixtures("short_log")
 def test_log_rows_are_means_over_their_span(tmp_path):
     seen = []

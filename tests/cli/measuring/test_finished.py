@@ -432,3 +432,20 @@ def test_a_damaged_manifest_ends_in_a_line_too(measured, text):
     done = run(PPL, measured, "--samples", 70)
     assert done.exit_code in (0, 6), done.exception
     assert isinstance(done.exception, SystemExit | None)
+
+
+def test_j02_what_a_kill_at_the_very_end_has_left_is_put_away(tmp_path, monkeypatch):
+    """All results are there, and the batches not yet put together."""
+    ppl = COMMANDS["ppl"][0]
+    assert run(ppl, tmp_path / "whole", "--samples", 70).exit_code == 0
+    killed = tmp_path / "killed"
+    with monkeypatch.context() as patch:
+        patch.setattr("cli.measuring.results.keep_small", lambda *_: None)
+        assert run(ppl, killed, "--samples", 70).exit_code == 0
+    (killed / ".tmp-0123.csv").write_bytes(b"a stump")
+    (killed / "saved" / ".tmp-4567.npz").write_bytes(b"a stump")
+    assert list(killed.glob(".partial-*"))
+    again = run(ppl, killed, "--samples", 70)
+    assert (again.exit_code, "is finished" in again.stderr) == (0, True)
+    names = [{path.name for path in folder.rglob("*")} for folder in (tmp_path / "whole", killed)]
+    assert names[0] == names[1]
