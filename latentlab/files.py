@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from latentlab.errors import OutputError
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 
 STAGE = ".tmp-"  # how names of files and folders in the making begin
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import CheckpointError, SettingsError, quoted
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.vgg import LpipsVgg, fill, published_names, vgg_config

@@ -26,9 +26,9 @@ from latentlab.errors import (
     shown,
 )
 from latentlab.files import atomic_write
-from latentlab.input_files import open_regular, size_of
-from latentlab.safetensors_form import Shapes, read_header, stream_safetensors
-from latentlab.zip_files import ZipArchive
+from latentlab.foreign_files.opening import open_regular, size_of
+from latentlab.foreign_files.safetensors_form import Shapes, read_header, stream_safetensors
+from latentlab.foreign_files.zip_files import ZipArchive
 
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 

@@ -13,7 +13,7 @@ from typing import Any
 from latentlab import ImageError
 from latentlab.checks import check_whole
 from latentlab.files import atomic_write, set_aside, sha256_of
-from latentlab.input_files import open_regular, read_regular
+from latentlab.foreign_files.opening import open_regular, read_regular
 
 _FORMAT = 1
 _MOST_BYTES = 2**20

@@ -20,7 +20,7 @@ from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import ImageError, LatentlabError, NoFaceError, distributed
 from latentlab.files import is_file, set_aside, sha256_of
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 
 COMPARISON = "comparison.png"  # of a projection: the picture beside it
 

@@ -18,9 +18,9 @@ from cli.projecting.targets import TargetReader
 from cli.trust import trusted
 from latentlab import Generator, LatentError, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.identity import FaceIdentity
 from latentlab.images import COMPARED_ON, alpha_facts
-from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance

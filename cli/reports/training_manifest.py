@@ -10,10 +10,12 @@ from cli.reports.training import TrainingRun
 from cli.text import plain_text
 from latentlab import OutputError, distributed
 from latentlab.files import is_file, sha256_of
+from latentlab.foreign_files.opening import read_regular
 from latentlab.training.snapshots import describe
 from latentlab.training.trainer import Trainer
 
 _ONCE = ("snapshot-*[0-9].safetensors", "fakes-*.png", "reals.png")  # files that do not change
+_MOST_BYTES = 2**24  # of a manifest, which lists the files
 
 
 def refuse_foreign(folder: Path, names: Sequence[str]) -> None:
@@ -73,7 +75,7 @@ def _settings(trainer: Trainer, run: TrainingRun) -> dict[str, Any]:
 def _before(folder: Path) -> dict[str, Any]:
     """Return what the manifest of a training run says; {} where there is none of one."""
     try:
-        found = json.loads((folder / MANIFEST).read_bytes())
+        found = json.loads(read_regular(folder / MANIFEST, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     fits = isinstance(found, dict) and all(

@@ -14,7 +14,7 @@ from latentlab.downloads.addresses import LOCK, RECORD, Address, parse_address
 from latentlab.downloads.transfer import Progress, transfer
 from latentlab.errors import CheckpointError
 from latentlab.files import atomic_write, is_file, make_directory, sha256_of
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 from latentlab.locks import locked
 
 _ELSEWHERE = "set TORCH_HOME to another place"

@@ -19,7 +19,7 @@ from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checks import check_whole
 from latentlab.errors import CheckpointError, SettingsError, reason
 from latentlab.files import remove_unfinished, set_aside
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
