@@ -14,7 +14,7 @@ from cli.main import main
 from cli.running import invocation
 from latentlab import CheckpointError, perceptual_distance
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Who asks for the time of day: what stands in manifests and on pages, in the record of a file that
 # was fetched, and beside a lock, to say who holds it since when.
 DATED = {"cli/running/invocation.py", "latentlab/downloads/cache.py", "latentlab/locks.py"}
@@ -41,7 +41,8 @@ def test_j17_nothing_but_dates_comes_from_the_clock():
 
 def contents(folder):
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"}  # fmt: skip
+            for file in folder.rglob("*")
+            if file.is_file() and file.name != "manifest.json"}  # fmt: skip
 
 
 def test_j17_no_name_and_no_number_depends_on_the_time(tmp_path, monkeypatch):
