@@ -10,10 +10,12 @@ import torch
 from cli.comparing.compared import comparison_of
 from cli.comparing.comparison_page import planned_files as comparison_files
 from cli.measuring.results import Results
+from cli.models import in_a_line, open_model
 from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.projecting.files import FILES, measured, write_files
+from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.plot_style import save_figure
-from cli.reports.tables import MANIFEST, table_of
+from cli.reports.tables import MANIFEST, refuse_existing, table_of
 from cli.reports.tiles import tiles
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
@@ -155,3 +157,20 @@ def compare_models(request: MeasuringRequest) -> None:
     """Measure both models and write the page; ends the command where that is done already."""
     needs = ComparisonRequest(("ppl2_wend",), DISTANCE, (CLASSIFIER,), "classes", None, None)
     comparison_of(_MODELS, _MODELS, _COUNTS, needs, request, published=False)
+
+
+def tell(name: str, folder: Path, steps: int, overwrite: bool, device: str) -> None:
+    """Print what the demo would do; refuses what it would refuse."""
+    model = open_model(name, device)
+    facts: dict[str, Any] = {"checkpoint": name, "sha256": model.sha256, "steps": steps}
+    projected = not overwrite and is_projected(folder, facts)
+    if not (projected or is_begun(folder, facts)):
+        refuse_existing(planned_files(folder), overwrite)
+    request = comparison_request(folder, model.place, overwrite)
+    compared = comparison_files([True] * len(_MODELS), _COUNTS)
+    files = [*planned_files(folder), *(request.output / each for each in compared)]
+    work = tasks(model.g, steps)
+    plan = DryRun(work[1:] if projected else work, folder, files, model.place,
+                  [in_a_line(model.opened, model.name)],
+                  standing="the digits are projected already" if projected else "")  # fmt: skip
+    tell_dry_run(plan, facts)

@@ -7,6 +7,7 @@ import click
 
 from cli.options.common import (
     device_option,
+    dry_run_option,
     output_option,
     overwrite_option,
     steps_option,
@@ -20,10 +21,11 @@ _MODEL = "builtin:digits-stylegan2"
 @click.command()
 @output_option
 @steps_option(300)
+@dry_run_option
 @overwrite_option
 @device_option
 @workers_option
-def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
+def demo(output: Path, steps: int, dry_run: bool, overwrite: bool, device: str) -> None:
     """Show the main jobs on bundled models.
 
     Generates digits, projects ten real ones into W and W+, and compares a StyleGAN with a
@@ -37,6 +39,10 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
       latentlab demo -o demo
     """
     from cli import demo_steps
+
+    if dry_run:
+        demo_steps.tell(_MODEL, output, steps, overwrite, device)
+        return
     from cli.models import open_model
     from cli.reports.tables import refuse_existing, write_manifest, write_table
     from cli.running.announcement import announce, open_first

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import output_option, overwrite_option
+from cli.options.common import dry_run_option, output_option, overwrite_option
 from cli.options.option import Option
 from cli.options.pictures import DecodeRequest, decode_options
 from cli.options.values import FiniteFloat, file_name, float_list
@@ -30,6 +30,7 @@ from cli.text import counted, say
               metavar="SHARE", help="Share of the face's square along which the photo fades "
               "into it.")
 @decode_options
+@dry_run_option
 @output_option
 @overwrite_option
 def paste_back(
@@ -40,6 +41,7 @@ def paste_back(
     photos: Path | None,
     feather: float,
     decoding: DecodeRequest,
+    dry_run: bool,
     output: Path,
     overwrite: bool,
 ) -> None:
@@ -60,6 +62,10 @@ def paste_back(
     """
     if face is not None and (directions or strengths):
         raise click.UsageError("Give either --face-file, or --direction and --strengths.")
+    if dry_run:
+        _tell(places, (face, directions, strengths or []), photos, feather, decoding, output,
+              overwrite)
+        return
     from cli.projecting.pasting import Pasting, files_for, paste_all
     from cli.projecting.returning_faces import FaceChoice, find_faces
     from cli.running.announcement import open_first
@@ -75,3 +81,17 @@ def paste_back(
             open_first(file)
         leave(failures)
 # fmt: on
+
+
+def _tell(
+    places: tuple[Path, ...], choice: "tuple[str | None, tuple[str, ...], list[float]]",
+    photos: Path | None, feather: float, decoding: DecodeRequest, output: Path, overwrite: bool,
+) -> None:  # fmt: skip
+    """Do all that comes before the first photo, and say what would be done."""
+    from cli.projecting.pasting import Pasting, files_for, tell_pasting
+    from cli.projecting.returning_faces import FaceChoice, find_faces
+
+    paste = Pasting(photos, feather, decoding.policy())
+    files = files_for(find_faces(places, FaceChoice(*choice)), output, paste, overwrite)
+    facts = {"faces": [str(face.file) for face in files], "photos": photos, "feather": feather}
+    leave(tell_pasting(paste, files, output, facts))

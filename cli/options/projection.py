@@ -237,8 +237,7 @@ projection_options = grouped_options("request", ProjectionRequest, (
                  help="File for the latents of all pictures: .safetensors or .parquet."),
     click.option("--html", is_flag=True,
                  help="Also write DIR/report.html: an overview of the folder, the worst first."),
-    any_checkpoint_option, compile_option,
-    precision_option("the large layers of a StyleGAN2, and of LPIPS while it is searched with"),
+    any_checkpoint_option, compile_option, precision_option,
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
     click.option("--steps", type=Count(min=1), default=350, show_default=True,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -10,7 +11,9 @@ from cli.pictures.choice import distinct
 from cli.pictures.records import opened_picture, read_record
 from cli.projecting.files import ALIGNMENT, RECORD
 from cli.projecting.returning_faces import Face
+from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import refuse_existing
+from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from latentlab import DataError, ImageError
@@ -44,10 +47,7 @@ class Pasting:
         alignment = load_alignment(face.home / ALIGNMENT)
         path = self.photo(alignment)
         photo, digest = self._read(path)
-        record = read_record(face.home / RECORD)
-        projected = alignment.sha256 or (record.source.sha256 if record else digest)
-        if digest != projected:
-            raise ImageError(f"{path}: is no longer the photo that was projected")
+        _check_same(face, alignment, path, digest)
         picture = read_picture(face.file, policy=DecodePolicy(background=None))
         if picture.width != picture.height:
             raise ImageError(f"{face.file}: {picture.width}x{picture.height} is not square")
@@ -55,6 +55,17 @@ class Pasting:
             return paste_back(photo, picture, alignment.quad, self._feather)
         except ImageError as error:
             raise error.at(path) from error
+
+    def check(self, face: Face) -> None:
+        """Raise the errors of ``photo``, and those of a face or photo that is not there any more.
+
+        Pictures are not decoded.
+        """
+        alignment = load_alignment(face.home / ALIGNMENT)
+        path = self.photo(alignment)
+        _check_same(face, alignment, path, sha256_of(path))
+        if not is_file(face.file):
+            raise ImageError(f"{face.file}: no such file")
 
     def photo(self, alignment: Alignment) -> Path:
         """Return where the photo is.
@@ -75,6 +86,13 @@ class Pasting:
             with opened_picture(path) as (source, file):
                 self._last = path, decode(file, str(path), self._policy).picture, source.sha256
         return self._last[1:]
+
+
+def _check_same(face: Face, alignment: Alignment, photo: Path, digest: str) -> None:
+    record = read_record(face.home / RECORD)
+    projected = alignment.sha256 or (record.source.sha256 if record else digest)
+    if digest != projected:
+        raise ImageError(f"{photo}: is no longer the photo that was projected")
 
 
 def files_for(
@@ -111,3 +129,19 @@ def paste_all(paste: Pasting, files: Mapping[Face, Path]) -> list[str]:
                 failures.append(told(error))
             bar.advance()
     return failures
+
+
+def tell_pasting(
+    paste: Pasting, files: Mapping[Face, Path], output: Path, asked: Mapping[str, Any]
+) -> list[str]:
+    """Print what a dry run has found; returns why some faces would have no photo."""
+    refused = []
+    for face in files:
+        try:
+            paste.check(face)
+        except (ImageError, DataError) as error:
+            refused.append(told(error))
+    plan = DryRun([Task("Pasting", len(files) - len(refused), "face")], output,
+                  list(files.values()), "cpu", refused=refused)  # fmt: skip
+    tell_dry_run(plan, asked)
+    return refused

@@ -26,11 +26,17 @@ LARGE = {"fine", "8-17"}
 # What the documentation calls by a name that is another file on the desk: the bundled models have
 # no discriminator, which --from needs.
 STAND_INS = {"train": {"ffhq.pkl": "trained.pkl"}}
-# Without a dry run of their own; the tests of these commands, and of the tutorial, run them.
+# Without a dry run of their own, or of folders that are not on the desk; the tests of these
+# commands, and of the tutorial, run them.
 NOT_DRY = (
-    "info", "card", "convert", "convert-latents", "paste-back", "demo", "train-classifier",
+    "info",
+    "card",
+    "convert",
+    "convert-latents",
+    "paste-back",
+    "train-classifier",
     "completion",
-)  # fmt: skip
+)
 OPTIONS = {name for command in main.commands.values() for param in command.params
            for name in (*param.opts, *param.secondary_opts)}  # fmt: skip
 

@@ -40,9 +40,8 @@ def test_j17_nothing_but_dates_comes_from_the_clock():
 
 
 def contents(folder):
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in folder.rglob("*")
-            if file.is_file() and file.name != "manifest.json"}  # fmt: skip
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def test_j17_no_name_and_no_number_depends_on_the_time(tmp_path, monkeypatch):

@@ -16,8 +16,10 @@ from cli.main import main
 from cli.reports import dry_run
 from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.running.estimates import Estimate, Task
+from latentlab.faces import Alignment, face_points, face_quad, save_alignment
 from latentlab.images import save_image
 from tests.conftest import make_stylegan3
+from tests.support.faces.drawn import DrawnFace
 
 DIGITS = "builtin:digits-stylegan2"
 NEAR = ["--distance", "builtin:digits"]
@@ -31,6 +33,7 @@ RUNS = {
     "compare": ([DIGITS, "builtin:digits-stylegan1", *NEAR],
                 ["ppl2_wend: 50,000 paths of each model", "differences.csv", "droplets-2.png"]),
     "contributions": ([DIGITS], ["Measuring 1,024 latents", "contributions.png"]),
+    "demo": ([], ["Projecting 20 digits", "Measuring 17,280 pictures", "projections.png"]),
     "directions": ([DIGITS], ["Sampling 100,000 latents", "directions.safetensors"]),
     "droplets": ([DIGITS], ["Searching 256 pictures", "heat.png", "threshold: 5"]),
     "edit": (["{model}", "--seeds", "0-1", "--directions", "{directions}", "--direction", "smile"],
@@ -45,6 +48,7 @@ RUNS = {
                           "2 pictures of latentlab project", "resolution: 32"]),
     "mix": ([DIGITS, "--rows", "0-1", "--cols", "2"], ["Rendering 5 pictures", "grid.png"]),
     "noise": ([DIGITS], ["Varying the noise of 16 latents, 100 draws each", "versions.png"]),
+    "paste-back": (["{pasted}"], ["Pasting 1 face", "photo.png", "feather: 0.1"]),
     "ppl": ([DIGITS, *NEAR], ["Measuring 50,000 paths", "path_lengths.csv"]),
     "project": ([DIGITS, "{pics}", *NEAR, "--steps", "30"],
                 ["Projecting 1 picture into W, 30 steps", "face/projected_w.npz"]),
@@ -77,7 +81,14 @@ def things(saved, small, tmp_path):
     for folder in projections.iterdir():
         save_image(folder / "target.png", torch.zeros(small.channels, 32, 32))
     latentlab.save(make_stylegan3(), tmp_path / "stylegan3.safetensors")
-    return {"pics": pics, "points": points, "projections": projections,
+    Image.new("RGB", (300, 240)).save(tmp_path / "photo.png")
+    face = face_points(DrawnFace(140, 90, 20, 10).points())
+    (tmp_path / "pasted").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "pasted" / "projected.png")
+    photo = Alignment(str(tmp_path / "photo.png"), face, face_quad(face), 32)
+    save_alignment(tmp_path / "pasted" / "alignment.json", photo)
+    return {"pics": pics, "pasted": tmp_path / "pasted",
+            "points": points, "projections": projections,
             "stylegan3": tmp_path / "stylegan3.safetensors",
             "model": saved / "model.safetensors",
             "directions": saved / "directions.safetensors"}  # fmt: skip
@@ -104,7 +115,7 @@ def test_r05_a_dry_run_is_readable_and_writes_nothing(command, things, tmp_path)
     heads = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert {"work", "device", "output", "settings"} <= set(heads)
     # No pictures are made, or others' networks look at them.
-    if command not in ("align", "directions", "fidelity", "inversion-report"):
+    if command not in ("align", "directions", "fidelity", "inversion-report", "paste-back"):
         assert {"time", "memory"} <= set(heads)
     text = " ".join(done.stdout.split())
     assert f"{out}, a folder that would be made" in text
