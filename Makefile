@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow coverage check format bench fuzz kills clean
+.PHONY: demo test test-slow coverage check format bench fuzz kills audit clean
 
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
@@ -53,6 +53,19 @@ KILLS ?= 50
 kills: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --seed $(SEED) --kills $(KILLS)
 
+# Known weaknesses of the versions that are pinned, as pypi.org lists them; no part of `make test`.
+# A package that could not be looked up is a failure: not to know is not to have found nothing.
+AUDIT := .venv-audit
+audit: $(AUDIT)/ready
+	@$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict \
+		--progress-spinner off || { echo "make audit: a weakness is listed above, or pypi.org, \
+	which knows them, could not be asked." >&2; exit 1; }
+
+$(AUDIT)/ready:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	touch $@
+
 # The constraints pin what was tested.
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -60,4 +73,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(AUDIT) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -1,6 +1,6 @@
 """Print how much longer commands take while another process keeps one core busy, as JSON lines.
 
-    python benchmarks/busy.py [--quick] [--repeats 3] [--only demo,ppl] [--threads N | --workers N]
+    python -m benchmarks.busy [--quick] [--repeats 3] [--only demo,ppl] [--threads N | --workers N]
 
 Quiet and busy runs alternate, and their medians are compared. The other process is a loop of the
 same priority that is held on one core. The machine should have nothing else to do: the seconds of
@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
+from benchmarks.commands import run
 from latentlab.datasets.digits import digits
 
 _LOOP = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
@@ -56,13 +56,7 @@ def one_core_busy() -> Iterator[None]:
 def seconds(line: list[str]) -> tuple[float, float]:
     """Run a command line on the CPU; returns its seconds by the clock and of the CPU."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "cli", *line, "--device", "cpu", "-o", f"{folder}/out"]
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        if status:
-            raise click.ClickException(f"{line[0]}: exit code {os.waitstatus_to_exitcode(status)}")
-        return time.perf_counter() - started, used.ru_utime + used.ru_stime
+        return run(*line, "--device", "cpu", "-o", f"{folder}/out")[:2]
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """Print what pictures, projection steps and path lengths cost on this machine, as a Markdown table.
 
-    python benchmarks/costs.py [--resolutions 32,256,1024] [--repeats 3] [--threads N]
+    python -m benchmarks.costs [--resolutions 32,256,1024] [--repeats 3] [--threads N]
         [--precision bfloat16] [--compile]
 
 The networks have StyleGAN2's published sizes (32x32: the bundled digits; 1024x1024: config F) and

@@ -1,6 +1,6 @@
 """Print what a folder of pictures costs beside the projecting itself, as JSON lines.
 
-    python benchmarks/growth.py [--quick] [--pictures 10,100,1000,10000]
+    python -m benchmarks.growth [--quick] [--pictures 10,100,1000,10000]
 
 A tiny generator (32x32, four feature maps) projects as many pictures with one step each, in one
 process of one thread. Then the same command runs again, and finds all of them done; and once more
@@ -9,9 +9,6 @@ that what starting takes is left out; what grows with the folder should grow in 
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,6 +18,7 @@ import torch
 from PIL import Image
 
 import latentlab
+from benchmarks.commands import run
 from latentlab.checkpoints.assemble import build_network
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 
@@ -48,16 +46,10 @@ def make_pictures(folder: Path, numbers: range) -> Path:
 
 
 def cpu_seconds(model: Path, pictures: Path, output: Path) -> tuple[float, float]:
-    """Project a folder; returns the seconds of the CPU and the peak of its memory in MiB."""
-    command = [sys.executable, "-m", "cli", "project", model, pictures, "-o", output]
+    """Project a folder; returns the seconds of the CPU and the peak of its memory in MB."""
     options = ["--distance", "builtin:digits", "--steps", 1, "--device", "cpu", "--workers", 0]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    line = [str(each) for each in (*command, *options)]
-    process = subprocess.Popen(line, env=environment, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise click.ClickException(f"exit code {os.waitstatus_to_exitcode(status)}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    line = ["project", model, pictures, "-o", output, *options]
+    return run(*line, environment={"OMP_NUM_THREADS": "1"})[1:]
 
 
 @click.command()
@@ -83,7 +75,7 @@ def main(quick: bool, pictures: str) -> None:
                 "ms_each": round(1000 * (first - start) / max(count - 1, 1), 2),
                 "ms_each_when_done": round(1000 * (second - again) / max(count - 1, 1), 2),
                 "s_for_one_more": round(third - start, 2),
-                "peak_mib": round(memory),
+                "peak_mb": round(memory),
             }
             click.echo(json.dumps(facts))
 

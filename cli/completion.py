@@ -29,4 +29,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     Example:
       latentlab completion bash
     """
-    tell(script(shell, ctx.find_root().command).strip())
+    tell(*script(shell, ctx.find_root().command).strip().splitlines())

@@ -22,6 +22,7 @@ from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_
 from latentlab.datasets.digits import one_of_each
 from latentlab.files import make_directory, sha256_of
 from latentlab.images import grid, pixels_to_tensor, save_image
+from latentlab.input_files import read_regular
 from latentlab.latents import z_from_seeds
 from latentlab.numerics import full_precision
 from latentlab.workers import usable_workers
@@ -31,6 +32,7 @@ SAMPLES, FIGURE, TABLE = "samples.png", "projections.png", "projections.csv"
 SPACES = {"w": "w", "w+": "w-plus"}  # space -> folder
 
 _SAMPLES, _COLUMNS = 128, 16
+_LARGEST = 2**20  # bytes of a manifest; ours has some 20,000
 PAGE = Path("comparison", "report.html")
 
 _MODELS = ("builtin:digits-stylegan1", "builtin:digits-stylegan2")
@@ -123,9 +125,9 @@ def summarise(frame: pd.DataFrame) -> list[str]:
 def is_begun(folder: Path, facts: dict[str, Any]) -> bool:
     """Whether an earlier run has begun to project the digits alike, and was stopped."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(read_regular(folder / MANIFEST, _LARGEST))
         return bool(manifest["settings"] == facts and manifest["files"] == {})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -133,12 +135,12 @@ def is_projected(folder: Path, facts: dict[str, Any]) -> bool:
     """Whether an earlier run has projected the digits alike, and nobody has changed its files."""
     files = [file for file in planned_files(folder) if file != folder / MANIFEST]
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(read_regular(folder / MANIFEST, _LARGEST))
         listed = {folder / name: digest for name, digest in manifest["files"].items()}
         return bool(manifest["settings"] == facts) and all(
             file.is_file() and sha256_of(file) == listed.get(file) for file in files
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 

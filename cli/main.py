@@ -2,7 +2,10 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import click
@@ -43,7 +46,7 @@ from cli.options.shells import serve_shells
 from cli.running.interrupt import Terminated, say_interrupted
 from cli.running.invocation import PROGRAM, remember_command
 from cli.running.wording import told
-from cli.text import say
+from cli.text import say, shown_line
 from cli.translations.translation import translated
 
 _INTERRUPTED, _BROKEN_PIPE, _TERMINATED = 130, 141, 143
@@ -56,6 +59,7 @@ class _Group(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run a command line: that of the process, unless it is told another."""
         if args is None:  # the process is the command's own
+            sys.excepthook = _say_unforeseen
             spare_imports()
         return super().main(args, *more, **extra)
 
@@ -69,7 +73,8 @@ class _Group(click.Group):
         if args[:1] == ["help"]:  # as git and cargo have it
             args = [*args[1:2], "--help"]
         arguments = list(args)  # parsing takes them out
-        ctx = super().make_context(info_name, args, parent, **extra)
+        with _on_one_line():
+            ctx = super().make_context(info_name, args, parent, **extra)
         remember_command(ctx, arguments)
         return ctx
 
@@ -82,7 +87,8 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _on_one_line():
+                return super().invoke(ctx)
         except click.UsageError as error:
             # What all of torchrun's processes find before they join is said by the main one; an
             # error with a note is that of one process.
@@ -108,6 +114,25 @@ class _Group(click.Group):
                 raise
             say(f"Error: {told(found, self.commands[ctx.invoked_subcommand or ''])}")
             ctx.exit(found.exit_code)
+
+
+@contextmanager
+def _on_one_line() -> Iterator[None]:
+    """Keep what click says on its one line: it repeats names of files, as the shell gave them."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = shown_line(error.message)  # final only in name
+        raise
+
+
+def _say_unforeseen(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print a traceback, whose last lines may quote a file, without what steers a terminal."""
+    for part in traceback.format_exception(kind, error, trace):
+        for line in part.splitlines():
+            say(line)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,6 +15,7 @@ from cli.fetching import fetch_first
 from cli.first_words import is_said
 from cli.text import distinct_names, plain_text, say_soon
 from cli.threads import is_small, settle_threads
+from cli.trust import trusted
 from latentlab import (
     Checkpoint,
     Generator,
@@ -26,6 +27,7 @@ from latentlab import (
 from latentlab.checkpoints.checkpoint import kind_in_words
 from latentlab.files import sha256_of
 from latentlab.images import check_channels
+from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance, fetched_for
 
@@ -53,12 +55,13 @@ def open_tuned(
         say_soon(in_a_line(opened, checkpoint))
     if tuning is None:
         return opened
-    g, change = opened.generator, load_tuning(tuning)
+    with all_unchanging(tuning):
+        g, change, digest = opened.generator, load_tuning(tuning), sha256_of(tuning)
     # A converted file has the same weights, unless it was tuned on the way.
     same = change.base_sha256 == opened.converted_from and "tuning" not in opened.metadata
     tuned = apply_tuning(g, change, change.base_sha256 if same else opened.sha256)
     networks = {name: tuned if x is g else x for name, x in opened.networks.items()}
-    facts = {"file": tuning.name, "sha256": sha256_of(tuning), "settings": dict(change.settings)}
+    facts = {"file": tuning.name, "sha256": digest, "settings": dict(change.settings)}
     return replace(opened, networks=networks, metadata={**opened.metadata, "tuning": facts})
 
 
@@ -81,8 +84,11 @@ def in_a_line(opened: Checkpoint, name: str) -> str:
     return f"{plain_text(name)}: {', '.join(parts)}"
 
 
-def open_distance(name: str, device: str) -> PerceptualDistance:
+def open_distance(name: str, device: str, trust: bool | None = None) -> PerceptualDistance:
     """Open a perceptual distance; a dry run fetches no weights, and gets a stand-in without them.
+
+    ``trust`` is for ``perceptual_distance``; None takes what the command line says. It is False for
+    a distance that the command line does not name.
 
     Raises:
         LatentlabError: As ``perceptual_distance``.
@@ -90,7 +96,7 @@ def open_distance(name: str, device: str) -> PerceptualDistance:
     ctx = click.get_current_context(silent=True)
     if ctx is not None and ctx.params.get("dry_run") and fetched_for(name) is not None:
         return UnfetchedDistance(name)
-    return perceptual_distance(name, device)
+    return perceptual_distance(name, device, trust=trusted() if trust is None else trust)
 
 
 class UnfetchedDistance(PerceptualDistance):

@@ -11,13 +11,14 @@ import click
 
 _HELD = "latentlab.held_lines"  # of click's context; None once they have been said
 _NAMED = 10  # of the pictures left out
+_MOST_SHOWN = 4_000  # characters of a line
 _COLOURS = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 
 
 def say(text: str) -> None:
     """Print a line on stderr; processes that this one has started leave that to it."""
     if multiprocessing.parent_process() is None:
-        click.echo(plain_text(text), err=True)
+        click.echo(shown_line(plain_text(text)), err=True)
 
 
 def say_soon(text: str) -> None:
@@ -42,15 +43,29 @@ def say_held() -> None:
             say(line)
 
 
-def tell(text: str) -> None:
+def tell(*lines: str) -> None:
     """Print lines on stdout; what its encoding cannot write becomes \\xff."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = "\n".join(map(shown_line, lines))
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def shown_line(text: str) -> str:
+    r"""Return what is printed as one line: what could steer a terminal or end it becomes \x1b.
+
+    All that commands print comes through here, so that a place that forgets what a file may have
+    written into a name does no harm. Of more than 4,000 characters the middle is left out.
+    """
+    if text.isprintable() and len(text) <= _MOST_SHOWN:
+        return text
+    from latentlab.errors import visible  # imports torch, if nothing else has
+
+    return visible(text, _MOST_SHOWN)
 
 
 def one_line(text: str) -> str:
     """Bring foreign text on one line; what could steer a terminal is written as \\x1b."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return shown_line(" ".join(text.split()))
 
 
 def counted(number: int, noun: str) -> str:

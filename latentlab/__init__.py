@@ -31,7 +31,7 @@ from latentlab.errors import (
     UnsupportedCheckpoint,
 )
 from latentlab.networks.generator import Generator
-from latentlab.perceptual import perceptual_distance
+from latentlab.perceptual import perceptual_distance, save_distance
 from latentlab.projection import (
     Projection,
     ProjectionStart,
@@ -55,5 +55,6 @@ __all__ = [
     "TruncatedCheckpoint", "Tuning", "TuningSettings", "UnsafeCheckpoint", "UnsupportedCheckpoint",
     "__version__", "apply_tuning", "compiled", "export", "fetch", "from_pretrained", "images",
     "in_precision", "load", "load_classifier", "load_encoder", "load_mask", "load_tuning",
-    "perceptual_distance", "project", "save", "save_tuning", "tune",
+    "perceptual_distance", "project", "save", "save_distance", "save_tuning",
+    "tune",
 ]  # fmt: skip

@@ -9,7 +9,8 @@ import copy
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -21,7 +22,7 @@ from latentlab.checks import check_choice
 from latentlab.errors import LatentlabError, SettingsError, reason
 from latentlab.networks.generator import ImageGenerator
 from latentlab.networks.half import FP16_RESOLUTIONS, half_synthesis
-from latentlab.networks.modulated.forms import is_transformed
+from latentlab.networks.modulated.forms import is_transformed, kept_at_hand
 from latentlab.perceptual import LpipsDistance, PerceptualDistance, TorchScriptDistance
 
 FLOAT32 = "float32"
@@ -194,19 +195,19 @@ class _Compiled:
 
     def __call__(self, *inputs: Any) -> Any:
         shapes = [tuple(each.shape) for each in _tensors(inputs)]
-        if self._shapes is None:
+        first = self._shapes is None
+        if first:
             self._shapes = shapes
-            return self._first(inputs)
         if self._fast is None or shapes != self._shapes:
             return self._function(*inputs)
-        return self._fast(*inputs)
+        network = getattr(self._function, "__self__", None)
+        with kept_at_hand(network) if isinstance(network, nn.Module) else nullcontext():
+            return self._first(inputs) if first else self._fast(*inputs)
 
     def _first(self, inputs: Sequence[Any]) -> Any:
         """Compile and call; whatever fails but a lack of memory is no reason to end."""
-        for talkative in ("torch.utils.cpp_extension", "torch._dynamo", "torch._inductor"):
-            logging.getLogger(talkative).setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _quiet_compiler():
                 warnings.simplefilter("ignore")  # of the compiler, about itself
                 return cast(_Function, self._fast)(*inputs)
         except (LatentlabError, torch.OutOfMemoryError):
@@ -216,6 +217,21 @@ class _Compiled:
             _logger.warning("%s is not compiled, and computed as ever: %s",
                             self._name, _why(error))  # fmt: skip
             return self._function(*inputs)
+
+
+@contextmanager
+def _quiet_compiler() -> Iterator[None]:
+    """Let torch's compiler log errors alone, whose warnings are about itself."""
+    names = ("torch.utils.cpp_extension", "torch._dynamo", "torch._inductor")
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def _why(error: Exception) -> str:

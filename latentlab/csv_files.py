@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentlab.errors import DataError
+from latentlab.errors import DataError, reason
+from latentlab.input_files import read_regular
 
+_LARGEST = 2**28  # bytes: 100,000 faces with 68 points take half of it
 _DELIMITERS = (",", ";", "\t")
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _IN_QUOTES = re.compile('"[^"]*"?')
@@ -60,12 +62,12 @@ def read_csv(path: Path) -> CsvTable:
                 rows.append(cells)
                 lines.append(read)
     except csv.Error as error:
-        raise DataError(f"{path}, after line {read}: is not CSV ({error})") from error
+        raise DataError(f"{path}, after line {read}: is not CSV ({reason(error)})") from error
     return CsvTable(columns, rows, lines)
 
 
 def _text(path: Path) -> str:
-    content = path.read_bytes()
+    content = read_regular(path, _LARGEST)
     wide = content.startswith(_WIDE_MARKS)
     if b"\0" in content and not wide:
         raise DataError(f"{path}: holds zero bytes, perhaps of UTF-16; save it as CSV in UTF-8")

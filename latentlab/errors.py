@@ -12,15 +12,19 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 _SHOWN = 20  # items of a list
-_LONGEST = 300  # characters of one item
+_LONGEST = 300  # characters of one text, such as a name
 _QUOTED = 80  # characters of a value
 _REASON = 200  # characters of another library's words
+_MESSAGE = 4_000  # characters of a whole message: two paths as long as any, with words
 # `layers`, `noise[2]`, `start.ws`; not `latentlab tune`, nor `pip install ...`.
 _ARGUMENT = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)(?:\[\d+\])?`")
 
 
 class LatentlabError(Exception):
     """Base of every error that latentlab raises on purpose.
+
+    Whatever a file wrote into the names in them, both attributes are printable, on one line, and
+    of bounded length: see ``visible``.
 
     Attributes:
         message: What is wrong, and where.
@@ -30,12 +34,12 @@ class LatentlabError(Exception):
     exit_code = 1
 
     def __init__(self, message: str = "", *, advice: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = tuple(advice)
+        self.message = visible(message, _MESSAGE)
+        self.advice = tuple(visible(each, _MESSAGE) for each in advice)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
-        """Return the message as one printable line, whatever a file wrote into the names in it."""
+        """Return the message and the advice as one printable line."""
         return _with_advice(self.message, self.advice)
 
     def written(
@@ -155,6 +159,38 @@ def in_words(text: str, word: Callable[[str], str]) -> str:
 
 def _with_advice(message: str, advice: Sequence[str]) -> str:
     text = f"{message}; {', or '.join(advice)}" if advice else message
+    return visible(text, 2 * _MESSAGE)
+
+
+def visible(text: str, most: int = _LONGEST) -> str:
+    r"""Write foreign text so that whoever shows it says what is there, and nothing else happens.
+
+    It is the one way of names, metadata and the words of other libraries into what people read.
+    What steers a terminal (controls, escapes), breaks or turns a line (ends of lines, marks of
+    direction) or is half a character is written as Python would. Of a long text the middle is
+    left out: what is wrong with a name follows it.
+
+    Args:
+        text: What is to be shown.
+        most: Characters of the result.
+
+    >>> print(visible("\x1b[2Jone\nError: two"))
+    \x1b[2Jone\nError: two
+    >>> visible("a" * 1000, 9)
+    'aaa...aaa'
+    """
+    if len(text) > most:  # one character becomes ten at most: neither end needs more than this
+        text = f"{text[:most]}{text[-most:]}"
+        plain = _escaped(text)
+        head = (most - 3) // 2
+        return f"{plain[:head]}...{plain[len(plain) - (most - 3 - head) :]}"
+    plain = _escaped(text)
+    return plain if len(plain) <= most else visible(plain, most)
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -185,7 +221,7 @@ def reason(error: Exception, line: int = 0) -> str:
     'RuntimeError'
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[line].strip()[:_REASON]
+    return visible(lines[line].strip(), _REASON)
 
 
 def shown(items: Sequence[str], separator: str = ", ") -> str:
@@ -195,11 +231,4 @@ def shown(items: Sequence[str], separator: str = ", ") -> str:
     True
     """
     more = f"{separator}and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return separator.join(_readable(item) for item in items[:_SHOWN]) + more
-
-
-def _readable(text: str) -> str:
-    """Escape what is not plain, and cut out the middle: what is wrong with a name follows it."""
-    plain = text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
-    half = _LONGEST // 2
-    return plain if len(plain) <= _LONGEST else f"{plain[:half]}...{plain[-half:]}"
+    return separator.join(visible(item) for item in items[:_SHOWN]) + more

@@ -1,15 +1,18 @@
 """Writing files whole or not at all, and identifying them by content."""
 
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from latentlab.errors import OutputError
+from latentlab.input_files import open_regular
 
 STAGE = ".tmp-"  # how names of files and folders in the making begin
 
@@ -73,6 +76,31 @@ def remove_unfinished(folder: Path) -> None:
             stage.unlink(missing_ok=True)
 
 
+def set_aside(path: Path, folder: Path | None = None) -> Path:
+    """Rename what is damaged, so that it is in nobody's way and nothing is lost.
+
+    Args:
+        path: The file; of a link, the link itself.
+        folder: Where it is put; None leaves it where it is.
+
+    Returns:
+        Its new path, which nothing else had: ``NAME.damaged``, or with a number behind it.
+
+    Raises:
+        OutputError: If it cannot be renamed.
+    """
+    place = path.parent if folder is None else folder
+    names = (f"{path.name}.damaged{f'-{n}' * (n > 1)}" for n in itertools.count(1))
+    aside = next(place / name for name in names if not os.path.lexists(place / name))
+    try:
+        os.rename(path, aside)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: is damaged, and cannot be renamed ({error.strerror}); move it away"
+        ) from error
+    return aside
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file; never for a name that no file can have."""
     try:
@@ -81,10 +109,13 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(file: Path | BufferedReader) -> str:
+    """Return the SHA-256 of a file, by its path or open for reading, as hex digits."""
+    if isinstance(file, Path):
+        with open_regular(file) as opened:
+            return sha256_of(opened)
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:

@@ -34,7 +34,12 @@ class FaceIdentity(nn.Module):
     """
 
     def __init__(
-        self, path: Path | str, crop: FaceCrop = "ffhq", device: torch.device | str = "cpu"
+        self,
+        path: Path | str,
+        crop: FaceCrop = "ffhq",
+        device: torch.device | str = "cpu",
+        *,
+        trust: bool = True,
     ) -> None:
         """Open a network.
 
@@ -43,15 +48,17 @@ class FaceIdentity(nn.Module):
             crop: "ffhq" cuts the face out of pictures that are aligned as FFHQ is; "none" takes
                 the whole picture, for those that are 112x112 crops of the network's own alignment.
             device: Where it computes.
+            trust: Run the file, which is a program and may do whatever you may.
 
         Raises:
-            CheckpointError: If the file is missing or something else.
+            CheckpointError: If the file is missing or something else; UnsafeCheckpoint without
+                ``trust``.
             SettingsError: If the crop is unknown.
         """
         super().__init__()
         check_choice(crop, "crop", get_args(FaceCrop))
         self.name, self.crop = str(path), crop
-        self._network = open_torchscript(Path(path))
+        self._network = open_torchscript(Path(path), trust, "leave `identity` out")
         self.eval().requires_grad_(False).to(device)
         self._device = torch.device(device)
 

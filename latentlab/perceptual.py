@@ -7,7 +7,6 @@ Images with alpha are compared on white and on black, and both distances average
 """
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,17 +15,24 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted
+from latentlab.errors import CheckpointError, ImageError, SettingsError, quoted, reason
 from latentlab.files import is_file
 from latentlab.images import averaged, shrink, views
+from latentlab.lpips_files import (
+    backbone_place,
+    is_safetensors,
+    own_vgg,
+    published_lpips,
+    read_lpips,
+    write_lpips,
+)
 from latentlab.networks.classifier import Classifier
-from latentlab.pretrained import hub_file, hub_place, read_weights
-from latentlab.torchscript import open_torchscript, run_program
-from latentlab.weightless import weightless
+from latentlab.torchscript import is_torchscript, open_torchscript, run_program
 
 MAX_RESOLUTION = 256  # larger images are box-averaged down first, as published
 BUILTIN_DIGITS = "builtin:digits"
 _LPIPS_NETS = {"lpips-vgg": "vgg", "lpips-alex": "alex", "lpips-squeeze": "squeeze"}
+_AS_DATA = "give LPIPS as data: .safetensors, NVIDIA's own vgg16.pt, or a name"
 _LPIPS_SMALLEST = 32  # pixels: the backbones halve their maps up to five times
 
 
@@ -87,16 +93,22 @@ class PerceptualDistance(nn.Module, ABC):
 
 
 class LpipsDistance(PerceptualDistance):
-    """LPIPS by the lpips package (version 0.1 of its weights) on a pretrained backbone."""
+    """LPIPS on a backbone: a model of the lpips package, or one that is built as those are."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, model: Any) -> None:
+        """Take a model of ``lpips_files``."""
         super().__init__(name)
-        self._model = _lpips_model(name)
+        self._model = model
+        self._smallest: int = getattr(model, "smallest", _LPIPS_SMALLEST)  # pixels a side
+
+    def save(self, path: Path | str) -> None:
+        """Write the weights as a safetensors file of LPIPS, see ``save_distance``."""
+        write_lpips(self._model, path)
 
     def _extract(self, images: Tensor) -> list[Tensor]:
-        if min(images.shape[-2:]) < _LPIPS_SMALLEST:
+        if min(images.shape[-2:]) < self._smallest:
             raise ImageError(
-                f"{self.name}: compares images of at least {_LPIPS_SMALLEST} pixels, but got "
+                f"{self.name}: compares images of at least {self._smallest} pixels, but got "
                 f"{images.shape[-1]}x{images.shape[-2]}"
             )
         images = images.contiguous(memory_format=torch.channels_last)  # a tenth faster
@@ -135,9 +147,9 @@ class TorchScriptDistance(PerceptualDistance):
     difference is the distance. A TorchScript file is a program: use one whose origin you trust.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trust: bool = True, note: str = "") -> None:
         super().__init__(str(path))
-        self._network = open_torchscript(path)
+        self._network = open_torchscript(path, trust, _AS_DATA, note)
         self.eval().requires_grad_(False)
 
     def _extract(self, images: Tensor) -> list[Tensor]:
@@ -186,35 +198,88 @@ class ClassifierDistance(PerceptualDistance):
 
 
 def perceptual_distance(
-    name: str | Path = "lpips-vgg", device: torch.device | str = "cpu"
+    name: str | Path = "lpips-vgg", device: torch.device | str = "cpu", *, trust: bool = True
 ) -> PerceptualDistance:
     """Open a perceptual distance: a callable from two image batches in [-1,1] to distances [N].
 
+    A file like NVIDIA's vgg16.pt, which is TorchScript, is read as data: its weights go into a
+    network of latentlab's own, and its program is not run.
+
     Args:
-        name: "lpips-vgg", "lpips-alex", "lpips-squeeze", "builtin:digits", or the path of a
-            TorchScript file with the call signature of NVIDIA's vgg16.pt.
+        name: "lpips-vgg", "lpips-alex", "lpips-squeeze", "builtin:digits", or the path of a file:
+            LPIPS in .safetensors (see ``save_distance``), NVIDIA's vgg16.pt, or another TorchScript
+            file of its call signature.
         device: Where it computes.
+        trust: Run TorchScript of any other content, which is a program and may do whatever you
+            may; and take published weights of the cache whose SHA-256 is not theirs.
 
     Raises:
         CheckpointError: If its weights cannot be had; the message names the file and what helps.
+            UnsafeCheckpoint where ``trust`` is needed.
         SettingsError: If the name is unknown.
     """
     distance: PerceptualDistance
     if str(name) in _LPIPS_NETS:
-        distance = LpipsDistance(str(name))
+        distance = LpipsDistance(str(name), published_lpips(_LPIPS_NETS[str(name)], trust))
     elif str(name) == BUILTIN_DIGITS:
         from latentlab.checkpoints import load_classifier
 
         classifier = cast(Classifier, load_classifier("builtin:digits-classifier"))
         distance = ClassifierDistance(BUILTIN_DIGITS, classifier)
     elif Path(name).suffix or is_file(Path(name)):
-        distance = TorchScriptDistance(Path(name))
+        distance = _of_file(Path(name), trust)
     else:
         known = ", ".join([*_LPIPS_NETS, BUILTIN_DIGITS])
         raise SettingsError(
-            f"`distance` must be {known} or a TorchScript file, but got {quoted(name)}"
+            f"`distance` must be {known}, a .safetensors of LPIPS or a TorchScript file, but got "
+            f"{quoted(name)}"
         )
     return distance.eval().requires_grad_(False).to(device)
+
+
+def _of_file(path: Path, trust: bool) -> PerceptualDistance:
+    """Open the distance in a file, whose content decides what it is."""
+    if not is_file(path):
+        raise CheckpointError(f"{path}: no such file; expected LPIPS or a TorchScript network")
+    if is_safetensors(path):
+        return LpipsDistance(str(path), read_lpips(path))
+    note = ""
+    if is_torchscript(path):
+        from latentlab.checkpoints.systems.nvidia_vgg16 import read_nvidias_vgg16
+
+        try:
+            weights = read_nvidias_vgg16(path)
+        except CheckpointError as error:  # damaged, or of something that no network needs
+            weights, note = None, f" (as data: {reason(error)})"
+        if weights is not None:
+            try:
+                model = own_vgg(weights)
+            except CheckpointError as error:
+                raise error.at(path) from error
+            return LpipsDistance(str(path), model)
+    return TorchScriptDistance(path, trust, note)
+
+
+def save_distance(distance: PerceptualDistance | str | Path, path: Path | str) -> None:
+    """Write the weights of an LPIPS distance as a .safetensors file, which is data alone.
+
+    ``perceptual_distance`` opens it on any machine, without a network and without a program:
+    ``latentlab.save_distance("vgg16.pt", "vgg16.safetensors")``.
+
+    Args:
+        distance: A distance, or what ``perceptual_distance`` takes. No TorchScript is run.
+        path: The file, which is written whole or not at all.
+
+    Raises:
+        SettingsError: If it is none of LPIPS, or the file's name does not end in .safetensors.
+        CheckpointError: If its weights cannot be had.
+        OutputError: If the file cannot be written.
+    """
+    if not isinstance(distance, PerceptualDistance):
+        distance = perceptual_distance(distance, trust=False)
+    if not isinstance(distance, LpipsDistance):
+        raise SettingsError(f"`distance` must be one of LPIPS, but got {quoted(distance.name)}")
+    distance.save(path)
 
 
 def unit_normalise(features: Tensor) -> Tensor:
@@ -226,52 +291,8 @@ def unit_normalise(features: Tensor) -> Tensor:
     return features * (features.square().sum(dim=1, keepdim=True) + 1e-20).rsqrt()
 
 
-def _lpips_model(name: str) -> Any:
-    """Build the lpips package's model around backbone weights that are read as data."""
-    import lpips
-
-    net = _LPIPS_NETS[name]
-    with weightless(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # lpips calls torchvision by its older names
-        model = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
-    model.scaling_layer = lpips.ScalingLayer()  # constants, made again off the meta device
-    file = _backbone_file(name, net)
-    backbone = read_weights(file)
-    lins = read_weights(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
-    weights = {}
-    for key in model.state_dict():
-        if key.startswith("net."):  # net.slice2.5.weight is features.5.weight of the backbone
-            weights[key] = backbone.get("features." + key.split(".", 2)[2])
-        elif key.startswith("lin"):  # each layer is there twice: as lin0, and as lins.0
-            weights[key] = lins.get(key.replace("lins.", "lin", 1))
-    missing = [key for key, weight in weights.items() if weight is None]
-    if missing:
-        raise CheckpointError(f"{file}: not the weights of {name}: {missing[0]} is missing")
-    try:
-        model.load_state_dict(weights, strict=False, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{file}: not the weights of {name} ({error})") from error
-    return model
-
-
 def fetched_for(name: str | Path) -> Path | None:
     """Return the file that opening a distance would fetch; None where all that it needs is here."""
     net = _LPIPS_NETS.get(str(name))
-    place = None if net is None else hub_place(_backbone_url(net))
+    place = None if net is None else backbone_place(net)
     return None if place is None or is_file(place) else place
-
-
-def _backbone_url(net: str) -> str:
-    from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
-
-    published = {"vgg": VGG16_Weights, "alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights}
-    return str(published[net].IMAGENET1K_V1.url)
-
-
-def _backbone_file(name: str, net: str) -> Path:
-    """Return the pretrained backbone in torch's hub cache, fetching it if it is not there."""
-    return hub_file(
-        _backbone_url(net),
-        f"{name}: the backbone weights",
-        f"choose another `distance`: a TorchScript vgg16.pt, or {BUILTIN_DIGITS}",
-    )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import CheckpointError, reason
-from latentlab.files import is_file
+from latentlab.files import is_file, sha256_of
 
 _logger = logging.getLogger(__name__)
 
@@ -19,23 +19,28 @@ def hub_place(url: str) -> Path:
     return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
 
 
-def hub_file(url: str, what: str, otherwise: str) -> Path:
+def hub_file(url: str, what: str, otherwise: str, *, trust: bool = True) -> Path:
     """Return a published file from torch's hub cache, fetching it if it is not there.
+
+    Whatever is there is held against the digits of its SHA-256 each time, not only when it comes.
 
     Args:
         url: Where it is published; its name ends in the first digits of its SHA-256.
         what: Who asks for which file; an error message begins with it.
         otherwise: What else helps, as advice of the error.
+        trust: Take a file of the cache that is another one, with a warning, and not refuse it.
 
     Raises:
-        CheckpointError: If it cannot be fetched; the message names the file, its place and its URL.
+        CheckpointError: If it cannot be fetched, or is not what was published; the message names
+            the file, its place and its URL.
     """
     file = hub_place(url)
+    digest = file.stem.rsplit("-", 1)[1]
     if is_file(file):
+        _check_digest(file, digest, what, trust)
         return file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        digest = file.stem.rsplit("-", 1)[1]
         _logger.info("fetching %s", url)
         torch.hub.download_url_to_file(
             url, str(file), hash_prefix=digest, progress=sys.stderr.isatty()
@@ -51,6 +56,26 @@ def hub_file(url: str, what: str, otherwise: str) -> Path:
             ],
         ) from error
     return file
+
+
+def _check_digest(file: Path, digest: str, what: str, trust: bool) -> None:
+    """Say, or refuse, that a file is not the one whose SHA-256 begins with these digits."""
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
+    if found.startswith(digest):
+        return
+    said = f"its SHA-256 begins with {found[: len(digest)]}, not {digest}"
+    if not trust:
+        raise CheckpointError(
+            f"{what} in {file} are not those that were published: {said}",
+            advice=[
+                "delete the file to have it fetched again",
+                "give `trust` to take it as it is",
+            ],
+        )
+    _logger.warning("%s in %s are not those that were published: %s", what, file, said)
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:

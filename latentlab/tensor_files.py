@@ -5,58 +5,59 @@ memory is taken for it.
 """
 
 import io
-import json
 import math
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from latentlab.errors import CheckpointError, LatentError, TruncatedCheckpoint, quoted, shown
+from latentlab.errors import (
+    CheckpointError,
+    LatentError,
+    OutputError,
+    TruncatedCheckpoint,
+    quoted,
+    reason,
+    shown,
+)
 from latentlab.files import atomic_write
+from latentlab.input_files import open_regular, size_of
+from latentlab.safetensors_form import Shapes, read_header, stream_safetensors
+from latentlab.zip_files import ZipArchive
 
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 
-_MAX_HEADER = 100_000_000  # bytes, the safetensors library's own limit
 MAX_BYTES = 2**28  # of one array in an .npz: 7,000 latents of a 1024x1024 generator
 _WAY_OUT = (
     "where you trust it, save its numbers: d = numpy.load(file, allow_pickle=True).item(); "
     "numpy.savez('latents.npz', **{k: numpy.array(v).reshape(-1, *numpy.shape(v)[-2:])[-1] "
     "for k, v in d.items()})"
 )
+_GROWTH, _MAY_GROW_TO = 32, 2**26  # of an array that is packed: equal rows get small, floats do not
 _MAX_ARRAY_HEADER = 2**16  # bytes; numpy refuses more than 10,000 characters
 
 
-def write_safetensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+def write_safetensors(
+    tensors: Mapping[str, Tensor], path: Path | str, header: Mapping[str, str]
+) -> None:
     """Write tensors and header strings as one safetensors file, whole or not at all.
 
-    Tensors that share memory, as those of networks with common layers do, are written each.
+    Equal content gives equal bytes. Tensors are copied one at a time, and those that share memory,
+    as those of networks with common layers do, are written each.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or could not be read again.
     """
-    with atomic_write(path) as temporary:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
-            save_file(_apart(tensors), temporary, header)
-        except SafetensorError as error:  # a full disk arrives under this name
-            raise OSError(str(error)) from error
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy the tensors whose memory is that of another: safetensors refuses them."""
-    taken, found = set[int](), dict[str, Tensor]()
-    for name, tensor in tensors.items():
-        memory = tensor.untyped_storage().data_ptr()
-        found[name] = tensor.clone() if memory in taken else tensor
-        taken.add(memory)
-    return found
+            stream_safetensors(tensors, file, header)
+        except CheckpointError as error:
+            raise OutputError(f"{path}: could not be read again: {error.message}") from error
 
 
 def read_safetensors(
@@ -70,39 +71,26 @@ def read_safetensors(
             that are not wanted.
 
     Raises:
-        CheckpointError: If the file is damaged, or names a tensor twice.
+        CheckpointError: If the file is damaged, names a tensor twice, or has a header beyond what
+            any network needs.
     """
     try:
-        _refuse_twins(path)
+        texts, shapes = _header_of(path)
         with safe_open(path, "pt") as file:
-            check({key: file.get_slice(key).get_shape() for key in file.keys()})  # noqa: SIM118 - no mapping
-            return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            check(shapes)
+            return texts, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:
         raise TruncatedCheckpoint(f"{path}: damaged safetensors file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _refuse_twins(path: Path) -> None:
-    """Refuse a header that names a tensor twice: readers would disagree on which one counts."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > min(_MAX_HEADER, path.stat().st_size):
-            raise TruncatedCheckpoint(f"{path}: the header is longer than the file or 100 MB")
-        text = file.read(length)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise CheckpointError(f"{path}: the header names {quoted(key)} twice")
-            found[key] = value
-        return found
-
-    try:
-        json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise TruncatedCheckpoint(f"{path}: the header is not valid JSON ({error})") from error
+def _header_of(path: Path) -> tuple[dict[str, str], Shapes]:
+    with open_regular(path) as file:
+        try:
+            return read_header(file, size_of(file))
+        except CheckpointError as error:
+            raise error.at(path) from error
 
 
 def write_npz(path: Path | str, arrays: Mapping[str, Tensor]) -> None:
@@ -122,8 +110,7 @@ def npz_names(path: Path | str) -> list[str]:
     Raises:
         LatentError: If the file is missing or damaged.
     """
-    with _open_npz(path) as archive:
-        return _names(archive)
+    return _names(_open_npz(path))
 
 
 def npz_shapes(path: Path | str) -> dict[str, tuple[int, ...]]:
@@ -132,12 +119,8 @@ def npz_shapes(path: Path | str) -> dict[str, tuple[int, ...]]:
     Raises:
         LatentError: If the file is missing or damaged.
     """
-    with _open_npz(path) as archive:
-        shapes = {}
-        for key in _names(archive):
-            with _refuse_damage(path), archive.open(f"{key}.npy") as member:
-                shapes[key] = _array_header(member)[0]
-        return shapes
+    archive = _open_npz(path)
+    return {key: _announced(archive, key)[0] for key in _names(archive)}
 
 
 def read_npy(
@@ -149,12 +132,12 @@ def read_npy(
         LatentError: If the file is missing or damaged, or the array does not fit.
     """
     where = f"{path}: the array"
-    with _refuse_damage(path, ".npy of plain numbers"), Path(path).open("rb") as file:
-        shape, dtype = _array_header(file)
+    with _refuse_damage(path, ".npy of plain numbers"), open_regular(path) as file:
+        shape, dtype, length = _array_header(file)
         if dtype.kind == "O":
             raise LatentError(f"{where} has type object, and pickles are never run; {_WAY_OUT}")
         _check_array(shape, dtype, fitting, where, use, max_bytes)
-        there = Path(path).stat().st_size - file.tell()
+        there = size_of(file) - length
         if there != math.prod(shape) * dtype.itemsize:
             raise LatentError(f"{path}: {there} bytes of numbers do not make {list(shape)}")
         file.seek(0)
@@ -183,55 +166,84 @@ def read_npz(
     Raises:
         LatentError: If the file is missing or damaged, or an array is missing or does not fit.
     """
-    with _open_npz(path) as archive:
-        for key, fitting in shapes.items():
-            _check_header(archive, key, fitting, use, max_bytes)
-        return {key: _read_array(archive, key, dtype) for key in shapes}
+    archive = _open_npz(path)
+    for key, fitting in shapes.items():
+        where = f"{path}: `{key}`"
+        if f"{key}.npy" not in archive:
+            found = shown(_names(archive)) or "nothing"
+            raise LatentError(f"{path}: no array `{key}` inside, only {found}")
+        _check_array(*_announced(archive, key), fitting, where, use, max_bytes)
+    return {key: _floats(archive, key, dtype) for key in shapes}
 
 
-def _open_npz(path: Path | str) -> zipfile.ZipFile:
+def read_all_npz(path: Path | str) -> dict[str, NDArray[Any]]:
+    """Read all arrays of numbers, truth values and texts in an .npz that is not compressed.
+
+    Raises:
+        LatentError: If the file is missing or damaged, or has anything else in it.
+    """
+    archive = _open_npz(path)
+    found = {}
+    for key in _names(archive):
+        dtype = _announced(archive, key)[1]
+        size, packed = archive.size_of(f"{key}.npy")
+        if dtype.kind not in "fiubU" or size != packed:
+            raise LatentError(f"{path}: `{key}` is no plain array")
+        found[key] = _array(archive, key)
+    return found
+
+
+def _open_npz(path: Path | str) -> ZipArchive:
     with _refuse_damage(path):
-        return zipfile.ZipFile(path)
+        return ZipArchive(Path(path))
 
 
 @contextmanager
 def _refuse_damage(path: Path | str | None, kind: str = ".npz of plain arrays") -> Iterator[None]:
-    """Turn what zipfile and numpy raise into LatentError; only for their calls."""
+    """Turn what zip_files and numpy raise into LatentError; only for their calls."""
     try:
         yield
     except LatentError:
         raise
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
-        raise LatentError(f"{path}: not a readable {kind} ({error})") from error
+    except Exception as error:  # numpy raises a dozen kinds for damaged files
+        raise LatentError(f"{path}: not a readable {kind} ({reason(error)})") from error
 
 
-def _names(archive: zipfile.ZipFile) -> list[str]:
-    return [name.removesuffix(".npy") for name in archive.namelist()]
+def _names(archive: ZipArchive) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.names()]
 
 
-def _check_header(
-    archive: zipfile.ZipFile, key: str, fitting: Sequence[Shape], use: str, max_bytes: int
-) -> None:
-    path, where = archive.filename, f"{archive.filename}: `{key}`"
-    if f"{key}.npy" not in archive.NameToInfo:  # looked up, where a list is searched
-        found = shown(_names(archive)) or "nothing"
-        raise LatentError(f"{path}: no array `{key}` inside, only {found}")
-    with _refuse_damage(path), archive.open(f"{key}.npy") as member:
-        have, dtype = _array_header(member)
-    _check_array(have, dtype, fitting, where, use, max_bytes)
+def _announced(archive: ZipArchive, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return the shape and type of an array, which its bytes fit."""
+    # By its whole name: numpy.load takes a member `w` for `w.npy`.
+    with _refuse_damage(archive.path):
+        with _member(archive, key) as member:
+            shape, dtype, length = _array_header(member)
+        there = archive.size_of(f"{key}.npy")[0] - length
+        if dtype.kind != "O" and there != math.prod(shape) * dtype.itemsize:
+            raise LatentError(
+                f"{archive.path}: {there} bytes of numbers do not make {list(shape)} in `{key}`"
+            )
+    return shape, dtype
 
 
-def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return the shape and type that an array announces; the file ends up behind the header."""
+def _member(archive: ZipArchive, key: str) -> BinaryIO:
+    name = f"{key}.npy"
+    if name not in archive:
+        raise LatentError(f"{archive.path}: {quoted(key)} is no array")
+    return archive.open(name, _MAY_GROW_TO + _GROWTH * archive.size_of(name)[1])
+
+
+def _array_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return the shape and type that an array announces, and the length of what says so."""
     header = io.BytesIO(file.read(_MAX_ARRAY_HEADER))
     layout = np.lib.format
     is_first = layout.read_magic(header) == (1, 0)
     read = layout.read_array_header_1_0 if is_first else layout.read_array_header_2_0
     shape, _, dtype = read(header)
-    file.seek(header.tell())
-    return shape, dtype
+    return shape, dtype, header.tell()
 
 
 def _check_array(
@@ -254,16 +266,18 @@ def _fits(have: tuple[int, ...], shape: Shape) -> bool:
     )
 
 
-def _read_array(
-    archive: zipfile.ZipFile, key: str, dtype: type[np.floating] | None
-) -> NDArray[np.floating]:
-    # Not by numpy.load, which takes a member `w` for `w.npy`: the one checked would not be read.
-    with _refuse_damage(archive.filename), archive.open(f"{key}.npy") as member:
-        array: NDArray[np.floating] = np.lib.format.read_array(member, allow_pickle=False)
+def _floats(archive: ZipArchive, key: str, dtype: type[np.floating] | None) -> NDArray[np.floating]:
+    array: NDArray[np.floating] = _array(archive, key)
     if dtype is not None:
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
     if not np.isfinite(array).all():
         beyond = "" if dtype is None else f", or values beyond {dtype.__name__}"
-        raise LatentError(f"{archive.filename}: `{key}` holds NaN or infinity{beyond}")
+        raise LatentError(f"{archive.path}: `{key}` holds NaN or infinity{beyond}")
     return array
+
+
+def _array(archive: ZipArchive, key: str) -> NDArray[Any]:
+    with _refuse_damage(archive.path), _member(archive, key) as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        return array

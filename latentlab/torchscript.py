@@ -1,17 +1,24 @@
-"""TorchScript files: programs, which run only where a user names one as a network of their own."""
+"""TorchScript files: programs, which run only where a user names one and says that it may run.
+
+What such a program does is not bounded: it may read and write files, take all memory, or never end.
+"""
 
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from latentlab.errors import CheckpointError, reason
+from latentlab.errors import CheckpointError, UnsafeCheckpoint, reason
 from latentlab.files import is_file
+from latentlab.zip_files import ZipArchive
+
+_MOST_MEMBERS = 100_000  # of an archive that torch writes
+
+_CLASSIFIER_AS_DATA = "give a checkpoint, such as `latentlab train-classifier` writes"
 
 
 def is_program(names: Sequence[str]) -> bool:
@@ -23,20 +30,30 @@ def is_program(names: Sequence[str]) -> bool:
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, by its directory; nothing in it is run."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return is_program(archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile):
+        return is_file(path) and is_program(ZipArchive(path, _MOST_MEMBERS).names())
+    except (OSError, ValueError):
         return False
 
 
-def open_torchscript(path: Path) -> nn.Module:
-    """Open a TorchScript network on the CPU. Calling it runs the file's program.
+def open_torchscript(path: Path, trust: bool, instead: str, note: str = "") -> nn.Module:
+    """Open a TorchScript network on the CPU, which runs what the file says; so does calling it.
+
+    Args:
+        path: The file.
+        trust: Whether it may run.
+        instead: What does as well and is data, as advice of the error.
+        note: Something more to say of the file where it may not run.
 
     Raises:
+        UnsafeCheckpoint: If it is a program, and may not run.
         CheckpointError: If the file is missing or something else.
     """
     if not is_file(path):
         raise CheckpointError(f"{path}: no such file; expected a TorchScript network")
+    if not trust and not is_torchscript(path):
+        raise CheckpointError(f"{path}: not a TorchScript network (no archive of one)")
+    if not trust:
+        refuse_program(path, instead, note)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # jit.load still reads these files
@@ -44,6 +61,18 @@ def open_torchscript(path: Path) -> nn.Module:
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path}: not a TorchScript network ({reason(error)})") from error
     return network
+
+
+def refuse_program(path: Path, instead: str, note: str = "") -> NoReturn:
+    """Refuse a program that may not run, see ``open_torchscript``.
+
+    Raises:
+        UnsafeCheckpoint: Always.
+    """
+    raise UnsafeCheckpoint(
+        f"{path}: a TorchScript file, which is a program, and was not run{note}",
+        advice=["give `trust` if you know whose it is", instead],
+    )
 
 
 def run_program(network: nn.Module, images: Tensor, refusal: str, **options: bool) -> Any:
@@ -74,10 +103,10 @@ class TorchScriptClassifier(nn.Module):
     has them. A TorchScript file is a program: use one whose origin you trust.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trust: bool = True) -> None:
         super().__init__()
         self.name = str(path)
-        self._network = open_torchscript(path)
+        self._network = open_torchscript(path, trust, _CLASSIFIER_AS_DATA)
         size, channels, classes = (
             getattr(self._network, name, None) for name in ("resolution", "channels", "classes")
         )

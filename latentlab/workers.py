@@ -209,10 +209,19 @@ def _received(worker: _Worker, workers: Sequence[_Worker]) -> tuple[str, Any]:
     except (EOFError, ConnectionResetError) as error:
         raise ProcessError(
             f"process {workers.index(worker)} of {len(workers)} that the work was spread over has "
-            "ended early (for lack of memory, perhaps)",
+            f"ended early ({_why_it_ended(worker.process)})",
             advice=["repeat the command", "use `workers` 0 to spread nothing"],
         ) from error
     return message
+
+
+def _why_it_ended(process: BaseProcess) -> str:
+    process.join(_PATIENCE)
+    if (code := process.exitcode) is None or code == -signal.SIGKILL:
+        return "for lack of memory, perhaps"
+    if code < 0:
+        return f"by signal {signal.Signals(-code).name}"
+    return "by the error above" if code == 1 else f"with exit code {code}"
 
 
 def _serve(

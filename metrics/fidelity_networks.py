@@ -16,8 +16,14 @@ from latentlab import CheckpointError, SettingsError
 from latentlab.checks import check_choice
 from latentlab.errors import reason
 from latentlab.files import is_file, sha256_of
+from latentlab.input_files import all_unchanging
 from latentlab.pretrained import hub_file, hub_place, read_weights
-from latentlab.torchscript import is_torchscript, open_torchscript, run_program
+from latentlab.torchscript import (
+    is_torchscript,
+    open_torchscript,
+    refuse_program,
+    run_program,
+)
 
 METRICS = ("fid", "kid", "prc")
 INCEPTION, VGG16 = "inception-v3-compat", "vgg16"  # torch-fidelity's names
@@ -51,12 +57,14 @@ class Extractor:
 class ProgramFeatures(nn.Module):
     """The features of NVIDIA's vgg16.pt, by which StyleGAN2's precision and recall were measured.
 
-    A TorchScript file is a program: use one whose origin you trust.
+    A TorchScript file is a program: use one whose origin you trust. Its features are the
+    program's own, by a scaling of pictures that is known to it alone.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path, self._network = path, open_torchscript(path)
+        # Whether it may run has been asked by ``find_weights``.
+        self._path, self._network = path, open_torchscript(path, True, "")
 
     def forward(self, pixels: Tensor) -> tuple[Tensor]:
         """Return features [N,D] of pictures [N,3,H,W] in 0..255.
@@ -75,6 +83,8 @@ def open_extractors(
     weights: Path | str | None = None,
     vgg_weights: Path | str | None = None,
     extractor: str | None = None,
+    *,
+    trust: bool = True,
 ) -> dict[str, Extractor]:
     """Return the network of each metric, in the order of METRICS; see ``fidelity``.
 
@@ -82,7 +92,7 @@ def open_extractors(
         SettingsError: If torch-fidelity is not installed, or a name is unknown.
         CheckpointError: If weights are missing, or not those of the network.
     """
-    files = find_weights(metrics, weights, vgg_weights, extractor)
+    files = find_weights(metrics, weights, vgg_weights, extractor, trust=trust)
     layers = _layers(metrics, extractor)
     built = {
         (name, layer): _built(name, layer, files.get(name), device)
@@ -96,16 +106,20 @@ def find_weights(
     weights: Path | str | None = None,
     vgg_weights: Path | str | None = None,
     extractor: str | None = None,
+    *,
+    trust: bool = True,
 ) -> dict[str, Path]:
     """Return the files that ``open_extractors`` reads, by network; published ones are fetched.
 
+    ``trust`` is for files that are programs, and for published ones with another SHA-256.
+
     Raises:
         SettingsError: If torch-fidelity is not installed, or a name is unknown.
-        CheckpointError: If one is missing and cannot be fetched.
+        CheckpointError: If one is missing and cannot be fetched, or needs ``trust``.
     """
     given = {INCEPTION: weights, VGG16: vgg_weights}
     names = dict.fromkeys(name for name, _ in _layers(metrics, extractor).values())
-    return {name: _weight_file(name, given[name]) for name in names if name in given}
+    return {name: _weight_file(name, given[name], trust) for name in names if name in given}
 
 
 def unfetched(
@@ -150,14 +164,17 @@ def _layers(metrics: Sequence[str], extractor: str | None) -> dict[str, tuple[st
     return chosen
 
 
-def _weight_file(name: str, given: Path | str | None) -> Path:
+def _weight_file(name: str, given: Path | str | None, trust: bool) -> Path:
     """Return the weights of the Inception or VGG16 network: a given file, or the published one."""
     if given is None:
         instead = f"give the file by `{_OPTIONS[name]}`"
-        return hub_file(_url(name), f"{name}: the weights", instead)
-    if not is_file(Path(given)):
+        return hub_file(_url(name), f"{name}: the weights", instead, trust=trust)
+    file = Path(given)
+    if not is_file(file):
         raise CheckpointError(f"{given}: no such file; expected the weights of {name}")
-    return Path(given)
+    if name == VGG16 and not trust and is_torchscript(file):
+        refuse_program(file, f"give torchvision's weights by `{_OPTIONS[name]}`, or none")
+    return file
 
 
 def _url(name: str) -> str:
@@ -172,11 +189,19 @@ def _url(name: str) -> str:
 
 def _built(name: str, layer: str, file: Path | None, device: torch.device | str) -> Extractor:
     """Build a network around weights that are read as data; without a file it has its own."""
+    with all_unchanging(file):
+        digest = None if file is None else sha256_of(file)
+        return _around(name, layer, file, device, digest)
+
+
+def _around(
+    name: str, layer: str, file: Path | None, device: torch.device | str, digest: str | None
+) -> Extractor:
     from torch_fidelity.utils import create_feature_extractor
 
     if name == VGG16 and file is not None and is_torchscript(file):
         program = ProgramFeatures(file).eval().requires_grad_(False)
-        return Extractor(NVIDIAS_VGG16, program.to(device), sha256_of(file))
+        return Extractor(NVIDIAS_VGG16, program.to(device), digest)
     settings: dict[str, Any] = {"cuda": False, "verbose": False}
     if file is not None:
         # The library would run what a pickle asks for; it is given our copy of plain tensors.
@@ -190,5 +215,4 @@ def _built(name: str, layer: str, file: Path | None, device: torch.device | str)
     except (OSError, RuntimeError, AttributeError, TypeError) as error:
         what = f"{name} cannot be built" if file is None else f"{file}: not the weights of {name}"
         raise CheckpointError(f"{what} ({reason(error, -1)})") from error
-    digest = None if file is None else sha256_of(file)
     return Extractor(f"{name} {layer}", network.to(device), digest)

@@ -60,6 +60,7 @@ def fidelity(  # noqa: PLR0913 - one for each setting
     weights: Path | str | None = None,
     vgg_weights: Path | str | None = None,
     extractor: str | None = None,
+    trust: bool = True,
     batch: int | None = None,
     finished: sampling.Finished | None = None,
     progress: sampling.Progress | None = None,
@@ -78,8 +79,11 @@ def fidelity(  # noqa: PLR0913 - one for each setting
         intervals: Whether FID and precision get an interval, see ``with_intervals``.
         weights: File of the Inception network; None takes torch's hub cache, or fetches it.
         vgg_weights: File of the VGG16 network; None takes torch's hub cache, or fetches it.
+            NVIDIA's vgg16.pt, which is TorchScript, will do.
         extractor: One network for all metrics, by the name under which torch-fidelity has it
             registered; it brings its own weights unless it is one of these two.
+        trust: Run ``vgg_weights`` if it is TorchScript, which is a program and may do whatever you
+            may; and take published weights of the cache whose SHA-256 is not theirs.
         batch: Pictures at once on a GPU, see ``batch_size``.
         finished: Batches of an earlier run, see ``in_batches``.
         progress: Called with the pictures done and in all, real and generated.
@@ -103,7 +107,8 @@ def fidelity(  # noqa: PLR0913 - one for each setting
             f"fidelity takes {_FEWEST} real and {_FEWEST} generated pictures or more, but got "
             f"{len(reals)} and {num_samples}"
         )
-    chosen = open_extractors(metrics, sampling.device_of(g), weights, vgg_weights, extractor)
+    device = sampling.device_of(g)
+    chosen = open_extractors(metrics, device, weights, vgg_weights, extractor, trust=trust)
     networks = {network.name: network for network in chosen.values()}.values()
     first = (mixed - 1) * _EACH_MIXED
     size, total = sampling.batch_size(g, batch), count + num_samples

@@ -13,6 +13,7 @@ from torch import Tensor
 from latentlab import Generator, NumericalError, distributed
 from latentlab.acceleration import check_exact
 from latentlab.checks import check_whole
+from latentlab.devices import fitting
 from latentlab.errors import reason
 from latentlab.latents import draw_labels, draw_noise, draw_z
 from latentlab.workers import computed
@@ -25,14 +26,21 @@ Progress = Callable[[int, int], None]  # samples done, samples in all
 # differs; batches are therefore made of whole groups.
 GROUP = 4
 
-_ON_CPU, _ON_GPU = 2**16, 2**22  # pixels at once: on the CPU, what stays in the cache
+_ON_CPU, _ON_GPU = 2**16, 2**24  # pixels at once: on the CPU, what stays in the cache
 _MOST_AT_ONCE = 256
+# What a picture of a path needs: 1.3 GB at 1024x1024, and the distance's network (docs/costs.md).
+_BYTES_PER_PIXEL, _BYTES_EACH = 1300, 2**28
 
 
 def default_batch(g: Generator) -> int:
     """Images that are rendered at once where nobody says how many: whole groups."""
-    pixels = _ON_CPU if device_of(g).type == "cpu" else _ON_GPU
-    return max(min(pixels // g.resolution**2, _MOST_AT_ONCE) // GROUP * GROUP, GROUP)
+    pixels = g.resolution**2
+    if device_of(g).type == "cpu":
+        count = min(_ON_CPU // pixels, _MOST_AT_ONCE)
+    else:
+        most = min(_ON_GPU // pixels, _MOST_AT_ONCE)
+        count = fitting(device_of(g), _BYTES_EACH + _BYTES_PER_PIXEL * pixels, most)
+    return max(count // GROUP * GROUP, GROUP)
 
 
 def batch_size(g: Generator, batch: int | None = None) -> int:

@@ -198,8 +198,8 @@ def _load_lazy_code() -> None:
 
 
 @contextmanager
-def scarce_memory() -> Iterator[None]:
-    """Let the process grow by ALLOWANCE at most."""
+def scarce_memory(allowance: int = ALLOWANCE) -> Iterator[None]:
+    """Let the process grow by so many bytes at most."""
     if not Path("/proc/self/statm").exists():
         pytest.skip("the size of the process is read from /proc")
     import resource  # which Windows does not have
@@ -207,7 +207,7 @@ def scarce_memory() -> Iterator[None]:
     _load_lazy_code()
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (size + ALLOWANCE, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (size + allowance, hard))
     try:
         yield
     finally:

@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[1]
 STOREYS = ("latentlab", "metrics", "cli")
 MODULES = sorted(file for name in STOREYS for file in (ROOT / name).rglob("*.py"))
 FORBIDDEN = {"latentlab": {"metrics", "cli"}, "metrics": {"cli"}, "cli": set()}
-TORCH_LOAD = {"latentlab/pretrained.py"}  # published weights, with weights_only=True
 
 # Each room of the command line imports only from those after it. cli/main.py and cli/__main__.py
 # stand above all of them.
@@ -20,37 +19,13 @@ ROOMS = (
     "translations", "commands", "completion", "demo_steps", "inversions", "reproducing",
     "comparing", "measuring", "rendering", "projecting", "pictures", "reports", "options",
     "running", "models", "classes", "fetching", "threads", "first_words", "garbage",
-    "text",
+    "trust", "text",
 )  # fmt: skip
 # What makes the first answer of the command line slow.
 HEAVY = {
     "torch", "torchvision", "pandas", "matplotlib", "scipy", "sklearn", "skimage", "lpips",
     "pyarrow",
 }  # fmt: skip
-# Calls that take a file's bytes apart. JSON is not among them: whoever parses it gets plain values.
-OPENERS = {
-    "np.load", "np.fromfile", "np.frombuffer", "np.genfromtxt", "np.loadtxt", "Image.open",
-    "safe_open", "load_file", "zipfile.ZipFile", "torch.load", "torch.jit.load", "struct.unpack",
-    "struct.unpack_from", "pd.read_csv", "pd.read_json", "pd.read_parquet", "csv.reader",
-    "csv.DictReader", "pq.ParquetFile", "pq.read_table",
-}  # fmt: skip
-# Whose job it is: everything else gets pictures, arrays and checkpoints from here.
-READERS = (
-    "latentlab/checkpoints/", "latentlab/images/", "latentlab/csv_files.py",
-    "latentlab/faces/landmarks.py", "latentlab/faces/record.py", "latentlab/tensor_files.py",
-)  # fmt: skip
-# Who may open what besides, and why.
-ALSO_OPENED = {
-    # Foreign, in a form that belongs to one place.
-    "latentlab/datasets/picture_files.py": {"zipfile.ZipFile"},  # members go to images/ as bytes
-    "latentlab/torchscript.py": {"zipfile.ZipFile", "torch.jit.load"},  # a program, as documented
-    "latentlab/pretrained.py": {"torch.load"},  # published weights of a known SHA-256
-    "cli/projecting/latent_table.py": {"np.load", "pq.ParquetFile"},  # np.load: of the same run
-    # Written by the same run, or by an earlier one of the same command.
-    "latentlab/training/log.py": {"pd.read_csv"},
-    "cli/measuring/partial.py": {"np.load"},
-    "cli/reports/page.py": {"Image.open"},
-}
 MOST_FILES = 25  # of code in a folder: what the eye finds a name in
 MOST_LINES = 39  # of a command without its options and help: it parses, calls and writes
 
@@ -203,19 +178,6 @@ def test_networks_know_no_other_room():
     assert wrong == []
 
 
-def test_foreign_bytes_are_opened_in_few_places():
-    opened = {}
-    for file in MODULES:
-        calls = {called for called, _ in calls_in(file)} & OPENERS
-        if calls and not name_of(file).startswith(READERS):
-            opened[name_of(file)] = calls
-    assert opened == ALSO_OPENED
-
-
-def test_exceptions_are_of_files_that_exist():
-    assert [name for name in (*READERS, *ALSO_OPENED) if not (ROOT / name).exists()] == []
-
-
 def test_one_room_interprets_pickles():
     room = "latentlab.checkpoints.pickles"
     wrong = [
@@ -223,10 +185,10 @@ def test_one_room_interprets_pickles():
         for module in FILES
         if not module.startswith(room)
         for name in imported_by(module)
-        if name in ("pickletools", f"{room}.machine")
+        if name in ("pickletools", f"{room}.machine", f"{room}.opcodes")
     ]
     assert wrong == []
-    assert "pickletools" in imported_by(f"{room}.machine")
+    assert "pickletools" in imported_by(f"{room}.opcodes")
 
 
 def test_a_folder_holds_few_files():
@@ -234,29 +196,6 @@ def test_a_folder_holds_few_files():
                for file in (ROOT / name).rglob("*.py")}  # fmt: skip
     counts = {name_of(folder): len(list(folder.glob("*.py"))) for folder in folders}
     assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
-
-
-def test_nothing_foreign_can_run():
-    wrong, found = [], set()
-    for file in MODULES:
-        name = name_of(file)
-        for node in ast.walk(parsed(file)):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
-                modules = names & {"pickle", "dill", "cloudpickle", "marshal", "shelve"}
-                wrong += [f"{name} imports {each}" for each in modules]
-        for called, node in calls_in(file):
-            found.add(called)
-            if called in {"eval", "exec", "compile", "__import__", "pickle.load"}:
-                wrong.append(f"{name} calls {called}")
-            if called == "torch.load" and name not in TORCH_LOAD:
-                wrong.append(f"{name} calls {called}")
-            if called == "torch.load" and "weights_only=True" not in ast.unparse(node):
-                wrong.append(f"{name} has torch.load unpickle")
-            if called == "np.load" and "allow_pickle=False" not in ast.unparse(node):
-                wrong.append(f"{name} has np.load unpickle")
-    assert wrong == []
-    assert found >= {"torch.load", "np.load"}
 
 
 def test_user_errors_are_raised_not_asserted():
@@ -274,7 +213,7 @@ def test_the_library_does_not_print():
     assert [name for name, called in calls.items() if "print" in called] == []
 
 
-def test_importing_has_no_side_effects():
+def test_n15_importing_has_no_side_effects():
     code = (
         "import torch, random, numpy as np\n"
         "before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()\n"

@@ -139,7 +139,7 @@ def with_a_name_too_long(folder: Path) -> Path:
 @pytest.mark.parametrize(
     "place", [below_a_file, below_nothing, onto_a_folder, with_a_name_too_long]
 )
-def test_a_place_that_cannot_be_written_is_named(
+def test_j15_a_place_that_cannot_be_written_is_named(
     tmp_path: Path, place: Callable[[Path], Path]
 ) -> None:
     path = place(tmp_path)
@@ -173,7 +173,7 @@ def test_a_directory_in_the_place_of_a_file_is_refused(tmp_path: Path, below: bo
     assert file.read_bytes() == OLD
 
 
-def test_a_directory_that_takes_no_files_is_refused(
+def test_j15_a_directory_that_takes_no_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Permission bits do not stop an administrator, so the answer of the system is replaced.
@@ -182,7 +182,7 @@ def test_a_directory_that_takes_no_files_is_refused(
         make_directory(tmp_path)
 
 
-def test_a_full_disk_is_an_output_error_and_leaves_the_previous_files(tmp_path: Path) -> None:
+def test_j04_a_full_disk_is_an_output_error_and_leaves_the_previous_files(tmp_path: Path) -> None:
     names = ["image.png", "plain.bin", "ws.npz"]
     for name in names:
         (tmp_path / name).write_bytes(OLD)

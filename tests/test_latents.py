@@ -40,7 +40,7 @@ def some_noise(g: Generator, count: int = 1) -> list[torch.Tensor]:
 # Drawing.
 
 
-def test_z_is_numpys_default_rng_keyed_by_seed_stream_and_index() -> None:
+def test_n02_z_is_numpys_default_rng_keyed_by_seed_stream_and_index() -> None:
     z = latents.draw_z([0, 5, 3], 7, seed=11, stream=2)
     rows = [np.random.default_rng([11, 2, i]).standard_normal(7) for i in (0, 5, 3)]
     assert z.dtype == torch.float32
@@ -48,7 +48,7 @@ def test_z_is_numpys_default_rng_keyed_by_seed_stream_and_index() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 20])
-def test_z_and_labels_do_not_depend_on_the_batch_split(batch: int) -> None:
+def test_n02_z_and_labels_do_not_depend_on_the_batch_split(batch: int) -> None:
     starts = range(0, 20, batch)
     parts = [range(start, min(start + batch, 20)) for start in starts]
     z = torch.cat([latents.draw_z(part, 4, seed=1) for part in parts])
@@ -124,7 +124,7 @@ def test_noise_is_numpys_default_rng_keyed_and_split_in_layer_order(g: Generator
 
 
 @pytest.mark.parametrize("batch", [1, 3, 20])
-def test_noise_does_not_depend_on_the_batch_split(g: Generator, batch: int) -> None:
+def test_n02_noise_does_not_depend_on_the_batch_split(g: Generator, batch: int) -> None:
     whole = latents.draw_noise(range(7), g, seed=1)
     parts = [
         latents.draw_noise(range(start, min(start + batch, 7)), g, seed=1)
@@ -182,7 +182,7 @@ def test_slerp_takes_no_notice_of_length_and_keeps_float32_steps() -> None:
 
 
 @pytest.mark.parametrize("dims", [2, 6])
-def test_slerp_of_the_same_direction_stays_and_of_the_opposite_goes_round(dims: int) -> None:
+def test_n13_slerp_of_the_same_direction_stays_and_of_the_opposite_goes_round(dims: int) -> None:
     a = directions(20, dims)
     for t in (0.0, 0.25, 1.0):
         np.testing.assert_allclose(slerped(a, 3 * a, t), a, atol=1e-7)
@@ -316,7 +316,7 @@ def test_ws_of_other_tools_become_float32(
         ({}, "no array `w` inside, only nothing"),
     ],
 )
-def test_ws_that_do_not_fit_are_refused_with_path_and_reason(
+def test_d19_ws_that_do_not_fit_are_refused_with_path_and_reason(
     tmp_path: Path, g: Generator, arrays: dict[str, Any], message: str
 ) -> None:
     # 1e300 is finite in the file, yet not in the float32 that the networks take.
@@ -359,7 +359,7 @@ class Payload:
         return os.mkdir, (str(self.marker),)
 
 
-def test_an_object_array_is_refused_and_its_payload_does_not_run(
+def test_d19_an_object_array_is_refused_and_its_payload_does_not_run(
     tmp_path: Path, g: Generator
 ) -> None:
     path, marker = tmp_path / "ws.npz", tmp_path / "marker"
@@ -449,7 +449,9 @@ def test_an_archive_whose_index_is_off_is_refused(
         latents.load_ws(path, g)
 
 
-def test_an_array_of_over_256_mib_is_refused_by_its_header(tmp_path: Path, g: Generator) -> None:
+def test_d19_an_array_of_over_256_mib_is_refused_by_its_header(
+    tmp_path: Path, g: Generator
+) -> None:
     path, header = tmp_path / "ws.npz", io.BytesIO()
     shape = {"descr": "<f8", "fortran_order": False, "shape": (2**22, g.num_ws, g.w_dim)}
     np.lib.format.write_array_header_1_0(header, shape)

@@ -96,12 +96,12 @@ def distance(request, torch_home, data):
 
 
 class TestEveryDistance:
-    def test_is_zero_for_equal_images_and_positive_otherwise(self, distance):
+    def test_n05_is_zero_for_equal_images_and_positive_otherwise(self, distance):
         x, y = pictures(3), pictures(3, seed=1)
         assert distance(x, x).tolist() == [0, 0, 0]
         assert bool((distance(x, y) > 0).all())
 
-    def test_is_symmetric(self, distance):
+    def test_n05_is_symmetric(self, distance):
         x, y = pictures(3), pictures(3, seed=1)
         torch.testing.assert_close(distance(x, y), distance(y, x))
 
@@ -115,7 +115,7 @@ class TestEveryDistance:
         squares = [r.square().flatten(1).sum(dim=1) for r in distance.residuals(first, second)]
         torch.testing.assert_close(sum(squares), distance.compare(first, second), rtol=1e-5, atol=0)
 
-    def test_grows_with_blur(self, distance):
+    def test_n05_grows_with_blur(self, distance):
         x = pictures(1)
         blurred = [
             torch.nn.functional.avg_pool2d(x, size, 1, size // 2)[:, :, :32, :32]

@@ -18,7 +18,7 @@ ENDLESS = 10**6
 
 
 def begin(factor, tell):
-    """Open nothing; a piece below 0 fails, one of 13 is the end of the process."""
+    """Open nothing; a piece below 0 fails, 13 and 14 are the end of the process."""
 
     def compute(piece):
         tell({"piece": float(piece)})
@@ -26,6 +26,8 @@ def begin(factor, tell):
             raise ImageError(f"{piece}.png: no picture")
         if piece == 13:
             os.kill(os.getpid(), signal.SIGKILL)
+        if piece == 14:
+            raise ZeroDivisionError
         yield piece * factor, os.getpid()
 
     return compute
@@ -69,9 +71,10 @@ def test_an_error_in_one_is_raised_here_and_ends_all():
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_is_killed_ends_all_in_one_line():
-    with pytest.raises(ProcessError, match=r"has ended early.*repeat the command") as failed:
-        list(run([13, 13]))
+@pytest.mark.parametrize(("piece", "why"), [(13, "for lack of memory"), (14, "by the error above")])
+def test_a_process_that_ends_early_ends_all_in_one_line(piece, why):
+    with pytest.raises(ProcessError, match=rf"ended early \({why}.*repeat the command") as failed:
+        list(run([piece, piece]))
     assert "\n" not in str(failed.value)
     assert not multiprocessing.active_children()
 

@@ -6,9 +6,6 @@ Each report is made by a process of its own, of pictures of noise with 32x32 pix
 measures and the bundled distance. FID and KID are left out.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from benchmarks.commands import run
 from benchmarks.markdown import head, row
 
 
@@ -34,16 +32,10 @@ def peak(count: int) -> float:
     """Return the largest resident memory of a report in MB."""
     with tempfile.TemporaryDirectory() as home:
         targets, results = write_pictures(Path(home), count)
-        command = subprocess.Popen(
-            [sys.executable, "-m", "cli", "inversion-report", "--targets", targets,
-             "--results", results, "--distance", "builtin:digits", "--score", "none",
-             "--output", Path(home) / "report"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        _, status, usage = os.wait4(command.pid, 0)
-    if status:
-        raise click.ClickException(f"the report of {count:,} pairs ended with status {status}")
-    return usage.ru_maxrss / 1024
+        return run(
+            "inversion-report", "--targets", targets, "--results", results,
+            "--distance", "builtin:digits", "--score", "none", "-o", Path(home) / "report",
+        ).megabytes  # fmt: skip
 
 
 @click.command()

@@ -83,11 +83,10 @@ def edit(
     from cli.rendering.render import latents_to_render
     from cli.rendering.results import draw_or_tell
     from cli.running.estimates import Task
-    from latentlab.files import sha256_of
     from latentlab.latents import style_layers
 
     model = request.open()
-    file, directions = read_directions(file, model, request.any_checkpoint)
+    file, directions, digest = read_directions(file, model, request.any_checkpoint)
     chosen = list({one.name: one for one in map(directions.find, wanted)}.values())
     numbers = directions.layers if layers is None else tuple(style_layers(layers, model.g.num_ws))
     pictures = latents_to_render(model, list(dict.fromkeys(seeds or [])), sources, noise_file,
@@ -99,7 +98,7 @@ def edit(
                   directions.method, frames)
     settings = {
         **edits.settings(), "directions_file": plain_text(file),
-        "directions_sha256": sha256_of(file), "latents": told(origins_of(pictures), model),
+        "directions_sha256": digest, "latents": told(origins_of(pictures), model),
         **request.settings(bool(seeds)), **request.placement(), **model.settings(),
     }
     files = planned_files(edits)

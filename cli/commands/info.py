@@ -44,7 +44,7 @@ def info(checkpoint: str, as_json: bool, assume: dict[str, str] | None) -> None:
     if as_json:
         click.echo(json.dumps(_finite(_facts(opened)), indent=1, allow_nan=False))
     else:
-        tell(describe(opened, checkpoint))
+        tell(*describe(opened, checkpoint).split("\n"))
 
 
 def _facts(opened: "Checkpoint") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cli.options.measuring import ComparisonRequest, MeasuringRequest
 from cli.running.estimates import Task
 from cli.running.wording import told
 from cli.threads import is_small, settle_threads
+from cli.trust import trusted
 from latentlab import LatentError
 from latentlab.datasets.pictures import open_dataset
 from latentlab.perceptual import PerceptualDistance
@@ -287,7 +288,7 @@ def _runs(metric: str, model: Model, settings: ComparisonSettings) -> list[tuple
         )  # fmt: skip
     elif metric == "fidelity":
         reals = open_dataset(needs.data or "", g.resolution, g.channels)
-        run = partial(fidelity, g, reals, weights=needs.weights)
+        run = partial(fidelity, g, reals, weights=needs.weights, trust=trusted())
     elif metric == "attribution":
         run = partial(cast(Attributing, settings.attributing).run, g)
     else:

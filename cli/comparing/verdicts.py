@@ -63,7 +63,7 @@ def doubts(results: Mapping[str, Sequence[MetricResult]], shown: Collection[str]
     found = [
         doubt if doubt.measure in shown or doubt.weight == Weight.VOID
         else doubt._replace(weight=Weight.ASIDE)
-        for doubt in _doubted(results, aside=False)
+        for doubt in _doubted(results, all_decide=True)
     ]  # fmt: skip
     return in_few_sentences(found, results, "which is beside the table")
 
@@ -82,12 +82,14 @@ def _withheld(measured: Sequence[Measured]) -> Iterator[Doubt]:
                         yield Doubt(text, measure_of(row), names, weight, alike=False)
 
 
-def _doubted(results: Mapping[str, Sequence[MetricResult]], aside: bool = True) -> Iterator[Doubt]:
-    """Yield what there is to doubt; ``aside``: lightly where models are not ranked by a number."""
+def _doubted(
+    results: Mapping[str, Sequence[MetricResult]], all_decide: bool = False
+) -> Iterator[Doubt]:
+    """Yield what there is to doubt; ``all_decide``: as much where models are not ranked by it."""
     for label, found in results.items():
         for result in found:
             for key, row, decides in (
-                *((key, row, not aside) for key, row in described(result)),
+                *((key, row, all_decide) for key, row in described(result)),
                 *((key, row, True) for key, row in quantities(result)),
             ):
                 for caution in result.cautions_of(key.quantity):

@@ -11,6 +11,7 @@ from cli.inversions.methods import Inversions
 from cli.models import open_distance
 from cli.options.inversions import InversionRequest
 from cli.running.wording import told
+from cli.trust import trusted
 from latentlab import CheckpointError, ImageError, LatentlabError, SettingsError
 from latentlab.files import sha256_of
 from latentlab.identity import FaceIdentity
@@ -63,7 +64,7 @@ def open_networks(
     identity = None
     facts: dict[str, Any] = {"resolution": side, "distances": [each.name for each in distances]}
     if wanted.identity is not None:
-        identity = FaceIdentity(wanted.identity, wanted.crop, device)
+        identity = FaceIdentity(wanted.identity, wanted.crop, device, trust=trusted())
         facts |= {"identity": sha256_of(wanted.identity), "face_crop": wanted.crop}
     fewest = min(len(each.pairs) for each in found)
     scores = () if wanted.without_scores else _scores(wanted.scores, fewest, left_out)
@@ -72,7 +73,7 @@ def open_networks(
         fetched += _unfetched(scores, wanted.weights, bool(wanted.scores), left_out)
     elif scores:
         try:
-            files = find_weights(scores, wanted.weights)
+            files = find_weights(scores, wanted.weights, trust=trusted())
             digests = {name: sha256_of(file) for name, file in files.items()}
         except (CheckpointError, SettingsError) as error:
             if wanted.scores or wanted.weights:
@@ -91,7 +92,8 @@ def _distances(
     distances, blank = [], torch.zeros(1, 3, side, side)
     for name in names:
         try:
-            distance = open_distance(name, device)
+            # A folder of results may come from anywhere, and names what it likes.
+            distance = open_distance(name, device, None if asked else False)
             distance.check(blank)
             distances.append(distance)
         except (CheckpointError, ImageError, SettingsError) as error:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cli.measuring.labelled_latents import LabelledLatents, named
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
-from cli.measuring.separability import OpenedClassifier, sha256_of_latents
+from cli.measuring.separability import OpenedClassifier
 from cli.measuring.work import Asked, work_on
 from cli.models import Model
 from cli.options.completion import DIRECTIONS_FILE
@@ -26,7 +26,6 @@ from latentlab import LatentError, distributed
 from latentlab.editing.directions import Directions, load_directions, move, save_directions
 from latentlab.editing.factorisation import principal_directions, sefa_directions
 from latentlab.editing.w_moments import WMoments, w_moments
-from latentlab.files import sha256_of
 from metrics.separability.attributes import label_logits
 from metrics.separability.boundaries import NO_PLANE, boundary_directions
 from metrics.separability.cautions import few
@@ -62,13 +61,13 @@ def identity(
     """Return all that decides the directions, as the manifest has it."""
     layers = "all" if wanted.layers is None else number_ranges(wanted.layers)
     facts: dict[str, Any] = {"method": wanted.method, "layers": layers, "seed": seed}
-    asked, own = wanted.attributes, wanted.attributes.labelled
-    if own is not None:
+    asked, own, read = wanted.attributes, wanted.attributes.labelled, wanted.labelled
+    if own is not None and read is not None:
         latents, labels = own
         return {
             **facts, "keep": asked.keep, "layer": asked.layer,
             "latents": plain_text(latents), "labels": plain_text(labels),
-            "latents_sha256": sha256_of_latents(latents), "labels_sha256": sha256_of(labels),
+            "latents_sha256": read.sha256, "labels_sha256": read.labels_sha256,
         }  # fmt: skip
     if wanted.method == "svm":
         return {

@@ -21,6 +21,7 @@ from cli.running.estimates import Task
 from cli.running.wording import told
 from cli.text import counted, plain_text
 from cli.threads import settle_threads
+from cli.trust import trusted
 from latentlab import Generator, distributed
 from latentlab.datasets.pictures import Dataset, open_dataset
 from latentlab.files import sha256_of
@@ -96,7 +97,8 @@ class FidelityOfAny:
         with work_on(self.request, model, label, total, "img", self.identity) as work:
             return compare_pictures(
                 model.g, reals, asked.samples, self.request.seed, metrics=asked.metrics,
-                mirror=asked.mirror, weights=asked.weights, vgg_weights=asked.vgg_weights, **work,
+                mirror=asked.mirror, weights=asked.weights, vgg_weights=asked.vgg_weights,
+                trust=trusted(), **work,
             )  # fmt: skip
 
     def of_each(self) -> Measurement:
@@ -140,9 +142,11 @@ def digests_and_missing(
 
     Without ``fetch``, nothing is fetched or read: which would be is returned beside.
     """
+    if not fetch and vgg_weights is not None and "prc" in metrics:
+        find_weights(("prc",), vgg_weights=vgg_weights, trust=trusted())  # may be a program
     if not fetch:
         return {}, unfetched(metrics, weights, vgg_weights)
-    files = find_weights(metrics, weights, vgg_weights)
+    files = find_weights(metrics, weights, vgg_weights, trust=trusted())
     return {name: sha256_of(file) for name, file in files.items()}, []
 
 

@@ -1,5 +1,6 @@
 """Latents that someone has already, beside a table of labels for them."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from cli.text import counted, plain_text
 from latentlab import DataError, LatentError
 from latentlab.csv_files import read_csv
 from latentlab.errors import reason
+from latentlab.files import sha256_of
+from latentlab.input_files import all_unchanging
 from latentlab.latent_files.found import W_KEYS
 from latentlab.latents import W_KEY, Z_KEY
 
@@ -39,6 +42,8 @@ class LabelledLatents:
         space: "z" or "w".
         notes: What was left out, or is worth a look.
         origins: What each file says of the checkpoint that its latents belong to.
+        sha256: Of the file of latents, or of the hex digests of a folder's projections in order.
+        labels_sha256: Of the file of labels.
     """
 
     latents: NDArray[Any]
@@ -46,6 +51,8 @@ class LabelledLatents:
     space: str
     notes: list[str]
     origins: Mapping[Path, Origin]
+    sha256: str
+    labels_sha256: str
 
 
 def read_labelled(
@@ -67,6 +74,11 @@ def read_labelled(
         LatentError: If the latents cannot be read.
         DataError: If the labels cannot be read, or do not fit the latents.
     """
+    with all_unchanging(latents, labels):
+        return _read(latents, labels, space, layer)
+
+
+def _read(latents: Path, labels: Path, space: str | None, layer: int | None) -> LabelledLatents:
     table = _read_labels(labels)
     keys = [key for each in (_KEYS if space is None else (space,)) for key in _KEYS[each]]
     files = latent_files(latents)
@@ -84,7 +96,15 @@ def read_labelled(
     chosen, found, notes = _with_labels(
         values, names, table, labels, "folders" if latents.is_dir() else "pictures"
     )
-    return LabelledLatents(chosen, found, rows.key, notes, origins)
+    digests = _sha256_of(latents), sha256_of(labels)
+    return LabelledLatents(chosen, found, rows.key, notes, origins, *digests)
+
+
+def _sha256_of(latents: Path) -> str:
+    if not latents.is_dir():
+        return sha256_of(latents)
+    digests = [sha256_of(each.path) for each in latent_files(latents)]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _with_labels(

@@ -12,7 +12,6 @@ import hashlib
 import json
 import shutil
 import time
-import zipfile
 from collections import UserDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,15 +21,15 @@ import numpy as np
 
 from cli.measuring.saved import FOLDER
 from cli.text import say
-from latentlab import OutputError, distributed
-from latentlab.files import atomic_write, make_directory
+from latentlab import LatentError, OutputError, distributed
+from latentlab.errors import reason
+from latentlab.files import atomic_write, make_directory, set_aside
+from latentlab.tensor_files import read_all_npz
 from metrics.sampling import Arrays
 
 _SAMPLES, _NAMES = "samples", "names"
 _PREFIX, _KEPT = ".partial-", "batches-"
-# What numpy and zipfile raise for a file in which one bit is wrong.
-_DAMAGE = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError, MemoryError,
-           zipfile.BadZipFile)  # fmt: skip
+_DAMAGE = (LatentError, ValueError, KeyError, IndexError)  # of a file in which a bit is wrong
 _PAUSE = 10.0  # seconds between writes: what a kill can cost
 MOST_KEPT = 64 * 2**20  # bytes of one model's batches by one metric, once they are measured
 
@@ -39,7 +38,7 @@ class PartialResults(UserDict[range, Arrays]):
     """Arrays of batches by their sample numbers, written one file at a time as they gather.
 
     A file holds the batches since the last one and appears whole. Files that cannot be read are
-    left out: their batches are computed again.
+    set aside in the folder of saved results: their batches are computed again.
 
     Attributes:
         folder: Of the files of a measurement that is not finished.
@@ -58,9 +57,10 @@ class PartialResults(UserDict[range, Arrays]):
         self._unwritten: list[range] = []
         self._written_at = time.monotonic()
         kept = [] if afresh else [_kept(parent, digest)]
-        self.data.update(_read_all([file for file in kept if file.is_file()]))
+        self._aside = parent / FOLDER
+        self.data.update(_read_all([file for file in kept if file.is_file()], self._aside))
         files = sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []
-        self.data.update(_read_all(files))
+        self.data.update(_read_all(files, self._aside))
         self.stopped = len(files) > 0
 
     def __setitem__(self, samples: range, arrays: Arrays) -> None:
@@ -90,8 +90,8 @@ def keep_small(parent: Path, afresh: bool) -> None:
     before = sorted((parent / FOLDER).glob(f"{_KEPT}*.npz"))
     for folder in sorted(parent.glob(f"{_PREFIX}*")):
         file = _kept(parent, folder.name.removeprefix(_PREFIX))
-        parts = _read_all([] if afresh or not file.is_file() else [file])
-        parts.update(_read_all(sorted(folder.glob("*.npz"))))
+        parts = _read_all([] if afresh or not file.is_file() else [file], file.parent)
+        parts.update(_read_all(sorted(folder.glob("*.npz")), file.parent))
         size = sum(rows.nbytes for arrays in parts.values() for rows in arrays.values())
         if size <= MOST_KEPT:
             make_directory(file.parent)
@@ -125,15 +125,17 @@ def _write(file: Path, parts: dict[range, Arrays]) -> None:
         np.savez(stream, **pack(parts))  # type: ignore[arg-type]
 
 
-def _read_all(files: list[Path]) -> dict[range, Arrays]:
+def _read_all(files: list[Path], aside: Path) -> dict[range, Arrays]:
+    """Return the batches in files; damaged ones are set aside in a folder, which is said once."""
     parts: dict[range, Arrays] = {}
     for file in files:
         try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                parts.update(unpack({name: arrays[name] for name in arrays.files}))
+            parts.update(unpack(read_all_npz(file)))
         except _DAMAGE as error:
             if distributed.is_main():
-                say(f"{file} is damaged and left out ({error})")
+                now = set_aside(file, make_directory(aside))
+                say(f"{file} is damaged and left out ({reason(error)}): it is set aside as {now}, "
+                    "and its batches are computed again.")  # fmt: skip
     return parts
 
 

@@ -1,6 +1,5 @@
 """What `latentlab separability` measures, and the files that it writes."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,14 +21,15 @@ from cli.models import Model, open_model, with_model
 from cli.options.acceleration import accelerated
 from cli.options.acceleration import facts as facts_of_pace
 from cli.options.measuring import MeasuringRequest, SeparabilityRequest
-from cli.projecting.saved_latents import latent_files
 from cli.reports.numbers import in_words, number_of, rows_of, share_of, with_interval
 from cli.running.estimates import Task
 from cli.running.progress import ProgressBar
 from cli.text import counted, plain_text
+from cli.trust import trusted
 from latentlab import Generator, distributed, load_classifier
 from latentlab.checkpoints import file_of
 from latentlab.files import sha256_of
+from latentlab.input_files import all_unchanging
 from metrics import MetricResult, linear_separability
 from metrics.sampling import has_w
 from metrics.separability.classifiers import check_size
@@ -116,10 +116,10 @@ def measure_latents(
     """Divide latents by labels that exist already, and write what was found."""
     keep, layer = wanted.attributes.keep, wanted.attributes.layer
     read = read_labelled(latents, labels, wanted.space, layer)
-    (name,), sha256 = request.titles([str(latents.absolute())]), sha256_of_latents(latents)
+    (name,), sha256 = request.titles([str(latents.absolute())]), read.sha256
     settings = {
         "protocol": "ls_labels", "latents": plain_text(latents), "sha256": sha256,
-        "labels": plain_text(labels), "labels_sha256": sha256_of(labels), "space": read.space,
+        "labels": plain_text(labels), "labels_sha256": read.labels_sha256, "space": read.space,
         "layer": layer, "n": len(read.latents), "num_keep": keep,
         "dual": wanted.dual, "names": list(read.labels.columns), "seed": request.seed,
     }  # fmt: skip
@@ -164,12 +164,14 @@ def open_classifiers(paths: Sequence[str], device: str) -> list[OpenedClassifier
     for path in paths:
         fetch_first(path)
         file = file_of(path)
-        network = load_classifier(path).to(device)
+        with all_unchanging(file):
+            network = load_classifier(path, trust=trusted()).to(device)
+            digest = sha256_of(file)
         stem = plain_text(file.stem)
         taken = {one.name for one in opened}
         names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
         name = next(name for name in names if name not in taken)
-        opened.append(OpenedClassifier(name, network, sha256_of(file)))
+        opened.append(OpenedClassifier(name, network, digest))
     return opened
 
 
@@ -183,14 +185,6 @@ def check_sizes(classifiers: Iterable[OpenedClassifier], g: Generator) -> None:
     """Let a classifier that does not take the generator's pictures say so before any is made."""
     for one in classifiers:
         check_size(one.network, one.name, g.resolution)
-
-
-def sha256_of_latents(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the hex digests of a folder's projections in order."""
-    if not path.is_dir():
-        return sha256_of(path)
-    digests = [sha256_of(each.path) for each in latent_files(path)]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def write(

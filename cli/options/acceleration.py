@@ -3,6 +3,7 @@
 Nothing here imports torch: help and usage errors answer at once.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -17,11 +18,15 @@ compile_option = click.option(
     help="Compile the networks first: for much work on large pictures. It takes up to minutes, "
     "and a C++ compiler on the CPU; numbers agree to rounding.",
 )  # fmt: skip
-precision_option = click.option(
-    "--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True,
-    help="Numbers in the large layers of a StyleGAN2, and of LPIPS while it is searched with: "
-    "those of 16 bits are for previews, and faster where the processor computes in them.",
-)  # fmt: skip
+
+
+def precision_option(layers: str = "the large layers of a StyleGAN2") -> Callable[[Any], Any]:
+    """Return ``--precision``, whose help names the layers that it is for."""
+    return click.option(
+        "--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True,
+        help=f"Numbers in {layers}: those of 16 bits are for previews, and faster where the "
+        "processor computes in them.",
+    )  # fmt: skip
 
 
 def accelerated(

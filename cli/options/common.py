@@ -23,6 +23,7 @@ from cli.options.values import (
     finite_float,
 )
 from cli.threads import ask_for_threads, ask_for_workers, asked_in
+from cli.trust import keep_trust
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,7 +43,8 @@ Perceptual distances:
   lpips-vgg (the published one), lpips-alex, lpips-squeeze
                          fetched once, or from torch's cache
   builtin:digits         32x32 digits only
-  FILE                   TorchScript like NVIDIA's vgg16.pt
+  FILE                   LPIPS in .safetensors, or NVIDIA's vgg16.pt: read as data
+                         other TorchScript of that form is a program: --trust
 
 """
 _EXAMPLES = "\b\nExamples:"
@@ -93,6 +95,11 @@ anchor_option = click.option(
     "--anchor", is_flag=True,
     help="Of StyleGAN3: hold the row of ws that places the picture at the mean w, so that all "
     "pictures are aligned.",
+)  # fmt: skip
+trust_option = click.option(
+    "--trust", is_flag=True, expose_value=False, callback=keep_trust,
+    help="Run files in TorchScript, which are programs and may do whatever you may; also take "
+    "cached weights whose SHA-256 is not the published one. For files of which you know the maker.",
 )  # fmt: skip
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",

@@ -206,6 +206,8 @@ def _value_of(ctx: click.Context, name: str) -> str | None:
 
 def _header(file: Path) -> dict[str, Any]:
     """Return the metadata of a safetensors file: JSON at its beginning, after its length."""
+    if not file.is_file():  # a pipe would be waited for
+        return {}
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if length > _LONGEST_HEADER:
@@ -241,7 +243,7 @@ _SOURCES: dict[str, Source] = {
     "--face-model": files(".onnx"),
     "--weights": files(".pt", ".pth"), "--vgg-weights": files(".pt", ".pth"),
     "--data": either(words("builtin:digits"), files(".zip")),
-    "--distance": either(words(*DISTANCES), files(".pt", ".pth")),
+    "--distance": either(words(*DISTANCES), files(".pt", ".pth", ".safetensors")),
     "--identity": files(".pt", ".pth"),
     "--classifier": either(_classifiers, files(*CHECKPOINT_SUFFIXES)),
     "--class": _classes, "--config": words(*CONFIGS),

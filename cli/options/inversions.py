@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import grouped_options
+from cli.options.common import grouped_options, trust_option
 
 if TYPE_CHECKING:
     from latentlab.identity import FaceCrop
@@ -84,7 +84,8 @@ inversion_options = grouped_options("wanted", InversionRequest, (
                  "Default: lpips-alex, and those by which pictures were projected."),
     click.option("--identity", type=_FILE, metavar="FILE",
                  help="TorchScript of a face-recognition network: faces [N,3,112,112] in [-1,1] to "
-                 "vectors [N,D]."),
+                 "vectors [N,D]. It is a program: --trust."),
+    trust_option,
     click.option("--face-crop", "crop", type=click.Choice(FACE_CROPS), default="ffhq",
                  show_default=True, help="For --identity: cut the face out of pictures aligned as "
                  "FFHQ, or take them whole."),

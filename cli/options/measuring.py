@@ -18,6 +18,7 @@ from cli.options.common import (
     overwrite_option,
     seed_option,
     steps_option,
+    trust_option,
     workers_option,
 )
 from cli.options.values import TABLE_SUFFIXES, Count, file_name
@@ -229,7 +230,7 @@ def classifier_options(use: str, where: tuple[str, str]) -> tuple[Decorator, ...
         click.option("--classifier", "classifiers", multiple=True, metavar="FILE|DIR|PATTERN",
                      callback=classifier_files,
                      help=f"Classifier of pictures{use}, see {where[0]}; a folder or a pattern "
-                     "stands for all in it; may be repeated."),
+                     "stands for all in it; may be repeated. TorchScript is a program: --trust."),
         click.option("--outputs", type=click.Choice(["classes", "attributes"]), default="classes",
                      show_default=True, help="What several outputs of one classifier are: classes "
                      "that exclude each other, each taken against the rest, or independent "
@@ -249,6 +250,7 @@ def attributes_options(
     """
     return grouped_options("attributes", AttributesRequest, (
         *classifier_options(use, where),
+        trust_option,
         click.option("--keep", type=Count(min=1), metavar="N",
                      help="How many samples count for an attribute, the most confident first. "
                      "Default: half; with --labels, all."),
@@ -280,6 +282,7 @@ comparison_options = grouped_options("needs", ComparisonRequest, (
                  help="Path length protocol, see `latentlab ppl --help`; may be repeated."),
     distance_option,
     *classifier_options(" for separability", ELSEWHERE),
+    trust_option,
     _dual_option,
     click.option("--data", metavar="DIR|ZIP|builtin:digits",
                  help="For fidelity: real pictures, brought to the generator's size as for "

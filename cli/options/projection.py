@@ -15,6 +15,7 @@ from cli.options.common import (
     distance_option,
     grouped_options,
     seed_option,
+    trust_option,
     video_options,
 )
 from cli.options.option import Option
@@ -186,7 +187,7 @@ def _from_zero(
 def _batch_option(verb: str) -> Callable[[Any], Any]:
     return click.option(
         "--batch", type=click.IntRange(min=1), metavar="N",
-        help=f"Pictures {verb} at once; default: 1 on the CPU, 8 elsewhere.",
+        help=f"Pictures {verb} at once; default: 1 on the CPU, on a GPU up to 8, by its memory.",
     )  # fmt: skip
 
 
@@ -215,7 +216,7 @@ search_options = grouped_options("search", SearchRequest, (
     _from_zero("--p-norm-weight", 0.0, "Weight of the pull of w towards those of random z."),
     click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
                  help="A face-recognition network, TorchScript, whose view of target and picture "
-                 "counts as well. Such a file is a program: use one whose origin you trust."),
+                 "counts as well. Such a file is a program: --trust."),
     click.option("--identity-weight", type=FiniteFloat(min=0), metavar="WEIGHT",
                  help=f"Weight of 1 - cosine of the network's vectors; default: "
                  f"{_IDENTITY_WEIGHT}."),
@@ -231,7 +232,7 @@ search_options = grouped_options("search", SearchRequest, (
                  "is pSp's, Encoder4Editing e4e's."),
 ))  # fmt: skip
 projection_options = grouped_options("request", ProjectionRequest, (
-    search_options, distance_option, picture_options,
+    search_options, distance_option, trust_option, picture_options,
     *video_options("A video of each projection"), limit_option,
     click.option("--shuffle", is_flag=True, help="Take the pictures in random order, by --seed."),
     _batch_option("optimised"),
@@ -242,7 +243,8 @@ projection_options = grouped_options("request", ProjectionRequest, (
                  help="File for the latents of all pictures: .safetensors or .parquet."),
     click.option("--html", is_flag=True,
                  help="Also write DIR/report.html: an overview of the folder, the worst first."),
-    any_checkpoint_option, compile_option, precision_option,
+    any_checkpoint_option, compile_option,
+    precision_option("the large layers of a StyleGAN2, and of LPIPS while it is searched with"),
 ))  # fmt: skip
 tuning_options = grouped_options("request", TuningRequest, (
     click.option("--steps", type=Count(min=1), default=350, show_default=True,
@@ -253,7 +255,8 @@ tuning_options = grouped_options("request", TuningRequest, (
                "How firmly other pictures are held as they were; 0: not at all."),
     _from_zero("--locality-reach", 1.0,
                "How far from the latents those are, in deviations of w.", "DEVIATIONS"),
-    seed_option("Seed of the other pictures."), distance_option, _batch_option("rendered"),
+    seed_option("Seed of the other pictures."), distance_option, trust_option,
+    _batch_option("rendered"),
     class_option("Class of the other pictures in a conditional generator; default: all in turn."),
     any_checkpoint_option,
 ))  # fmt: skip

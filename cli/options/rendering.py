@@ -109,7 +109,7 @@ def rendering_options(
     What a ``RenderingRequest`` has no field for is passed to the command by its own name.
     """
     every = (
-        common.checkpoint_argument, *options, compile_option, precision_option,
+        common.checkpoint_argument, *options, compile_option, precision_option(),
         common.dry_run_option, common.output_option, common.overwrite_option, common.device_option,
     )  # fmt: skip
     return common.grouped_options("request", RenderingRequest, every)

@@ -10,7 +10,13 @@ from types import MappingProxyType
 
 import click
 
-from cli.options.common import distance_option, given_options, grouped_options, steps_option
+from cli.options.common import (
+    distance_option,
+    given_options,
+    grouped_options,
+    steps_option,
+    trust_option,
+)
 from cli.options.measuring import ELSEWHERE, classifier_options
 from cli.options.values import Count, sample_counts
 
@@ -146,11 +152,13 @@ reproduction_options = grouped_options("wanted", ReproductionRequest, (
                  metavar="FILE",
                  help="For fidelity: weights of the Inception network; default: fetched once."),
     click.option("--vgg-weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                 metavar="FILE", help="Weights of VGG16, for prc; default: fetched once."),
+                 metavar="FILE", help="Weights of VGG16, for prc; default: fetched once. NVIDIA's "
+                 "vgg16.pt is TorchScript, a program: --trust."),
     distance_option,
     click.option("--whole-pictures", is_flag=True, help="For ppl: compare whole pictures where "
                  "StyleGAN's paper takes the middle of a face, for models of other things."),
     *classifier_options(" for separability", ELSEWHERE),
+    trust_option,
     click.option("--real", multiple=True, metavar="REAL",
                  help="For stylegan2-projection: a real picture, a folder of them, or "
                  "builtin:digits; may be repeated."),

@@ -13,7 +13,7 @@ from cli.options.pictures import AlignmentRequest
 from cli.pictures.choice import Choice
 from cli.pictures.faces import CutFace, FaceSource, cut_face
 from cli.pictures.plan import Job, Layout, PicturePlan, make_plan
-from cli.pictures.records import Record, Source, without_landmarks
+from cli.pictures.records import Record, opened_picture, set_damaged_aside, without_landmarks
 from cli.pictures.report import Outcome, PictureReport, finished, refused, row_of
 from cli.reports.tables import MANIFEST, table_of
 from cli.running.announcement import announce
@@ -94,29 +94,31 @@ def align_pictures(cutting: Cutting, plan: PicturePlan) -> Generator[Outcome, No
 def _aligned(job: Job, cutting: Cutting, files: Layout) -> Outcome:
     path, request = job.picture, cutting.request
     try:
-        source = Source.of(path)
-        decoded = decode(path, policy=cutting.policy)
+        with opened_picture(path) as (source, file):
+            decoded = decode(file, str(path), cutting.policy)
         face = cut_face(decoded.picture, path, cutting.faces, request.size, request.max_upscale)
     except ImageError as error:
         _withdraw(job, files)
         return refused(path, error)
     note = "; ".join(filter(None, [*decoded.notes, face.note]))
-    (file,) = files.results(job.name)
-    row = row_of(path, "ok", note, file=file.name, **_facts(face, decoded.picture.size))
+    (result,) = files.results(job.name)
+    row = row_of(path, "ok", note, file=result.name, **_facts(face, decoded.picture.size))
     content = io.BytesIO()
     face.picture.save(content, format="PNG")
     digest = hashlib.sha256(content.getvalue()).hexdigest()
-    record = Record(cutting.identity, source, row, {file.name: digest})
+    record = Record(cutting.identity, source, row, {result.name: digest})
     # The record before the picture: after a kill in between it is not done, but ours.
-    file.unlink(missing_ok=True)
+    result.unlink(missing_ok=True)
+    set_damaged_aside(files.record(job.name))
     record.write(files.record(job.name))
-    with atomic_write(file) as temporary:
+    with atomic_write(result) as temporary:
         temporary.write_bytes(content.getvalue())
     return finished(job.name, record)
 
 
 def _withdraw(job: Job, files: Layout) -> None:
     """Remove what an earlier run has made of a picture, if it was one."""
+    set_damaged_aside(files.record(job.name))
     if files.record(job.name).exists():
         for file in (*files.results(job.name), files.record(job.name)):
             file.unlink(missing_ok=True)

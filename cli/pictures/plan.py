@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cli.pictures.choice import Choice, distinct
-from cli.pictures.records import Record, read_record
+from cli.pictures.records import Record, look_at_record
 from cli.reports.tables import refuse_existing
-from latentlab import OutputError
+from cli.text import say
+from latentlab import OutputError, distributed
+
+_NAMED = 10  # damaged records
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,13 @@ def make_plan(
     identity = json.loads(json.dumps(identity))  # as it comes back from a record
     tables = [layout.output / name for name in layout.reports]
     refuse_existing(tables, overwrite=True)  # an output that is no folder
-    read = {} if overwrite else {name: read_record(layout.record(name)) for name in layout.names()}
-    found = {name: record for name, record in read.items() if record is not None}
+    names = [] if overwrite else layout.names()
+    read = {name: look_at_record(layout.record(name)) for name in names}
+    damaged = {name for name, (_, is_damaged) in read.items() if is_damaged}
+    found = {name: record for name, (record, _) in read.items()
+             if record is not None and name not in damaged}  # fmt: skip
     jobs = _named(choice, layout, found)
+    _say_damaged(layout, [job.name for job in jobs if job.name in damaged])
     for job in jobs:
         if job.name in found:
             _refuse_mixing(layout, job, found[job.name], identity)
@@ -136,15 +143,26 @@ def make_plan(
         for name, record in found.items()
         if record.identity == identity
     }
-    if not overwrite and (ours or layout.is_begun):
+    if not overwrite and (ours or damaged or layout.is_begun):
         tables = []
-    new = [job.name for job in jobs if job.name not in ours and layout.folder(job.name).exists()]
+    new = [job.name for job in jobs if job.name not in ours and job.name not in damaged]
+    new = [name for name in new if layout.folder(name).exists()]
     results = [file for name in new for file in layout.results(name)]
     refuse_existing([*tables, *results], overwrite, keep=list(choice.names))
+    again = [file for name in damaged for file in layout.results(name)]
+    refuse_existing(again, overwrite=True, keep=list(choice.names))  # inputs never are
     known = {job.name for job in jobs}
     others = {name: record for name, record in ours.items() if name not in known}
     jobs = [_checked(layout, job, ours.get(job.name), is_current) for job in jobs]
     return PicturePlan(layout, jobs, others)
+
+
+def _say_damaged(layout: Layout, names: Sequence[str]) -> None:
+    """Say which pictures' records are damaged; they are set aside once the pictures are done."""
+    for name in names[:_NAMED] if distributed.is_main() else ():
+        say(f"{layout.record(name)} is damaged: it is set aside, and the picture is done again.")
+    if len(names) > _NAMED and distributed.is_main():
+        say(f"So are {len(names) - _NAMED:,} more.")
 
 
 def _named(choice: Choice, layout: Layout, found: Mapping[str, Record]) -> list[Job]:

@@ -1,16 +1,24 @@
 """What a result says of itself, from which a later run learns that it is done, and how."""
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from latentlab import ImageError
-from latentlab.files import atomic_write, sha256_of
+from latentlab.checks import check_whole
+from latentlab.files import atomic_write, set_aside, sha256_of
+from latentlab.input_files import open_regular, read_regular
 
 _FORMAT = 1
 _MOST_BYTES = 2**20
+_TOLD = ("picture", "status", "note")  # in every row of a report
+_LONGEST_NAME = 200  # characters of a file's name
 
 
 @dataclass(frozen=True)
@@ -25,14 +33,8 @@ class Source:
     @classmethod
     def of(cls, path: Path) -> "Source":
         """Look at a file; raises ImageError if it cannot be read."""
-        try:
-            facts = path.stat()
-            return cls(str(path), facts.st_size, facts.st_mtime_ns, sha256_of(path))
-        except FileNotFoundError as error:
-            raise ImageError(f"{path}: no such file") from error
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ImageError(f"{path}: cannot be read ({reason})") from error
+        with opened_picture(path) as (source, _):
+            return source
 
     def is_still(self, path: Path) -> bool:
         """Whether the file is as it was; one that is gone counts as unchanged."""
@@ -43,6 +45,25 @@ class Source:
             return facts.st_size == self.size and sha256_of(path) == self.sha256
         except OSError:
             return True
+
+
+@contextmanager
+def opened_picture(path: Path) -> Iterator[tuple[Source, BufferedReader]]:
+    """Open a picture once, so that what it is known by and what it shows are of one file.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            facts = os.fstat(file.fileno())
+            source = Source(str(path), facts.st_size, facts.st_mtime_ns, sha256_of(file))
+            file.seek(0)
+            yield source, file
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 @dataclass(frozen=True)
@@ -84,18 +105,53 @@ def without_landmarks(facts: dict[str, Any]) -> dict[str, Any]:
 
 def read_record(path: Path) -> Record | None:
     """Read a record; None if there is none, or what is there is no record."""
+    return look_at_record(path)[0]
+
+
+def look_at_record(path: Path) -> tuple[Record | None, bool]:
+    """Read a record, and say whether it is damaged.
+
+    Damaged is what is no JSON, has parts of another type, names files that lie elsewhere, or lacks
+    what a report needs; a record of another version is not, and neither is none.
+    """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
-        facts = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_interned)
-        if facts["format"] != _FORMAT:
-            return None
+        text = read_regular(path, _MOST_BYTES).decode("utf-8")
+        facts = json.loads(text, object_pairs_hook=_interned, parse_constant=_refuse_constant)
+        if facts["format"] != _FORMAT and type(facts["format"]) is int:
+            return None, False
+        check_whole(facts["format"], "format", _FORMAT)
         record = Record(facts["identity"], Source(**facts["source"]), facts["row"], facts["files"])
+    except FileNotFoundError:
+        return None, False
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    kinds = (record.identity, record.row, record.files)
-    fits = all(isinstance(each, dict) for each in kinds)
-    return record if fits and all(Path(name).name == name for name in record.files) else None
+        return None, True
+    if not _fits(record):
+        return None, True
+    return record, not all(type(record.row.get(name)) is str for name in _TOLD)
+
+
+def set_damaged_aside(path: Path) -> None:
+    """Rename a record that is damaged, before another is written; raises OutputError."""
+    if look_at_record(path)[1]:
+        set_aside(path)
+
+
+def _fits(record: Record) -> bool:
+    kinds = {"path": str, "size": int, "modified": int, "sha256": str}
+    fits = all(type(getattr(record.source, name)) is kind for name, kind in kinds.items())
+    fits = fits and all(isinstance(each, dict) for each in (record.identity, record.row))
+    return fits and isinstance(record.files, dict) and all(map(_is_own, record.files.items()))
+
+
+def _is_own(entry: tuple[str, Any]) -> bool:
+    """Whether a file and its digest may be of a result: a plain name, in the folder itself."""
+    name, digest = entry
+    plain = name.isprintable() and Path(name).name == name and 0 < len(name) <= _LONGEST_NAME
+    return plain and name != ".." and type(digest) is str
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def _interned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

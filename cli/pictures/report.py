@@ -20,10 +20,12 @@ from cli.running.interrupt import unwind_on_sigterm
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import ImageError, LatentlabError, NoFaceError, distributed
-from latentlab.files import sha256_of
+from latentlab.files import is_file, set_aside, sha256_of
+from latentlab.input_files import read_regular
 
 COMPARISON = "comparison.png"  # of a projection: the picture beside it
 
+_LARGEST_MANIFEST = 2**28  # bytes; some 300 for each file of a picture
 _PAUSE = 5.0  # seconds between writes
 _SHARE = 0.05  # of the time, at most, goes into writing; a report of many pictures takes a while
 
@@ -119,14 +121,16 @@ class PictureReport:
     def finish(self) -> None:
         """Write the table, other files about all pictures, and last the manifest."""
         files = {self.path.name: sha256_of(self.write())} | self.files()
-        before = self.manifest()
+        before, path = self.manifest(), self.layout.output / MANIFEST
+        if not before and is_file(path):
+            set_aside(path)  # nothing can be read from it
         if (before.get("settings"), before.get("files")) != (as_json(self.facts), files):
             write_manifest(self.layout.output, self.facts, files)
 
     def manifest(self) -> dict[str, Any]:
         """Read what an earlier run says of its files; empty where there is nothing to read."""
         try:
-            found = json.loads((self.layout.output / MANIFEST).read_text(encoding="utf-8"))
+            found = json.loads(read_regular(self.layout.output / MANIFEST, _LARGEST_MANIFEST))
         except (OSError, ValueError, RecursionError):
             return {}
         fits = isinstance(found, dict) and isinstance(found.get("files"), dict)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from cli.pictures.records import Record, read_record
+from cli.pictures.records import Record, read_record, set_damaged_aside
 from cli.projecting.side_by_side import quality_lines, side_by_side
 from cli.reports.tables import write_table
 from latentlab import OutputError, Projection
@@ -168,7 +168,8 @@ def publish(stage: Path, record: Record, folder: Path) -> None:
         OutputError: If a file cannot be moved.
     """
     record.write(stage / RECORD)
-    before = read_record(make_directory(folder) / RECORD)
+    set_damaged_aside(make_directory(folder) / RECORD)
+    before = read_record(folder / RECORD)
     stale = {*FILES, Z, *(before.files if before else ())}
     try:
         for name in (*stale, RECORD):

@@ -9,20 +9,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from cli.projecting.files import Z
 from cli.text import plain_text
 from latentlab import CheckpointError, LatentError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import atomic_write
+from latentlab.input_files import open_regular
+from latentlab.json_texts import parse_json
 from latentlab.latents import W_KEY, Z_KEY
-from latentlab.tensor_files import read_safetensors
+from latentlab.tensor_files import Shape, read_npz, read_safetensors, write_safetensors
 
 _FORMAT = "latents 1"
 _KEY = "latentlab"  # of the metadata
 _PICTURE = "picture"  # a column
 _ROW_GROUP = 1000
+_SAVED: Mapping[str, Sequence[Shape]] = {
+    Z_KEY: [("N", "z_dim")],
+    W_KEY: [("N", "num_ws", "w_dim")],
+}  # shapes
 _LONGEST = 2**15  # bytes of a picture's path
 _PARQUET = b"PAR1"  # how a file of it begins
 
@@ -48,7 +53,7 @@ class LatentTable:
 def is_table(path: Path) -> bool:
     """Whether a file is safetensors or Parquet, by its first bytes."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)
     except OSError:
         return False
@@ -65,7 +70,7 @@ def read_latents(path: Path, max_bytes: int) -> LatentTable:
     Raises:
         LatentError: If it is damaged, holds something else, or is too large.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         parquet = file.read(4) == _PARQUET
     w, pictures, about = (_read_parquet if parquet else _read_safetensors)(path, max_bytes)
     if not np.isfinite(w).all():
@@ -115,20 +120,20 @@ def write_table(
         key: What they are: "w" or "z".
     """
     about = {"format": _FORMAT, "settings": dict(facts)}
-    with atomic_write(path) as temporary:
-        if kind == "parquet":
+    if kind == "parquet":
+        with atomic_write(path) as temporary:
             _write_parquet(temporary, list(pictures), rows, about, key)
-        else:
-            latents = np.stack(list(rows))
-            # One key: safetensors writes several in an order that changes.
-            told = json.dumps({**about, "pictures": list(pictures)})
-            save_file({key: latents}, temporary, {_KEY: told})
+    else:
+        import torch  # not for the sake of a usage error
+
+        latents = torch.from_numpy(np.stack(list(rows)))
+        told = json.dumps({**about, "pictures": list(pictures)})
+        write_safetensors({key: latents}, path, {_KEY: told})
 
 
 def _rows(files: Iterable[Path], key: str, space: str) -> Iterator[NDArray[np.float32]]:
     for file in files:
-        with np.load(file, allow_pickle=False) as arrays:
-            latents = arrays[key][0]
+        latents = read_npz(file, {key: _SAVED[key]})[key][0]
         yield latents[0] if key == W_KEY and space != "w+" else latents
 
 
@@ -161,8 +166,8 @@ def _write_parquet(
 def _about(text: str | bytes | None, path: Path) -> dict[str, Any]:
     """Return what the metadata of a file says; nothing if it has none of ours."""
     try:
-        about = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
+        about = parse_json(text or "{}")
+    except ValueError as error:
         raise LatentError(f"{path}: the header is not valid JSON ({error})") from error
     if not isinstance(about, dict):
         raise LatentError(f"{path}: the header must hold a JSON object")

@@ -15,10 +15,12 @@ from cli.options.projection import ProjectionRequest
 from cli.pictures.records import without_landmarks
 from cli.projecting.starts import EncodedStarts, SavedStarts
 from cli.projecting.targets import TargetReader
+from cli.trust import trusted
 from latentlab import Generator, LatentError, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
 from latentlab.identity import FaceIdentity
 from latentlab.images import COMPARED_ON, alpha_facts
+from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
@@ -66,6 +68,15 @@ def open_method(
     Raises:
         LatentlabError: If something of it cannot be used.
     """
+    search, faces = request.search, request.reading.faces
+    # What their SHA-256 are of is what is read from them.
+    with all_unchanging(search.encoder, search.identity, faces.landmarks, faces.face_model):
+        return _opened(checkpoint, request, pictures, device)
+
+
+def _opened(
+    checkpoint: str, request: ProjectionRequest, pictures: Collection[Path], device: str
+) -> Method:
     check_asked_video(request.video, request.fps)
     search, reading = request.search, request.reading
     settings = search.settings()
@@ -89,7 +100,9 @@ def open_method(
     reader.check(pictures)
     distance = open_distance(request.distance, model.place)
     distance = accelerated(distance, *pace, gradients_only=True)
-    faces = None if search.identity is None else FaceIdentity(search.identity, device=model.place)
+    faces = None
+    if search.identity is not None:
+        faces = FaceIdentity(search.identity, device=model.place, trust=trusted())
     decisive = {
         "latentlab": __version__, "sha256": model.sha256, "distance_name": distance.name,
         "class": request.label, **reading.facts(), **search.facts(), "video": request.video,

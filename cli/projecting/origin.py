@@ -12,6 +12,7 @@ from cli.projecting.files import FILES, RECORD, Z
 from cli.reports.tables import MANIFEST
 from cli.text import one_line, plain_text, say
 from latentlab import LatentError
+from latentlab.input_files import read_regular
 
 _LEVELS = 3  # folders above a result in which its manifest is looked for
 _MOST_BYTES = 2**27  # of a manifest
@@ -106,9 +107,7 @@ def told(origins: Mapping[Path, Origin], model: Model) -> list[dict[str, Any]]:
 
 def _manifest(path: Path) -> dict[str, Any] | None:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_regular(path, _MOST_BYTES))
         fits = isinstance(found["settings"], dict) and isinstance(found["files"], dict)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from cli.pictures.choice import distinct
-from cli.pictures.records import read_record
+from cli.pictures.records import opened_picture, read_record
 from cli.projecting.files import ALIGNMENT, RECORD
 from cli.projecting.returning_faces import Face
 from cli.reports.tables import refuse_existing
@@ -15,7 +15,7 @@ from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
-from latentlab.files import is_file, make_directory, sha256_of
+from latentlab.files import is_file, make_directory
 from latentlab.images import DecodePolicy, decode, read_picture, save_picture
 
 
@@ -72,7 +72,8 @@ class Pasting:
     def _read(self, path: Path) -> tuple[Image.Image, str]:
         """Read a photo and its SHA-256, once for the frames of an edit, which come in a row."""
         if self._last is None or self._last[0] != path:
-            self._last = path, decode(path, policy=self._policy).picture, sha256_of(path)
+            with opened_picture(path) as (source, file):
+                self._last = path, decode(file, str(path), self._policy).picture, source.sha256
         return self._last[1:]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cli.options.pictures import PictureRequest
 from cli.pictures.faces import CutFace, FaceSource, cut_face
-from cli.pictures.records import Record, Source
+from cli.pictures.records import Record, Source, opened_picture
 from cli.projecting.files import ALIGNMENT
 from latentlab import DataError, Generator, ImageError
 from latentlab.encoders import encoder_input
@@ -89,8 +89,8 @@ class TargetReader:
         Raises:
             ImageError: If it, or its mask, cannot be read or used; NoFaceError if it has no face.
         """
-        source = Source.of(path)
-        decoded = decode(path, policy=self._policy)
+        with opened_picture(path) as (source, file):
+            decoded = decode(file, str(path), self._policy)
         face = self._face(decoded.picture, path)
         cut = partial(self._centre, path=path) if face is None else face.cut
         picture = cut(decoded.picture) if face is None else face.picture

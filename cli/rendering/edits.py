@@ -26,8 +26,9 @@ from cli.running.progress import ProgressBar
 from cli.text import counted, number_ranges, say
 from latentlab import Generator, LatentError
 from latentlab.editing.directions import Direction, Directions, load_directions, move
-from latentlab.files import make_directory
+from latentlab.files import make_directory, sha256_of
 from latentlab.images import save_image, save_picture
+from latentlab.input_files import all_unchanging
 from latentlab.latents import save_ws
 from latentlab.networks.placement import placing_rows
 from latentlab.video.writer import video_writer
@@ -80,20 +81,21 @@ class Edits:
         return [move(picture.ws, direction, strength, self.layers) for strength in self.strengths]
 
 
-def read_directions(path: Path, model: Model, any_checkpoint: bool) -> tuple[Path, Directions]:
+def read_directions(path: Path, model: Model, any_checkpoint: bool) -> tuple[Path, Directions, str]:
     """Read directions for a model from their file, or from the folder that it is in.
 
     Returns:
-        The file, and the directions.
+        The file, the directions, and the SHA-256 of the file.
 
     Raises:
         LatentError: If they cannot be read, do not fit, or were found in another checkpoint.
     """
     file = path / DIRECTIONS_FILE if path.is_dir() else path
-    found = load_directions(file, model.g.w_dim)
+    with all_unchanging(file):
+        found, digest = load_directions(file, model.g.w_dim), sha256_of(file)
     origin = Origin.of({**found.settings, "sha256": found.sha256})
     check_origins({file: origin}, model, any_checkpoint)
-    return file, found
+    return file, found, digest
 
 
 def anchored(

@@ -7,6 +7,7 @@ from fractions import Fraction
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from latentlab.errors import visible
 from latentlab.images import MAX_PIXELS, shrink, tensor_to_picture
 
 SCREEN = 256  # pixels, the largest tile where there are many
@@ -17,6 +18,7 @@ _HEADER_GAP = 16  # more pixels after a header
 _MARGIN = 8  # pixels around captions
 _BETWEEN = 24  # pixels between pictures side by side
 _FONT = 15  # pixels, the height of captions
+_LONGEST = 120  # characters of a caption, which may come from a file
 _NAME_FONT, _LINE = 24, 28  # pixels, of the names of large pictures and of their lines
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -56,6 +58,7 @@ def sheet(
         header: Whether the first row and the first column stand apart from the others.
     """
     some = next(picture for row in tiles for picture in row if picture is not None)
+    columns, rows = ([visible(text, _LONGEST) for text in texts] for texts in (columns, rows))
     size, ink = some.width, ImageDraw.Draw(some)
     font = _font_within(size, columns, ink)
     beside = max(round(ink.textlength(text, _font(_FONT))) for text in rows)
@@ -88,7 +91,8 @@ def abreast(pictures: Mapping[str, Image.Image], widest: int) -> Image.Image:
         method = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
         scaled.append(picture.resize(size, method))
     font, ink = _font(_NAME_FONT), ImageDraw.Draw(scaled[0])
-    broken = [_broken(n, p.width, font, ink) for n, p in zip(pictures, scaled, strict=True)]
+    names = [visible(name, _LONGEST) for name in pictures]
+    broken = [_broken(n, p.width, font, ink) for n, p in zip(names, scaled, strict=True)]
     top = max(len(lines) for lines in broken) * _LINE + 2 * _MARGIN
     width = sum(each.width for each in scaled) + (len(scaled) - 1) * _BETWEEN + 2 * _MARGIN
     page = Image.new("RGB", (width, max(each.height for each in scaled) + top + _MARGIN), "white")

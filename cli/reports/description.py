@@ -17,6 +17,8 @@ from latentlab.networks.stylegan_xl_config import LayerRow
 _WIDTH = 80  # columns
 _NAMES = 12  # columns of the names, so that a SHA-256 fits beside them
 _MOST_TEXT = 400  # characters of a fact
+_MOST_FACTS = 100  # of the metadata
+_DEEPEST = 6  # lists within lists
 _ROLES = {"G_ema": "averaged generator", "G": "generator", "D": "discriminator"}
 # Settings that are told apart from the others.
 _TOLD = {"resolution", "channels", "c_dim", "z_dim", "w_dim", "architecture", "classes"}
@@ -46,9 +48,11 @@ def _facts(opened: Checkpoint) -> Iterator[tuple[str, str]]:
     for i, text in enumerate(_settings(opened.networks)):
         yield "settings" * (i == 0), text
     yield from _placed(opened.metadata)
-    for key, value in opened.metadata.items():
-        if key not in _PLACED:
-            yield one_line(str(key))[:40].replace("_", " "), _cut(_short(value))
+    others = [(key, value) for key, value in opened.metadata.items() if key not in _PLACED]
+    for key, value in others[:_MOST_FACTS]:
+        yield one_line(str(key))[:40].replace("_", " "), _cut(_short(value))
+    if len(others) > _MOST_FACTS:
+        yield "more", f"{counted(len(others) - _MOST_FACTS, 'fact')} (all with --json)"
     if (licence := licence_note(opened)) is not None:
         yield "licence", _cut(one_line(licence))
     yield "sha256", opened.sha256
@@ -68,7 +72,7 @@ def _subject(opened: Checkpoint) -> Iterator[tuple[str, str]]:
     colour = colours_in_words(config.channels)
     yield "images", f"{config.resolution}x{config.resolution}, {colour}"
     if (classes := getattr(config, "classes", None)) is not None:
-        yield "classes", _cut(", ".join(map(str, classes)))
+        yield "classes", _cut(", ".join(map(_short, classes)))
     if hasattr(config, "z_dim"):
         layers = counted(getattr(config, "num_ws", 0), "layer")
         w = f"w {config.w_dim} in {layers}" if hasattr(config, "w_dim") else "no w"
@@ -144,7 +148,9 @@ def _short(value: Any, depth: int = 0) -> str:
         inner = ", ".join(f"{one_line(str(k))} {_short(v, depth + 1)}" for k, v in value.items())
         return f"({inner})" if depth else inner
     if isinstance(value, list | tuple):
-        return "(" + " ".join(_short(item, 2) for item in value) + ")"
+        depth = max(depth + 1, 2)
+        inner = " ".join(_short(item, depth) for item in value) if depth <= _DEEPEST else "..."
+        return f"({inner})"
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     return f"{value:g}" if isinstance(value, float) else one_line(str(value))

@@ -77,7 +77,7 @@ def tell_dry_run(plan: DryRun, settings: Mapping[str, Any]) -> None:
         facts = {**settings, "plan": _facts(plan)}
         click.echo(json.dumps(facts, indent=1, default=str))
         return
-    tell("\n".join(_lines(plan, settings)))
+    tell(*_lines(plan, settings))
 
 
 def _facts(plan: DryRun) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from latentlab.errors import visible
 from latentlab.files import atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; a model keeps its own everywhere.
@@ -102,7 +104,16 @@ def shades(count: int) -> list[tuple[float, float, float, float]]:
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all.
+
+    Names may come from files: they are no formulas, whatever signs they have.
+    """
+    for text in figure.findobj(Text):
+        lines = text.get_text().split("\n")
+        if "$" in text.get_text():  # ticks are not drawn yet, and have none
+            text.set_parse_math(False)
+        if not all(line.isprintable() for line in lines):
+            text.set_text("\n".join(map(visible, lines)))
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")
 

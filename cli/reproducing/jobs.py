@@ -16,6 +16,7 @@ from cli.reports.numbers import Row, rows_of
 from cli.running.estimates import Task
 from cli.running.wording import told
 from cli.threads import is_small, settle_threads
+from cli.trust import trusted
 from latentlab import LatentError
 from latentlab.datasets.pictures import Dataset, open_dataset
 from latentlab.perceptual import PerceptualDistance
@@ -207,7 +208,7 @@ def _fidelity(model: Model, jobs: Sequence[Job], means: Means) -> list[MetricRes
             fidelity(
                 model.g, reals, samples, seed, metrics=means.scores, mirror=mirror,
                 num_reals=count, mixed=int(job.variant), intervals=True, weights=means.weights,
-                vgg_weights=means.vgg_weights,
+                vgg_weights=means.vgg_weights, trust=trusted(),
                 **{**work, "progress": shifted(work["progress"], i * samples, total)},
             )
             for i, job in enumerate(jobs)

@@ -1,4 +1,4 @@
-"""Distances to projections of several models, overlaid: histograms and ROC curves."""
+"""Distances to projections of several models, overlaid."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -8,9 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cli.reports.numbers import in_words, rows_of
 from cli.reports.plot_style import (
-    QUIET,
     colours_of,
     drawn_in,
     legend_outside,
@@ -21,8 +19,7 @@ from cli.reports.plot_style import (
     shortened,
 )
 from metrics import MetricResult
-from metrics.roc import curve
-from metrics.source_attribution import GENERATED, REAL, groups_of
+from metrics.source_attribution import GENERATED, groups_of
 
 _BINS = (12, 50)  # at least, at most
 _NAME = 40  # characters of a model's name
@@ -59,24 +56,3 @@ def _draw(
         {"histtype": "stepfilled", "alpha": 0.35} if group == GENERATED else {"histtype": "step"}
     )
     axes.hist(values, edges, weights=share, color=shade, label=label, **style)
-
-
-def roc_curves(found: Mapping[str, MetricResult]) -> Figure:
-    """Draw the ROC curve of each model, with its area."""
-    figure = new_figure(5.0 + 0.3 * len(found), width=5.2)
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", label="guessing")
-    shades, labels = colours_of([*found]), shortened([*found], _NAME)
-    for (name, result), label in zip(found.items(), labels, strict=True):
-        groups = groups_of(result.samples)
-        points = curve(groups[GENERATED], groups[REAL])
-        area = in_words(rows_of(result)[0])
-        axes.plot(
-            points["false_positive_rate"], points["true_positive_rate"], color=shades[name],
-            clip_on=False, label=f"{label}: area {area}",
-        )  # fmt: skip
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="generated taken for real",
-             ylabel="real taken for real")  # fmt: skip
-    legend_outside(figure, drawn_in(axes), "below")
-    quieten(axes)
-    return figure

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from cli.measuring.attribution import summary
+from cli.measuring.attribution import roc_curves, summary
 from cli.measuring.model_cards import card
 from cli.measuring.results import Results
 from cli.measuring.saved import SavedModel
@@ -21,8 +21,9 @@ from cli.options.measuring import MeasuringRequest
 from cli.options.reproduction import ReproductionRequest
 from cli.pictures.real_pictures import DIGITS, RealPictures, read_real
 from cli.reports.numbers import with_interval
+from cli.reports.plot_style import colours_of
 from cli.reports.tables import joined
-from cli.reproducing.projection_plots import histograms, roc_curves
+from cli.reproducing.projection_plots import histograms
 from cli.reproducing.tables import given
 from cli.running.estimates import Task
 from cli.text import counted
@@ -193,8 +194,11 @@ def _write(
     results.figure(HISTOGRAMS, lambda: histograms(found), "How often each distance occurs: filled, "
                    "the model's own pictures; as a line, real ones.")  # fmt: skip
     results.page.section("How well they are told apart")
-    results.figure(ROC, lambda: roc_curves(found), "Share of real pictures taken for real, against "
-                   "the share of generated ones, for every threshold.")  # fmt: skip
+    results.figure(
+        ROC, lambda: roc_curves(found, colours_of([*found])),
+        "Share of real pictures taken for real, against the share of generated ones, for every "
+        "threshold.",
+    )  # fmt: skip
     if len(rows):
         shown = rows.assign(difference=[
             with_interval({**row, "value": row["difference"]}) for row in rows.to_dict("records")

@@ -30,6 +30,7 @@ from cli.reproducing.tables import (
     table_of,
 )
 from cli.text import plain_text
+from cli.trust import trusted
 from latentlab import distributed
 from latentlab.datasets.pictures import open_dataset
 from latentlab.torchscript import is_torchscript
@@ -178,9 +179,10 @@ def _mirror(wanted: bool | None, trained: str) -> bool:
 
 
 def _vgg16(wanted: ReproductionRequest) -> Path | None:
-    """Return the file of VGG16: NVIDIA's, where the distance is by it."""
+    """Return the file of VGG16: NVIDIA's, where the distance is by it and its program may run."""
     given_file = Path(wanted.distance)
-    return wanted.vgg_weights or (given_file if is_torchscript(given_file) else None)
+    runs = trusted() and is_torchscript(given_file)
+    return wanted.vgg_weights or (given_file if runs else None)
 
 
 def _data_of(entry: Entry, data: Sequence[str]) -> str:

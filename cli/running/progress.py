@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cli.text import say
+from cli.text import one_line, say
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -29,11 +29,13 @@ class ProgressBar:
              "bar_format": f"{_LINE}{{postfix}}"}
         )  # fmt: skip
         self._at = 0
-        self._bar = bar_with_time_left()(total=total, desc=label, unit=unit, disable=hidden, **look)
+        self._bar = bar_with_time_left()(
+            total=total, desc=one_line(label), unit=unit, disable=hidden, **look
+        )
 
     def rename(self, label: str) -> None:
         """Say from now on what is being done."""
-        self._bar.set_description_str(label, refresh=False)
+        self._bar.set_description_str(one_line(label), refresh=False)
 
     def advance(self, count: int = 1, **numbers: float) -> None:
         """Move on by ``count`` and show the numbers."""

@@ -1,6 +1,7 @@
 """Opening and saving checkpoints; the content of a file decides its format."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from latentlab.errors import (
     TruncatedCheckpoint,
     UnsupportedCheckpoint,
 )
+from latentlab.files import sha256_of
+from latentlab.input_files import open_regular, unchanging
 from latentlab.models import builtin_path
 from latentlab.networks.generator import Generator
 from latentlab.tensor_files import read_safetensors
@@ -57,8 +60,15 @@ def load(
 
 
 def _read(file: Path, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
-    """Open a checkpoint whose first bytes decide its format."""
+    """Open a checkpoint; its SHA-256 is that of the file that was read."""
     start = _first_bytes(file)
+    with unchanging(file, CheckpointError) as stream:
+        checkpoint = _read_kind(file, start, allow_nonfinite, assume)
+        return replace(checkpoint, sha256=sha256_of(stream))
+
+
+def _read_kind(file: Path, start: bytes, allow_nonfinite: bool, assume: Given | None) -> Checkpoint:
+    """Open a checkpoint whose first bytes decide its format."""
     # A safetensors file starts with the header's length, below 2^32, and then a JSON object.
     if start[8:9] == b"{" and (start[4:8] == bytes(4) or not _is_pickle(start)):
         return _read_safetensors(file, allow_nonfinite, assume)
@@ -101,21 +111,26 @@ def _read_safetensors(file: Path, allow_nonfinite: bool, assume: Given | None) -
     return read_described(file, header, tensors, allow_nonfinite)
 
 
-def load_classifier(path: Path | str) -> nn.Module:
+def load_classifier(path: Path | str, *, trust: bool = True) -> nn.Module:
     """Open a classifier: a module that maps images [N,C,R,R] in [-1,1] to logits [N,K].
 
-    A TorchScript file will do as well; unlike a checkpoint it is a program, which runs when the
-    classifier is called.
+    A TorchScript file will do as well. Unlike a checkpoint it is a program, which runs when it is
+    opened and when the classifier is called, and may do whatever you may.
 
     Those published for StyleGAN give one logit, whose sign is the class. They have a minibatch
     standard deviation, so a logit depends slightly on its batch: the published linear separability
     runs them on batches of 4.
 
+    Args:
+        path: A checkpoint, the name of a bundled one, or a TorchScript file.
+        trust: Run TorchScript; a checkpoint is opened without.
+
     Raises:
-        CheckpointError: If the file is unreadable or holds no classifier.
+        CheckpointError: If the file is unreadable or holds no classifier; UnsafeCheckpoint if it
+            is TorchScript and ``trust`` is not given.
     """
     file = file_of(path)
-    return TorchScriptClassifier(file) if is_torchscript(file) else load(file).classifier
+    return TorchScriptClassifier(file, trust) if is_torchscript(file) else load(file).classifier
 
 
 def save(
@@ -212,7 +227,7 @@ def _first_bytes(file: Path) -> bytes:
             raise CheckpointError(
                 f"{file}: {found}; give a checkpoint, or a name such as builtin:digits-stylegan2"
             )
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             start = stream.read(_ENOUGH)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error

@@ -10,7 +10,6 @@ from typing import Any
 from torch import nn
 
 from latentlab.errors import CheckpointError, shown
-from latentlab.files import sha256_of
 from latentlab.models import is_builtin
 from latentlab.networks.discriminators import Discriminator
 from latentlab.networks.generator import Generator
@@ -83,9 +82,9 @@ class Checkpoint:
         metadata: Mapping[str, Any],
         stored_as: tuple[str, ...] = (),
     ) -> "Checkpoint":
-        """Describe what was read from a file, which its content identifies."""
+        """Describe what was read from a file; whoever has it open adds its SHA-256."""
         held, facts = MappingProxyType(dict(networks)), MappingProxyType(dict(metadata))
-        return cls(kind, sha256_of(path), path, held, facts, stored_as)
+        return cls(kind, "", path, held, facts, stored_as)
 
     @property
     def converted_from(self) -> str | None:

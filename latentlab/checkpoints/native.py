@@ -16,7 +16,8 @@ from latentlab.checkpoints.assemble import NETWORK_TYPES, assemble, config_from_
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.precision import float_types
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
-from latentlab.errors import CheckpointError, UnsupportedCheckpoint, shown
+from latentlab.errors import CheckpointError, SettingsError, UnsupportedCheckpoint, shown
+from latentlab.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab"
@@ -57,7 +58,9 @@ def read_described(
     if header.get("format") == FORMAT:
         described = _described(header, path)
     else:
-        described = networks_from_official(_json(header["config"], path), tensors, str(path))
+        described = networks_from_official(
+            _json(header["config"], path, settings=True), tensors, str(path)
+        )
     networks: dict[str, nn.Module] = {}
     for name, config in described.items():
         prefix = f"{name}."
@@ -78,16 +81,24 @@ def write_native(
     """Write networks by name ("G_ema", "G", "D", "classifier") as one safetensors file.
 
     It is written whole or not at all.
+
+    Raises:
+        SettingsError: If the metadata hold NaN or infinity, which no JSON has.
+        OutputError: If it cannot be written.
     """
+    try:
+        facts = json.dumps(dict(metadata or {}), allow_nan=False)
+    except ValueError as error:
+        raise SettingsError("`metadata` must hold finite numbers, and not itself") from error
     described = {name: config_to_dict(network) for name, network in networks.items()}
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "networks": json.dumps(described),
-        "metadata": json.dumps(dict(metadata or {})),
+        "metadata": facts,
     }
     tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous()
+        f"{name}.{key}": tensor
         for name, network in networks.items()
         for key, tensor in network.state_dict().items()
     }
@@ -111,7 +122,7 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, Any]:
             f"{FORMAT_VERSION}; update it"
         )
     described = {}
-    for name, entry in _json(header.get("networks", "{}"), path).items():
+    for name, entry in _json(header.get("networks", "{}"), path, settings=True).items():
         kind = entry.get("type") if isinstance(entry, dict) else None
         if not isinstance(kind, str) or kind not in NETWORK_TYPES:
             raise UnsupportedCheckpoint(
@@ -123,10 +134,11 @@ def _described(header: Mapping[str, str], path: Path) -> dict[str, Any]:
     return described
 
 
-def _json(text: str, path: Path) -> dict[str, Any]:
+def _json(text: str, path: Path, *, settings: bool = False) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        # Whoever checks settings finds infinity among them, and can say whose it is.
+        value = parse_json(text, any_number=settings)
+    except ValueError as error:
         raise CheckpointError(f"{path}: the header is not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: the header must hold a JSON object")

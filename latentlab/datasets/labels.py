@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from latentlab.datasets.picture_files import LABEL_FILE, PictureFiles
 from latentlab.errors import DataError, quoted
+from latentlab.json_texts import JsonLimits, JsonTooLarge, parse_json
 
+_FORM = "{'labels': [[name, label], ...]}"
+_CONTAINERS = 500_000  # lists of a file that is of more pictures than are there
+_DEPTH = 16
 _MAX_CLASSES = 100_000  # as many as a network's config may have
 
 
@@ -31,19 +35,26 @@ def read_labels(files: PictureFiles) -> NDArray[np.float64]:
         )
     where = f"{files.path}/{files.label_file}"
     folder = PurePosixPath(files.label_file).parent
-    by_name = _by_name(files.bytes_of(files.label_file), where)
+    by_name = _by_name(files.bytes_of(files.label_file), where, len(files.names))
     placed = {str(folder / name): label for name, label in by_name.items()}
     fits = not placed.keys().isdisjoint(files.names)
     return _label_array(placed if fits else by_name, files.names, where)
 
 
-def _by_name(content: bytes, where: str) -> dict[str, Any]:
+def _by_name(content: bytes, where: str, pictures: int) -> dict[str, Any]:
+    most = _CONTAINERS + 4 * pictures
+    limits = JsonLimits(4 * len(content), most, len(content), _DEPTH)
     try:
-        labels = json.loads(content)["labels"]
+        # NaN is left in: what is wrong with a label is told with the picture that it is of.
+        text = content.decode(json.detect_encoding(content))
+        labels = parse_json(text, limits, any_number=True)["labels"]
         pairs = labels.items() if isinstance(labels, dict) else labels
         entries = [(str(name), label) for name, label in pairs]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{where}: expected {{'labels': [[name, label], ...]}}") from error
+    except JsonTooLarge as error:
+        advice = "" if "levels" in str(error) else "; leave those of other pictures out"
+        raise DataError(f"{where}: expected {_FORM}, found {error}{advice}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{where}: expected {_FORM}") from error
     by_name: dict[str, Any] = {}
     for written, label in entries:
         name = written.replace("\\", "/")

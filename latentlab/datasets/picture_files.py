@@ -1,14 +1,18 @@
 """The picture files of a folder or a zip, in a fixed order, and the bytes of each."""
 
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from latentlab.errors import DataError, ImageError
 from latentlab.images import SUFFIXES
 from latentlab.images.listing import files_under
+from latentlab.zip_files import ZipArchive
 
 LABEL_FILE = "dataset.json"
+
+_MOST_BYTES = 2**28  # of one file: an uncompressed picture of 64 megapixels
+# Pictures are packed already; plain ones of one colour, which are not, are small.
+_GROWTH, _MAY_GROW_TO = 10, 2**24
+_SHORT_LABELS = 2**22  # bytes, when the set itself is smaller than that
 
 
 class PictureFiles:
@@ -25,7 +29,7 @@ class PictureFiles:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._archive = _open_archive(path) if path.is_file() else None
-        every = self._in_archive(self._archive) if self._archive else self._in_folder()
+        every = self._in_folder() if self._archive is None else _in_archive(self._archive)
         self.names = sorted(name for name in every if self._is_picture(name))
         if not self.names:
             raise DataError(f"{path}: no pictures found (looked for {', '.join(SUFFIXES)})")
@@ -37,23 +41,30 @@ class PictureFiles:
         """Read a file.
 
         Raises:
-            DataError: If it cannot be read.
+            DataError: If it cannot be read, or is larger than a picture, or labels, can be.
         """
         try:
-            return self._archive.read(name) if self._archive else (self.path / name).read_bytes()
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            if self._archive is not None:
+                return self._archive.read(name, self._most_of(name, self._archive))
+            with (self.path / name).open("rb") as file:
+                found = file.read(_MOST_BYTES + 1)
+        except (OSError, ValueError) as error:
             raise DataError(f"{self.path}/{name}: cannot be read ({error})") from error
+        if len(found) > _MOST_BYTES:
+            raise DataError(f"{self.path}/{name}: larger than {_MOST_BYTES:,} bytes")
+        return found
+
+    def _most_of(self, name: str, archive: ZipArchive) -> int:
+        """Return the bytes that a member may unpack to."""
+        most = max(_MAY_GROW_TO, _GROWTH * archive.size_of(name)[1])
+        if name == self.label_file:  # which repeat themselves, but are less than their pictures
+            most = max(_SHORT_LABELS, archive.size)
+        return min(_MOST_BYTES, most)
 
     def _is_picture(self, name: str) -> bool:
         """Whether it has a picture's suffix; a link that leads nowhere has no picture."""
         there = self._archive is not None or (self.path / name).is_file()
         return there and PurePosixPath(name).suffix.lower() in SUFFIXES
-
-    @staticmethod
-    def _in_archive(archive: zipfile.ZipFile) -> list[str]:
-        found = [info.filename for info in archive.infolist() if not info.is_dir()]
-        # Such as __MACOSX/._a.png in zips made by macOS.
-        return [name for name in found if not _is_hidden(name)]
 
     def _in_folder(self) -> list[str]:
         """List a folder as ``project`` does: links are followed once, hidden files left out."""
@@ -63,10 +74,16 @@ class PictureFiles:
             raise DataError(error.message) from error
 
 
-def _open_archive(path: Path) -> zipfile.ZipFile:
+def _in_archive(archive: ZipArchive) -> list[str]:
+    found = [name for name in archive.names() if not name.endswith("/")]
+    # Such as __MACOSX/._a.png in zips made by macOS.
+    return [name for name in found if not _is_hidden(name)]
+
+
+def _open_archive(path: Path) -> ZipArchive:
     try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+        return ZipArchive(path)
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from error
 
 

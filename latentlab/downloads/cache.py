@@ -15,6 +15,9 @@ from latentlab.downloads.addresses import LOCK, RECORD, Address, parse_address
 from latentlab.downloads.transfer import Progress, transfer
 from latentlab.errors import CheckpointError
 from latentlab.files import atomic_write, is_file, make_directory, sha256_of
+from latentlab.input_files import read_regular
+
+_LARGEST_RECORD = 2**16  # bytes; ours have some hundred
 
 
 def fetch(address: str, progress: Progress | None = None) -> Path:
@@ -62,8 +65,8 @@ def fetched(address: str) -> Path | None:
 def origin_of(file: Path) -> Mapping[str, Any]:
     """Return what is known of a file of the cache: address, url, sha256, size, date; {} if none."""
     try:
-        record = json.loads((file.parent / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads(read_regular(file.parent / RECORD, _LARGEST_RECORD))
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from latentlab.downloads.addresses import LOOPBACK, Address
 from latentlab.errors import CheckpointError, OutputError, quoted
 from latentlab.files import atomic_write
+from latentlab.input_files import read_regular
 from latentlab.version import __version__
 
 # Bytes that are there, and in all if the server says so.
@@ -24,6 +25,7 @@ Progress = Callable[[int, int | None], None]
 
 _CHUNK = 2**20
 _LARGEST = 2**35  # bytes; the largest checkpoint of this field has less than 2**33
+_LARGEST_NOTE = 2**16  # bytes
 _SPARE = 2**26  # bytes that are left free on the disk
 _TIMEOUT = 30.0  # seconds without a byte
 _PAUSES = (0.5, 2.0, 5.0)  # seconds before the connection is tried again
@@ -84,10 +86,12 @@ def _piece(address: Address, part: Path, progress: Progress | None) -> None:
 def _known(address: Address, part: Path) -> tuple[int, str]:
     """Return how much of the file is there, and what tells whether it is still the same."""
     try:
-        noted = json.loads(_notes(part).read_text(encoding="utf-8"))
-        if noted["url"] == address.url and noted["validator"]:
-            return _size(part), str(noted["validator"])
-    except (OSError, ValueError, KeyError, TypeError):
+        noted = json.loads(read_regular(_notes(part), _LARGEST_NOTE))
+        validator = noted["validator"]
+        usable = isinstance(validator, str) and validator.isascii() and validator.isprintable()
+        if noted["url"] == address.url and usable and validator:  # it goes into a header
+            return _size(part), validator
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return 0, ""
 

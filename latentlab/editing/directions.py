@@ -18,6 +18,7 @@ from torch import Tensor
 
 from latentlab.checks import check, check_shape
 from latentlab.errors import CheckpointError, LatentError, SettingsError, quoted, shown
+from latentlab.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 METHODS = ("pca", "sefa", "svm")
@@ -179,7 +180,6 @@ def save_directions(path: Path | str, directions: Directions) -> None:
     tensors = {name: parts[name].detach().cpu().contiguous() for name in _ARRAYS}
     about = {"version": VERSION} | {k: v for k, v in parts.items() if k not in _ARRAYS}
     about |= {key: dict(parts[key]) for key in ("facts", "settings", "missing")}
-    # One entry: safetensors writes several in an order that changes from run to run.
     write_safetensors(tensors, Path(path), {HEADER: json.dumps(about)})
 
 
@@ -205,7 +205,7 @@ def load_directions(path: Path | str, w_dim: int) -> Directions:
 def _parts(text: str, tensors: dict[str, Tensor]) -> tuple[Any, ...]:
     """Return the fields of directions out of a header and its arrays, each of its own type."""
     try:
-        about = json.loads(text)
+        about = parse_json(text)
         if about["version"] == VERSION:
             return _fields(about, tensors)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as e:

@@ -36,6 +36,7 @@ from latentlab.errors import (
     quoted,
     shown,
 )
+from latentlab.input_files import open_regular
 from latentlab.tensor_files import read_safetensors
 from latentlab.weightless import weightless
 
@@ -90,7 +91,7 @@ def _read(file: Path) -> tuple[dict[Any, Any], set[int] | None]:
     A state dict in a safetensors file has no options beside it.
     """
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             start = stream.read(9)
     except OSError as error:
         what = "no such file" if isinstance(error, FileNotFoundError) else error.strerror

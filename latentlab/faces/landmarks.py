@@ -13,11 +13,13 @@ from typing import Any
 from latentlab.csv_files import number_hint, read_csv
 from latentlab.errors import DataError, ImageError, SettingsError, quoted, reason
 from latentlab.faces.geometry import FacePoints, face_points
+from latentlab.input_files import read_regular
 
 _NAMES = tuple(each.name for each in fields(FacePoints))
 _NAMED_COLUMNS = tuple(f"{name}_{axis}" for name in _NAMES for axis in "xy")
 _ALL_COLUMNS = tuple(f"{axis}{i}" for i in range(68) for axis in "xy")
 _EXPECTED = "68, 5 or 4 pairs [x, y], or an object with " + ", ".join(_NAMES)
+_LARGEST = 2**28  # bytes
 _COUNT = re.compile("[1-9][0-9]{0,3}")
 
 Parts = tuple[str, ...]
@@ -163,7 +165,7 @@ def _number(row: Mapping[str, str], column: str, where: str) -> float:
 
 
 def _read_json(path: Path) -> dict[str, list[FacePoints]]:
-    text = path.read_text(encoding="utf-8-sig")
+    text = read_regular(path, _LARGEST).decode("utf-8-sig")
     try:
         content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

@@ -12,8 +12,9 @@ from latentlab.checks import check, check_number, check_whole
 from latentlab.errors import DataError, ImageError
 from latentlab.faces.geometry import FacePoints, Point, Quad, face_quad
 from latentlab.files import atomic_write
+from latentlab.input_files import read_regular
 
-_LONGEST = 1_000_000  # characters; ours have less than a thousand
+_LONGEST = 1_000_000  # bytes; ours have less than a thousand
 _KEYS = ("picture", "points", "quad", "size")  # that there must be
 _TOLERANCE = 1e-3  # pixels between the square as written and that of the points
 
@@ -57,8 +58,7 @@ def load_alignment(path: Path | str) -> Alignment:
         DataError: If the file is missing, damaged, or contradicts itself.
     """
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            content = json.loads(file.read(_LONGEST))
+        content = json.loads(read_regular(path, _LONGEST).decode("utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

@@ -32,6 +32,7 @@ from latentlab.images import heic
 from latentlab.images.colour import Colour, to_rgb
 from latentlab.images.orientation import upright
 from latentlab.images.refusals import refuse_damage, too_large
+from latentlab.input_files import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
@@ -139,7 +140,7 @@ def _opened(source: Path | str | IO[bytes], where: str) -> AbstractContextManage
     if not isinstance(source, str | PurePath):
         return nullcontext(source)
     with refuse_damage(where):
-        return open(source, "rb")
+        return open_regular(source)
 
 
 def _decode(file: IO[bytes], where: str, policy: DecodePolicy) -> Decoded:

@@ -8,6 +8,7 @@ from latentlab.checkpoints.others.texts import in_place_of
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.errors import CheckpointError, LatentError, shown
+from latentlab.input_files import open_regular
 from latentlab.latent_files.found import EITHER, W_KEYS, FoundLatents, Part, alike, pick_key
 from latentlab.latent_files.torch_files import latents_in
 from latentlab.latents import Z_KEY
@@ -72,7 +73,7 @@ def read_latent_file(
 
 def _start_of(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(STREAM_START))
     except FileNotFoundError as error:
         raise LatentError(f"{path}: no such file") from error

@@ -119,7 +119,7 @@ class StyledConv(NoiseLayer):
         # No 1/sqrt(fan_in): demodulation cancels any constant factor.
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self._kept = KeptWeight(up)
+        self.kept = KeptWeight(up)
         self.register_buffer("resample_filter", ops.fir_kernel(taps))
         if use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -131,7 +131,7 @@ class StyledConv(NoiseLayer):
         gain = gain * ops.SQRT2
         up_kernel = self.resample_filter if self.up else None
         styles, weight = self.affine(w), self.weight
-        arranged, energy = self._kept.of(weight)
+        arranged, energy = self.kept.of(weight)
         bias = self.bias * gain
         level = None if noise is None else noise * (self.noise_strength * gain)
         frozen = FrozenLayer(arranged, bias, up_kernel)
@@ -165,5 +165,8 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Map features [N,in_channels,H,W] and w [N,w_dim] to an image [N,out_channels,H,W]."""
         styles = self.affine(w) * self.weight_gain
-        x = modulated_product(x, self.weight[:, :, 0, 0], styles, self.bias)
+        if torch.compiler.is_compiling():  # which fuses the scaling with what comes before
+            x = ops.modulated_conv(x, self.weight, styles, demodulate=False, bias=self.bias)
+        else:
+            x = modulated_product(x, self.weight[:, :, 0, 0], styles, self.bias)
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from latentlab.acceleration import is_compiled
 from latentlab.checks import check_choice, check_whole
+from latentlab.devices import fitting
 from latentlab.errors import SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.networks.placement import placing_rows
@@ -30,6 +31,10 @@ from latentlab.projection.targets import (
     check_targets,
 )
 from latentlab.projection.terms import Identity, check_identity
+
+_MOST_AT_ONCE = 8  # where there is memory: on a GPU
+# What an image of a step needs: 3.3 GB at 1024x1024, VGG16's part of it included (docs/costs.md).
+_BYTES_PER_PIXEL, _BYTES_EACH = 3000, 2**28
 
 Progress = Callable[[int, Tensor], None]  # step just done, distances [N] before it
 
@@ -70,7 +75,7 @@ def project(  # noqa: PLR0913  # the library's face is settled
         seed: Of the starting noise maps and of the noise on w; 0 by default.
         settings: All constants at once, instead of ``space``, ``steps`` and ``seed``.
         batch: Images optimised at once. None takes 1 on the CPU, where larger generators gain
-            nothing from more, and 8 elsewhere.
+            nothing from more, and elsewhere 8, or fewer that fill half of the GPU's memory.
         c: Label [1,c_dim] for the statistics of w in a conditional generator.
         draws: Random numbers given by hand.
         progress: Called after every step with its number and the distances before it [batch].
@@ -170,4 +175,6 @@ def _run(work: Optimisation, steps: int, progress: Progress | None) -> Projectio
 
 def default_batch(g: Generator) -> int:
     """Return how many images ``project`` optimises at once where nobody says."""
-    return 1 if g.device.type == "cpu" else 8
+    if g.device.type == "cpu":
+        return 1
+    return fitting(g.device, _BYTES_EACH + _BYTES_PER_PIXEL * g.resolution**2, _MOST_AT_ONCE)

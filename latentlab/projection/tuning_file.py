@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted
+from latentlab.json_texts import parse_json
 from latentlab.networks.generator import Generator
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
@@ -133,8 +134,8 @@ def load_tuning(path: Path | str) -> Tuning:
 
 def _settings(header: Mapping[str, str], path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(header.get("settings", "{}"))
-    except (ValueError, RecursionError) as error:
+        settings = parse_json(header.get("settings", "{}"))
+    except ValueError as error:
         raise CheckpointError(f"{path}: the header is not valid JSON ({error})") from error
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path}: the header's settings must be a JSON object")

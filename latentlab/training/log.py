@@ -1,15 +1,20 @@
 """The training log: means of the losses over equal spans of iterations."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.errors import OutputError
-from latentlab.files import atomic_write
+from latentlab import distributed
+from latentlab.errors import OutputError, reason
+from latentlab.files import atomic_write, set_aside
+from latentlab.input_files import open_regular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOG_FILE = "log.csv"
+
+_logger = logging.getLogger(__name__)
 
 
 class TrainingLog:
@@ -90,19 +95,31 @@ class TrainingLog:
     def resume(cls, folder: Path, sums: dict[str, Any]) -> "TrainingLog":
         """Rebuild the log as ``sums`` left it; later rows are dropped.
 
+        A log.csv that cannot be read is set aside, and the rows until here are missing.
+
         Raises:
-            OutputError: If log.csv is there but cannot be read.
+            KeyError, ValueError, TypeError, AttributeError: If ``sums`` are not such.
         """
         log = cls(int(sums["span"]))
-        log._sums, log._seconds = dict(sums["sums"]), float(sums["seconds"])
-        log._images_before = int(sums["images_before"])
-        path = folder / LOG_FILE
-        if path.exists():
-            rows = read_log(path)
+        log._sums = {str(name): [float(total), int(count)] for name, (total, count)
+                     in sums["sums"].items()}  # fmt: skip
+        log._seconds, log._images_before = float(sums["seconds"]), int(sums["images_before"])
+        rows = _kept(folder / LOG_FILE)
+        if rows is not None:
             kept = rows[rows["images"] <= log._images_before].to_dict("records")
             names = [str(name) for name in rows.columns]
             log.rows = [{n: row[n] for n in names if row[n] == row[n]} for row in kept]  # no NaN
         return log
+
+
+def _kept(path: Path) -> "pd.DataFrame | None":
+    """Return the rows of a log; None where there is none, or none that can be read."""
+    try:
+        return read_log(path) if path.exists() else None
+    except OutputError:
+        if distributed.is_main():
+            _logger.warning("%s is damaged, and set aside: the log begins anew", set_aside(path))
+        return None
 
 
 def read_log(path: Path) -> "pd.DataFrame":
@@ -114,8 +131,9 @@ def read_log(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        rows = pd.read_csv(path)
+        with open_regular(path) as file:
+            rows = pd.read_csv(file)
         rows["images"].astype(int)
     except (OSError, ValueError, KeyError) as error:
-        raise OutputError(f"{path}: cannot be read ({error}); move it away") from error
+        raise OutputError(f"{path}: cannot be read ({reason(error)}); move it away") from error
     return rows

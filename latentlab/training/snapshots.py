@@ -14,9 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latentlab import distributed
 from latentlab.checkpoints.native import read_native, write_native
-from latentlab.errors import CheckpointError, SettingsError
-from latentlab.files import remove_unfinished
+from latentlab.checks import check_whole
+from latentlab.errors import CheckpointError, SettingsError, reason
+from latentlab.files import remove_unfinished, set_aside
+from latentlab.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
@@ -44,8 +47,7 @@ def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():
             for moment, value in optimizer.state.get(parameter, {}).items():
-                # cloned, since safetensors refuses tensors that share memory
-                tensors[f"{name}.{key}.{moment}"] = value.detach().cpu().contiguous().clone()
+                tensors[f"{name}.{key}.{moment}"] = value
     header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
     write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
     tidy(path.parent)
@@ -80,11 +82,17 @@ def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
         CheckpointError: If there are snapshots, but none loads.
     """
     candidates = sorted(folder.glob(f"snapshot-*{_OPTIMIZER_SUFFIX}"), reverse=True)
+    damaged: list[Path] = []
     for path in candidates:
         try:
-            return _restore(trainer, path)
+            log = _restore(trainer, path)
         except CheckpointError as error:
             _logger.warning("snapshot passed over: %s", error)
+            damaged.append(path)
+            continue
+        for each in damaged if distributed.is_main() else ():  # they are not looked at again
+            set_aside(each)
+        return log
     if candidates:
         raise CheckpointError(f"{folder}: none of its snapshots can be read; use an empty folder")
     return None
@@ -95,11 +103,13 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
     path = optimizer_path.with_name(optimizer_path.name.replace(_OPTIMIZER_SUFFIX, ".safetensors"))
     checkpoint = read_native(path)
     try:
-        description = json.loads(header["training"])
-        sums = json.loads(header["log"])
+        description = parse_json(header["training"])
+        sums = parse_json(header["log"])
         same = checkpoint.metadata["training"] == description
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{optimizer_path}: damaged header ({error})") from error
+        check_whole(description["step"], "step")
+        check_whole(description["images"], "images")
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{optimizer_path}: damaged header ({reason(error)})") from error
     if not same:
         raise CheckpointError(f"{path}: not of the same step as {optimizer_path.name}")
     _refuse_other_run(describe(trainer), description, path)
@@ -107,10 +117,11 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         single = {name: _single(tensor, name) for name, tensor in tensors.items()}
         moments = {n: _moments(single, n, network) for n, _, network in _optimizers(trainer)}
         mean_path_length = single["mean_path_length"]
+        log = TrainingLog.resume(path.parent, sums)
     except KeyError as error:
         raise CheckpointError(f"{optimizer_path}: {error} is missing") from error
-    except ValueError as error:
-        raise CheckpointError(f"{optimizer_path}: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{optimizer_path}: {reason(error)}") from error
     for name, network in _networks(trainer).items():
         network.load_state_dict(checkpoint.networks[name].state_dict())
     for name, optimizer, _ in _optimizers(trainer):
@@ -118,7 +129,7 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         optimizer.load_state_dict({**state, "state": moments[name]})
     trainer.mean_path_length = mean_path_length.to(trainer.device)
     trainer.step, trainer.images_seen = int(description["step"]), int(description["images"])
-    return TrainingLog.resume(path.parent, sums)
+    return log
 
 
 def _single(tensor: Tensor, name: str) -> Tensor:

@@ -187,15 +187,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["none.safetensors", "x" * 300], ids=["missing", "long name"])
-def test_a_missing_file_is_named(name, tmp_path):
+def test_d01_a_missing_file_is_named(name, tmp_path):
     check_refused(tmp_path / name, CheckpointError)
 
 
-def test_a_folder_is_no_checkpoint(tmp_path):
+def test_d01_a_folder_is_no_checkpoint(tmp_path):
     check_refused(tmp_path, CheckpointError, "not a file")
 
 
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_d01_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     check_refused(tmp_path / "pipe", CheckpointError, "not a file")
 
@@ -205,7 +205,7 @@ def test_an_unknown_bundled_model_lists_those_there_are():
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"12345678"])
-def test_a_file_too_short_to_tell_is_truncated(content, tmp_path):
+def test_d01_a_file_too_short_to_tell_is_truncated(content, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(content)
     check_refused(tmp_path / "x.safetensors", TruncatedCheckpoint, f"{len(content)} bytes")
 
@@ -235,7 +235,7 @@ class Payload:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_pickle_is_not_run(protocol, tmp_path):
+def test_c01_a_pickle_is_not_run(protocol, tmp_path):
     marker = tmp_path / "marker"
     content = pickle.dumps({"G_ema": Payload(marker)}, protocol)
     (tmp_path / "x.pkl").write_bytes(content)
@@ -248,7 +248,7 @@ def test_a_pickle_is_not_run(protocol, tmp_path):
 # Damage.
 
 
-def test_every_truncation_is_refused(path, tmp_path):
+def test_d02_every_truncation_is_refused(path, tmp_path):
     content = path.read_bytes()
     lengths = {*range(0, len(content), 131), *range(len(content) - 64, len(content))}
     for length in lengths:
@@ -257,7 +257,7 @@ def test_every_truncation_is_refused(path, tmp_path):
             latentlab.load(tmp_path / "cut")
 
 
-def test_flipped_bytes_are_refused_or_leave_a_whole_model(path, tmp_path):
+def test_d03_flipped_bytes_are_refused_or_leave_a_whole_model(path, tmp_path):
     content = path.read_bytes()
     header = 8 + struct.unpack("<Q", content[:8])[0]
     rng = np.random.RandomState(0)
@@ -317,17 +317,17 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_file_is_named(content, tmp_path):
+def test_d15_a_damaged_file_is_named(content, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(content)
     check_refused(tmp_path / "x.safetensors", TruncatedCheckpoint)
 
 
-def test_trailing_bytes_are_refused(path):
+def test_d15_trailing_bytes_are_refused(path):
     path.write_bytes(path.read_bytes() + b"\0")
     check_refused(path, TruncatedCheckpoint)
 
 
-def test_a_weight_listed_twice_is_refused(path):
+def test_d15_a_weight_listed_twice_is_refused(path):
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     header, data = content[8 : 8 + size].rstrip(), content[8 + size :]
@@ -353,7 +353,7 @@ SWAPS = {
 
 
 @pytest.mark.parametrize(("change", "words"), SWAPS.values(), ids=SWAPS)
-def test_a_weight_that_does_not_fit_is_named(change, words, path):
+def test_d17_a_weight_that_does_not_fit_is_named(change, words, path):
     header, tensors = parts(path)
     changed = change(tensors.pop(FIRST))
     if changed is not None:
@@ -363,7 +363,7 @@ def test_a_weight_that_does_not_fit_is_named(change, words, path):
     )
 
 
-def test_all_weights_that_do_not_fit_are_listed_at_once(path):
+def test_d17_all_weights_that_do_not_fit_are_listed_at_once(path):
     header, tensors = parts(path)
     del tensors["G_ema.mapping.w_avg"]
     tensors["G_ema.mapping.fc9.weight"] = torch.zeros(5, 5)
@@ -377,7 +377,7 @@ def test_all_weights_that_do_not_fit_are_listed_at_once(path):
     )  # fmt: skip
 
 
-def test_nan_is_accepted_when_asked_for(path):
+def test_d17_nan_is_accepted_when_asked_for(path):
     header, tensors = parts(path)
     tensors[FIRST][0, 0] = float("nan")
     write(path, header, tensors)
@@ -465,7 +465,9 @@ def with_config(path, network, **settings):
 
 
 @pytest.mark.parametrize(("network", "field", "value"), ROWS)
-def test_a_setting_out_of_range_is_refused_before_the_network_is_built(network, field, value, path):
+def test_d18_a_setting_out_of_range_is_refused_before_the_network_is_built(
+    network, field, value, path
+):
     with_config(path, network, **{field: value})
     with scarce_memory(), pytest.raises(UnsupportedCheckpoint, match=field):
         latentlab.load(path)
@@ -487,7 +489,7 @@ def test_a_setting_out_of_range_is_told_with_file_and_network(field, value, path
         {"z_dim": 65536, "w_dim": 65536, "mapping_layers": 64},
     ],
 )
-def test_a_network_beyond_the_budget_is_refused_without_memory(settings, path):
+def test_d18_a_network_beyond_the_budget_is_refused_without_memory(settings, path):
     check_refused(with_config(path, "G_ema", **settings), UnsupportedCheckpoint, "G_ema", "weights")
 
 

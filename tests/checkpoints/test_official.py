@@ -148,7 +148,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("translate", "base", "place"), PLACES)
-def test_an_unknown_argument_is_refused_by_name(translate, base, place):
+def test_d18_an_unknown_argument_is_refused_by_name(translate, base, place):
     with pytest.raises(UnsupportedCheckpoint, match=r"model\.pkl: G.*extra_layers, warmth"):
         translate(nested(base, place, warmth=1, extra_layers=2), "model.pkl: G")
 

@@ -78,7 +78,7 @@ def test_help_imports_nothing_heavy(command, run, tmp_path):
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_fits_a_terminal_of_80_columns(command, flag):
+def test_r06_help_fits_a_terminal_of_80_columns(command, flag):
     arguments = [command, flag] if command else [flag]
     result = CliRunner(env={"COLUMNS": "80"}).invoke(main, arguments)
     assert result.exit_code == 0
@@ -86,7 +86,7 @@ def test_help_fits_a_terminal_of_80_columns(command, flag):
 
 
 @pytest.mark.parametrize("command", [main, *main.commands.values()], ids=lambda c: c.name)
-def test_help_shows_an_example(command):
+def test_r05_help_shows_an_example(command):
     assert examples(command)
 
 
@@ -246,7 +246,7 @@ def test_the_version_is_the_packages(run):
         ("fidelity m --data d --weights none.pth -o out", "none.pth"),
     ],
 )
-def test_usage_errors_answer_at_once(line, words, run, tmp_path):
+def test_r04_usage_errors_answer_at_once(line, words, run, tmp_path):
     done = run(*line.split())
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -289,7 +289,7 @@ def test_a_number_list_may_hold_a_million():
         "4294967296", "0-1000000", "0-999999,5", "1-100000000000000000000", "9" * 5000,
     ],
 )  # fmt: skip
-def test_other_number_lists_are_usage_errors(text):
+def test_r04_other_number_lists_are_usage_errors(text):
     with pytest.raises(click.BadParameter) as caught:
         number_list(text)
     assert caught.value.exit_code == 2

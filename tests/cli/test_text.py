@@ -4,6 +4,8 @@ import sys
 import click
 import pytest
 
+from cli import main
+from cli.running.progress import ProgressBar
 from cli.text import (
     colours_in_words,
     counted,
@@ -11,6 +13,7 @@ from cli.text import (
     listed,
     number_ranges,
     one_line,
+    say,
     say_held,
     say_soon,
     setting_in_words,
@@ -100,3 +103,37 @@ def test_settings_are_written_for_people(value, text):
 def test_of_long_lists_the_first_are_named():
     assert setting_in_words(list(range(2000)), 2) == "0, 1 and 1,998 more"
     assert setting_in_words({"seeds": [1, 2, 3]}, 2) == "seeds 1, 2 and 1 more"
+
+
+HOSTILE = "a\x1b[2J\nError: fake\u202e" + "b" * 5_000_000
+
+
+def test_what_is_said_is_one_line_of_bounded_length(capsys):
+    say(HOSTILE)
+    tell(HOSTILE, "two")
+    said = capsys.readouterr()
+    for lines in (said.err.splitlines(), said.out.splitlines()):
+        assert lines[0].startswith("a\\x1b[2J\\nError: fake\\u202eb")
+        assert len(lines[0]) == 4_000
+    assert said.err.count("\n") == 1
+    assert said.out.splitlines()[1:] == ["two"]
+
+
+def test_the_label_of_a_bar_is_one_line(capsys):
+    with ProgressBar(2, HOSTILE[:20], "step") as bar:
+        bar.rename("a\x1b[2J\nError: fake")
+        bar.advance(2)
+    for line in capsys.readouterr().err.splitlines():
+        assert line.isprintable()
+        assert line.startswith("a\\x1b[2J")
+
+
+def test_a_traceback_steers_no_terminal(capsys):
+    try:
+        raise ValueError("\x1b[2J\x9b\r" + HOSTILE)
+    except ValueError as error:
+        main._say_unforeseen(type(error), error, error.__traceback__)
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert all(line.isprintable() for line in said.splitlines())
+    assert len(said) < 20_000

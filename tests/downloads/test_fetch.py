@@ -124,7 +124,7 @@ class TestBrokenConnections:
             fetch(address)
         assert len(server.asked) == 3
 
-    def test_no_server_at_all(self):
+    def test_j17_no_server_at_all(self):
         with pytest.raises(CheckpointError, match="cannot be fetched"):
             fetch("http://127.0.0.1:1/x.pkl")
 
@@ -152,7 +152,7 @@ class TestRefusals:
             fetch(address)
         assert fetched_parts(address) == []
 
-    def test_another_digest_than_it_must_have(self, address, content):
+    def test_j17_another_digest_than_it_must_have(self, address, content):
         wrong = "1" * 64
         with pytest.raises(CheckpointError, match=f"not {wrong}"):
             fetch(f"{address}#sha256={wrong}")

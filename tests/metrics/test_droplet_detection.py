@@ -28,7 +28,7 @@ def count_hits(x, centres, tolerance):
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6])
-def test_planted_droplets_are_found_within_a_pixel_and_nothing_else(share):
+def test_n06_planted_droplets_are_found_within_a_pixel_and_nothing_else(share):
     rng = np.random.default_rng(0)
     total = np.zeros(3)
     for kind in BACKGROUNDS:

@@ -75,7 +75,7 @@ def measured(official, space, sampling, pairs):
 
 @pytest.mark.parametrize("sampling", ["full", "end"])
 @pytest.mark.parametrize("space", ["z", "w"])
-def test_distances_are_those_of_the_published_code(official, space, sampling):
+def test_n10_distances_are_those_of_the_published_code(official, space, sampling):
     found = measured(official, space, sampling, PAIRS)
     expected = official[3][f"dist_{space}_{sampling}"][:PAIRS].astype(np.float64)
     assert found.mean() == pytest.approx(expected.mean(), rel=PUBLISHED_FEW)
@@ -228,7 +228,7 @@ def test_the_crop_is_the_middle_half_an_eighth_low():
 
 @pytest.mark.parametrize("make", [PlainGenerator, LinearGenerator])
 @pytest.mark.parametrize("place", [0.0, 0.7])
-def test_distances_of_a_linear_generator_are_quadratic_forms(make, place):
+def test_n06_distances_of_a_linear_generator_are_quadratic_forms(make, place):
     g = make()
     rng = np.random.default_rng(1)
     z0, z1 = (torch.from_numpy(rng.standard_normal([5, 4])) for _ in range(2))
@@ -245,7 +245,7 @@ def known(distribution):
     return distribution.expect(lambda x: x, lb=low, ub=high) / 0.98
 
 
-def test_the_mean_in_w_is_that_of_theory():
+def test_n06_the_mean_in_w_is_that_of_theory():
     g, n = PlainGenerator(), 4000
     gram = (g.a.T @ g.a @ g.m @ g.m.T).numpy()
     result = perceptual_path_length(g, squared, num_samples=n)
@@ -293,7 +293,7 @@ def lengths(g, **changes):
 
 @pytest.mark.parametrize("space", ["z", "w"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_batches_change_no_bit(kind, space):
+def test_n01_batches_change_no_bit(kind, space):
     if kind in WITHOUT_W and space == "w":
         pytest.skip("there is no W")
     g = KINDS[kind]()
@@ -327,7 +327,7 @@ def test_a_finished_measurement_is_not_computed_again():
 
 
 @pytest.mark.parametrize("relative_width", [None, 1e-9])
-def test_an_interrupted_measurement_goes_on_where_it_stopped(relative_width):
+def test_j11_an_interrupted_measurement_goes_on_where_it_stopped(relative_width):
     g, finished = make_generator(resolution=64), {}  # 16 at once
     changes = {"num_samples": 60, "relative_width": relative_width}
     with pytest.raises(KeyboardInterrupt):
@@ -339,7 +339,7 @@ def test_an_interrupted_measurement_goes_on_where_it_stopped(relative_width):
     assert resumed.samples.equals(lengths(g, distance=Counting(), **changes).samples)
 
 
-def test_scarce_memory_halves_the_batch_and_changes_nothing():
+def test_j10_scarce_memory_halves_the_batch_and_changes_nothing():
     g, sizes = make_generator().double(), []
 
     def distance(first, second):
@@ -436,7 +436,7 @@ def test_paths_are_keyed_by_their_number():
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_protocol_has_the_published_name(name):
+def test_n10_a_protocol_has_the_published_name(name):
     protocol = PROTOCOLS[name]
     assert protocol.name == name
     result = perceptual_path_length(
@@ -471,7 +471,7 @@ def test_progress_ends_at_all_samples():
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, 99, 100, 101, 1000])
-def test_the_filter_keeps_values_that_occur(count):
+def test_n14_the_filter_keeps_values_that_occur(count):
     distances = np.random.default_rng(count).lognormal(size=count)
     assert filtered_mean(distances) == pytest.approx(numpy_filtered_mean(distances), rel=1e-12)
     assert filtered_mean(torch.from_numpy(distances)) == filtered_mean(distances)

@@ -41,7 +41,7 @@ class Squares:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 64])
-def test_samples_come_in_order_whatever_the_batch(batch):
+def test_n01_samples_come_in_order_whatever_the_batch(batch):
     compute = Squares()
     arrays = in_batches(compute, range(5, 30), batch)
     assert arrays["number"].tolist() == list(range(5, 30))
@@ -71,7 +71,7 @@ def test_progress_starts_behind_what_is_finished():
     assert seen == [(16, 30), (24, 30), (30, 30)]
 
 
-def test_a_batch_without_memory_is_halved_in_whole_groups():
+def test_j10_a_batch_without_memory_is_halved_in_whole_groups():
     compute = Squares(most=5)
     arrays = in_batches(compute, range(30), 30)
     assert arrays["number"].tolist() == list(range(30))
@@ -79,7 +79,7 @@ def test_a_batch_without_memory_is_halved_in_whole_groups():
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 9])
-def test_no_memory_for_one_group_is_an_error(count):
+def test_j10_no_memory_for_one_group_is_an_error(count):
     with pytest.raises(
         NumericalError,
         match=r"no memory .* \(out of memory\); use a `device` with more, such as cpu",
@@ -123,7 +123,7 @@ def test_a_generator_with_nothing_but_the_face_is_served(make):
     assert torch.equal(render(g, ws), g.synthesis(ws))
 
 
-def test_samples_are_in_the_generators_precision():
+def test_n03_samples_are_in_the_generators_precision():
     for g, dtype in (
         (PlainGenerator(), torch.float32),
         (make_generator(c_dim=3), torch.float32),

@@ -28,7 +28,7 @@ def official(request, shared):
 
 
 class TestOfficialGenerator:
-    def test_w(self, official):
+    def test_n07_w(self, official):
         g, ref = official
         z, c = torch.from_numpy(ref["z"]), torch.from_numpy(ref["c"])
         ws = g.mapping(z, c)
@@ -45,7 +45,7 @@ class TestOfficialGenerator:
             ({"truncation_psi": 0.7}, "img_psi07_const"),
         ],
     )
-    def test_images(self, official, settings, key):
+    def test_n07_images(self, official, settings, key):
         g, ref = official
         images = g(torch.from_numpy(ref["z"]), torch.from_numpy(ref["c"]), **settings)
         np.testing.assert_allclose(images, ref[key], atol=IMAGE, rtol=0)
@@ -81,7 +81,7 @@ def test_float64_is_closer_than_float32(shared):
     np.testing.assert_allclose(images, expected, atol=IMAGE_FLOAT64, rtol=0)
 
 
-def test_official_generator_kept_in_the_repository(data):
+def test_n07_official_generator_kept_in_the_repository(data):
     g = latentlab.load(data / "ada_cond_32_generator.safetensors").generator
     ref = np.load(data / "ada_cond_32_ref.npz")
     z, c = torch.from_numpy(ref["z"]), torch.from_numpy(ref["c"])
@@ -117,11 +117,11 @@ class TestTruncation:
     g = make_generator()
     z = draw([3, 6]).float()
 
-    def test_psi_one_changes_nothing(self):
+    def test_n09_psi_one_changes_nothing(self):
         torch.testing.assert_close(self.g.mapping(self.z, truncation_psi=1.0),
                                    self.g.mapping(self.z), atol=0, rtol=0)  # fmt: skip
 
-    def test_psi_zero_gives_the_mean(self):
+    def test_n09_psi_zero_gives_the_mean(self):
         ws = self.g.mapping(self.z, truncation_psi=0.0)
         assert bool((ws == self.g.w_mean).all())
 
@@ -132,7 +132,7 @@ class TestTruncation:
         torch.testing.assert_close(cut[:, :2], expected)
         torch.testing.assert_close(cut[:, 2:], ws[:, 2:], atol=0, rtol=0)
 
-    def test_cutoff_zero_truncates_nothing(self):
+    def test_n09_cutoff_zero_truncates_nothing(self):
         cut = self.g.mapping(self.z, None, 0.0, 0)
         torch.testing.assert_close(cut, self.g.mapping(self.z), atol=0, rtol=0)
 
@@ -200,7 +200,7 @@ class TestNoise:
         torch.testing.assert_close(images[0], g.synthesis(self.ws, noise=[]), atol=0, rtol=0)
 
 
-def test_upsampled_contributions_sum_to_the_image():
+def test_n08_upsampled_contributions_sum_to_the_image():
     g = make_generator(resolution=32)
     ws = draw([2, g.num_ws, g.w_dim]).float()
     parts = g.rgb_by_resolution(ws)

@@ -269,7 +269,7 @@ class TestResult:
         expected = project(self.g, self.images, squared, steps=3)
         assert torch.equal(result.ws, expected.ws)
 
-    def test_a_float64_generator_is_projected_in_float64(self):
+    def test_n03_a_float64_generator_is_projected_in_float64(self):
         result = project(make_generator().double(), self.images, squared, steps=3)
         assert result.ws.dtype == torch.float64
 

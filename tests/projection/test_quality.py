@@ -91,7 +91,7 @@ def test_pictures_are_compared_after_rounding_to_bytes() -> None:
     assert pixel_quality(image(pixels), close)["mse"] == 0
 
 
-def test_mse_and_psnr_do_not_depend_on_the_order_of_the_pictures() -> None:
+def test_n04_mse_and_psnr_do_not_depend_on_the_order_of_the_pictures() -> None:
     first, second = image(noise(16, seed=1)), image(noise(16, seed=2))
     assert pixel_quality(first, second) == pytest.approx(pixel_quality(second, first), rel=1e-12)
 

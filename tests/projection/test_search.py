@@ -157,7 +157,7 @@ class TestDivergence:
         theirs = healthy.history[healthy.history["image"] != 1].reset_index(drop=True)
         assert ours.equals(theirs)
 
-    def test_the_best_latents_so_far_are_kept(self):
+    def test_j09_the_best_latents_so_far_are_kept(self):
         rendered = []
         result = project(
             self.g, targets(2), Breaking(1, 9), steps=20, batch=2, on_divergence="keep",

@@ -11,7 +11,7 @@ KILLS = 20
 
 
 @pytest.mark.slow
-def test_the_newest_snapshot_loads_whenever_the_run_is_killed(tmp_path):
+def test_j01_the_newest_snapshot_loads_whenever_the_run_is_killed(tmp_path):
     # A snapshot every iteration: nearly all the time goes into writing, where a kill hurts.
     command = [
         sys.executable, "-m", "cli", "train", "--data", "builtin:digits", "--config",

@@ -7,6 +7,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, ImageError, SettingsError
+from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.run import RunSettings, train
 from tests.training.trainers import BATCH, make_trainer, weights
@@ -29,7 +30,7 @@ def short_log(monkeypatch):
 @pytest.mark.usefixtures("short_log")
 class TestResuming:
     @pytest.mark.parametrize("stop_at", [1, 4, 6])
-    def test_a_stopped_run_continues_to_the_same_bits(self, stop_at, tmp_path):
+    def test_j06_a_stopped_run_continues_to_the_same_bits(self, stop_at, tmp_path):
         straight, _ = run(tmp_path / "straight", 7)
         first, _ = run(tmp_path / "parts", 7, should_stop=lambda: first_done(tmp_path, stop_at))
         assert first.step == stop_at
@@ -51,7 +52,7 @@ class TestResuming:
     @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6, 8, 12, 18])
     @pytest.mark.parametrize("name", ["stylegan1-small", "progan-small", "stylegan2-d",
                                       "stylegan1-b"])  # fmt: skip
-    def test_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
+    def test_j06_a_growing_run_continues_to_the_same_bits(self, name, stop_at, tmp_path):
         images = 58
         runs = {}
         for part, stop in (("parts", stop_at), ("parts", None), ("straight", None)):
@@ -88,15 +89,38 @@ class TestResuming:
         for a, b in zip(weights(longer), weights(straight), strict=True):
             assert torch.equal(a, b)
 
-    def test_a_damaged_newest_snapshot_is_passed_over(self, tmp_path, caplog):
+    def test_j05_a_damaged_newest_snapshot_is_passed_over(self, tmp_path, caplog):
         run(tmp_path, 4)
-        newest = sorted(tmp_path.glob("snapshot-*.safetensors"))[-1]
+        newest = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))[-1]
         newest.write_bytes(newest.read_bytes()[:1000])
         trainer, _ = run(tmp_path, 5)
         assert "passed over" in caplog.text
+        (aside,) = tmp_path.glob("*.damaged")
+        assert aside.name == f"{newest.name}.damaged"
         straight, _ = run(tmp_path / "straight", 5)
         for a, b in zip(weights(trainer), weights(straight), strict=True):
             assert torch.equal(a, b)
+
+    @pytest.mark.parametrize("text", ["", "images\na", "\0" * 9, "step,loss\n1,2\n"])
+    def test_j05_a_damaged_log_is_set_aside(self, text, tmp_path, caplog):
+        run(tmp_path, 2)
+        (tmp_path / "log.csv").write_text(text)
+        trainer, _ = run(tmp_path, 3)
+        assert trainer.step == 3
+        assert "the log begins anew" in caplog.text
+        assert (tmp_path / "log.csv.damaged").read_text() == text
+
+    @pytest.mark.parametrize("log", ["[]", "{}", '{"span": "a"}', '{"span": 3, "sums": 1}', "null",
+                                     '{"span": 3, "sums": {"a": 1}, "seconds": 1, '
+                                     '"images_before": 0}'])  # fmt: skip
+    def test_j05_a_damaged_row_in_progress_is_a_damaged_snapshot(self, log, tmp_path, caplog):
+        run(tmp_path, 2, snapshot_steps=1)
+        newest = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))[-1]
+        header, tensors = read_safetensors(newest)
+        write_safetensors({n: t.clone() for n, t in tensors.items()}, newest, header | {"log": log})
+        trainer, _ = run(tmp_path, 3, snapshot_steps=1)
+        assert "passed over" in caplog.text
+        assert trainer.step == 3
 
     def test_only_damaged_snapshots_are_an_error(self, tmp_path):
         run(tmp_path, 2)
@@ -167,12 +191,12 @@ class TestResuming:
             ({"labels": True}, "c_dim"),
         ],
     )
-    def test_a_run_with_other_settings_is_refused_and_named(self, changes, named, tmp_path):
+    def test_j16_a_run_with_other_settings_is_refused_and_named(self, changes, named, tmp_path):
         run(tmp_path, 2)
         with pytest.raises(SettingsError, match=named):
             run(tmp_path, 3, trainer=make_trainer(**changes))
 
-    def test_stray_temporary_files_are_ignored(self, tmp_path):
+    def test_j02_stray_temporary_files_are_ignored(self, tmp_path):
         run(tmp_path, 2)
         (tmp_path / ".tmp-abc.safetensors").write_bytes(b"half")
         trainer, _ = run(tmp_path, 3)
@@ -267,7 +291,7 @@ def test_a_run_whose_first_picture_is_bad_has_no_log_and_continues(tmp_path):
 
 
 @pytest.mark.usefixtures("short_log")
-def test_the_row_in_progress_is_replaced_when_the_run_goes_on(tmp_path):
+def test_j18_the_row_in_progress_is_replaced_when_the_run_goes_on(tmp_path):
     run(tmp_path, 4)
     assert pd.read_csv(tmp_path / "log.csv")["images"].tolist() == [12, 16]
     run(tmp_path, 6)

@@ -83,7 +83,7 @@ def test_fakes_are_scored_with_their_own_labels(updates):
     assert torch.equal(of_fakes, mapped[-1])
 
 
-def test_a_gradient_that_is_not_finite_stops_before_the_update():
+def test_j08_a_gradient_that_is_not_finite_stops_before_the_update():
     trainer = make_trainer()
     weight = trainer.generator.synthesis.b4.const
     before = weight.detach().clone()
@@ -156,7 +156,7 @@ def test_a_conditional_model_trains_on_labels():
     assert trainer.generator.c_dim == trainer.discriminator.config.c_dim == 10
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_the_step():
+def test_j08_a_loss_that_is_not_finite_stops_and_names_the_step():
     trainer = make_trainer()
     trainer.run_step()
     trainer.discriminator.b4.out.bias.data.fill_(float("nan"))

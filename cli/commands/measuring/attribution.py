@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options.common import checkpoint_argument, distance_option, steps_option
+from cli.options.common import checkpoint_argument, distance_option, steps_option, trust_option
 from cli.options.measuring import MeasuringRequest, measuring_options
 from cli.options.pictures import crop_option, max_upscale_option
 from cli.options.values import Count, finite_float
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @crop_option()
 @max_upscale_option
 @distance_option
+@trust_option
 @measuring_options()
 def attribution(
     checkpoint: str,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.options.common import checkpoint_argument
+from cli.options.common import checkpoint_argument, trust_option
 from cli.options.measuring import METRIC_NAMES, MeasuringRequest, measuring_options, samples_option
 
 
@@ -20,7 +20,9 @@ from cli.options.measuring import METRIC_NAMES, MeasuringRequest, measuring_opti
 @click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               metavar="FILE", help="Weights of the Inception network; default: fetched once.")
 @click.option("--vgg-weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              metavar="FILE", help="Weights of VGG16, for prc; default: fetched once.")
+              metavar="FILE", help="Weights of VGG16, for prc; default: fetched once. NVIDIA's "
+              "vgg16.pt is TorchScript, a program: --trust.")
+@trust_option
 @measuring_options()
 def fidelity(
     checkpoint: str,

@@ -2,7 +2,7 @@
 
 import click
 
-from cli.options.common import checkpoint_argument, distance_option
+from cli.options.common import checkpoint_argument, distance_option, trust_option
 from cli.options.measuring import (
     PROTOCOL_NAMES,
     MeasuringRequest,
@@ -26,6 +26,7 @@ from cli.options.values import FiniteFloat
 @click.option("--relative-width", type=FiniteFloat(min=0, min_open=True), metavar="SHARE",
               help="Stop early, once the 95 % interval is narrower than this share of the value.")
 @distance_option
+@trust_option
 @measuring_options(compiles=True)
 def ppl(
     checkpoint: str,

@@ -35,7 +35,8 @@ def separability(
     \b
     Classifiers:
       FILE    a pickle of StyleGAN's release, safetensors of train-classifier,
-              or TorchScript: pictures in [-1,1] to logits [N,K]
+              or with --trust TorchScript, a program: pictures in [-1,1] to
+              logits [N,K]
       builtin:digits-classifier
       DIR or 'PATTERN'  all classifiers in a folder, or that a pattern matches, in
               the order of their names: forty attributes are one option

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from latentlab.checkpoints.pickles.stored_zip import read_directory
 from latentlab.errors import CheckpointError, quoted, shown
+from latentlab.input_files import open_regular, size_of
 from latentlab.torchscript import is_program
 
 CHECKPOINTS = (".pkl", ".pt", ".pth", ".safetensors", ".ckpt", ".model", ".pickle", ".bin")
@@ -28,9 +29,9 @@ _SAFE_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,80}")
 
 def zip_told(file: Path) -> str | None:
     """Say what a zip archive holds, unless torch.save wrote it, or it is damaged."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         try:
-            members, _ = read_directory(stream, file.stat().st_size)
+            members, _ = read_directory(stream, size_of(stream))
         except CheckpointError:
             return None
     names = [member.name for member in members if not member.name.endswith("/")]
@@ -105,8 +106,9 @@ def _tar_names(file: Path) -> list[str]:
     """Return the names of the first members; a damaged header ends the list."""
     names: list[str] = []
     long_name = ""
-    position, size = 0, file.stat().st_size
-    with file.open("rb") as stream:
+    position = 0
+    with open_regular(file) as stream:
+        size = size_of(stream)
         for _ in range(_MOST_MEMBERS):
             stream.seek(position)
             header = stream.read(_BLOCK)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
 from latentlab.errors import CheckpointError, TruncatedCheckpoint
+from latentlab.input_files import open_regular
 
 _MOST_BYTES = 2**32  # unpacked: as much as an archive of torch.save may have
 _MOST_GROWTH = 20  # times what was read of the packed file,
@@ -99,7 +100,7 @@ def unpacked(file: Path, kind: str) -> Iterator[Path]:
     with folder as place:
         inside = Path(place) / file.name  # messages repeat it in commands
         try:
-            with file.open("rb") as source, inside.open("wb") as target:
+            with open_regular(file) as source, inside.open("wb") as target:
                 for chunk in _chunks(source, mark, make):
                     target.write(chunk)
         except CheckpointError as error:

@@ -7,8 +7,14 @@ from pathlib import Path
 from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.others import archives, folders, formats, texts
 from latentlab.checkpoints.others.compressed import compression_of, unpacked
-from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsupportedCheckpoint
+from latentlab.errors import (
+    CheckpointError,
+    TruncatedCheckpoint,
+    UnsupportedCheckpoint,
+    visible,
+)
 from latentlab.files import is_file, sha256_of
+from latentlab.input_files import open_regular, unchanging
 
 Reader = Callable[[Path], Checkpoint]
 
@@ -43,6 +49,13 @@ def open_recognised(file: Path, read: Reader) -> Checkpoint:
 
 
 def _open_compressed(file: Path, kind: str, read: Reader) -> Checkpoint:
+    with unchanging(file, CheckpointError) as stream:
+        checkpoint = _read_inside(file, kind, read)
+        # It is known by the file that its owner has.
+        return replace(checkpoint, path=file, sha256=sha256_of(stream))
+
+
+def _read_inside(file: Path, kind: str, read: Reader) -> Checkpoint:
     with unpacked(file, kind) as inside:
         try:
             start = _checked_start(inside)
@@ -51,13 +64,11 @@ def _open_compressed(file: Path, kind: str, read: Reader) -> Checkpoint:
                     f"{inside}: compressed twice ({again} in {kind}); unpack it and give what is "
                     "inside"
                 )
-            checkpoint = read(inside)
+            return read(inside)
         except CheckpointError as error:
             place = f"{file} ({kind}, unpacked)"
-            words = error.message.replace(str(inside), place)
+            words = error.message.replace(visible(str(inside), len(error.message)), place)
             raise type(error)(words, advice=error.advice) from error
-    # It is known by the file that its owner has.
-    return replace(checkpoint, path=file, sha256=sha256_of(file))
 
 
 def _checked_start(file: Path) -> bytes:
@@ -67,7 +78,7 @@ def _checked_start(file: Path) -> bytes:
         if words is not None:
             raise CheckpointError(f"{file}: {words}")
         return b""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         start = stream.read(texts.LOOKED_AT)
         stream.seek(-min(8, len(start)), 2)
         end = stream.read(8)

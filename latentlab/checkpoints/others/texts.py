@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from latentlab.errors import quoted, shown
+from latentlab.input_files import open_regular
 
 LOOKED_AT = 2**16  # bytes of a text; a title or a message stands at its start
 
@@ -68,7 +69,7 @@ def told(file: Path, text: str) -> _Told:
 
 def in_place_of(file: Path) -> str | None:
     """Say what stands in place of a file of any kind: a web page, a pointer; None if neither."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         text = text_of(stream.read(LOOKED_AT))
     if text is None:
         return None

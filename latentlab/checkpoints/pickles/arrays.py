@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentlab.checkpoints.pickles.language import Buildable, Global
 from latentlab.checkpoints.pickles.limits import Budget
-from latentlab.checkpoints.pickles.machine import Buildable, Global
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.errors import CheckpointError, UnsafeCheckpoint
 

@@ -6,8 +6,13 @@ from typing import BinaryIO
 from latentlab.errors import CheckpointError, TruncatedCheckpoint
 
 # A genuine snapshot of 1024 px takes about 80,000 opcodes and half as many objects and memos.
-MAX_OPCODES = 2_000_000
+MAX_OPCODES = 500_000
 MAX_OBJECTS = 250_000
+# Protocol 2 writes arrays as text, the largest of a 1024 px network as 14 MiB. All others hold
+# names, settings and source code, which take some 100 KiB together, and hardly a character beyond
+# Latin-1; Python needs up to four times the bytes for a text with one.
+MAX_TEXT = 2**26
+MAX_WIDE_TEXT = 2**22  # bytes of all texts with a character beyond Latin-1
 _MAX_LINE = 1024  # bytes of a name; without it, a missing line end would read the whole file
 _SMALL = 256  # bytes; a shorter read takes no memory worth a check
 
@@ -22,6 +27,7 @@ class Budget:
     size: int  # bytes of arrays and tensors
     opcodes: int = MAX_OPCODES
     objects: int = MAX_OBJECTS
+    wide_text: int = MAX_WIDE_TEXT
 
     def take_bytes(self, count: int) -> None:
         """Account for bytes that are about to be copied: a file asks for no more than it holds."""
@@ -40,6 +46,20 @@ class Budget:
         self.objects -= 1
         if self.objects < 0:
             raise CheckpointError(f"more than {MAX_OBJECTS} objects, too many for a network")
+
+    def check_text(self, length: int) -> None:
+        """Refuse a text of so many bytes where it is longer than any array."""
+        if length > MAX_TEXT:
+            raise CheckpointError(f"a text of {length} bytes, more than {MAX_TEXT}")
+
+    def take_wide_text(self, length: int) -> None:
+        """Account for a text of so many bytes, with characters beyond Latin-1."""
+        self.wide_text -= length
+        if self.wide_text < 0:
+            raise CheckpointError(
+                f"over {MAX_WIDE_TEXT} bytes of text with characters beyond Latin-1, too many for "
+                "a network"
+            )
 
 
 class BoundedFile:

@@ -1,90 +1,35 @@
 """The opcodes of a pickle as data: a stack, a memo and a table of permitted names, nothing else.
 
-``pickletools.genops`` parses; no opcode imports, calls or sets an attribute of anything outside
-this package. A name in the file becomes an inert token, and calling a token means looking it up
-in a read-only table of our own functions; one that is not in it becomes a record, or is refused,
-see ``strangers``.
+``opcodes`` reads them; none imports, calls or sets an attribute of anything outside this package.
+A name in the file becomes an inert token, and calling a token means looking it up in a read-only
+table of our own functions; one that is not in it becomes a record, or is refused, see
+``strangers``.
 """
 
-import pickletools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from latentlab.checkpoints.pickles.keys import safe_item, safe_key
+from latentlab.checkpoints.pickles.language import Buildable, Builder, Global, Language
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
+from latentlab.checkpoints.pickles.opcodes import (
+    CONSTANTS,
+    CONTAINERS,
+    LITERALS,
+    read_opcode,
+    strange_opcode,
+)
 from latentlab.errors import (
     CheckpointError,
     TruncatedCheckpoint,
     UnsafeCheckpoint,
     UnsupportedCheckpoint,
     quoted,
+    reason,
 )
 
 _PROTOCOLS = range(2, 6)
-
-_CONSTANTS = MappingProxyType({"NONE": None, "NEWTRUE": True, "NEWFALSE": False})
-_CONTAINERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
-    {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set}
-)
-_NUMBERS = ["BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"]
-_TEXTS = ["BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"]
-_BYTES = ["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]  # the last: arrays of protocol 5
-_LITERALS = frozenset([*_NUMBERS, *_TEXTS, *_BYTES])
-_CODE = frozenset(["INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ_EX", "PERSID", "BINPERSID"])
-
-
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A permitted name met in the file; it refers to nothing."""
-
-    module: str
-    name: str
-
-    @property
-    def called(self) -> str:
-        """Return the name with its module's."""
-        return f"{self.module}.{self.name}"
-
-
-@dataclass(eq=False)
-class Buildable(ABC):
-    """An object that the BUILD opcode may complete; only our own classes are."""
-
-    slots: list[int] = field(default_factory=list, init=False, repr=False)  # memo keys
-
-    @abstractmethod
-    def build(self, state: object, budget: Budget) -> object:
-        """Return the completed object."""
-
-    def takes_items(self) -> bool:
-        """Whether opcodes may add items to it; they are dropped."""
-        return False
-
-
-Builder = Callable[[tuple[Any, ...], Budget], object]
-# (module, name) -> our function for calling it, or None where it is only an argument.
-Names = Mapping[tuple[str, str], Builder | None]
-
-
-@dataclass(frozen=True)
-class Language:
-    """What a stream may say.
-
-    Attributes:
-        names: What names are permitted, and what calling them does.
-        persistent: Turns a persistent id into a value; None where none is allowed.
-        attributes: Names that a dict's attributes may have; they are dropped.
-        stranger: Gives the function for calling a name that is in no table, or raises
-            UnsafeCheckpoint; None where there are no such names.
-    """
-
-    names: Names
-    persistent: Callable[[object], object] | None = None
-    attributes: frozenset[str] = frozenset()
-    stranger: Callable[[str, str], Builder] | None = None
 
 
 class PickleMachine:
@@ -116,20 +61,18 @@ class PickleMachine:
         except (ValueError, OverflowError) as error:  # how pickletools says it
             place, ended = self.file.position, self.file.left <= 0
             kind = TruncatedCheckpoint if ended else CheckpointError
-            raise kind(f"byte {place}: damaged pickle ({str(error)[:120]!a})") from error
+            raise kind(f"byte {place}: damaged pickle ({reason(error)!a})") from error
 
     def _loop(self) -> Any:
-        start = self._position
-        for opcode, argument, position in pickletools.genops(cast(IO[bytes], self.file)):
-            self._position = cast(int, position)
-            name = opcode.name
-            self.budget.take_opcode()
-            if position == start:
-                if name != "PROTO" or argument not in _PROTOCOLS:
-                    raise UnsupportedCheckpoint("not a pickle of protocol 2 to 5")
-            elif name == "FRAME":
+        name, argument = read_opcode(self.file, self.budget, _KNOWN)
+        if name != "PROTO" or argument not in _PROTOCOLS:
+            raise UnsupportedCheckpoint("not a pickle of protocol 2 to 5")
+        while name != "STOP":
+            self._position = self.file.position
+            name, argument = read_opcode(self.file, self.budget, _KNOWN)
+            if name == "FRAME":
                 self._open_frame(cast(int, argument))
-            elif name in _LITERALS:
+            elif name in LITERALS:
                 self.stack.append(argument)
             else:
                 self._step(name, argument)
@@ -149,18 +92,19 @@ class PickleMachine:
         self._frame_end = start + length
 
     def _step(self, name: str, argument: Any) -> None:
-        if name in _CONSTANTS:
-            self.stack.append(_CONSTANTS[name])
-        elif name in _CONTAINERS:
+        if name in CONSTANTS:
+            self.stack.append(CONSTANTS[name])
+        elif name in CONTAINERS:
             self.budget.take_object()
-            self.stack.append(_CONTAINERS[name]())
+            self.stack.append(CONTAINERS[name]())
         elif name in _ACTIONS:
             _ACTIONS[name](self, argument)
-        elif name == "BINPERSID" and self.language.persistent is not None:
+        elif name == "BINPERSID":
+            if self.language.persistent is None:
+                raise strange_opcode(name)
             self.stack.append(self.language.persistent(self.stack.pop()))
-        elif name != "STOP":
-            kind = UnsafeCheckpoint if name in _CODE else UnsupportedCheckpoint
-            raise kind(f"the opcode {name} is in no StyleGAN checkpoint; nothing was run")
+        elif name == "PROTO":
+            raise strange_opcode(name)
 
     def pop_mark(self) -> list[Any]:
         """Take everything above the last MARK."""
@@ -326,3 +270,5 @@ _ACTIONS: Mapping[str, _Action] = MappingProxyType(
         "BUILD": lambda machine, _: machine.build(),
     }
 )
+_BESIDE = ("PROTO", "FRAME", "BINPERSID", "STOP")
+_KNOWN = frozenset([*LITERALS, *CONSTANTS, *CONTAINERS, *_ACTIONS, *_BESIDE])

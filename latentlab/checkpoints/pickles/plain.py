@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from latentlab.checkpoints.pickles.machine import Global
+from latentlab.checkpoints.pickles.language import Global
 from latentlab.checkpoints.pickles.records import Record, class_of
 from latentlab.errors import UnsupportedCheckpoint
 

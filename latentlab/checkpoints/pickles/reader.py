@@ -11,11 +11,13 @@ from typing import Any
 
 from latentlab.checkpoints.pickles import arrays, tensors
 from latentlab.checkpoints.pickles.keys import safe_item
+from latentlab.checkpoints.pickles.language import Builder, Language, Names
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Builder, Language, Names, PickleMachine
+from latentlab.checkpoints.pickles.machine import PickleMachine
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.errors import CheckpointError, UnsafeCheckpoint
+from latentlab.input_files import open_regular, size_of
 
 __all__ = ["ATTRIBUTES", "COMMON_NAMES", "Record", "read_pickle"]
 
@@ -32,8 +34,8 @@ def read_pickle(path: Path) -> Any:
             no StyleGAN file does, CheckpointError where it is damaged.
     """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = size_of(file)
             view = BoundedFile(file, size)
             # Twice the file: once as text of protocol 2 that holds bytes, once as numbers.
             language = Language(_NAMES, None, ATTRIBUTES, stranger)

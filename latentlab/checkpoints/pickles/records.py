@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from latentlab.checkpoints.pickles.language import Buildable, Global
 from latentlab.checkpoints.pickles.limits import Budget
-from latentlab.checkpoints.pickles.machine import Buildable, Global
 from latentlab.errors import UnsafeCheckpoint
 
 _LONGEST_NAME = 60  # characters of a class in a message

@@ -115,8 +115,13 @@ def _text(name: bytes) -> str:
     return text
 
 
-def contents(file: BinaryIO, last: int, members: Sequence[Member]) -> dict[str, Section]:
+def contents(
+    file: BinaryIO, last: int, members: Sequence[Member], unread: str | None = None
+) -> dict[str, Section]:
     """Check every member up to byte ``last``; return where its content is, by name.
+
+    Members whose name begins with ``unread`` may be compressed. They are left out of what is
+    returned: only that they fill their place is checked.
 
     Raises:
         CheckpointError: Naming the member, if it is compressed, encrypted, damaged or there twice,
@@ -132,18 +137,21 @@ def contents(file: BinaryIO, last: int, members: Sequence[Member]) -> dict[str, 
             raise CheckpointError(f"{where} does not follow the one before")
         if member.name in found:
             raise UnsafeCheckpoint(f"{where} is there twice")
-        found[member.name] = _section(file, member, end, where)
+        aside = unread is not None and member.name.startswith(unread)
+        found[member.name] = _section(file, member, end, where, aside)
         position = end
     if position != last:
         raise CheckpointError(f"byte {position}: no zip members")
+    if unread is not None:
+        return {name: at for name, at in found.items() if not name.startswith(unread)}
     return found
 
 
-def _section(file: BinaryIO, member: Member, end: int, where: str) -> Section:
-    """Check a member that takes the bytes from its header to ``end``."""
+def _section(file: BinaryIO, member: Member, end: int, where: str, aside: bool) -> Section:
+    """Check a member that takes the bytes from its header to ``end``; ``aside`` goes unread."""
     if member.flags & _ENCRYPTED:
         raise UnsafeCheckpoint(f"{where} is encrypted")
-    if member.method != 0 or member.packed != member.size:
+    if not aside and (member.method != 0 or member.packed != member.size):
         raise UnsafeCheckpoint(f"{where} is compressed, which torch.save never does")
     if member.flags & ~(_DESCRIBED | _UTF8):
         raise CheckpointError(f"{where} has unknown flags")
@@ -152,20 +160,20 @@ def _section(file: BinaryIO, member: Member, end: int, where: str) -> Section:
     file.seek(member.header)
     fields = _LOCAL.unpack(file.read(_LOCAL.size))
     mark, _, flags, method, _, _, crc, packed, unpacked, named, extra = fields
-    if mark != b"PK\x03\x04" or (flags, method) != (member.flags, 0):
+    if mark != b"PK\x03\x04" or (flags, method) != (member.flags, member.method):
         raise CheckpointError(f"{where} is not as the directory announces it")
     described, said = bool(flags & _DESCRIBED), (crc, packed, unpacked)
-    facts = (member.crc, member.size, member.size)
+    facts = (member.crc, member.packed, member.size)
     if said != facts and not (described and said == (0, 0, 0)):
         raise CheckpointError(f"{where} has another size or checksum than its header says")
     name = file.read(min(named, end - member.header))
     start = member.header + _LOCAL.size + named + extra
     if len(name) != named or _text(name) != member.name:
         raise UnsafeCheckpoint(f"{where} has another name in its header")
-    rest = end - start - member.size
+    rest = end - start - member.packed
     if rest not in (_DESCRIPTOR if described else (0,)):
         raise CheckpointError(f"{where} does not end where the next begins")
-    if _checksum(file, start, member.size) != member.crc:
+    if not aside and _checksum(file, start, member.size) != member.crc:
         raise CheckpointError(f"{where} is damaged (its CRC-32 differs); get the file again")
     return Section(start, member.size)
 

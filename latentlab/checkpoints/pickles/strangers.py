@@ -21,8 +21,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from latentlab.checkpoints.pickles.language import Builder
 from latentlab.checkpoints.pickles.limits import Budget
-from latentlab.checkpoints.pickles.machine import Builder
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.errors import UnsafeCheckpoint
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab.checkpoints.pickles.arrays import is_geometry
+from latentlab.checkpoints.pickles.language import Global, Language, Names
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
+from latentlab.checkpoints.pickles.machine import PickleMachine
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, UnsafeCheckpoint
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save's older layout

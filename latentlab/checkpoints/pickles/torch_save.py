@@ -6,6 +6,8 @@ elements and their bytes. Nothing in either is imported, called or executed.
 """
 
 import io
+from collections.abc import Mapping
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from types import MappingProxyType
@@ -15,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.checkpoints.pickles import tensors
+from latentlab.checkpoints.pickles.language import Global, Language, Names
 from latentlab.checkpoints.pickles.limits import BoundedFile, Budget
-from latentlab.checkpoints.pickles.machine import Global, Language, Names, PickleMachine
+from latentlab.checkpoints.pickles.machine import PickleMachine
 from latentlab.checkpoints.pickles.reader import ATTRIBUTES, COMMON_NAMES
 from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_directory
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
+from latentlab.input_files import open_regular, size_of
 from latentlab.torchscript import is_program
 
 ZIP_START = b"PK\x03\x04"
@@ -30,7 +34,7 @@ STREAM_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9"  # torch.save's magic number as a
 _MAX_PICKLE = 2**26  # bytes; a training run at 1024 px has less than 2**20
 
 # A pickle whose tensors lie beside it.
-_NAMES: Names = MappingProxyType({**COMMON_NAMES, **tensors.STORAGE_NAMES})
+NAMES: Names = MappingProxyType({**COMMON_NAMES, **tensors.STORAGE_NAMES})
 
 
 def _nothing(_: tuple[Any, ...], __: Budget) -> None:
@@ -40,7 +44,7 @@ def _nothing(_: tuple[Any, ...], __: Budget) -> None:
 # The same for a first look at a stream, whose tensors come after its pickle.
 _NAMES_ALONE: Names = MappingProxyType(
     {
-        **{key: _nothing if key[0] == "torch._utils" else value for key, value in _NAMES.items()},
+        **{key: _nothing if key[0] == "torch._utils" else value for key, value in NAMES.items()},
         ("torch._tensor", "_rebuild_from_type_v2"): tensors.check_attributed,
     }
 )
@@ -58,8 +62,8 @@ def read_torch(path: Path) -> Any:
             another kind, CheckpointError where it is damaged.
     """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = size_of(file)
             is_zip = file.read(len(ZIP_START)) == ZIP_START
             file.seek(0)
             return _read_zip(file, size) if is_zip else _read_stream(file, size)
@@ -72,7 +76,20 @@ def read_torch(path: Path) -> Any:
 def _read_zip(file: BufferedReader, size: int) -> Any:
     members, end = read_directory(file, size)
     root = _root([member.name for member in members])
-    sections = contents(file, end, members)
+    language = Language(NAMES, None, ATTRIBUTES, stranger)
+    return read_members(file, contents(file, end, members), root, language, size)
+
+
+def read_members(
+    file: BufferedReader, sections: Mapping[str, Section], root: str, language: Language, size: int
+) -> Any:
+    """Return what the pickle ``root/data.pkl`` of an archive of ``size`` bytes describes.
+
+    Tensors are those of ``root/data/N``; ``language`` says what else there may be.
+
+    Raises:
+        CheckpointError: As ``read_torch``, without the file.
+    """
     order = sections.get(f"{root}/byteorder")
     if order is not None and _section_bytes(file, order) != b"little":
         raise UnsupportedCheckpoint("written on a big-endian machine; save it again on another")
@@ -87,9 +104,7 @@ def _read_zip(file: BufferedReader, size: int) -> Any:
         return _storage(file, named, section.start)
 
     view = _pickle_of(file, sections[f"{root}/data.pkl"])
-    found = PickleMachine(
-        view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
-    ).run()
+    found = PickleMachine(view, replace(language, persistent=resolve), Budget(2 * size)).run()
     if view.left:
         raise CheckpointError(f"byte {view.position}: {view.left} bytes follow the pickle")
     return found
@@ -148,7 +163,7 @@ def _read_stream(file: BufferedReader, size: int) -> Any:
 
     view = _pickle_of(file, source)
     return PickleMachine(
-        view, Language(_NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
+        view, Language(NAMES, resolve, ATTRIBUTES, stranger), Budget(2 * size)
     ).run()
 
 
@@ -160,7 +175,7 @@ def _class_of_module(value: object) -> Global | None:
     if type(value) is not tuple or len(value) != 4 or type(value[1]) is not Global:
         return None
     word, kind, *texts = value
-    known = (kind.module, kind.name) in _NAMES
+    known = (kind.module, kind.name) in NAMES
     named = type(word) is str and word == "module"
     return kind if named and not known and all(type(t) is str for t in texts) else None
 

@@ -6,7 +6,6 @@ as JSON, and G_ema, G and D hold the state dicts; see docs/convert.md for how th
 takes it.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official
 from latentlab.checkpoints.systems.translation import ForeignWeights, names_shortened
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted
+from latentlab.json_texts import parse_json
 
 MARK = "nvidia_state"  # a key that only such a file has
 MARKS = (MARK, "config")
@@ -56,8 +56,8 @@ def read(found: Mapping[Any, Any], where: str, allow_nonfinite: bool = False) ->
 
 def _metadata(found: Mapping[Any, Any], where: str) -> dict[str, Any]:
     try:
-        value = json.loads(found.get("metadata", "{}"))
-    except (TypeError, ValueError, RecursionError) as error:
+        value = parse_json(found.get("metadata", "{}"))
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f"{where}: metadata are not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{where}: metadata must be a JSON object")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
+
+from latentlab.safetensors_form import stream_safetensors
 
 
 def write_torch(content: Mapping[str, Any], path: Path) -> None:
@@ -33,16 +33,10 @@ def write_state_safetensors(content: Mapping[str, Any], path: Path) -> None:
         OSError: If the file cannot be written.
     """
     config = content["config"]
-    tensors: dict[str, Tensor] = {}
-    met: set[int] = set()  # memory that networks share, which the library refuses to write
-    for name, key, tensor in ((n, k, t) for n in config for k, t in content[n].items()):
-        alone = _alone(tensor)
-        tensors[f"{name}.{key}"] = alone.clone() if alone.data_ptr() in met else alone
-        met.add(alone.data_ptr())
-    try:
-        save_file(tensors, path, {"config": json.dumps(config), "metadata": content["metadata"]})
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    tensors = {f"{name}.{key}": each for name in config for key, each in content[name].items()}
+    header = {"config": json.dumps(config), "metadata": content["metadata"]}
+    with path.open("wb") as file:
+        stream_safetensors(tensors, file, header)
 
 
 def _compact(value: Any) -> Any:

@@ -3,6 +3,8 @@
 The results are those of ``ops.modulated_conv`` up to rounding.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ class KeptWeight:
         self._witness: Tensor | None = None  # numbers of the weight
         self._storage: torch.UntypedStorage | None = None  # so that no other weight lies there
         self._content: tuple[Tensor, Tensor] | None = None
+        self._at_hand: tuple[Tensor, Tensor] | None = None  # of a compiled program
 
     def of(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the order in memory that convolutions want, and the energy, of a weight.
@@ -38,12 +41,13 @@ class KeptWeight:
         Returns:
             The weight [O,I,k,k], laid out anew where it is kept, and ``ops.tap_energy`` [O,I].
         """
+        if torch.compiler.is_compiling():
+            return self._at_hand or (weight, ops.tap_energy(weight))
         learns = weight.requires_grad
         if learns or weight.device.type != "cpu":
             self._content = None
         plain = isinstance(weight, nn.Parameter) and weight.device.type == "cpu"
-        computing = torch.compiler.is_compiling() or (learns and torch.is_grad_enabled())
-        if not plain or weight.is_inference() or computing:
+        if not plain or weight.is_inference() or (learns and torch.is_grad_enabled()):
             return weight, ops.tap_energy(weight)
         made_of = (
             weight.data_ptr(), weight._version, weight.dtype, weight.shape, weight.stride(),
@@ -63,6 +67,15 @@ class KeptWeight:
                 self._made_of, self._storage = made_of, weight.untyped_storage()
         return content
 
+    def lay_out(self, weight: Tensor) -> None:
+        """Have at hand what is kept of a weight, where anything is."""
+        self.of(weight)
+        self._at_hand = self._content
+
+    def put_away(self) -> None:
+        """Have nothing at hand."""
+        self._at_hand = None
+
     def _is_witnessed(self, weight: Tensor) -> bool:
         """Whether a few numbers of the weight are as they were."""
         return self._witness is not None and torch.equal(_few(weight.detach()), self._witness)
@@ -74,6 +87,26 @@ class KeptWeight:
     def __reduce__(self) -> tuple[type["KeptWeight"], tuple[bool]]:
         """So has one that is sent to another process."""
         return KeptWeight, (self._up,)
+
+
+@contextmanager
+def kept_at_hand(network: nn.Module) -> Iterator[None]:
+    """Let a compiled program of a network use what its layers keep of their weights.
+
+    A program cannot see whether they are still the same, so that is done before each call of it.
+    """
+    found: list[tuple[KeptWeight, Tensor]] = [
+        (kept, layer.get_parameter("weight"))
+        for layer in network.modules()
+        if isinstance(kept := getattr(layer, "kept", None), KeptWeight)
+    ]
+    for kept, weight in found:
+        kept.lay_out(weight)
+    try:
+        yield
+    finally:
+        for kept, _ in found:
+            kept.put_away()
 
 
 def _few(weight: Tensor) -> Tensor:

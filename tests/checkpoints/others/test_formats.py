@@ -76,7 +76,7 @@ def test_names_tell_where_content_does_not(name, words, told):
     assert words in told(b"\x0a\x9f\x02" + MORE, name)
 
 
-def test_an_empty_file(told):
+def test_d01_an_empty_file(told):
     assert "an empty file (0 bytes)" in told(b"", kind=TruncatedCheckpoint)
 
 

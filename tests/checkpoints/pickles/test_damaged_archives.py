@@ -31,7 +31,7 @@ def sound(request, tmp_path):
 # D2, D3, D13 and D14 are the rows of the project's list of damage.
 
 
-def test_d2_every_truncation_is_refused(sound, tmp_path):
+def test_d02_every_truncation_is_refused(sound, tmp_path):
     content = sound.read_bytes()
     path = tmp_path / "cut.pt"
     for length in {*range(16, len(content), 331), *range(len(content) - 64, len(content))}:
@@ -40,7 +40,7 @@ def test_d2_every_truncation_is_refused(sound, tmp_path):
             latentlab.load(path)
 
 
-def test_d3_flipped_bytes_are_refused_or_leave_a_whole_model(sound, tmp_path):
+def test_d03_flipped_bytes_are_refused_or_leave_a_whole_model(sound, tmp_path):
     content = sound.read_bytes()
     whole = {k: {n: t.shape for n, t in net.state_dict().items()}
              for k, net in latentlab.load(sound).networks.items()}  # fmt: skip
@@ -268,11 +268,11 @@ def test_d13_storages_that_are_announced_huge(count, check_torch_refused):
         {"size": [3]}, {"size": (3.0,)}, {"stride": ()}, {"offset": None},
     ],
 )  # fmt: skip
-def test_d9_tensors_that_do_not_fit_their_storage(changes, check_torch_refused):
+def test_d09_tensors_that_do_not_fit_their_storage(changes, check_torch_refused):
     check_torch_refused(archive(plain({"x": archived(**changes)})), CheckpointError, "tensor")
 
 
-def test_d9_one_storage_read_again_and_again(check_torch_refused):
+def test_d09_one_storage_read_again_and_again(check_torch_refused):
     big = {"0": attacks.THREE_FLOATS * 2**14}
     view = plain([archived(count=3 * 2**14, size=(2,), stride=(2**15,))] * 2000)
     check_torch_refused(archive(view, storages=big), CheckpointError, "larger than the whole file")

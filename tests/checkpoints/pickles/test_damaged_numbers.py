@@ -21,7 +21,7 @@ from tests.support.attacks import call, finish, octets, plain, text
         {"size": (0,), "offset": 4}, {"size": (1, 3), "stride": (2**70, 1)}, {"size": ("3",)},
     ],
 )  # fmt: skip
-def test_d9_tensors_that_reach_outside(geometry, check_refused):
+def test_d09_tensors_that_reach_outside(geometry, check_refused):
     check_refused(finish(attacks.tensor(**geometry)), CheckpointError)
 
 
@@ -31,7 +31,7 @@ IDENTITY = plain(("storage", attacks.name("torch", "FloatStorage"), "0", "cpu", 
 # Strides are products of sizes, zeros left aside, and overflow where nothing is stored.
 @pytest.mark.parametrize("size", [(0, 2**62, 2**62), (0, 2**40, 2**40), (2**62, 2, 0), (0, 2**61)])
 @pytest.mark.parametrize("form", ["nested", "archive", "stream"])
-def test_d9_empty_tensors_of_sizes_beyond_memory(form, size, check_refused, check_torch_refused):
+def test_d09_empty_tensors_of_sizes_beyond_memory(form, size, check_refused, check_torch_refused):
     geometry = {"size": size, "stride": (0,) * len(size)}
     words = (CheckpointError, "no memory can have")
     if form == "nested":
@@ -44,7 +44,7 @@ def test_d9_empty_tensors_of_sizes_beyond_memory(form, size, check_refused, chec
         check_torch_refused(attacks.streamed(found), *words)
 
 
-def test_d9_one_storage_cannot_be_copied_without_end(check_refused):
+def test_d09_one_storage_cannot_be_copied_without_end(check_refused):
     """A thousand views of one storage of 1 MB would be a thousand megabytes."""
     source = attacks.storage(count=2**18) + b"\x94"
     view = call(attacks.TENSOR, b"h\x00", 0, (2**18,), (1,), False, None)

@@ -56,7 +56,7 @@ def check_wrong(tmp_path):
 # D1-D17 are the rows of the project's list of damage.
 
 
-def test_d2_every_truncation_is_refused(snapshot, tmp_path):
+def test_d02_every_truncation_is_refused(snapshot, tmp_path):
     content = snapshot.read_bytes()
     path = tmp_path / "cut.pkl"
     for length in {*range(2, len(content), 331), *range(len(content) - 64, len(content))}:
@@ -65,7 +65,7 @@ def test_d2_every_truncation_is_refused(snapshot, tmp_path):
             latentlab.load(path)
 
 
-def test_d3_flipped_bytes_are_refused_or_leave_a_whole_model(snapshot, tmp_path):
+def test_d03_flipped_bytes_are_refused_or_leave_a_whole_model(snapshot, tmp_path):
     content = snapshot.read_bytes()
     whole = {k: {n: t.shape for n, t in net.state_dict().items()}
              for k, net in latentlab.load(snapshot).networks.items()}  # fmt: skip
@@ -98,13 +98,13 @@ def test_d3_flipped_bytes_are_refused_or_leave_a_whole_model(snapshot, tmp_path)
         b"C\xff", b"\x8a\xff", b"\x8c\xff", b"G\x00", b"J\x00", b"c" + b"x" * 40, b"cposix\nsys",
     ],
 )  # fmt: skip
-def test_d4_lengths_beyond_the_end(body, check_refused):
+def test_d04_lengths_beyond_the_end(body, check_refused):
     check_refused(b"\x80\x04" + body, CheckpointError)
     check_refused(b"\x80\x04" + body + b"N" * 20 + b".", CheckpointError)
 
 
 @pytest.mark.parametrize("key", [2**28, 2**31 - 1, 2**32 - 1])
-def test_d5_a_huge_memo_index(key, read, check_refused):
+def test_d05_a_huge_memo_index(key, read, check_refused):
     index = struct.pack("<I", key)
     with scarce_memory():
         assert read(finish(b"Nr" + index + b"j" + index + b"\x86")) == (None, None)
@@ -127,7 +127,7 @@ for name in sys.argv[1:]:
 """
 
 
-def test_d6_depth_does_not_end_the_process(tmp_path):
+def test_d06_depth_does_not_end_the_process(tmp_path):
     deep = b"\x85" * 240_000
     bodies = {
         "tuple as key": b"}N" + b"\x85" * 2_000_000 + b"Ns",
@@ -168,7 +168,7 @@ def generator_record(modules, **kwargs):
     return attacks.module("Generator", _modules=modules, _init_kwargs={**KWARGS, **kwargs})
 
 
-def test_d7_shared_modules_are_walked_once(check_wrong):
+def test_d07_shared_modules_are_walked_once(check_wrong):
     """Forty levels of two references each: 2^40 paths, and few bytes."""
     body, key = attacks.module("A") + b"\x94", 0
     for _ in range(40):
@@ -182,7 +182,7 @@ def test_d7_shared_modules_are_walked_once(check_wrong):
     check_wrong(finish(walked), CheckpointError, "G_ema", "met twice")
 
 
-def test_d7_shared_settings_are_bounded(check_wrong):
+def test_d07_shared_settings_are_bounded(check_wrong):
     body = b"]\x94"
     for key in range(40):
         get = b"j" + struct.pack("<I", key)
@@ -192,7 +192,7 @@ def test_d7_shared_settings_are_bounded(check_wrong):
         check_wrong(finish(plain(found)), UnsupportedCheckpoint, "G_ema")
 
 
-def test_d8_a_module_within_itself(check_wrong):
+def test_d08_a_module_within_itself(check_wrong):
     meta = {"type": "class", "class_name": "Generator"}
     state = b"}\x94" + plain({"_init_kwargs": KWARGS})[1:]
     record = call(attacks.MODULE, {**meta, "state": state}) + b"\x94"
@@ -206,7 +206,7 @@ def test_d8_a_module_within_itself(check_wrong):
     "modules",
     [{"a": 1}, {"a": "x"}, {"a": attacks.network(a=1)}, {"a": attacks.tensor()}, [1], None],
 )
-def test_d8_other_things_than_modules(modules, check_wrong):
+def test_d08_other_things_than_modules(modules, check_wrong):
     check_wrong(finish(plain({"G_ema": generator_record(modules)})), CheckpointError, "G_ema")
 
 

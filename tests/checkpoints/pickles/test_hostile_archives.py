@@ -81,7 +81,7 @@ def test_d12_anything_after_the_pickle(check_torch_refused):
     check_torch_refused(content, CheckpointError, "follow the pickle")
 
 
-def test_d4_a_length_beyond_the_pickle(check_torch_refused):
+def test_d04_a_length_beyond_the_pickle(check_torch_refused):
     """The next member is no part of it."""
     for body in (b"B" + struct.pack("<I", 20), b"X" + struct.pack("<I", 2**31)):
         content = archive(data__pkl=b"\x80\x02" + body, storages={"0": bytes(1000)})

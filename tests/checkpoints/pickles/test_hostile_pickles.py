@@ -14,7 +14,7 @@ import torch
 
 import latentlab
 from latentlab import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
-from latentlab.checkpoints.pickles import arrays, machine, reader, tensors
+from latentlab.checkpoints.pickles import arrays, machine, opcodes, reader, tensors
 from latentlab.checkpoints.pickles.reader import read_pickle
 from tests.support import attacks
 from tests.support.attacks import call, finish, name, octets, plain, stack_name, text
@@ -27,7 +27,7 @@ PROTOCOLS = [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_c1_a_call_of_the_system(protocol, check_refused, tmp_path):
+def test_c01_a_call_of_the_system(protocol, check_refused, tmp_path):
     check_refused(
         finish(attacks.touch(tmp_path / "marker"), protocol), UnsafeCheckpoint, "posix.system"
     )
@@ -39,7 +39,7 @@ def test_the_payload_would_work(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", [0, 1])
-def test_c1_older_protocols(protocol, tmp_path):
+def test_c01_older_protocols(protocol, tmp_path):
     class Payload:
         def __reduce__(self):
             return os.system, (f"touch '{tmp_path}/marker'",)
@@ -52,7 +52,7 @@ def test_c1_older_protocols(protocol, tmp_path):
     assert not (tmp_path / "marker").exists()
 
 
-def test_c2_a_name_on_the_stack_from_the_memo(check_refused, tmp_path):
+def test_c02_a_name_on_the_stack_from_the_memo(check_refused, tmp_path):
     strings = plain((text("system") + b"\x94", text("posix") + b"\x94"))
     hidden = attacks.touch(tmp_path / "m", b"h\x01h\x00\x93")
     check_refused(finish(plain((strings, hidden))), UnsafeCheckpoint, "posix.system")
@@ -75,7 +75,7 @@ C3 = {
 
 
 @pytest.mark.parametrize("opcode", C3)
-def test_c3_and_c9_opcodes_that_run_code(opcode, check_refused, tmp_path):
+def test_c03_c09_opcodes_that_run_code(opcode, check_refused, tmp_path):
     copyreg.add_extension("posix", "system", 0xF0)
     try:
         body = C3[opcode](tmp_path / "marker")
@@ -112,12 +112,12 @@ def test_other_opcodes_are_refused_by_name(opcode, body, check_refused):
         ("torch", "FloatStorage"), ("a\nb", "c\ud800"),
     ],
 )  # fmt: skip
-def test_c4_names_close_to_permitted_ones(module, called, check_refused):
+def test_c04_names_close_to_permitted_ones(module, called, check_refused):
     check_refused(finish(stack_name(module, called) + b")R"), UnsafeCheckpoint, "nothing was run")
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_c5_a_payload_within_a_storage(protocol, check_refused, tmp_path):
+def test_c05_a_payload_within_a_storage(protocol, check_refused, tmp_path):
     payload = attacks.touch(tmp_path / "marker")
     for nested in (
         finish(payload, protocol),
@@ -132,7 +132,7 @@ def test_c5_a_payload_within_a_storage(protocol, check_refused, tmp_path):
         )
 
 
-def test_c6_and_c7_source_texts_are_not_run(read, tmp_path, monkeypatch):
+def test_c06_c07_source_texts_are_not_run(read, tmp_path, monkeypatch):
     source = f"open({str(tmp_path / 'marker')!r}, 'w')"
     before = set(sys.modules)
 
@@ -153,7 +153,7 @@ def test_c6_and_c7_source_texts_are_not_run(read, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("function", attacks.ALLOWED.values(), ids=attacks.ALLOWED)
 @pytest.mark.parametrize("state", [(None, {"__getattr__": "poison"}), {"a": 1}, None, (1, 2)])
-def test_c8_the_state_of_a_name_cannot_be_set(function, state, check_refused, read):
+def test_c08_the_state_of_a_name_cannot_be_set(function, state, check_refused, read):
     genuine = finish(attacks.tensor())
     before = read(genuine)
     check_refused(finish(function + plain(state) + b"b"), UnsafeCheckpoint, "sets the state")
@@ -161,7 +161,7 @@ def test_c8_the_state_of_a_name_cannot_be_set(function, state, check_refused, re
 
 
 @pytest.mark.parametrize("state", [(None, {"state": {}}), None, [1], "x"])
-def test_c8_the_state_of_an_object_is_a_dict_given_once(state, check_refused):
+def test_c08_the_state_of_an_object_is_a_dict_given_once(state, check_refused):
     check_refused(finish(attacks.NETWORK + b")\x81" + plain(state) + b"b"))
     check_refused(finish(attacks.network(a=1) + plain({"b": 2}) + b"b"))
     check_refused(finish(attacks.module() + plain({"b": 2}) + b"b"))
@@ -300,11 +300,11 @@ def test_c14_there_is_no_way_around_the_reader():
     "table",
     [
         reader._NAMES, tensors.STORAGE_NAMES, tensors._TYPES,
-        machine._ACTIONS, machine._CONSTANTS, machine._CONTAINERS,
+        machine._ACTIONS, opcodes.CONSTANTS, opcodes.CONTAINERS, opcodes._OPCODES, opcodes._TEXTS,
     ],
 )  # fmt: skip
 def test_c15_the_tables_cannot_be_written(table):
     with pytest.raises(TypeError):
         table["posix", "system"] = os.system
-    for frozen in (machine._LITERALS, machine._CODE, arrays._CODES):
+    for frozen in (machine._KNOWN, opcodes.LITERALS, opcodes._CODE, arrays._CODES):
         assert isinstance(frozen, frozenset)

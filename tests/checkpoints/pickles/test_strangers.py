@@ -21,7 +21,7 @@ import torch
 import latentlab
 from latentlab import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
 from latentlab.checkpoints.pickles import strangers
-from latentlab.checkpoints.pickles.machine import Global
+from latentlab.checkpoints.pickles.language import Global
 from latentlab.checkpoints.pickles.plain import plain_facts
 from latentlab.checkpoints.pickles.reader import Record, read_pickle
 from latentlab.checkpoints.pickles.torch_save import read_torch

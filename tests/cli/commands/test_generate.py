@@ -432,7 +432,7 @@ def test_files_that_hold_no_latents_are_refused(g, model, tmp_path):
         assert not (tmp_path / "o").exists()
 
 
-def test_a_compressed_bomb_is_refused_before_it_unfolds(model, tmp_path):
+def test_d19_a_compressed_bomb_is_refused_before_it_unfolds(model, tmp_path):
     rows = 64 * MIB // (4 * 8 * 12)
     header = io.BytesIO()
     shape = {"descr": "<f4", "fortran_order": False, "shape": (rows, 9, 12)}  # 9 is not num_ws
@@ -491,7 +491,7 @@ def test_a_dry_run_tells_the_settings_and_writes_nothing(model, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_existing_pictures_are_kept_without_overwrite(model, tmp_path):
+def test_j13_existing_pictures_are_kept_without_overwrite(model, tmp_path):
     rendered(model, "--seeds", "0-1", "-o", tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     message = check_refused(6, model, "--seeds", "1-2", "--truncation-psi", "0", "-o", tmp_path)
@@ -500,7 +500,7 @@ def test_existing_pictures_are_kept_without_overwrite(model, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_overwrite_replaces_pictures(model, tmp_path):
+def test_j13_overwrite_replaces_pictures(model, tmp_path):
     rendered(model, "--seeds", "0-1", "-o", tmp_path)
     before = (tmp_path / "seed0001.png").read_bytes()
     rendered(model, "--seeds", "1", "--truncation-psi", "0", "--overwrite", "-o", tmp_path)
@@ -508,7 +508,7 @@ def test_overwrite_replaces_pictures(model, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
-def test_a_folder_that_cannot_be_made_is_named(name, model, tmp_path):
+def test_j15_a_folder_that_cannot_be_made_is_named(name, model, tmp_path):
     (tmp_path / "file").write_text("here already")
     message = check_refused(6, model, "--seeds", "0", "-o", tmp_path / name)
     assert message.startswith(f"Error: {tmp_path / name}")

@@ -46,7 +46,7 @@ def saved(path, g, **metadata):
 # JSON.
 
 
-def test_json_holds_the_facts(tmp_path):
+def test_r01_json_holds_the_facts(tmp_path):
     model = saved(tmp_path / "m.safetensors", make_generator(), licence="MIT", scores=[1, None])
     facts = json.loads(run(model, "--json").stdout)
     opened = latentlab.load(model)
@@ -65,7 +65,7 @@ def test_json_has_every_setting(tmp_path):
     assert set(vars(latentlab.load(model).config)) <= set(network)
 
 
-def test_numbers_that_json_lacks_are_null(tmp_path):
+def test_r02_numbers_that_json_lacks_are_null(tmp_path):
     path = saved(tmp_path / "m.safetensors", make_generator(), a=float("nan"), b=[float("inf"), 1])
     text = run(path, "--json").stdout
 
@@ -192,7 +192,7 @@ def test_metadata_of_other_types_is_survived(metadata, tmp_path):
     assert told(path)["latents"] == "z 6, w 5 in 6 layers"
 
 
-def test_a_terminal_without_utf_8_is_served(tmp_path):
+def test_r06_a_terminal_without_utf_8_is_served(tmp_path):
     path = saved(tmp_path / "caf\xe9.safetensors", make_generator(), licence="\xa9 me")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     for options, expected in ([], "caf\\xe9.safetensors\n"), (["--json"], '"\\u00a9 me"'):
@@ -204,7 +204,7 @@ def test_a_terminal_without_utf_8_is_served(tmp_path):
         assert expected in done.stdout
 
 
-def test_a_closed_pipe_ends_quietly():
+def test_r01_a_closed_pipe_ends_quietly():
     command = f"{sys.executable} -m cli info builtin:digits-stylegan2; echo code=$? >&2"
     done = subprocess.run(
         [shutil.which("bash") or "bash", "-c", f"({command}) | true"],

@@ -318,7 +318,7 @@ def test_all_pictures_bad_is_one_line_and_no_folder(bad, model, tmp_path):
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_path):
+def test_i18_one_bad_picture_does_not_stop_the_others(kind, bad, model, photo, tmp_path):
     out, path = tmp_path / "out", bad(kind)
     result = project(model, photo("a.png"), path, photo("b.png"), "-o", out)
     assert result.exit_code == 4
@@ -423,7 +423,7 @@ def test_a_missing_checkpoint_is_named(photo, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_lpips_weights_are_told_with_what_helps(model, photo, tmp_path, monkeypatch):
+def test_j17_missing_lpips_weights_are_told_with_what_helps(model, photo, tmp_path, monkeypatch):
     def unreachable(*_, **__):
         raise URLError("no network")
 
@@ -437,7 +437,7 @@ def test_missing_lpips_weights_are_told_with_what_helps(model, photo, tmp_path, 
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
-def test_a_folder_that_cannot_be_made_is_named(name, model, photo, tmp_path):
+def test_j15_a_folder_that_cannot_be_made_is_named(name, model, photo, tmp_path):
     (tmp_path / "file").write_text("here already")
     message = check_refused(6, model, photo("a.png"), "-o", tmp_path / name)
     assert str(tmp_path / name) in message
@@ -459,7 +459,7 @@ def test_an_existing_report_is_kept_without_overwrite(model, photo, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(ALL | REPORTS))
-def test_any_existing_result_is_kept_without_overwrite(name, model, photo, tmp_path):
+def test_j13_any_existing_result_is_kept_without_overwrite(name, model, photo, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / name).write_text("mine")

@@ -249,7 +249,7 @@ def stopped(folder, sign):
     return process.returncode, said
 
 
-def test_a_signal_saves_and_the_same_command_continues(tmp_path):
+def test_j07_a_signal_saves_and_the_same_command_continues(tmp_path):
     """Twice: what one signal has stopped goes on until another one."""
     images = 0
     for sign, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

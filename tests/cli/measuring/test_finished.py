@@ -291,7 +291,7 @@ def test_a_file_of_someone_else_is_not_replaced_either(measured, name, options):
 
 @pytest.mark.parametrize("more", [False, True])
 @pytest.mark.parametrize("place", ["write_manifest", "save_figure", "write_table"])
-def test_a_run_that_ends_while_it_writes_is_finished_by_the_next(
+def test_j14_a_run_that_ends_while_it_writes_is_finished_by_the_next(
     measured, monkeypatch, nothing_is_computed, place, more
 ):
     monkeypatch.undo()

@@ -33,8 +33,8 @@ def run(command, *arguments):
 
 
 def ppl(root, out, *more):
-    return run("ppl", root / "run", "--distance", root / "pixels.pt", "--samples", 24,
-               "-o", out, *more)  # fmt: skip
+    return run("ppl", root / "run", "--distance", root / "pixels.pt", "--trust",
+               "--samples", 24, "-o", out, *more)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_droplets_over_a_run(root, tmp_path):
 def test_separability_over_a_run(root, tmp_path):
     as_torchscript(Brightness(), tmp_path / "judge.pt")
     done = run("separability", root / "run", "--classifier", tmp_path / "judge.pt",
-               "--samples", 120, "-o", tmp_path / "out")  # fmt: skip
+               "--trust", "--samples", 120, "-o", tmp_path / "out")  # fmt: skip
     assert done.exit_code == 0, done.stderr
     rows = pd.read_csv(tmp_path / "out" / "report.csv")
     scores = ["separability in Z", "separability in W"]
@@ -152,7 +152,8 @@ def test_separability_over_a_run(root, tmp_path):
     attributes = pd.read_csv(tmp_path / "out" / "attributes.csv")
     assert attributes.groupby("model").size().tolist() == [2, 2, 2]
     alone = run("separability", root / "run" / "snapshot-000010000.safetensors", "--classifier",
-                tmp_path / "judge.pt", "--samples", 120, "-o", tmp_path / "one")  # fmt: skip
+                tmp_path / "judge.pt", "--trust", "--samples", 120,
+                "-o", tmp_path / "one")  # fmt: skip
     assert alone.exit_code == 0, alone.stderr
     one = pd.read_csv(tmp_path / "one" / "report.csv")
     assert rows["value"].tolist()[4:8] == one["value"].tolist()

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from cli.measuring.partial import PartialResults, keep_small
+from cli.measuring.partial import PartialResults, keep_small, pack
 
 IDENTITY = {"metric": "ppl", "seed": 0}
 
@@ -51,6 +51,39 @@ def test_a_damaged_file_costs_its_batches_and_no_more(tmp_path, capsys):
     assert "damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("damage", ["cut", "deflated", "array", "text", "pipe", "folder"])
+def test_j05_a_damaged_file_is_set_aside_and_named_once(damage, tmp_path, capsys):
+    kept = PartialResults(tmp_path, IDENTITY)
+    kept[range(4)] = batch(0, 4)
+    kept.write()
+    (file,) = kept.folder.iterdir()
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "deflated":  # what others write may unpack to any size
+        np.savez_compressed(file, **pack(dict(kept)))
+    elif damage == "array":
+        with file.open("wb") as stream:
+            np.save(stream, np.zeros(3))
+    elif damage == "pipe":
+        os.mkfifo(file)
+    elif damage == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(content[:-40] if damage == "cut" else b"none")
+    for _ in range(2):
+        again = PartialResults(tmp_path, IDENTITY)
+        assert len(again) == 0
+    said = capsys.readouterr().err
+    assert said.count("is damaged and left out") == 1
+    (aside,) = (tmp_path / "saved").iterdir()
+    assert aside.name == f"{file.name}.damaged"
+    again[range(4)] = batch(0, 4)
+    again.write()
+    keep_small(tmp_path, afresh=False)
+    assert aside.exists()
+    assert same(PartialResults(tmp_path, IDENTITY)[range(4)], kept[range(4)])
+
+
 def test_one_wrong_bit_of_a_file_costs_no_more_either(tmp_path, capsys):
     # Some are another way of compression, or an encrypted member: errors of other kinds.
     kept = PartialResults(tmp_path, IDENTITY)
@@ -67,7 +100,7 @@ def test_one_wrong_bit_of_a_file_costs_no_more_either(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", [".tmp-0123.npz", "notes.txt"])
-def test_files_left_by_a_kill_are_passed_over(tmp_path, name, capsys):
+def test_j02_files_left_by_a_kill_are_passed_over(tmp_path, name, capsys):
     kept = PartialResults(tmp_path, IDENTITY)
     kept[range(4)] = batch(0, 4)
     kept.write()

@@ -27,8 +27,8 @@ def root(tmp_path_factory):
 
 
 def ppl(root, out, *more):
-    command = ["ppl", root / "g.safetensors", "--distance", root / "pixels.pt", "--samples", 24,
-               "--device", "cpu", "-o", out, *more]  # fmt: skip
+    command = ["ppl", root / "g.safetensors", "--distance", root / "pixels.pt", "--trust",
+               "--samples", 24, "--device", "cpu", "-o", out, *more]  # fmt: skip
     return CliRunner().invoke(main, [*map(str, command)])
 
 

@@ -126,7 +126,7 @@ def test_limit_takes_the_first_and_shuffle_orders_them_by_the_seed(model, tmp_pa
     assert listed("--shuffle", "--limit", 3) == mixed[:3]
 
 
-def test_one_bad_picture_among_120_is_named(model, tmp_path):
+def test_i18_one_bad_picture_among_120_is_named(model, tmp_path):
     photos = draw(tmp_path / "photos", *(f"{i:03d}" for i in range(120)))
     (photos / "050.png").write_bytes(b"<html>404</html>")
     result = project(model, photos, "--batch", 40, "-o", tmp_path / "out", steps=1)
@@ -229,12 +229,38 @@ def test_foreign_files_in_a_pictures_folder_are_kept(model, photos, tmp_path):
     assert mine.read_text() == "mine"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', "null", '{"format": 2}'])
-def test_a_damaged_record_is_not_taken_for_ours(text, model, photos, tmp_path):
+def test_a_record_of_another_version_is_not_taken_for_ours(model, photos, tmp_path):
     out = tmp_path / "out"
     projected(model, photos, "-o", out)
-    (out / "b" / "projection.json").write_text(text)
+    (out / "b" / "projection.json").write_text('{"format": 2}')
     assert str(out / "b") in check_refused(6, model, photos, "-o", out)
+
+
+def test_j05_a_damaged_record_is_set_aside_and_its_picture_done_again(
+    model, photos, tmp_path, counted_calls
+):
+    out = tmp_path / "out"
+    projected(model, photos, "-o", out)
+    (out / "b" / "projection.json.damaged").write_text("of an earlier time")
+    record, outside = out / "b" / "projection.json", tmp_path / "mine.txt"
+    outside.write_text("mine")
+    facts = json.loads(record.read_text())
+    whole, digest = record.read_text(), next(iter(facts["files"].values()))
+    for number, listed in enumerate(([str(outside)], ["../../mine.txt"], ["a\0b"]), 2):
+        text = json.dumps({**facts, "files": facts["files"] | dict.fromkeys(listed, digest)})
+        record.write_text(text)
+        planned = project(model, photos, "-o", out, "--dry-run")
+        assert "b/projection.json is damaged" in planned.stderr
+        assert record.read_text() == text, "a dry run changes nothing"
+        done = projected(model, photos, "-o", out)
+        assert done.stderr.count("b/projection.json is damaged") == 1
+        assert counted_calls.calls == number + 2
+        assert (out / "b" / f"projection.json.damaged-{number}").read_text() == text
+        assert json.loads(record.read_text())["files"].keys() == json.loads(whole)["files"].keys()
+        assert "is damaged" not in projected(model, photos, "-o", out).stderr
+    assert outside.read_text() == "mine"
+    assert (out / "b" / "projection.json.damaged").read_text() == "of an earlier time"
+    assert len(rows(out / "report.csv")) == 3
 
 
 def test_a_refused_picture_is_tried_again(model, photos, tmp_path):

@@ -257,7 +257,7 @@ def test_a_video_of_each_projection(model, photo, tmp_path):
         assert first > 1.5 * last
 
 
-def test_a_diverged_picture_keeps_its_best_and_the_others_go_on(
+def test_j09_a_diverged_picture_keeps_its_best_and_the_others_go_on(
     model, photo, tmp_path, monkeypatch
 ):
     draw(photo.parent, "a")

@@ -107,7 +107,7 @@ class TestTerms:
         out = tmp_path / "out"
         projected(
             model, photos, "--space", "w+", "--pixel-weight", 2, "--p-norm-weight", 0.5,
-            "--identity", eye, "-o", out,
+            "--identity", eye, "--trust", "-o", out,
         )  # fmt: skip
         row = pd.read_csv(out / "report.csv").iloc[0]
         weights = row["pixel_weight"], row["p_norm_weight"], row["identity_weight"]
@@ -125,9 +125,9 @@ class TestTerms:
 
     def test_another_network_is_another_projection(self, tmp_path, model, photos, eye):
         out, other = tmp_path / "out", tmp_path / "other.pt"
-        projected(model, photos / "p0.png", "--identity", eye, "-o", out)
+        projected(model, photos / "p0.png", "--identity", eye, "--trust", "-o", out)
         other.write_bytes(eye.read_bytes() + b" ")
-        check_refused(6, model, photos / "p0.png", "--identity", other, "-o", out)
+        check_refused(6, model, photos / "p0.png", "--identity", other, "--trust", "-o", out)
 
     @pytest.mark.parametrize(("options", "message"), [
         (["--identity-weight", "1"], "--identity-weight goes with --identity."),

@@ -88,14 +88,14 @@ def run(command, things, *more):
     return CliRunner().invoke(main, [command, *arguments, "--dry-run", *map(str, more)])
 
 
-def test_every_dry_run_is_listed_here():
+def test_r05_every_dry_run_is_listed_here():
     having = {name for name, command in main.commands.items()
               if any("--dry-run" in option.opts for option in command.params)}  # fmt: skip
     assert set(RUNS) == having
 
 
 @pytest.mark.parametrize("command", sorted(RUNS))
-def test_a_dry_run_is_readable_and_writes_nothing(command, things, tmp_path):
+def test_r05_a_dry_run_is_readable_and_writes_nothing(command, things, tmp_path):
     out = tmp_path / "out"
     done = run(command, things, "-o", out)
     assert done.exit_code == 0, done.stderr

@@ -67,7 +67,7 @@ def page_of(text, tmp_path):
 
 
 @pytest.mark.parametrize("foreign", ["<script>alert(1)</script>", "a & b", "</table>", '"><img>'])
-def test_foreign_text_stays_text(tmp_path, foreign):
+def test_r03_foreign_text_stays_text(tmp_path, foreign):
     reader, plain = page_of(foreign, tmp_path), page_of("plain", tmp_path)
     assert reader.tags == plain.tags
     assert "".join(reader.text).count(foreign) == "".join(plain.text).count("plain") == 16

@@ -68,7 +68,7 @@ def test_parquet_keeps_floats_exactly(tmp_path):
     assert frame["n"].tolist() == list(range(len(FLOATS)))
 
 
-def test_csv_survives_reading_and_writing(tmp_path):
+def test_r07_csv_survives_reading_and_writing(tmp_path):
     first = table(tmp_path / "1.csv", x=FLOATS, n=range(9), s=PLAIN, b=[True, False, None] * 3)
     write_table(pd.read_csv(first, engine="python"), tmp_path / "2.csv")
     assert (tmp_path / "2.csv").read_bytes() == first.read_bytes()
@@ -125,7 +125,7 @@ def test_numbers_with_a_point_keep_it():
 
 
 @pytest.mark.parametrize("missing", MISSING, ids=repr)
-def test_missing_values(missing, tmp_path):
+def test_r02_missing_values(missing, tmp_path):
     columns = {"x": [0.5, missing], "s": ["a", None]}
     assert cells(table(tmp_path / "t.csv", **columns)) == [["x", "s"], ["0.5", "a"], ["", ""]]
     rows = strict_json(table(tmp_path / "t.json", **columns))
@@ -134,13 +134,13 @@ def test_missing_values(missing, tmp_path):
     assert lines == ["| x | s |", "| --- | --- |", "| 0.5 | a |", "|  |  |"]
 
 
-def test_missing_numbers_stay_missing_in_parquet(tmp_path):
+def test_r02_missing_numbers_stay_missing_in_parquet(tmp_path):
     frame = pd.read_parquet(table(tmp_path / "t.parquet", x=[0.5, None], s=["a", None]))
     assert frame.isna().to_numpy().tolist() == [[False, False], [True, True]]
 
 
 @pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
-def test_infinity_is_refused(suffix, tmp_path):
+def test_r02_infinity_is_refused(suffix, tmp_path):
     path = tmp_path / f"t{suffix}"
     path.write_text("before")
     with pytest.raises(latentlab.NumericalError, match="x"):
@@ -152,7 +152,7 @@ def test_infinity_is_refused(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_a_formula_is_defused_in_csv_alone(text, tmp_path):
+def test_r03_a_formula_is_defused_in_csv_alone(text, tmp_path):
     assert cells(table(tmp_path / "t.csv", s=[text]))[1:] == [[f"'{text}"]]
     assert strict_json(table(tmp_path / "t.json", s=[text])) == [{"s": text}]
     assert pd.read_parquet(table(tmp_path / "t.parquet", s=[text]))["s"].tolist() == [text]
@@ -208,7 +208,7 @@ def test_an_unknown_suffix_is_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
-def test_a_table_is_replaced_whole_and_alone(suffix, tmp_path):
+def test_j13_a_table_is_replaced_whole_and_alone(suffix, tmp_path):
     path = tmp_path / f"t{suffix}"
     path.write_bytes(b"x" * 10_000)
     table(path, x=[1])
@@ -224,7 +224,7 @@ def test_a_table_that_cannot_be_written_is_named(tmp_path):
 # The manifest.
 
 
-def test_the_manifest_holds_versions_settings_and_digests(tmp_path):
+def test_j14_r08_the_manifest_holds_versions_settings_and_digests(tmp_path):
     (tmp_path / "below").mkdir()
     contents = {"report.csv": b"x\n1\n", "below/w.npz": bytes(1000)}
     for name, content in contents.items():

@@ -6,7 +6,7 @@ import pytest
 from cli.running.interrupt import sigterm_waits, unwind_on_sigterm
 
 
-def test_sigterm_waits_for_the_end_of_the_block():
+def test_j07_sigterm_waits_for_the_end_of_the_block():
     done = []
 
     def work():

@@ -29,7 +29,7 @@ def shown(stream, monkeypatch):
     return stream.getvalue()
 
 
-def test_a_file_gets_whole_lines(monkeypatch):
+def test_r06_a_file_gets_whole_lines(monkeypatch):
     text = shown(io.StringIO(), monkeypatch)
     assert "\r" not in text
     assert "\x1b" not in text

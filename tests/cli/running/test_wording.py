@@ -260,8 +260,8 @@ MESSAGES = [
     ("ppl progan.safetensors --distance builtin:digits --samples 10",
      "this generator has no W; give --protocol ppl_zend or ppl_zfull, whose paths are in Z"),
     ("ppl model.safetensors --distance charm",
-     "--distance must be lpips-vgg, lpips-alex, lpips-squeeze, builtin:digits or a TorchScript "
-     "file, but got 'charm'"),
+     "--distance must be lpips-vgg, lpips-alex, lpips-squeeze, builtin:digits, a .safetensors of "
+     "LPIPS or a TorchScript file, but got 'charm'"),
     ("separability progan.safetensors --classifier builtin:digits-classifier --space w "
      "--samples 20", "this generator has no W; measure in Z: --space z"),
     ("directions progan.safetensors",

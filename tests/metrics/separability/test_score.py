@@ -62,7 +62,7 @@ class TestFromLogits:
         assert arrays[0] == tensors[0]
         pd.testing.assert_frame_equal(arrays[1], tensors[1])
 
-    def test_a_planted_attribute_is_found_and_a_random_one_is_not(self):
+    def test_n06_a_planted_attribute_is_found_and_a_random_one_is_not(self):
         latents, rng = planted()
         linear = latents @ rng.standard_normal(8) + 0.5
         score, table = separability_from_logits(
@@ -87,7 +87,7 @@ class TestFromLogits:
         assert table["ci_high"][0] - table["ci_low"][0] == pytest.approx(width, rel=0.1)
         assert table["ci_low"][0] < binary < table["ci_high"][0]
 
-    def test_names_and_order_of_attributes_do_not_matter(self, reference):
+    def test_n04_names_and_order_of_attributes_do_not_matter(self, reference):
         latents, logits = reference["dlatents"], reference["logits"]
         score, table = separability_from_logits(latents, logits, 1000)
         other, turned = separability_from_logits(
@@ -196,7 +196,7 @@ class TestOfAGenerator:
         assert result.ci_low < result.value < result.ci_high
 
     @pytest.mark.usefixtures("any_batch")
-    def test_the_batch_size_changes_nothing(self):
+    def test_n01_the_batch_size_changes_nothing(self):
         g, clf = make_generator(), Counting()
         results = [linear_separability(g, [clf], 90, 40, batch=b) for b in (1, 3, 7, 64, None)]
         for result in results[1:]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from latentlab.networks.layers import StyledConv
-from latentlab.networks.modulated.lean import lean_gradients
+from latentlab.networks.modulated.lean import FrozenLayer, lean_gradients
 
 EXACT = {"atol": 1e-11, "rtol": 1e-11}  # float64; undoing an activation costs a few bits
 
@@ -25,8 +25,11 @@ def gradients(
 @pytest.mark.parametrize("rows", [None, 1, 2])
 @pytest.mark.parametrize("clamp", [None, 0.5])
 def test_they_are_equal(
-    up: bool, taps: tuple[float, ...], rows: int | None, clamp: float | None
-) -> None:
+    up: bool, taps: tuple[float, ...], rows: int | None, clamp: float | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    computed, lean = [], FrozenLayer.lean
+    monkeypatch.setattr(FrozenLayer, "lean", lambda *given: computed.append(up) or lean(*given))
     torch.manual_seed(0)
     size = 12 if up else 6
     layer = StyledConv(3, 4, 5, size, taps, up=up, conv_clamp=clamp).double()
@@ -38,6 +41,7 @@ def test_they_are_equal(
     y, plain = gradients(layer, x, w, noise)
     with lean_gradients():
         lean_y, found = gradients(layer, x, w, noise)
+    assert computed == [up]
     torch.testing.assert_close(lean_y, y, **EXACT)
     for one, other in zip(found, plain, strict=True):
         torch.testing.assert_close(one, other, **EXACT)

@@ -26,7 +26,7 @@ ADA = {"synthesis_func": "G_synthesis"}
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_c7_the_source_text_is_never_run(protocol, tmp_path, monkeypatch):
+def test_c07_the_source_text_is_never_run(protocol, tmp_path, monkeypatch):
     marker = tmp_path / "marker"
     g, *_ = make_generator()
     d, *_ = make_discriminator()
@@ -48,7 +48,7 @@ def test_c7_the_source_text_is_never_run(protocol, tmp_path, monkeypatch):
     assert list(opened.networks) == ["G_ema", "D"]
 
 
-def test_c7_the_source_may_be_missing_or_no_text(tmp_path, monkeypatch):
+def test_c07_the_source_may_be_missing_or_no_text(tmp_path, monkeypatch):
     g, *_ = make_generator()
     g.state["build_module_src"] = [b"x"]
     del g.part("mapping")["build_module_src"]

@@ -152,7 +152,7 @@ def sound(request, tmp_path, monkeypatch):
     return write_pickle(tmp_path / "sound.pkl", (g, d), monkeypatch)
 
 
-def test_d2_every_truncation_is_refused(sound, tmp_path):
+def test_d02_every_truncation_is_refused(sound, tmp_path):
     content = sound.read_bytes()
     path = tmp_path / "cut.pkl"
     for length in {*range(2, len(content), 997), *range(len(content) - 32, len(content))}:
@@ -161,7 +161,7 @@ def test_d2_every_truncation_is_refused(sound, tmp_path):
             latentlab.load(path)
 
 
-def test_d3_flipped_bytes_are_refused_or_leave_a_whole_model(sound, tmp_path):
+def test_d03_flipped_bytes_are_refused_or_leave_a_whole_model(sound, tmp_path):
     content = sound.read_bytes()
     whole = {k: {n: t.shape for n, t in net.state_dict().items()}
              for k, net in latentlab.load(sound).networks.items()}  # fmt: skip

@@ -215,7 +215,7 @@ def test_scores_of_the_sets(places, tmp_path, pooled):
 
 def test_faces_are_compared_by_the_file(places, tmp_path):
     face = save_program(MeanFaces(), tmp_path / "face.pt")
-    more = ("--identity", face, "--face-crop", "none")
+    more = ("--identity", face, "--trust", "--face-crop", "none")
     done = command(places, "{}/w", *more, out=tmp_path / "out")
     assert done.exit_code == 0, done.stderr
     pictures = pd.read_csv(tmp_path / "out" / "pictures.csv")

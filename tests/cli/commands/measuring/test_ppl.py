@@ -155,7 +155,7 @@ def stopped(folder, mark, paths, sign):
     return process.returncode, said
 
 
-def test_a_stopped_measurement_goes_on_where_it_was(tmp_path):
+def test_j11_a_stopped_measurement_goes_on_where_it_was(tmp_path):
     """Stopped by one signal, it goes on until another one stops it."""
     folder, count = tmp_path / "out", 0
     for sign, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
@@ -179,7 +179,7 @@ def test_a_stopped_measurement_goes_on_where_it_was(tmp_path):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_folder_in_use_is_refused(tmp_path):
+def test_j12_a_folder_in_use_is_refused(tmp_path):
     import fcntl
 
     with (tmp_path / ".lock").open("w") as file:

@@ -3,12 +3,14 @@
 import html
 import json
 
+import click
 import pandas as pd
 import pytest
 
 import latentlab
 from cli.main import main
 from cli.options.reproduction import TABLES
+from cli.trust import keep_trust
 from latentlab.datasets.pictures import open_dataset
 from metrics import linear_separability, perceptual_path_length
 from metrics.picture_fidelity import fidelity
@@ -264,7 +266,7 @@ def test_real_pictures_are_all_of_them_mirrored_as_published(more, mirror, reals
 def test_vgg16_of_nvidia_gives_precision_and_recall_as_well(tmp_path, pooled):
     done = succeeded(run(
         "reproduce", "stylegan2-table1", f"F={B}", *REALS, "--distance", DATA / "vgg16_standin.pt",
-        "--samples", "fidelity=24,ppl=4", "--dry-run", "--json", "-o", tmp_path / "out",
+        "--samples", "fidelity=24,ppl=4", "--trust", "--dry-run", "--json", "-o", tmp_path / "out",
     ))  # fmt: skip
     assert json.loads(done.stdout)["distance"].endswith("vgg16_standin.pt")
     from types import SimpleNamespace
@@ -272,8 +274,11 @@ def test_vgg16_of_nvidia_gives_precision_and_recall_as_well(tmp_path, pooled):
     from cli.reproducing.run import _vgg16
 
     wanted = SimpleNamespace(distance=str(DATA / "vgg16_standin.pt"), vgg_weights=None)
-    assert _vgg16(wanted) == DATA / "vgg16_standin.pt"
-    assert _vgg16(SimpleNamespace(distance="lpips-vgg", vgg_weights=None)) is None
+    assert _vgg16(wanted) is None  # its features are its program's
+    with click.Context(click.Command("reproduce")) as context:
+        keep_trust(context, None, True)
+        assert _vgg16(wanted) == DATA / "vgg16_standin.pt"
+        assert _vgg16(SimpleNamespace(distance="lpips-vgg", vgg_weights=None)) is None
 
 
 def test_one_column_alone_needs_nothing_of_the_others(tmp_path):
