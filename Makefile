@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow coverage check format bench fuzz kills audit clean
+.PHONY: demo test test-slow coverage reliability fuzz kills check format bench audit clean
 
 demo: $(VENV)/ready
 	$(BIN)/latentlab demo --output demo --overwrite
@@ -27,6 +27,10 @@ coverage: $(VENV)/ready
 		printf '%4s %%  %s\n' "$$($(BIN)/coverage report --include "$$room/*.py" --format total)" $$room; \
 	done
 
+# Prints the faults of docs/reliability.md beside the tests that show them; fails where one has none.
+reliability: $(VENV)/ready
+	$(BIN)/python -m tests.docs.faults
+
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -40,6 +44,19 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.training --quick
 
+# Known weaknesses of the versions that are pinned, as the package index lists them; no part of `make test`.
+# A package that could not be looked up is a failure: not to know is not to have found nothing.
+AUDIT := .venv-audit
+audit: $(AUDIT)/ready
+	@$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict \
+		--progress-spinner off || { echo "make audit: a weakness is listed above, or the \
+	package index, which knows them, could not be asked." >&2; exit 1; }
+
+$(AUDIT)/ready:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	touch $@
+
 # Gives every reader, or READER, files that are nearly right, and says what becomes of them.
 SEED ?= 1
 CASES ?= 2000
@@ -52,19 +69,6 @@ fuzz: $(VENV)/ready
 KILLS ?= 50
 kills: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --seed $(SEED) --kills $(KILLS)
-
-# Known weaknesses of the versions that are pinned, as pypi.org lists them; no part of `make test`.
-# A package that could not be looked up is a failure: not to know is not to have found nothing.
-AUDIT := .venv-audit
-audit: $(AUDIT)/ready
-	@$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict \
-		--progress-spinner off || { echo "make audit: a weakness is listed above, or pypi.org, \
-	which knows them, could not be asked." >&2; exit 1; }
-
-$(AUDIT)/ready:
-	$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	touch $@
 
 # The constraints pin what was tested.
 $(VENV)/ready: pyproject.toml constraints.txt

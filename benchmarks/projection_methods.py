@@ -1,49 +1,55 @@
-"""Print how close the projector's methods come, and in how many CPU seconds.
+"""Print how close ways to project come to the published schedule, and in what share of its time.
 
-    python benchmarks/projection_methods.py [--part digits|large] [--count N] [--results FILE]
-                                            [--quick]
+    python -m benchmarks.projection_methods [--part digits|large] [--count N] [--way WAY]...
+        [--until SHARE] [--results FILE] [--csv FILE] [--plot FILE] [--quick]
 
-Each method runs at its own number of steps, on one thread. Distances are of the final latents with
-the final noise maps, without noise on w; the penalty of those maps stands beside them. The
-published schedule's distances come from batches of five pictures, which is faster here and moves
-them by rounding alone; its CPU seconds from 30 steps of one picture as it is by default, taken
-beside each run of the other method, so that both meet the same machine.
+A way's distance after a share of the published schedule's time is over the final distance of that
+schedule, for each picture; printed are the median and the worst, and how many are as close. All run
+on one thread. Distances are of the latents with the noise maps there, without noise on w. Those of
+the published schedule are the ends of schedules of as many steps, from batches of five pictures,
+which is faster here and moves them by rounding alone; its CPU seconds are taken beside each run of
+another way, so that both meet the same machine: 30 steps of one picture, as it is by default.
+Statistics of w and random pictures to start from are in the times, as if for one picture alone.
 
-``digits``: 40 held-out digits, 20 in each of the two bundled networks. ``large``: a StyleGAN2 of
-256 pixels with random weights, few channels and noise of strength 0.1; targets are by turns its own
-pictures and those of a second such network, compared by VGG16's layers with a quarter of their
-channels and random weights. What is in the file of results is not computed again.
+``digits``: held-out digits, up to 20 in each of the two bundled networks, in W and W+. ``large``: a
+StyleGAN2 of 256 pixels with random weights, few channels and noise of strength 0.1; targets are
+by turns its own pictures and those of a second such network, compared by VGG16's layers with a
+quarter of their channels and random weights. What is in the file of results is not computed again.
 """
 
 import json
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
+import matplotlib as mpl
+import pandas as pd
 import torch
+from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
+from benchmarks.projection_curves import (
+    SHARES,
+    WAYS,
+    Row,
+    curve,
+    published_seconds,
+    ratios,
+    rows_of,
+    summary,
+)
 from latentlab import Generator, ProjectorSettings, load, perceptual_distance, project
 from latentlab.datasets.digits import digits
 from latentlab.images import pixels_to_tensor
 from latentlab.latents import draw_z
 from latentlab.networks.stylegan2_config import StyleGAN2Config
 from latentlab.perceptual import ClassifierDistance, PerceptualDistance, unit_normalise
-from latentlab.projection.noise import noise_penalty
-from latentlab.projection.settings import LEAST_SQUARES, PUBLISHED, STEPS
+from latentlab.projection.settings import PUBLISHED
 
-BATCH, TIMED = 5, 30
+BATCH = 5
 VGG = (64, 64, None, 128, 128, None, 256, 256, 256, None, 512, 512, 512, None, 512, 512, 512)
-COLUMNS = (
-    "network", "space", "pictures", "published: steps", "median", "worst", "CPU s", "LM: steps",
-    "median", "worst", "CPU s", "ratio of distances: median", "worst", "closer", "ratio of CPU",
-    "largest penalty: published", "LM",
-)  # fmt: skip
-Row = dict[str, Any]
+COLUMNS = ("way", "pictures", "after 1/16", "1/8", "1/4", "1/2", "1", "as close after 1/4")
 
 
 class RandomVgg(PerceptualDistance):
@@ -74,7 +80,6 @@ class RandomVgg(PerceptualDistance):
         return found
 
     compare = ClassifierDistance.compare
-    residuals = ClassifierDistance.residuals
 
 
 def large(seed: int) -> Generator:
@@ -92,32 +97,28 @@ class Work:
 
     def __init__(self, name: str, g: Generator, targets: Tensor, distance: Any, steps: int) -> None:
         self.name, self.g, self.targets, self.distance = name, g, targets, distance
-        self.steps = {PUBLISHED: steps, LEAST_SQUARES: STEPS[LEAST_SQUARES]}
+        self.steps = steps
 
-    def run(self, space: str, method: str, which: range) -> Iterator[Row]:
-        """Project some pictures; their rows."""
-        settings = ProjectorSettings(space, self.steps[method], algorithm=method)
-        first, targets = time.process_time(), self.targets[which.start : which.stop]
+    def published(self, space: str, share: float, which: range) -> Iterator[Row]:
+        """Project some pictures by a share of the published schedule's steps; their rows."""
+        settings = ProjectorSettings(space, int(share * self.steps))
+        targets = self.targets[which.start : which.stop]
         found = project(self.g, targets, self.distance, settings=settings, batch=len(targets))
-        seconds = (time.process_time() - first) / len(targets)
-        penalties = noise_penalty(found.noise).tolist()
-        for place, distance, penalty in zip(which, found.distance.tolist(), penalties, strict=True):
-            yield {"network": self.name, "space": space, "method": method, "picture": place,
-                   "steps": settings.steps, "distance": distance, "penalty": penalty,
-                   "seconds": seconds}  # fmt: skip
+        for place, distance in zip(which, found.distance.tolist(), strict=True):
+            yield self.about(space, PUBLISHED, place) | {"share": share, "distance": distance}
 
-    def beside(self, space: str, which: range) -> Iterator[Row]:
-        """Project one picture by the other method, and time the published one beside it."""
-        settings = ProjectorSettings(space, 1, w_samples=100)
-        project(self.g, self.targets[:1], self.distance, settings=settings)  # the first is slower
-        for row in self.run(space, LEAST_SQUARES, which):
-            spent = []
-            for steps in (1, 1 + TIMED):
-                first = time.process_time()
-                project(self.g, self.targets[which.start : which.stop], self.distance,
-                        settings=replace(settings, steps=steps))  # fmt: skip
-                spent.append(time.process_time() - first)
-            yield row | {"published_seconds": (spent[1] - spent[0]) / TIMED * self.steps[PUBLISHED]}
+    def other(self, space: str, way: str, place: int, shares: Sequence[float]) -> Iterator[Row]:
+        """Project one picture in another way, beside published steps; its rows."""
+        target = self.targets[place : place + 1]
+        options = self.g, target, self.distance, space
+        curve(*options, way, 0)  # the first is slower
+        whole = published_seconds(*options, self.steps)
+        found = curve(*options, way, max(shares) * whole)
+        yield from rows_of(self.about(space, way, place), found, whole, shares)
+
+    def about(self, space: str, method: str, place: int) -> Row:
+        """Return what a row is about."""
+        return {"network": self.name, "space": space, "method": method, "picture": place}
 
 
 def works(part: str, quick: bool, count: int = 20) -> Iterator[Work]:
@@ -128,57 +129,75 @@ def works(part: str, quick: bool, count: int = 20) -> Iterator[Work]:
         for i, name in enumerate(("digits-stylegan1", "digits-stylegan2")):
             targets = pixels_to_tensor(pixels[20 * i : 20 * i + count], 3)
             g = load(f"builtin:{name}").generator
-            yield Work(name, g, targets, distance, 50 if quick else STEPS[PUBLISHED])
+            yield Work(name, g, targets, distance, 64 if quick else 1000)
     else:
         g, other = large(0), large(1)
         z = draw_z(range(5), g.z_dim, seed=1)
         with torch.no_grad():
             pictures = torch.stack([g(z), other(z)], dim=1).flatten(0, 1)
-        yield Work("256 px, random", g, pictures[:count], RandomVgg(),
-                   10 if quick else 250)  # fmt: skip
+        yield Work("256 px, random", g, pictures[:count], RandomVgg(), 16 if quick else 1000)
 
 
-def measure(part: str, quick: bool, count: int, file: Path | None) -> list[Row]:
-    """Compute what the file lacks, one picture of every kind after the other."""
+def measure(
+    todo: Sequence[Work], ways: Sequence[str], until: float, file: Path | None
+) -> list[Row]:
+    """Compute what the file lacks, some pictures of every kind after the other."""
     rows = [] if file is None or not file.exists() else [*map(json.loads, file.open())]
-    known = {(row["network"], row["space"], row["method"], row["picture"]) for row in rows}
-    todo = [(work, space) for work in works(part, quick, count) for space in ("w", "w+")]
-    for first in range(0, len(todo[0][0].targets), BATCH):
-        for work, space in todo:
-            last = min(first + BATCH, len(work.targets))
-            jobs = [(LEAST_SQUARES, range(i, i + 1)) for i in range(first, last)]
-            for method, which in [*jobs, (PUBLISHED, range(first, last))]:
-                if (work.name, space, method, which.start) in known:
-                    continue
-                run = work.beside(space, which) if method != PUBLISHED else None
-                for row in run or work.run(space, method, which):
-                    rows.append(row)
-                    if file is not None:
-                        with file.open("a") as out:
-                            out.write(json.dumps(row) + "\n")
+    known = {_key(row) for row in rows}
+    shares = [share for share in SHARES if share <= until]
+    for first in range(0, len(todo[0].targets), BATCH):
+        for work in todo:
+            which = range(first, min(first + BATCH, len(work.targets)))
+            for found in _runs(work, ways, shares, which, known):
+                rows += found
+                if file is not None:
+                    with file.open("a") as out:
+                        out.writelines(json.dumps(row) + "\n" for row in found)
     return rows
 
 
-def table(rows: list[Row]) -> Iterator[list[str]]:
-    """Yield a line for each network and space, of the pictures that both methods have."""
-    for network, space in dict.fromkeys((row["network"], row["space"]) for row in rows):
-        mine = [row for row in rows if (row["network"], row["space"]) == (network, space)]
-        sides = [{row["picture"]: row for row in mine if row["method"] == m} for m in STEPS]
-        both = sorted(sides[0].keys() & sides[1].keys())
-        if not both:
-            continue
-        published, ours = ([side[i] for i in both] for side in sides)
-        d = np.array([[row["distance"] for row in side] for side in (published, ours)])
-        seconds = np.array([[row["published_seconds"], row["seconds"]] for row in ours])
-        ratio, cost = d[1] / d[0], np.median(seconds, axis=0)
-        worst = [max(row["penalty"] for row in side) for side in (published, ours)]
-        yield [
-            network, space, str(len(both)), str(published[0]["steps"]), f"{np.median(d[0]):.5f}",
-            f"{d[0].max():.5f}", f"{cost[0]:.1f}", str(ours[0]["steps"]), f"{np.median(d[1]):.5f}",
-            f"{d[1].max():.5f}", f"{cost[1]:.1f}", f"{np.median(ratio):.2f}", f"{ratio.max():.2f}",
-            f"{(ratio < 1).sum()} of {len(both)}",
-            f"{np.median(seconds[:, 1] / seconds[:, 0]):.2f}", f"{worst[0]:.0e}", f"{worst[1]:.0e}",
-        ]  # fmt: skip
+def _runs(
+    work: Work, ways: Sequence[str], shares: Sequence[float], which: range, known: set[Any]
+) -> Iterator[list[Row]]:
+    """Yield the rows of each run that is not known."""
+    for space in ("w", "w+"):
+        for share in SHARES if PUBLISHED in ways else ():
+            about = work.about(space, PUBLISHED, which.start) | {"share": share}
+            if _key(about) not in known:
+                yield list(work.published(space, share, which))
+    for place in which:
+        for space in ("w", "w+"):
+            for way in (way for way in ways if way != PUBLISHED):
+                about = work.about(space, way, place) | {"share": shares[-1]}
+                if _key(about) not in known:
+                    yield list(work.other(space, way, place, shares))
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("network", "space", "method", "picture", "share"))
+
+
+def draw(rows: Sequence[Row], file: Path) -> None:
+    """Draw the median and the worst ratio of each way over the share of the time."""
+    mpl.use("Agg")
+    found = pd.DataFrame(ratios(rows)).groupby(["method", "share"])["ratio"]
+    lines = found.agg(["median", "max"])
+    figure, axes = plt.subplots(
+        1, 2, figsize=(8, 4), sharex=True, sharey=True, dpi=80, layout="constrained"
+    )
+    for panel, column, title in zip(axes, lines, ("median picture", "worst picture"), strict=True):
+        for way in dict.fromkeys(row["method"] for row in rows):
+            if way in lines.index:
+                panel.plot(lines.loc[way][column], marker="o", markersize=3, label=way)
+        panel.axhline(1, color="grey", linewidth=0.8)
+        panel.set(xscale="log", yscale="log", title=title, xlabel="share of the published time")
+        panel.set_xticks(SHARES, ["1/16", "1/8", "1/4", "1/2", "1"], minor=False)
+        panel.minorticks_off()
+    axes[0].set_ylabel("distance / published final distance")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7
+    )
+    figure.savefig(file)
 
 
 @click.command()
@@ -186,18 +205,42 @@ def table(rows: list[Row]) -> Iterator[list[str]]:
 @click.option(
     "--count",
     type=click.IntRange(1, 20),
-    default=20,
+    default=10,
     show_default=True,
-    help="Pictures in each network; of the large one there are ten.",
+    help="Pictures in each network and space; of the large one there are ten.",
+)
+@click.option(
+    "--way",
+    "ways",
+    type=click.Choice([PUBLISHED, *WAYS]),
+    multiple=True,
+    help="Only this; can be repeated.",
+)
+@click.option(
+    "--until",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Share of the published time at which other ways are stopped.",
 )
 @click.option("--results", type=click.Path(path_type=Path), help="Go on from, and add to, a file.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Save each picture's distances.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw them (PNG).")
 @click.option("--quick", is_flag=True, help="Two pictures each, and few published steps.")
-def main(part: str, count: int, results: Path | None, quick: bool) -> None:
+def main(
+    part: str, count: int, ways: Sequence[str], until: float, results: Path | None,
+    csv: Path | None, plot: Path | None, quick: bool,
+) -> None:  # fmt: skip
     """Print the table."""
     torch.set_num_threads(1)
-    rows = measure(part, quick, 2 if quick else count, results)
+    todo = list(works(part, quick, 2 if quick else count))
+    rows = measure(todo, ways or (PUBLISHED, *WAYS), until, results)
+    if csv is not None:
+        pd.DataFrame(ratios(rows)).to_csv(csv, index=False)
+    if plot is not None:
+        draw(rows, plot)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
-    for cells in table(rows):
+    for cells in summary(rows):
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

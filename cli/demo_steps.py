@@ -21,8 +21,8 @@ from cli.text import say
 from latentlab import Generator, ProjectorSettings, load_classifier, perceptual_distance, project
 from latentlab.datasets.digits import one_of_each
 from latentlab.files import make_directory, sha256_of
+from latentlab.foreign_files.opening import read_regular
 from latentlab.images import grid, pixels_to_tensor, save_image
-from latentlab.input_files import read_regular
 from latentlab.latents import z_from_seeds
 from latentlab.numerics import full_precision
 from latentlab.workers import usable_workers

@@ -26,8 +26,8 @@ from latentlab import (
 )
 from latentlab.checkpoints.checkpoint import kind_in_words
 from latentlab.files import sha256_of
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.images import check_channels
-from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.perceptual import PerceptualDistance, fetched_for
 

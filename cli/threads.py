@@ -26,6 +26,7 @@ VARIABLE = "OMP_NUM_THREADS"
 _SMALL = 10**9  # multiply-adds of a picture
 _ASKED = "cli.threads"  # in what click keeps for a command line
 _WORKERS = "cli.workers"
+_SETTLED = "cli.settled"
 _MOST = 16  # processes where nobody says how many: each has a few hundred megabytes of its own
 _QUOTA = Path("/sys/fs/cgroup")
 
@@ -52,7 +53,8 @@ def settle_threads(small: bool) -> int:
 
     What ``--threads`` asks for goes first, then OMP_NUM_THREADS, which torch has read already.
     Work on a small network may be spread over processes of one thread from then on, see
-    ``latentlab.workers``, and freed memory is kept for the next tensors.
+    ``latentlab.workers``, and freed memory is kept for the next tensors. Whoever has called the
+    command from Python finds threads and processes as they were.
 
     Args:
         small: Whether the network is, see ``is_small``.
@@ -64,7 +66,7 @@ def settle_threads(small: bool) -> int:
 
     look_as_usual()  # the work begins
     keep_freed_memory()
-    spread_over(_workers(small))
+    _put_back_at_the_end(torch.get_num_threads(), spread_over(_workers(small)))
     most, asked = _most_threads(), _asked()
     if (asked_workers() or 1) > 1:
         asked = 1  # as each of them
@@ -73,6 +75,19 @@ def settle_threads(small: bool) -> int:
     if asked is not None and asked != torch.get_num_threads():
         torch.set_num_threads(asked)
     return torch.get_num_threads()
+
+
+def _put_back_at_the_end(threads: int, workers: int) -> None:
+    import torch
+
+    from latentlab.workers import spread_over
+
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or ctx.meta.setdefault(_SETTLED, False):
+        return
+    ctx.meta[_SETTLED] = True
+    ctx.find_root().call_on_close(lambda: spread_over(workers))
+    ctx.find_root().call_on_close(lambda: torch.set_num_threads(threads))
 
 
 def spare_cpus(g: "Generator") -> int:

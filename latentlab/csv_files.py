@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latentlab.errors import DataError, reason
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 
 _LARGEST = 2**28  # bytes: 100,000 faces with 68 points take half of it
 _DELIMITERS = (",", ";", "\t")

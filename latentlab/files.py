@@ -1,5 +1,6 @@
 """Writing files whole or not at all, and identifying them by content."""
 
+import errno
 import hashlib
 import itertools
 import os
@@ -12,20 +13,27 @@ from io import BufferedReader
 from pathlib import Path
 
 from latentlab.errors import OutputError
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 
 STAGE = ".tmp-"  # how names of files and folders in the making begin
 
 _WINDOWS = os.name == "nt"
+# How a full disk, a quota, or a limit on files is told; some libraries keep the number to
+# themselves.
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC), None)
 
 
 @contextmanager
-def atomic_write(path: Path | str) -> Iterator[Path]:
+def atomic_write(path: Path | str, size: int = 0) -> Iterator[Path]:
     """Yield a temporary path in the same directory; it replaces ``path`` if the block succeeds.
 
     A kill or a full disk leaves the previous file intact. A failure removes the temporary file.
     The names in a folder whose own name begins with ``STAGE`` are not brought to the disk: whoever
     moves its files does that, once for all of them.
+
+    Args:
+        path: The file.
+        size: Bytes that it takes at least, where that is known: told where the disk is full.
 
     Raises:
         OutputError: If the directory or file cannot be written.
@@ -46,9 +54,19 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         if not path.parent.name.startswith(STAGE):  # whose files appear elsewhere, all at once
             sync(path.parent)
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise _output_error(path, error, max(size, _size_of(temporary))) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with atomic_write(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def make_directory(path: Path | str) -> Path:
@@ -65,15 +83,6 @@ def make_directory(path: Path | str) -> Path:
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: the folder is read-only; choose another place")
     return path
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what a writer that was killed has left; only who holds the folder may do so."""
-    for stage in folder.glob(f"{STAGE}*"):
-        if stage.is_dir() and not stage.is_symlink():
-            shutil.rmtree(stage, ignore_errors=True)
-        else:
-            stage.unlink(missing_ok=True)
 
 
 def set_aside(path: Path, folder: Path | None = None) -> Path:
@@ -101,6 +110,15 @@ def set_aside(path: Path, folder: Path | None = None) -> Path:
     return aside
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a writer that was killed has left; only who holds the folder may do so."""
+    for stage in folder.glob(f"{STAGE}*"):
+        if stage.is_dir() and not stage.is_symlink():
+            shutil.rmtree(stage, ignore_errors=True)
+        else:
+            stage.unlink(missing_ok=True)
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file; never for a name that no file can have."""
     try:
@@ -118,8 +136,17 @@ def sha256_of(file: Path | BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _output_error(path: Path, error: OSError, size: int = 0) -> OutputError:
     reason = error.strerror or str(error)
+    if size and error.errno in _FULL:
+        reason += f"; it takes at least {size:,} bytes"
     return OutputError(f"{path}: cannot be written ({reason}); choose another place or free space")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from latentlab.checks import check_shape
 from latentlab.errors import LatentError, SettingsError, quoted
 from latentlab.networks.generator import Generator
-from latentlab.numerics import Stream
+from latentlab.numerics import Stream, full_precision
 from latentlab.tensor_files import read_npz, write_npz
 
 # Section 3.1, Karras et al. 2019: the styles of 4x4 and 8x8, of 16x16 and 32x32, and of the rest.
@@ -124,6 +124,7 @@ def w_statistics(
 
 
 @torch.no_grad()
+@full_precision()
 def sampled_w(g: Generator, samples: int, c: Tensor | None = None) -> Tensor:
     """Return untruncated w [samples,w_dim] of z from RandomState(123), in float64 on the CPU."""
     z = torch.from_numpy(np.random.RandomState(W_SAMPLES_SEED).randn(samples, g.z_dim))

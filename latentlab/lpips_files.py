@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import CheckpointError, SettingsError, quoted
+from latentlab.foreign_files.opening import open_regular
 from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.vgg import LpipsVgg, fill, published_names, vgg_config
@@ -38,7 +39,7 @@ def is_safetensors(path: Path) -> bool:
         CheckpointError: If it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error

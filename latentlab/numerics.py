@@ -1,11 +1,16 @@
 """Keyed randomness and the precision of numbers, shared by every room."""
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+
+Read = TypeVar("Read")
 
 
 class Stream(IntEnum):
@@ -46,6 +51,11 @@ class Stream(IntEnum):
     NOISE_MAPS = 2000  # added to the stream of the z that the noise maps go with
 
 
+# Of torch.backends: whose float32 factors may be rounded, and by what names they are not.
+_PRODUCTS = (
+    "cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn",
+)  # fmt: skip
+_FULL = ("ieee", "none")
 _LOOKS = 10  # steps from one look to the next, where looking waits
 
 
@@ -87,11 +97,54 @@ def may_look(device: torch.device, step: int) -> bool:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Keep CUDA from rounding float32 factors to TF32's 10 bits, and restore its settings after."""
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.allow_tf32, matmul.allow_tf32
-    cudnn.allow_tf32 = matmul.allow_tf32 = False
+    """Keep torch from rounding the factors of float32 products, and restore its settings after.
+
+    On a GPU that is to TF32's 10 bits, on some CPUs to bfloat16's 7. torch has an older interface
+    for it and, from 2.9 on, a newer one. Where a program has used both so that they disagree, the
+    older cannot be read any more, and is left alone.
+    """
+    cudnn = torch.backends.cudnn
+    matmul, convolutions = _readable(torch.get_float32_matmul_precision), _readable(_cudnn_tf32)
+    kinds = {kind: kind.fp32_precision for kind in _kinds_of_products()}
+    if matmul is not None:
+        torch.set_float32_matmul_precision("highest")
+    if convolutions is not None:
+        cudnn.allow_tf32 = False
+    for kind in kinds:
+        if kind.fp32_precision not in _FULL:
+            kind.fp32_precision = "ieee"
     try:
         yield
     finally:
-        cudnn.allow_tf32, matmul.allow_tf32 = before
+        if matmul is not None:
+            torch.set_float32_matmul_precision(matmul)
+        if convolutions is not None:
+            cudnn.allow_tf32 = convolutions
+        for kind, before in kinds.items():
+            _restore(kind, before)
+
+
+def _kinds_of_products() -> list[Any]:
+    """Return what the newer interface sets one by one; before torch 2.9 there is nothing."""
+    places = [operator.attrgetter(name) for name in _PRODUCTS]
+    found = [_readable(partial(place, torch.backends)) for place in places]
+    return [each for each in found if hasattr(each, "fp32_precision")]
+
+
+def _cudnn_tf32() -> bool:
+    return torch.backends.cudnn.allow_tf32
+
+
+def _readable(read: Callable[[], Read]) -> Read | None:
+    """Return a setting; None where this torch has none, or both interfaces disagree on it."""
+    try:
+        return read()
+    except (AttributeError, RuntimeError):
+        return None
+
+
+def _restore(kind: Any, before: str) -> None:
+    if kind.fp32_precision != before:
+        kind.fp32_precision = "none"  # that of all kinds together, where it came from there
+    if kind.fp32_precision != before:
+        kind.fp32_precision = before

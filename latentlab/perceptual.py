@@ -68,14 +68,6 @@ class PerceptualDistance(nn.Module, ABC):
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Return distances [N] between features; a single row is compared with every other."""
 
-    def residuals(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> list[Tensor]:
-        """Return numbers [N,...] whose squares add up to ``compare`` of the same features.
-
-        Raises:
-            SettingsError: If the distance is not known to be such a sum.
-        """
-        raise SettingsError(f"{self.name}: not known to be a sum of squares")
-
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Return distances [N] between two image batches [N,C,H,W] in [-1,1], C 1, 3 or 4."""
         return averaged([
@@ -127,18 +119,6 @@ class LpipsDistance(PerceptualDistance):
         parts = [weigh((a - b).square()).mean(dim=[1, 2, 3]) for a, b, weigh in stages]
         return torch.stack(parts).sum(dim=0)
 
-    def residuals(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> list[Tensor]:
-        """Differences times the root of their weight; the published weights are positive."""
-        found = []
-        for a, b, weigh in zip(first, second, self._model.lins, strict=True):
-            weight = weigh.model[-1].weight
-            if bool((weight < 0).any()):
-                raise SettingsError(
-                    f"{self.name}: a weight is negative, so it is no sum of squares"
-                )
-            found.append((a - b) * weight.sqrt() * (a.shape[2] * a.shape[3]) ** -0.5)
-        return found
-
 
 class TorchScriptDistance(PerceptualDistance):
     """A TorchScript network with the call signature of NVIDIA's vgg16.pt.
@@ -160,10 +140,6 @@ class TorchScriptDistance(PerceptualDistance):
     def compare(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Squared Euclidean distance of the vectors."""
         return (first[0] - second[0]).square().sum(dim=1)
-
-    def residuals(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> list[Tensor]:
-        """Differences of the vectors."""
-        return [first[0] - second[0]]
 
 
 class ClassifierDistance(PerceptualDistance):
@@ -190,11 +166,6 @@ class ClassifierDistance(PerceptualDistance):
         stages = zip(first, second, strict=True)
         parts = [(a - b).square().sum(dim=1).mean(dim=[1, 2]) for a, b in stages]
         return torch.stack(parts).sum(dim=0)
-
-    def residuals(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> list[Tensor]:
-        """Differences, divided by the root of the number of places."""
-        stages = zip(first, second, strict=True)
-        return [(a - b) * (a.shape[2] * a.shape[3]) ** -0.5 for a, b in stages]
 
 
 def perceptual_distance(

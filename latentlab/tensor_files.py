@@ -26,9 +26,9 @@ from latentlab.errors import (
     shown,
 )
 from latentlab.files import atomic_write
-from latentlab.input_files import open_regular, size_of
-from latentlab.safetensors_form import Shapes, read_header, stream_safetensors
-from latentlab.zip_files import ZipArchive
+from latentlab.foreign_files.opening import open_regular, size_of
+from latentlab.foreign_files.safetensors_form import Shapes, read_header, stream_safetensors
+from latentlab.foreign_files.zip_files import ZipArchive
 
 Shape = Sequence[int | str]  # a name, such as "N", stands for any size above 0
 
@@ -53,7 +53,8 @@ def write_safetensors(
     Raises:
         OutputError: If it cannot be written, or could not be read again.
     """
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    with atomic_write(path, size) as temporary, temporary.open("wb") as file:
         try:
             stream_safetensors(tensors, file, header)
         except CheckpointError as error:
@@ -100,7 +101,8 @@ def write_npz(path: Path | str, arrays: Mapping[str, Tensor]) -> None:
         OutputError: If it cannot be written.
     """
     values = {key: tensor.detach().cpu().numpy() for key, tensor in arrays.items()}
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    size = sum(value.nbytes for value in values.values())
+    with atomic_write(path, size) as temporary, temporary.open("wb") as file:
         np.savez(file, **values)  # type: ignore[arg-type]
 
 

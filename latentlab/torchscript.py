@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, reason
 from latentlab.files import is_file
-from latentlab.zip_files import ZipArchive
+from latentlab.foreign_files.zip_files import ZipArchive
 
 _MOST_MEMBERS = 100_000  # of an archive that torch writes
 

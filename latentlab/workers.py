@@ -43,10 +43,14 @@ class _Worker(NamedTuple):
     pipe: Connection
 
 
-def spread_over(count: int) -> None:
-    """Say over how many processes of one thread work may be spread from now on; 1 is this alone."""
-    global _wanted  # noqa: PLW0603 - of the process, as torch's number of threads is
-    _wanted = count
+def spread_over(count: int) -> int:
+    """Say over how many processes of one thread work may be spread from now on; 1 is this alone.
+
+    Returns over how many it was until now.
+    """
+    global _wanted
+    before, _wanted = _wanted, count
+    return before
 
 
 def forks() -> bool:

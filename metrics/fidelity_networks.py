@@ -16,7 +16,7 @@ from latentlab import CheckpointError, SettingsError
 from latentlab.checks import check_choice
 from latentlab.errors import reason
 from latentlab.files import is_file, sha256_of
-from latentlab.input_files import all_unchanging
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.pretrained import hub_file, hub_place, read_weights
 from latentlab.torchscript import (
     is_torchscript,

@@ -19,7 +19,7 @@ from torch import Tensor
 from latentlab import Generator, ImageError, NumericalError, ProjectorSettings
 from latentlab.checks import check, check_choice
 from latentlab.images import COMPARED_ON, alpha_facts, check_channels, shrink, to_uint8
-from latentlab.numerics import Stream
+from latentlab.numerics import Stream, full_precision
 from latentlab.perceptual import MAX_RESOLUTION
 from latentlab.projection.projector import project
 from latentlab.projection.targets import Distance
@@ -35,6 +35,7 @@ _FEW = 20  # pictures of a group, below which we warn
 _BATCH = 8  # images projected at once where that gains
 
 
+@full_precision()
 def attribution(  # noqa: PLR0913 - one for each setting
     g: Generator,
     images: Tensor | Sequence[Tensor],
@@ -147,6 +148,7 @@ def groups_of(samples: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     return {name: good["distance"][good["group"] == name].to_numpy() for name in (GENERATED, REAL)}
 
 
+@full_precision()
 def project_groups(
     g: Generator,
     images: Tensor | Sequence[Tensor],

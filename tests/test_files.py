@@ -1,50 +1,74 @@
 """Files are written whole or not at all, and failures are named."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
+from click.testing import CliRunner
 
+import latentlab
+from cli.main import main
+from cli.reports.tables import write_table
 from latentlab import files
 from latentlab.errors import OutputError
 from latentlab.files import atomic_write, make_directory, sha256_of
+from latentlab.latents import save_ws
+from tests.conftest import make_generator
 
 OLD = b"the previous file"
 
-# Every writer in turn meets a disk that takes 1,000 bytes more, as a full one does.
+# Every writer in turn writes, and then meets a disk that takes 1,000 bytes more, as a full one.
 FULL_DISK = """
 import json, resource, signal, sys
 from pathlib import Path
+import pandas as pd
 import torch
+import latentlab
+from cli.reports.tables import write_table
 from latentlab.errors import OutputError
-from latentlab.files import atomic_write
+from latentlab.files import atomic_write, write_bytes
 from latentlab.images import save_image
 from latentlab.latents import save_ws
+from tests.conftest import make_generator
 
-def save_bytes(path):
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(bytes(100_000))
+def piecewise(path):
+    with atomic_write(path) as temporary, temporary.open("wb", buffering=0) as file:
+        for _ in range(100):
+            file.write(bytes(500))
 
+picture = torch.rand(3, 64, 64)
+writers = {
+    "plain.bin": lambda path: write_bytes(path, bytes(100_000)),
+    "parts.bin": piecewise,
+    "ws.npz": lambda path: save_ws(path, torch.zeros(1, 100, 512)),
+    "image.png": lambda path: save_image(path, picture),
+    "g.safetensors": lambda path: latentlab.save(make_generator(), path),
+    "g.pt": lambda path: latentlab.export(make_generator(), path, "nvidia-state"),
+    "rows.csv": lambda path: write_table(pd.DataFrame({"x": range(1000)}), path),
+}
+folder, told = Path(sys.argv[1]), {}
+for name, write in writers.items():
+    write(folder / "whole" / name)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-messages = {}
-for name, write in {
-    "plain.bin": save_bytes,
-    "ws.npz": lambda path: save_ws(path, torch.zeros(1, 100, 512)),
-    "image.png": lambda path: save_image(path, torch.rand(3, 64, 64)),
-}.items():
+for name, write in writers.items():
     try:
-        write(Path(sys.argv[1]) / name)
-        messages[name] = "written"
+        write(folder / name)
+        told[name] = 0, "written"
     except OutputError as error:
-        messages[name] = f"OutputError: {error}"
+        told[name] = error.exit_code, str(error)
     except Exception as error:
-        messages[name] = repr(error)
-print(json.dumps(messages))
+        told[name] = 1, repr(error)
+print(json.dumps(told))
 """
 
 
@@ -183,21 +207,58 @@ def test_j15_a_directory_that_takes_no_files_is_refused(
 
 
 def test_j04_a_full_disk_is_an_output_error_and_leaves_the_previous_files(tmp_path: Path) -> None:
-    names = ["image.png", "plain.bin", "ws.npz"]
+    names = ["g.pt", "g.safetensors", "image.png", "parts.bin", "plain.bin", "rows.csv", "ws.npz"]
+    (tmp_path / "whole").mkdir()
     for name in names:
         (tmp_path / name).write_bytes(OLD)
     child = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=200, check=False,
         cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert child.returncode == 0, child.stderr
-    messages = json.loads(child.stdout)
-    assert sorted(messages) == names
-    for name, message in messages.items():
-        assert message.startswith(f"OutputError: {tmp_path / name}: cannot be written")
+    told = json.loads(child.stdout)
+    assert sorted(told) == names
+    for name, (code, message) in told.items():
+        assert code == 6, message
+        assert message.startswith(f"{tmp_path / name}: cannot be written")
+        found = re.search(r"; it takes at least ([\d,]+) bytes\)", message)
+        assert found is not None, message
+        size, least = (tmp_path / "whole" / name).stat().st_size, int(found[1].replace(",", ""))
+        # Headers are left out. Where only the writer knows, it is what was written so far.
+        assert (0.5 * size if name not in ("parts.bin", "g.pt") else 1000) <= least <= size, name
     assert {(tmp_path / name).read_bytes() for name in names} == {OLD}
-    assert names_in(tmp_path) == names
+    assert names_in(tmp_path) == sorted([*names, "whole"])
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_j03_no_file_needs_a_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every writer puts what is in the making beside the result, so that it is renamed at once."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    for name in ("gettempdir", "mkstemp", "TemporaryFile", "NamedTemporaryFile"):
+        monkeypatch.setattr(tempfile, name, refuse)
+    moved: list[tuple[Path, Path]] = []
+    replace = os.replace
+
+    def watched(source: Path, target: Path) -> None:
+        moved.append((Path(source), Path(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    latentlab.save(make_generator(), tmp_path / "g.safetensors")
+    command = ["generate", str(tmp_path / "g.safetensors"), "--seeds", "0-1"]
+    done = CliRunner().invoke(main, [*command, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.stderr
+    save_ws(tmp_path / "ws.npz", torch.zeros(1, 2, 3))
+    write_table(pd.DataFrame({"x": [1]}), tmp_path / "rows.csv")
+    latentlab.export(make_generator(), tmp_path / "g.pt", "nvidia-state")
+    assert len(moved) >= 6
+    assert [(a, b) for a, b in moved if a.parent != b.parent] == []
 
 
 def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:

@@ -25,15 +25,12 @@ ROOMS = {
     "latentlab/faces/record.py": "alignments",
     "latentlab/tensor_files.py": "safetensors and .npz",
     "latentlab/csv_files.py": "tables",
-    "latentlab/zip_files.py": "zip archives",
-    "latentlab/json_texts.py": "texts of JSON",
-    "latentlab/safetensors_form.py": "headers of safetensors",
-    "latentlab/input_files.py": "opens what is a regular file, for all of these",
+    "latentlab/foreign_files/": "opens what is a regular file, for the others; zips, JSON",
 }
 # Who opens files besides, and why.
 ALSO = {
+    "latentlab/locks.py": "its own lock, which may be a trap",
     "latentlab/files.py": "digests of files, and writing them",
-    "latentlab/lpips_files.py": "first bytes, to tell the kind; tensor_files does the rest",
     "latentlab/torchscript.py": "a program that the user trusts, and the names in its archive",
     "latentlab/pretrained.py": "published weights, as data",
     "latentlab/training/log.py": "the log of the same run",

@@ -110,11 +110,6 @@ class TestEveryDistance:
         single = torch.cat([distance(a[None], b[None]) for a, b in zip(x, y, strict=True)])
         torch.testing.assert_close(distance(x, y), single, rtol=1e-4, atol=1e-6)
 
-    def test_is_the_sum_of_the_squares_of_its_residuals(self, distance):
-        first, second = (distance.features(pictures(2, seed=seed)) for seed in (0, 1))
-        squares = [r.square().flatten(1).sum(dim=1) for r in distance.residuals(first, second)]
-        torch.testing.assert_close(sum(squares), distance.compare(first, second), rtol=1e-5, atol=0)
-
     def test_n05_grows_with_blur(self, distance):
         x = pictures(1)
         blurred = [

@@ -59,17 +59,19 @@ def align(
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
     from cli.reports.dry_run import DryRun, tell_dry_run
+    from cli.running.folder_lock import claimed
 
-    cutting, choice = Cutting(request), choose(pictures, limit)
-    plan = cutting.plan(choice, output, overwrite)
-    if dry_run:
-        left = [plain_text(job.picture) for job in plan.left]
-        files = [file for job in plan.left for file in plan.layout.results(job.name)]
-        inputs = [f"{counted(len(left), 'photo')} left, {plan.done:,} done already"]
-        tell_dry_run(DryRun([task_of(plan)], output, files, "cpu", inputs=inputs),
-                     {"pictures": left, "done": plan.done, **cutting.facts})
-        return
-    report = AlignmentReport(plan, choice.failures, cutting.facts)
-    carry_out(align_pictures(cutting, plan), report)
-    report.close("aligned")
+    with claimed(output, dry_run=dry_run):
+        cutting, choice = Cutting(request), choose(pictures, limit)
+        plan = cutting.plan(choice, output, overwrite)
+        if dry_run:
+            left = [plain_text(job.picture) for job in plan.left]
+            files = [file for job in plan.left for file in plan.layout.results(job.name)]
+            inputs = [f"{counted(len(left), 'photo')} left, {plan.done:,} done already"]
+            tell_dry_run(DryRun([task_of(plan)], output, files, "cpu", inputs=inputs),
+                         {"pictures": left, "done": plan.done, **cutting.facts})
+            return
+        report = AlignmentReport(plan, choice.failures, cutting.facts)
+        carry_out(align_pictures(cutting, plan), report)
+        report.close("aligned")
 # fmt: on

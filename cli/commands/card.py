@@ -47,13 +47,15 @@ def card(
     from cli.measuring.shared_card import card_text, measured_of
     from cli.models import open_model
     from cli.reports.tables import refuse_existing
+    from cli.running.folder_lock import claimed_file
     from latentlab.files import atomic_write
 
-    refuse_existing([out], overwrite)
-    model = open_model(checkpoint, "cpu", pictures=False)
-    results = measured_of(model, folders)
-    say_held()
-    with atomic_write(out) as path:
-        path.write_text(card_text(model, results, repository), encoding="utf-8")
-    say(f"Saved {out}")
+    with claimed_file(out):
+        refuse_existing([out], overwrite)
+        model = open_model(checkpoint, "cpu", pictures=False)
+        results = measured_of(model, folders)
+        say_held()
+        with atomic_write(out) as path:
+            path.write_text(card_text(model, results, repository), encoding="utf-8")
+        say(f"Saved {out}")
 # fmt: on

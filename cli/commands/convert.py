@@ -65,6 +65,7 @@ def convert(
     """
     from cli.models import open_tuned
     from cli.reports.tables import refuse_existing
+    from cli.running.folder_lock import claimed_file
     from latentlab import export
     from latentlab.checkpoints.exporting import NATIVE, target_of
 
@@ -72,15 +73,16 @@ def convert(
     if approximate and to == NATIVE:
         raise click.UsageError("--approximate: latentlab's own format is exact; leave it out.")
     inputs = [Path(checkpoint), *([tuning] if tuning is not None else [])]
-    refuse_existing([out], overwrite, keep=inputs)
-    opened = open_tuned(checkpoint, tuning, assume)
-    opened = _one_network(opened, only, checkpoint) if only is not None else opened
-    opened = _in_colour(opened, checkpoint) if rgb else opened
-    if to != NATIVE:
-        say_soon(f"Writing {out}, and comparing the images of what was written ...")
-    exported = export(opened, out, to, approximate=approximate)
-    say_held()
-    _tell(exported, to == NATIVE)
+    with claimed_file(out):
+        refuse_existing([out], overwrite, keep=inputs)
+        opened = open_tuned(checkpoint, tuning, assume)
+        opened = _one_network(opened, only, checkpoint) if only is not None else opened
+        opened = _in_colour(opened, checkpoint) if rgb else opened
+        if to != NATIVE:
+            say_soon(f"Writing {out}, and comparing the images of what was written ...")
+        exported = export(opened, out, to, approximate=approximate)
+        say_held()
+        _tell(exported, to == NATIVE)
 # fmt: on
 
 

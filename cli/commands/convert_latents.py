@@ -46,10 +46,12 @@ def convert_latents(
     kind = _kind_of(out, kind)
     from cli.projecting.latent_conversion import collected, write
     from cli.reports.tables import refuse_existing
+    from cli.running.folder_lock import claimed_file
 
     kept = [latents] if latents.is_file() else []
-    refuse_existing([out], overwrite, keep=kept)
-    write(collected(latents, num_ws), out, kind)
+    with claimed_file(out):
+        refuse_existing([out], overwrite, keep=kept)
+        write(collected(latents, num_ws), out, kind)
 # fmt: on
 
 

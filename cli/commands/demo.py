@@ -40,29 +40,31 @@ def demo(output: Path, steps: int, overwrite: bool, device: str) -> None:
     from cli.models import open_model
     from cli.reports.tables import refuse_existing, write_manifest, write_table
     from cli.running.announcement import announce, open_first
-    from latentlab.files import make_directory
+    from cli.running.folder_lock import claimed
 
     model = open_model(_MODEL, device)
-    facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
-    projected = not overwrite and demo_steps.is_projected(output, facts)
-    if not (projected or demo_steps.is_begun(output, facts)):
-        refuse_existing(demo_steps.planned_files(output), overwrite)
-    comparison = demo_steps.comparison_request(output, model.place, overwrite)
-    folder = make_directory(output)
-    table = folder / demo_steps.TABLE
-    if projected:
-        say(f"The digits are projected already; see {folder / demo_steps.FIGURE}")
-    else:
-        announce(demo_steps.tasks(model.g, steps), model.place, "Projecting and comparing digits")
-        write_manifest(folder, facts, [])  # says that the files are this command's, if stopped
-        samples = demo_steps.draw_samples(model.g, folder)
-        frame, files = demo_steps.project_digits(model.g, steps, folder)
-        write_table(frame.assign(**facts), table)
-        write_manifest(folder, facts, [samples, *files, table])
-        for line in demo_steps.summarise(frame):
-            say(line)
-    demo_steps.compare_models(comparison)
-    say("Look at:")
-    for path in (folder / demo_steps.SAMPLES, folder / demo_steps.FIGURE, table):
-        say(f"  {path}")
-    open_first(folder / demo_steps.PAGE)
+    with claimed(output):
+        facts: dict[str, Any] = {"checkpoint": _MODEL, "sha256": model.sha256, "steps": steps}
+        projected = not overwrite and demo_steps.is_projected(output, facts)
+        if not (projected or demo_steps.is_begun(output, facts)):
+            refuse_existing(demo_steps.planned_files(output), overwrite)
+        comparison = demo_steps.comparison_request(output, model.place, overwrite)
+        table = output / demo_steps.TABLE
+        if projected:
+            say(f"The digits are projected already; see {output / demo_steps.FIGURE}")
+        else:
+            announce(
+                demo_steps.tasks(model.g, steps), model.place, "Projecting and comparing digits"
+            )
+            write_manifest(output, facts, [])  # says that the files are this command's, if stopped
+            samples = demo_steps.draw_samples(model.g, output)
+            frame, files = demo_steps.project_digits(model.g, steps, output)
+            write_table(frame.assign(**facts), table)
+            write_manifest(output, facts, [samples, *files, table], model.place)
+            for line in demo_steps.summarise(frame):
+                say(line)
+        demo_steps.compare_models(comparison)
+        say("Look at:")
+        for path in (output / demo_steps.SAMPLES, output / demo_steps.FIGURE, table):
+            say(f"  {path}")
+        open_first(output / demo_steps.PAGE)

@@ -83,7 +83,7 @@ def generate(
     from cli.reports.tables import refuse_existing
     from cli.running.announcement import announce, open_first
     from cli.running.estimates import Task
-    from latentlab.files import make_directory
+    from cli.running.folder_lock import claimed
 
     model = request.open()
     if lod is not None:
@@ -95,16 +95,16 @@ def generate(
     else:
         pictures = drawings_of_seeds(model, seeds or [], psis, noise_mode, request.anchor)
     files = planned_files(request.output, list(pictures), psis)
-    refuse_existing(files, request.overwrite)
     task = Task("Rendering", len(pictures) * len(psis), "picture", model.g)
-    if request.dry_run:
-        tell_rendering(request, files, {
-            "pictures": len(pictures), "first": plain_text(files[0]),
-            "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
-            "noise_mode": noise_mode, "lod": lod, **request.placement(), **model.settings(),
-        }, task)
-    else:
-        make_directory(request.output)
+    with claimed(request.output, dry_run=request.dry_run):
+        refuse_existing(files, request.overwrite)
+        if request.dry_run:
+            tell_rendering(request, files, {
+                "pictures": len(pictures), "first": plain_text(files[0]),
+                "truncation_psi": psis, "truncation_cutoff": model.truncation[1],
+                "noise_mode": noise_mode, "lod": lod, **request.placement(), **model.settings(),
+            }, task)
+            return
         announce([task], model.place)
         with placed:
             draw(pictures, psis, files)

@@ -63,13 +63,15 @@ def paste_back(
     from cli.projecting.pasting import Pasting, files_for, paste_all
     from cli.projecting.returning_faces import FaceChoice, find_faces
     from cli.running.announcement import open_first
+    from cli.running.folder_lock import claimed
 
-    paste = Pasting(photos, feather, decoding.policy())
-    found = find_faces(places, FaceChoice(face, directions, strengths or []))
-    files = files_for(found, output, paste, overwrite)
-    failures = paste_all(paste, files)
-    say(f"{counted(len(files) - len(failures), 'photo')} of {len(files):,} written to {output}")
-    for file in [file for file in files.values() if file.exists()][:1]:
-        open_first(file)
-    leave(failures)
+    with claimed(output):
+        paste = Pasting(photos, feather, decoding.policy())
+        found = find_faces(places, FaceChoice(face, directions, strengths or []))
+        files = files_for(found, output, paste, overwrite)
+        failures = paste_all(paste, files)
+        say(f"{counted(len(files) - len(failures), 'photo')} of {len(files):,} written to {output}")
+        for file in [file for file in files.values() if file.exists()][:1]:
+            open_first(file)
+        leave(failures)
 # fmt: on

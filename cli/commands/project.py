@@ -64,23 +64,26 @@ def project(
           --distance builtin:digits --steps 300 -o out
     """
     refuse_without_video(given_options(click.get_current_context()), "fps")
-    request.search.check(request.video is not None, request.batch, request.compiled)
+    request.search.check(request.video is not None, request.batch)
     from cli.pictures.choice import choose
     from cli.pictures.report import carry_out
     from cli.projecting.method import open_method
     from cli.projecting.plan import plan_projections, tell_plan
     from cli.projecting.report import ProjectionReport
     from cli.projecting.spread import processes_for, project_in_processes
+    from cli.running.folder_lock import claimed
 
     seed = request.search.seed if request.shuffle else None
-    choice = choose(pictures, request.limit, shuffle_seed=seed)
-    method = open_method(checkpoint, request, choice.names, device)
-    plan = plan_projections(method, choice, output, overwrite)
-    report = ProjectionReport(plan, choice.failures, method.facts, request.latents, request.html)
-    processes = processes_for(method, plan)
-    if dry_run:
-        tell_plan(method, plan, report, processes)
-    else:
-        carry_out(project_in_processes(method, plan, processes), report)
-    report.close(None if dry_run else "projected")
+    with claimed(output, dry_run=dry_run):
+        choice = choose(pictures, request.limit, shuffle_seed=seed)
+        method = open_method(checkpoint, request, choice.names, device)
+        plan = plan_projections(method, choice, output, overwrite)
+        report = ProjectionReport(plan, choice.failures, method.facts, request.latents,
+                                  request.html)  # fmt: skip
+        processes = processes_for(method, plan)
+        if dry_run:
+            tell_plan(method, plan, report, processes)
+        else:
+            carry_out(project_in_processes(method, plan, processes), report)
+        report.close(None if dry_run else "projected")
 # fmt: on

@@ -55,6 +55,7 @@ class TrainingRequest:
     channel_max: int | None
     growth_kimg: float | None
     seed: int
+    force: bool
     dry_run: bool
     output: Path
     device: str
@@ -108,6 +109,9 @@ _options = common.grouped_options("request", TrainingRequest, (
                  help="Thousands of pictures at each resolution of growing networks, and of "
                       "blending to the next; default: the config's."),
     common.seed_option("Seed of the weights, the order of the pictures, and the noise."),
+    click.option("--force", is_flag=True,
+                 help="Continue the run in DIR although settings, data or latentlab's version are "
+                 "others; its networks must be the same. manifest.json says what differs."),
     common.dry_run_option,
     common.output_option,
     common.device_option,
@@ -122,9 +126,9 @@ def train(request: TrainingRequest) -> None:
 
     The same command again continues where it stopped. DIR receives
     snapshot-IMAGES.safetensors (open it with every other command), fakes-IMAGES.png, log.csv
-    with the losses, contributions.csv and .png with the share of each resolution, and
-    report.html: the losses and the fakes over time, up to the last snapshot. Ctrl-C finishes
-    the step and saves.
+    with the losses, contributions.csv and .png with the share of each resolution,
+    report.html: the losses and the fakes over time, up to the last snapshot, and manifest.json.
+    Ctrl-C finishes the step and saves.
 
     \b
     Examples:
@@ -141,40 +145,51 @@ def train(request: TrainingRequest) -> None:
         raise click.BadParameter(f"{size} is not a power of two", param_hint="--resolution")
     from cli.models import resolve_device
     from cli.reports.training import TrainingRun
+    from cli.running.folder_lock import claimed
     from cli.threads import is_small, settle_threads
     from latentlab import distributed
     from latentlab.datasets import open_dataset
     from latentlab.training.trainer import Trainer
 
-    if distributed.is_main():
-        say(f"Opening {plain_text(request.data)} ...")
-    place = resolve_device(request.device)
-    dataset = open_dataset(request.data, size, int(request.channels), request.labels)
-    config, origin = _config_for(request, dataset)
-    trainer = Trainer(config, dataset, request.seed, place, origin)
-    settle_threads(is_small(trainer.generator))
-    told = TrainingRun(
-        request.data, request.config_name, request.origin_path, round(request.kimg * 1000),
-        request.output, place, request.seed,
-    )  # fmt: skip
-    if not request.dry_run:
-        _run(trainer, request, told)
-    elif distributed.is_main():
-        _tell(trainer, told)
+    with claimed(request.output, dry_run=request.dry_run):
+        if distributed.is_main():
+            say(f"Opening {plain_text(request.data)} ...")
+        place = resolve_device(request.device)
+        dataset = open_dataset(request.data, size, int(request.channels), request.labels)
+        config, origin = _config_for(request, dataset)
+        trainer = Trainer(config, dataset, request.seed, place, origin)
+        settle_threads(is_small(trainer.generator))
+        told = TrainingRun(
+            request.data, request.config_name, request.origin_path, round(request.kimg * 1000),
+            request.output, place, request.seed,
+        )  # fmt: skip
+        if not request.dry_run:
+            _run(trainer, request, told)
+        elif distributed.is_main():
+            _tell(trainer, told, request.force)
 
 
-def _tell(trainer: "Trainer", told: "TrainingRun") -> None:
-    """Print what would be trained, from where the folder's last snapshot is."""
+def _written(trainer: "Trainer") -> "tuple[str, ...]":
+    """Return the names of the files that a run writes again and again."""
     from cli.measuring.contributions import PLOT, TABLE, has_shares
+    from cli.reports.training_page import FILES
+
+    return (*FILES, *((TABLE, PLOT) if has_shares(trainer) else ()))
+
+
+def _tell(trainer: "Trainer", told: "TrainingRun", force: bool) -> None:
+    """Print what would be trained, from where the folder's last snapshot is."""
     from cli.measuring.work import end
     from cli.reports.dry_run import DryRun, tell_dry_run
-    from cli.reports.training_page import FILES
+    from cli.reports.tables import MANIFEST
+    from cli.reports.training_manifest import refuse_foreign
     from cli.running.wording import told as words
     from latentlab.training.snapshots import resume
 
-    resume(trainer, told.output)
-    names = (*FILES, *((TABLE, PLOT) if has_shares(trainer) else ()))
-    files = [told.output / name for name in names]
+    names = _written(trainer)
+    refuse_foreign(told.output, names)
+    resume(trainer, told.output, force)
+    files = [told.output / name for name in (*names, MANIFEST)]
     origin = [] if told.origin is None else [f"networks of {plain_text(told.origin)}"]
     inputs = [told.data_line(trainer), *origin, told.begins(trainer.images_seen)]
     facts = {"pictures": len(trainer.dataset), "seed": told.seed, "from": trainer.origin_sha256}
@@ -222,19 +237,24 @@ def _config_for(
 def _run(trainer: "Trainer", request: TrainingRequest, told: "TrainingRun") -> None:
     """Train with a progress bar; a signal ends the run after the step."""
     from cli.measuring.contributions import log_contributions
-    from cli.reports.training_page import PAGE, write_training_page
+    from cli.reports.training_manifest import refuse_foreign, write_training_manifest
+    from cli.reports.training_page import write_training_page
     from latentlab import distributed
     from latentlab.training.run import RunSettings
     from latentlab.training.run import train as run
 
     total, between = told.total, max(round(request.snapshot_kimg * 1000), 1)
-    settings, main = RunSettings(request.output, total, between), distributed.is_main()
+    settings = RunSettings(request.output, total, between, request.force)
+    main, names = distributed.is_main(), _written(trainer)
+    distributed.from_main(lambda: refuse_foreign(request.output, names))
     with stop_on_signals() as stop, TrainingBar(total, not main) as bar:
 
         def on_start(trainer: "Trainer") -> None:
             if trainer.images_seen < total:
                 for line in told.opening_lines(trainer) if main else []:
                     say(line)
+                if main:  # also that the files are this command's, if it is stopped
+                    write_training_manifest(trainer, told, names)
                 bar.begin(trainer.images_seen)
 
         def on_step(trainer: "Trainer", losses: "Losses") -> None:
@@ -244,13 +264,21 @@ def _run(trainer: "Trainer", request: TrainingRequest, told: "TrainingRun") -> N
             log_contributions(trainer, snapshot)
             if main:
                 write_training_page(trainer, told)
+                write_training_manifest(trainer, told, names)
 
         last = run(trainer, settings, on_step, on_snapshot, stop, on_start)
     if main:
-        done = f"{request.output} has {trainer.images_seen / 1000:g} kimg already."
-        say(f"Nothing left to do: {done}" if last is None else f"Saved {last}")
-        if not (request.output / PAGE).exists():  # a run of an earlier version
-            write_training_page(trainer, told)
-        say(f"Open {request.output / PAGE}")
+        _say_end(trainer, told, last)
     if stop():
         raise click.exceptions.Exit(stop.exit_code)
+
+
+def _say_end(trainer: "Trainer", told: "TrainingRun", last: Path | None) -> None:
+    """Say what was saved, or that nothing was left to do, and where to look."""
+    from cli.reports.training_page import PAGE, write_training_page
+
+    done = f"{told.output} has {trainer.images_seen / 1000:g} kimg already."
+    say(f"Nothing left to do: {done}" if last is None else f"Saved {last}")
+    if not (told.output / PAGE).exists():  # a run of an earlier version
+        write_training_page(trainer, told)
+    say(f"Open {told.output / PAGE}")

@@ -29,20 +29,23 @@ def train_classifier(out: Path, epochs: int, seed: int, overwrite: bool) -> None
     """
     from cli.reports.tables import refuse_existing
     from cli.running.announcement import place_in_words
+    from cli.running.folder_lock import claimed_file
     from cli.threads import settle_threads
     from latentlab.checkpoints.native import write_native
     from latentlab.training.digit_classifier import ClassifierSettings, accuracy
     from latentlab.training.digit_classifier import train_classifier as run
 
-    refuse_existing([out], overwrite)
-    settle_threads(small=True)
-    settings = ClassifierSettings(epochs=epochs, seed=seed)
-    place = place_in_words("cpu")
-    say(f"Training a classifier of the bundled digits, {counted(epochs, 'epoch')}, on {place}.")
-    with ProgressBar(epochs, "training", unit="epoch") as bar:
-        model = run(settings, lambda _, loss: bar.advance(loss=loss))
-    held_out = accuracy(model)
-    training = {"data": "builtin:digits", "epochs": epochs, "seed": seed}
-    write_native({"classifier": model}, out, {"training": training, "held_out_accuracy": held_out})
-    say(f"Saved {out}; {100 * held_out:.2f} % of the held-out digits are read correctly.")
+    with claimed_file(out):
+        refuse_existing([out], overwrite)
+        settle_threads(small=True)
+        settings = ClassifierSettings(epochs=epochs, seed=seed)
+        place = place_in_words("cpu")
+        say(f"Training a classifier of the bundled digits, {counted(epochs, 'epoch')}, on {place}.")
+        with ProgressBar(epochs, "training", unit="epoch") as bar:
+            model = run(settings, lambda _, loss: bar.advance(loss=loss))
+        held_out = accuracy(model)
+        training = {"data": "builtin:digits", "epochs": epochs, "seed": seed}
+        facts = {"training": training, "held_out_accuracy": held_out}
+        write_native({"classifier": model}, out, facts)
+        say(f"Saved {out}; {100 * held_out:.2f} % of the held-out digits are read correctly.")
 # fmt: on

@@ -58,12 +58,14 @@ def tune(
     from cli.projecting.files import COMPARISON
     from cli.projecting.tuning import open_tuning, tune_and_report
     from cli.running.announcement import open_first
+    from cli.running.folder_lock import claimed
 
-    work = open_tuning(checkpoint, folders, request, output, overwrite, device)
-    if dry_run:
-        work.tell(output)
-        return
-    tune_and_report(work, output)
-    say(f"Tuned to {counted(len(work.pivots), 'picture')}; see {output}")
-    open_first(next(iter(work.pivots)) / COMPARISON)
+    with claimed(output, dry_run=dry_run):
+        work = open_tuning(checkpoint, folders, request, output, overwrite, device)
+        if dry_run:
+            work.tell(output)
+            return
+        tune_and_report(work, output)
+        say(f"Tuned to {counted(len(work.pivots), 'picture')}; see {output}")
+        open_first(next(iter(work.pivots)) / COMPARISON)
 # fmt: on

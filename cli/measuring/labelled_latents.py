@@ -19,7 +19,7 @@ from latentlab import DataError, LatentError
 from latentlab.csv_files import read_csv
 from latentlab.errors import reason
 from latentlab.files import sha256_of
-from latentlab.input_files import all_unchanging
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.latent_files.found import W_KEYS
 from latentlab.latents import W_KEY, Z_KEY
 

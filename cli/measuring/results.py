@@ -159,7 +159,8 @@ class Results:
             self.file(NAME)
         notes = [note for note in rows.get("note", pd.Series()).unique() if note]
         told = {**settings, "cautions": notes} if notes else settings
-        write_manifest(self.folder, told, self._written)
+        device = None if self._asked is None else str(self._asked.made_by["device"])
+        write_manifest(self.folder, told, self._written, device)
         keep_small(self.folder, self.standing.afresh)
 
     def _add_numbers(self, rows: pd.DataFrame) -> None:

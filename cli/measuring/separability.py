@@ -29,7 +29,7 @@ from cli.trust import trusted
 from latentlab import Generator, distributed, load_classifier
 from latentlab.checkpoints import file_of
 from latentlab.files import sha256_of
-from latentlab.input_files import all_unchanging
+from latentlab.foreign_files.opening import all_unchanging
 from metrics import MetricResult, linear_separability
 from metrics.sampling import has_w
 from metrics.separability.classifiers import check_size

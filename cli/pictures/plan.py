@@ -99,10 +99,23 @@ class PicturePlan:
         return {job.picture: number for number, job in enumerate(self.jobs, 1)}
 
     def batches(self, size: int) -> list[list[Job]]:
-        """Return what is left in batches, cut where a run from the beginning cuts them."""
-        slices = [self.jobs[start : start + size] for start in range(0, len(self.jobs), size)]
-        left = [[job for job in batch if job.done is None] for batch in slices]
-        return [batch for batch in left if batch]
+        """Return what is left in batches, as the run that began it cut them.
+
+        What is computed together decides the last digits. Of a batch that was stopped half-way,
+        what is done is computed once more beside what is left, see ``Record.batch``. No batch of
+        the others was begun: cut in their order, they are those of a run from the beginning.
+        """
+        jobs = {str(job.picture): job for job in self.jobs}
+        begun = {tuple(job.done.batch): None for job in self.jobs if job.done is not None}
+        batches, taken = [], set[str]()
+        for names in (names for names in begun if len(names) <= size):
+            known = [name for name in names if name in jobs and name not in taken]
+            taken |= {*known}
+            batches.append([jobs[name] for name in known])
+        rest = [job for job in self.left if str(job.picture) not in taken]
+        batches += [rest[start : start + size] for start in range(0, len(rest), size)]
+        left = [batch for batch in batches if any(job.done is None for job in batch)]
+        return sorted(left, key=lambda batch: self.numbers[batch[0].picture])
 
 
 def make_plan(

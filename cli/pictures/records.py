@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from latentlab import ImageError
 from latentlab.checks import check_whole
 from latentlab.files import atomic_write, set_aside, sha256_of
-from latentlab.input_files import open_regular, read_regular
+from latentlab.foreign_files.opening import open_regular, read_regular
 
 _FORMAT = 1
 _MOST_BYTES = 2**20
@@ -75,12 +75,15 @@ class Record:
         source: The picture.
         row: Its row of the report.
         files: SHA-256 by name of the files beside the record.
+        batch: Paths of all pictures that it was computed with at once, its own among them, in
+            their order; none where it was computed alone.
     """
 
     identity: dict[str, Any]
     source: Source
     row: dict[str, Any]
     files: dict[str, str]
+    batch: list[str] = field(default_factory=list)
 
     def difference(self, identity: dict[str, Any]) -> str:
         """Say what differs there from ``identity``; "" if nothing does."""
@@ -91,6 +94,8 @@ class Record:
     def write(self, path: Path) -> None:
         """Write it as JSON, whole."""
         facts = {"format": _FORMAT, **asdict(self)}
+        if not self.batch:
+            del facts["batch"]
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
 
@@ -120,7 +125,8 @@ def look_at_record(path: Path) -> tuple[Record | None, bool]:
         if facts["format"] != _FORMAT and type(facts["format"]) is int:
             return None, False
         check_whole(facts["format"], "format", _FORMAT)
-        record = Record(facts["identity"], Source(**facts["source"]), facts["row"], facts["files"])
+        source, batch = Source(**facts["source"]), facts.get("batch", [])
+        record = Record(facts["identity"], source, facts["row"], facts["files"], batch)
     except FileNotFoundError:
         return None, False
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -140,6 +146,9 @@ def _fits(record: Record) -> bool:
     kinds = {"path": str, "size": int, "modified": int, "sha256": str}
     fits = all(type(getattr(record.source, name)) is kind for name, kind in kinds.items())
     fits = fits and all(isinstance(each, dict) for each in (record.identity, record.row))
+    fits = (
+        fits and isinstance(record.batch, list) and all(type(each) is str for each in record.batch)
+    )
     return fits and isinstance(record.files, dict) and all(map(_is_own, record.files.items()))
 
 

@@ -15,13 +15,12 @@ from cli.pictures.records import Record
 from cli.reports.tables import MANIFEST, table_of, write_manifest, write_table
 from cli.running.announcement import open_first
 from cli.running.exit_codes import DIVERGED, PARTLY_BAD, leave
-from cli.running.folder_lock import claimed
 from cli.running.interrupt import unwind_on_sigterm
 from cli.running.wording import told
 from cli.text import counted, plain_text, say
 from latentlab import ImageError, LatentlabError, NoFaceError, distributed
 from latentlab.files import is_file, set_aside, sha256_of
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 
 COMPARISON = "comparison.png"  # of a projection: the picture beside it
 
@@ -175,15 +174,11 @@ def as_json(facts: dict[str, Any]) -> Any:
 def carry_out(outcomes: Generator[Outcome, None, None], report: PictureReport) -> None:
     """Do the work that ``outcomes`` stand for, and write the report of it.
 
-    The folder is held from before the first outcome. Where processes work together, all must
-    call it with the outcomes of their own; the main one writes. A run that is stopped leaves
-    the table of what is done.
-
-    Raises:
-        OutputError: If the folder is held by another process.
+    The caller holds the folder. Where processes work together, all must call it with the outcomes
+    of their own; the main one writes. A run that is stopped leaves the table of what is done.
     """
     own = []
-    with claimed(report.path.parent), unwind_on_sigterm(), closing(outcomes):
+    with unwind_on_sigterm(), closing(outcomes):
         try:
             for outcome in outcomes:
                 own.append(outcome)

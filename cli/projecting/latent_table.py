@@ -15,8 +15,8 @@ from cli.text import plain_text
 from latentlab import CheckpointError, LatentError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import atomic_write
-from latentlab.input_files import open_regular
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
+from latentlab.foreign_files.opening import open_regular
 from latentlab.latents import W_KEY, Z_KEY
 from latentlab.tensor_files import Shape, read_npz, read_safetensors, write_safetensors
 

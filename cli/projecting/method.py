@@ -18,14 +18,13 @@ from cli.projecting.targets import TargetReader
 from cli.trust import trusted
 from latentlab import Generator, LatentError, ProjectorSettings, __version__
 from latentlab.encoders import Encoder, load_encoder
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.identity import FaceIdentity
 from latentlab.images import COMPARED_ON, alpha_facts
-from latentlab.input_files import all_unchanging
 from latentlab.latents import one_hot
 from latentlab.networks.placement import placing_rows
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import default_batch
-from latentlab.projection.least_squares import passes
 from latentlab.projection.settings import PUBLISHED
 
 
@@ -52,12 +51,6 @@ class Method:
     batch: int
     identity: dict[str, Any]
     facts: dict[str, Any]
-
-    @property
-    def passes(self) -> int:
-        """How many times a picture is rendered and derivatives are taken, roughly."""
-        steps = self.settings.steps
-        return steps if self.settings.algorithm == PUBLISHED else passes(steps)
 
 
 def open_method(

@@ -12,7 +12,7 @@ from cli.projecting.files import FILES, RECORD, Z
 from cli.reports.tables import MANIFEST
 from cli.text import one_line, plain_text, say
 from latentlab import LatentError
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 
 _LEVELS = 3  # folders above a result in which its manifest is looked for
 _MOST_BYTES = 2**27  # of a manifest

@@ -71,7 +71,7 @@ def task_of(method: Method, plan: PicturePlan, processes: int = 1) -> Task:
     each = f"{counted(steps, 'step')} each" if steps else "no optimisation"
     more = f" into {space}, {each}"
     return Task(
-        "Projecting", len(plan.left), "picture", method.g, method.passes, more, method.distance,
+        "Projecting", len(plan.left), "picture", method.g, steps, more, method.distance,
         gradients=True, batch=method.batch, processes=processes,
     )  # fmt: skip
 

@@ -53,8 +53,11 @@ def project_pictures(method: Method, plan: PicturePlan) -> Generator[Outcome, No
 
 
 def in_hand(plan: PicturePlan, jobs: Sequence[Job]) -> str:
-    """Say which pictures are being projected: "picture 3 of 40", "pictures 9-16 of 40"."""
-    numbers = [plan.numbers[job.picture] for job in jobs]
+    """Say which pictures are being projected: "picture 3 of 40", "pictures 9-16 of 40".
+
+    Those that are done already, and computed again beside the others, are not.
+    """
+    numbers = [plan.numbers[job.picture] for job in jobs if job.done is None]
     return pictures_of(min(numbers), max(numbers), len(plan.jobs))
 
 
@@ -83,16 +86,18 @@ class BatchWorker:
     bar: ProgressBar
 
     def outcomes(self, batch: Sequence[Job]) -> Iterator[Outcome]:
-        """Project the pictures of a batch, and yield what becomes of each."""
+        """Project the pictures of a batch, and yield what becomes of each that is not done."""
         with ExitStack() as stages:
             pieces = []
             for job in batch:
                 try:
                     pieces.append(self._read(job, stages))
                 except ImageError as error:
-                    yield refused(job.picture, error, **self.method.facts)
-            if pieces:
-                yield from self._projected(pieces)
+                    if job.done is None:
+                        yield refused(job.picture, error, **self.method.facts)
+            if any(piece.job.done is None for piece in pieces):
+                together = [str(job.picture) for job in batch] if len(batch) > 1 else []
+                yield from self._projected(pieces, together)
 
     def _read(self, job: Job, stages: ExitStack) -> _Piece:
         """Read a picture and what goes with it; raises ImageError if it cannot be used."""
@@ -101,18 +106,19 @@ class BatchWorker:
         start = None if starts is None else starts.of(job.picture, name, target)
         return _Piece(job, target, start, stages.enter_context(staged(self.layout.output)))
 
-    def _projected(self, pieces: Sequence[_Piece]) -> Iterator[Outcome]:
+    def _projected(self, pieces: Sequence[_Piece], batch: list[str]) -> Iterator[Outcome]:
         started = time.perf_counter()
         try:
             result = self._found(pieces)
         except NumericalError as error:
-            for picture in (piece.job.picture for piece in pieces):
+            for picture in (piece.job.picture for piece in pieces if piece.job.done is None):
                 row = row_of(picture, "diverged", told(error), **self.method.facts)
                 yield Outcome(str(picture), row)
             return
         seconds = (time.perf_counter() - started) / len(pieces)
         for i, piece in enumerate(pieces):
-            yield self._published(piece, result, i, seconds)
+            if piece.job.done is None:
+                yield self._published(piece, result, i, seconds, batch)
 
     def _found(self, pieces: Sequence[_Piece]) -> Projection:
         def show(step: int, distances: Tensor) -> None:
@@ -137,7 +143,9 @@ class BatchWorker:
             close(result.images)
         return result
 
-    def _published(self, piece: _Piece, result: Projection, index: int, seconds: float) -> Outcome:
+    def _published(
+        self, piece: _Piece, result: Projection, index: int, seconds: float, batch: list[str]
+    ) -> Outcome:
         """Write a picture's files, and let them appear."""
         job, target, stage = piece.job, piece.target, piece.stage
         numbers = write_files(
@@ -150,6 +158,6 @@ class BatchWorker:
         facts = {**target.facts, **numbers, "seconds": seconds, **self.method.facts}
         row = row_of(job.picture, status, note, **facts)
         digests = {path.name: sha256_of(path) for path in sorted(stage.iterdir())}
-        record = Record(self.method.identity, target.source, row, digests)
+        record = Record(self.method.identity, target.source, row, digests, batch)
         publish(stage, record, self.layout.folder(job.name))
         return finished(job.name, record)

@@ -33,7 +33,7 @@ def processes_for(method: Method, plan: PicturePlan) -> int:
         return 1  # each process would open it, a gigabyte or so
     count = len(plan.batches(method.batch))
     each = _STEPS_FORKED if forks() else _STEPS_STARTED
-    worth = count if asked_workers() else count * method.passes // each
+    worth = count if asked_workers() else count * method.settings.steps // each
     return max(min(spare_cpus(method.g), count, worth), 1)
 
 

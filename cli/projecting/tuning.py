@@ -157,7 +157,6 @@ def tune_and_report(work: PivotalTuning, output: Path) -> None:
     """
     g, distance, facts = work.g, work.distance, work.facts
     pivots = list(work.pivots.values())
-    make_directory(output)
     announce([work.task], facts["device"])
     ws = torch.cat([pivot.latent.ws for pivot in pivots])
     noise = [torch.cat(level) for level in zip(*(p.noise for p in pivots), strict=True)]

@@ -27,8 +27,8 @@ from cli.text import counted, number_ranges, say
 from latentlab import Generator, LatentError
 from latentlab.editing.directions import Direction, Directions, load_directions, move
 from latentlab.files import make_directory, sha256_of
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.images import save_image, save_picture
-from latentlab.input_files import all_unchanging
 from latentlab.latents import save_ws
 from latentlab.networks.placement import placing_rows
 from latentlab.video.writer import video_writer

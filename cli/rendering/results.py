@@ -9,7 +9,7 @@ from cli.reports.dry_run import DryRun, tell_dry_run
 from cli.reports.tables import MANIFEST, refuse_existing, write_manifest
 from cli.running.announcement import announce, open_first
 from cli.running.estimates import Task
-from latentlab.files import make_directory
+from cli.running.folder_lock import claimed
 
 
 def draw_or_tell(
@@ -22,20 +22,21 @@ def draw_or_tell(
     task: Task,
     first: Path,
 ) -> None:
-    """Announce ``task``, draw ``files`` and write the manifest; a dry run says so instead.
+    """Hold the folder, announce ``task``, draw ``files`` and write the manifest; or tell of it.
 
-    Results are replaced only where the request allows it, files to ``keep`` never.
+    A dry run tells. Results are replaced only where the request allows it, files to ``keep`` never.
     At the end, ``first`` is what to open first.
     """
-    refuse_existing([*files, request.output / MANIFEST], request.overwrite, keep)
-    if request.dry_run:
-        tell_rendering(request, [*files, request.output / MANIFEST], settings, task)
-        return
-    make_directory(request.output)  # or say that it cannot be made, and nothing else
-    announce([task], settings["device"])
-    draw()
-    write_manifest(request.output, settings, files)
-    open_first(first)
+    planned = [*files, request.output / MANIFEST]
+    with claimed(request.output, dry_run=request.dry_run):
+        refuse_existing(planned, request.overwrite, keep)
+        if request.dry_run:
+            tell_rendering(request, planned, settings, task)
+            return
+        announce([task], settings["device"])
+        draw()
+        write_manifest(request.output, settings, files)
+        open_first(first)
 
 
 def tell_rendering(

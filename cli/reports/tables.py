@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cli.options.values import TABLE_SUFFIXES
 from cli.running.invocation import current_command, current_date
 from latentlab.errors import NumericalError, OutputError, SettingsError
-from latentlab.files import atomic_write, sha256_of
+from latentlab.files import atomic_write, sha256_of, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd  # and where it is called: commands that write no table do without
@@ -42,16 +42,18 @@ def write_table(frame: "pd.DataFrame", path: Path) -> None:
     _refuse_infinite(frame, path)
     frame = frame.assign(**{str(name): whole_or_missing(column) for name, column in frame.items()
                             if column.dtype == object})  # fmt: skip
-    with atomic_write(path) as temporary:
-        if path.suffix == ".csv":
-            # Rows end in \r\n (RFC 4180), so that a cell with either of them is quoted.
-            frame.map(_defuse).to_csv(temporary, index=False, lineterminator="\r\n")
-        elif path.suffix == ".json":
-            temporary.write_text(to_json(frame), encoding="utf-8")
-        elif path.suffix == ".parquet":
-            frame.to_parquet(temporary, index=False)
-        else:
-            temporary.write_text(to_markdown(frame), encoding="utf-8")
+    write_bytes(path, _encoded(frame, path.suffix))
+
+
+def _encoded(frame: "pd.DataFrame", suffix: str) -> bytes:
+    if suffix == ".csv":
+        # Rows end in \r\n (RFC 4180), so that a cell with either of them is quoted.
+        return frame.map(_defuse).to_csv(index=False, lineterminator="\r\n").encode()
+    if suffix == ".json":
+        return to_json(frame).encode()
+    if suffix == ".parquet":
+        return frame.to_parquet(index=False)
+    return to_markdown(frame).encode()
 
 
 def table_of(
@@ -116,12 +118,20 @@ def to_markdown(frame: "pd.DataFrame") -> str:
 
 
 def write_manifest(
-    folder: Path, settings: dict[str, Any], files: Sequence[Path] | Mapping[str, str]
+    folder: Path,
+    settings: dict[str, Any],
+    files: Sequence[Path] | Mapping[str, str],
+    device: str | None = None,
 ) -> Path:
     """Write manifest.json last: date, command, versions, settings, the SHA-256 of each result.
 
-    ``files`` are the results, or the known SHA-256 of each by its path within ``folder``.
+    Args:
+        folder: Of the results.
+        settings: All that decides them.
+        files: The results, or the known SHA-256 of each by its path within ``folder``.
+        device: Where they were computed; None takes that of the settings, or the CPU.
     """
+    import numpy as np
     import torch
 
     import latentlab
@@ -136,6 +146,9 @@ def write_manifest(
         "latentlab": latentlab.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": str(device or settings.get("device") or "cpu"),
+        "dtype": str(settings.get("dtype") or settings.get("precision") or "float32"),
         "settings": settings,
         "files": digests,
     }

@@ -23,7 +23,7 @@ from latentlab.errors import (
     UnsupportedCheckpoint,
 )
 from latentlab.files import sha256_of
-from latentlab.input_files import open_regular, unchanging
+from latentlab.foreign_files.opening import open_regular, unchanging
 from latentlab.models import builtin_path
 from latentlab.networks.generator import Generator
 from latentlab.tensor_files import read_safetensors

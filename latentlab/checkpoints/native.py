@@ -17,7 +17,7 @@ from latentlab.checkpoints.checkpoint import Checkpoint
 from latentlab.checkpoints.precision import float_types
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official, official_kind
 from latentlab.errors import CheckpointError, SettingsError, UnsupportedCheckpoint, shown
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 FORMAT = "latentlab"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from latentlab.datasets.picture_files import LABEL_FILE, PictureFiles
 from latentlab.errors import DataError, quoted
-from latentlab.json_texts import JsonLimits, JsonTooLarge, parse_json
+from latentlab.foreign_files.json_texts import JsonLimits, JsonTooLarge, parse_json
 
 _FORM = "{'labels': [[name, label], ...]}"
 _CONTAINERS = 500_000  # lists of a file that is of more pictures than are there

@@ -3,9 +3,9 @@
 from pathlib import Path, PurePosixPath
 
 from latentlab.errors import DataError, ImageError
+from latentlab.foreign_files.zip_files import ZipArchive
 from latentlab.images import SUFFIXES
 from latentlab.images.listing import files_under
-from latentlab.zip_files import ZipArchive
 
 LABEL_FILE = "dataset.json"
 

@@ -1,8 +1,8 @@
 """Training sets: a folder, a zip, or the built-in digits."""
 
-import hashlib
 import io
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from latentlab import images
+from latentlab.datasets.content import content_of
 from latentlab.datasets.digits import CLASSES, RESOLUTION, Split, digits
 from latentlab.datasets.labels import read_labels
 from latentlab.datasets.picture_files import PictureFiles
@@ -25,8 +26,12 @@ class Dataset(Protocol):
     resolution: int
     channels: int
     c_dim: int
-    fingerprint: str  # equal for equal sets
     left_out: int  # files beside the pictures, that are none
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal sets alone; to find it, all pictures may have to be read."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -83,10 +88,14 @@ class PictureDataset:
         self._files = PictureFiles(path)
         self._names, self.left_out = self._files.names, self._files.left_out
         self.resolution = resolution or self._size_of_first()
-        self.fingerprint = hashlib.sha256("\n".join(self._names).encode()).hexdigest()
         self._labels = read_labels(self._files) if labels else np.zeros([len(self._names), 0])
         one_hot = self._labels.ndim == 1  # class numbers: rows are made when asked for
         self.c_dim = int(self._labels.max()) + 1 if one_hot else self._labels.shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the names, pictures and labels are, see ``content_of``."""
+        return content_of(self._files, self._labels)
 
     def __len__(self) -> int:
         return len(self._names)

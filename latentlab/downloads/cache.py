@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from latentlab.downloads.addresses import LOCK, RECORD, Address, parse_address
 from latentlab.downloads.transfer import Progress, transfer
 from latentlab.errors import CheckpointError
 from latentlab.files import atomic_write, is_file, make_directory, sha256_of
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
+from latentlab.locks import locked
 
+_ELSEWHERE = "set TORCH_HOME to another place"
 _LARGEST_RECORD = 2**16  # bytes; ours have some hundred
 
 
@@ -35,7 +36,7 @@ def fetch(address: str, progress: Progress | None = None) -> Path:
     Raises:
         SettingsError: If it is no address.
         CheckpointError: If it cannot be fetched, or is not the file that it must be.
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or its folder cannot be locked.
     """
     wanted = parse_address(address)
     kept = _kept(wanted)
@@ -43,7 +44,7 @@ def fetch(address: str, progress: Progress | None = None) -> Path:
         return kept
     folder = make_directory(_folder(wanted))
     # One process fetches; others wait, and find it.
-    with FileLock(folder / LOCK):
+    with locked(folder / LOCK, folder, elsewhere=_ELSEWHERE, wait=True):
         kept = _kept(wanted)
         if kept is not None:
             return kept

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from latentlab.downloads.addresses import LOOPBACK, Address
 from latentlab.errors import CheckpointError, OutputError, quoted
 from latentlab.files import atomic_write
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 from latentlab.version import __version__
 
 # Bytes that are there, and in all if the server says so.

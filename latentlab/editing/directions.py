@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentlab.checks import check, check_shape
 from latentlab.errors import CheckpointError, LatentError, SettingsError, quoted, shown
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 
 METHODS = ("pca", "sefa", "svm")

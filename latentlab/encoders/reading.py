@@ -36,7 +36,7 @@ from latentlab.errors import (
     quoted,
     shown,
 )
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 from latentlab.tensor_files import read_safetensors
 from latentlab.weightless import weightless
 

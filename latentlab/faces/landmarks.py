@@ -13,7 +13,7 @@ from typing import Any
 from latentlab.csv_files import number_hint, read_csv
 from latentlab.errors import DataError, ImageError, SettingsError, quoted, reason
 from latentlab.faces.geometry import FacePoints, face_points
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 
 _NAMES = tuple(each.name for each in fields(FacePoints))
 _NAMED_COLUMNS = tuple(f"{name}_{axis}" for name in _NAMES for axis in "xy")

@@ -12,7 +12,7 @@ from latentlab.checks import check, check_number, check_whole
 from latentlab.errors import DataError, ImageError
 from latentlab.faces.geometry import FacePoints, Point, Quad, face_quad
 from latentlab.files import atomic_write
-from latentlab.input_files import read_regular
+from latentlab.foreign_files.opening import read_regular
 
 _LONGEST = 1_000_000  # bytes; ours have less than a thousand
 _KEYS = ("picture", "points", "quad", "size")  # that there must be

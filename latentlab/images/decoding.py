@@ -28,11 +28,11 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from latentlab.checks import check, check_whole
 from latentlab.errors import ImageError
+from latentlab.foreign_files.opening import open_regular
 from latentlab.images import heic
 from latentlab.images.colour import Colour, to_rgb
 from latentlab.images.orientation import upright
 from latentlab.images.refusals import refuse_damage, too_large
-from latentlab.input_files import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000

@@ -3,6 +3,7 @@
 Tensors are [N,C,H,W] or [C,H,W] with values nominally in [-1,1].
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from latentlab.checks import check, check_choice
 from latentlab.errors import ImageError, NumericalError
-from latentlab.files import atomic_write
+from latentlab.files import write_bytes
 from latentlab.images.channels import ALPHA, KINDS
 from latentlab.images.colour import flatten
 from latentlab.images.decoding import STANDARD, DecodePolicy, decode
@@ -186,8 +187,9 @@ def save_picture(path: Path | str, picture: Image.Image) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    with atomic_write(path) as temporary:
-        picture.save(temporary, format="PNG")
+    content = io.BytesIO()
+    picture.save(content, format="PNG")
+    write_bytes(path, content.getvalue())
 
 
 def shrink(images: Tensor, limit: int) -> Tensor:

@@ -8,7 +8,7 @@ from latentlab.checkpoints.others.texts import in_place_of
 from latentlab.checkpoints.pickles.reader import read_pickle
 from latentlab.checkpoints.pickles.torch_save import STREAM_START, ZIP_START, read_torch
 from latentlab.errors import CheckpointError, LatentError, shown
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 from latentlab.latent_files.found import EITHER, W_KEYS, FoundLatents, Part, alike, pick_key
 from latentlab.latent_files.torch_files import latents_in
 from latentlab.latents import Z_KEY

@@ -10,24 +10,22 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from latentlab.acceleration import is_compiled
 from latentlab.checks import check_choice, check_whole
 from latentlab.devices import fitting
 from latentlab.errors import SettingsError
 from latentlab.networks.generator import Generator
 from latentlab.networks.placement import placing_rows
 from latentlab.numerics import full_precision
-from latentlab.projection.least_squares import LeastSquares
+from latentlab.projection.limited_memory import LimitedMemory
 from latentlab.projection.noise import Draws, SeededDraws
 from latentlab.projection.result import Projection, joined
 from latentlab.projection.search import Observer, OnDivergence, Optimisation, Setup
-from latentlab.projection.settings import LEAST_SQUARES, STARTS, ProjectorSettings
+from latentlab.projection.settings import LIMITED_MEMORY, STARTS, ProjectorSettings
 from latentlab.projection.start import ProjectionStart, StartSearch
 from latentlab.projection.targets import (
     Distance,
     TargetFeatures,
     check_masks,
-    check_squares,
     check_targets,
 )
 from latentlab.projection.terms import Identity, check_identity
@@ -110,7 +108,6 @@ def project(  # noqa: PLR0913  # the library's face is settled
     if masks is not None:
         masks = check_masks(masks, images)
     check_identity(settings, identity)
-    _check_algorithm(settings, g, distance)
     if start is not None:
         if settings.space == "z":
             raise SettingsError("`start` is in W", advice=["use `space` w or w+"])
@@ -127,8 +124,8 @@ def project(  # noqa: PLR0913  # the library's face is settled
     setup = Setup(g, settings, search, draws, on_divergence, observer, identity)
     parts = []
     kind = Optimisation
-    if settings.algorithm == LEAST_SQUARES:
-        kind, batch = LeastSquares, 1
+    if settings.algorithm == LIMITED_MEMORY:
+        kind, batch = LimitedMemory, 1
     with full_precision(), torch.enable_grad():
         for first in range(0, len(images), batch):
             rows = slice(first, first + batch)
@@ -136,20 +133,6 @@ def project(  # noqa: PLR0913  # the library's face is settled
             work = kind(setup, wanted, None if start is None else start.rows(rows))
             parts.append(_run(work, settings.steps, progress))
     return joined(parts)
-
-
-def _check_algorithm(
-    settings: ProjectorSettings, g: Generator, distance: Callable[[Tensor, Tensor], Tensor]
-) -> None:
-    """Raise SettingsError for networks that the settings' algorithm cannot go through."""
-    if settings.algorithm != LEAST_SQUARES:
-        return
-    check_squares(distance)
-    if is_compiled(g) or is_compiled(distance):
-        raise SettingsError(
-            f"`algorithm` {LEAST_SQUARES} takes second derivatives, which compiled networks lack",
-            advice=["give the networks themselves, or leave `algorithm` out"],
-        )
 
 
 def _settings(settings: ProjectorSettings | None, loose: Mapping[str, Any]) -> ProjectorSettings:

@@ -32,8 +32,9 @@ class Projection:
         history: One row for each image and step: distance, noise penalty, loss, learning rate;
             with masks also ``plain_distance``, that of the whole image; and of the terms with a
             weight, without it: ``pixel_mse``, ``identity_loss``, ``p_norm``. By
-            Levenberg-Marquardt there is ``damping`` in place of the learning rate, and there are
-            fewer rows where no step gains anything any more.
+            L-BFGS there is ``step_size`` in place of the learning rate: the share that was taken of
+            the step that the curvature suggests. There are fewer rows where no step gains anything
+            any more.
         settings: The constants used.
         diverged: Whether an image's loss became NaN or infinite, so that its latents are the
             best until then [N]; all False unless that was asked for.

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 from latentlab.checks import check_choice, check_number, check_whole
 from latentlab.errors import SettingsError
 
-PUBLISHED, LEAST_SQUARES = "published", "levenberg-marquardt"
-STEPS = {PUBLISHED: 1000, LEAST_SQUARES: 16}  # of each, where nobody says
-# So many sampled w are looked at where nobody says: far away, steps have to be short.
-STARTS = {PUBLISHED: 0, LEAST_SQUARES: 100}
+PUBLISHED, LIMITED_MEMORY = "published", "l-bfgs"
+STEPS = {PUBLISHED: 1000, LIMITED_MEMORY: 200}  # of each, where nobody says
+# So many sampled w are looked at where nobody says: a closer start saves steps.
+STARTS = {PUBLISHED: 0, LIMITED_MEMORY: 100}
 # What the published schedule alone has: the other steers itself, and holds the penalty of
 # the noise maps at 0, as if its weight were without bounds.
 _OF_SCHEDULE = (
@@ -40,7 +40,7 @@ class ProjectorSettings:
     identity_weight: float = 0.0  # 1 - the cosine of a face-recognition network's vectors
     p_norm_weight: float = 0.0  # how far w lies from the generator's own, see Whitening
     anchor: bool = False  # of StyleGAN3 in W+: hold the row that places the picture at the mean w
-    algorithm: str = PUBLISHED  # or "levenberg-marquardt", whose steps are longer and far fewer
+    algorithm: str = PUBLISHED  # or "l-bfgs", which needs far fewer steps
 
     def __post_init__(self) -> None:
         check_choice(self.algorithm, "algorithm", tuple(STEPS))

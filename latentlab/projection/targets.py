@@ -12,7 +12,6 @@ from latentlab.errors import ImageError, LatentError, NumericalError, SettingsEr
 from latentlab.images import averaged, check_channels, views
 from latentlab.networks.generator import Generator
 from latentlab.perceptual import PerceptualDistance
-from latentlab.projection.settings import LEAST_SQUARES
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 Features = list[list[Tensor]]  # of each view of a batch of images, each tensor with N rows
@@ -39,16 +38,6 @@ class TargetFeatures:
     def whole(self, images: Tensor) -> Tensor:
         """Return the distance [N] of each image to its own target, whatever the masks."""
         return _compared(self._distance, features_of(self._distance, images), self._wanted)
-
-    def residuals(self, images: Tensor) -> list[Tensor]:
-        """Return numbers whose squares add up to the distances within the masks, [N,M] each."""
-        found = features_of(self._distance, self.seen(images))
-        share = len(found) ** -0.5
-        return [
-            share * part
-            for of_view, wanted in zip(found, self._wanted, strict=True)
-            for part in _squared(self._distance).residuals(of_view, wanted)
-        ]
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the distances [N] within the masks, where there are any, and of the whole."""
@@ -90,26 +79,6 @@ def _of_view(distance: Distance, found: Sequence[Tensor], wanted: Sequence[Tenso
             f"{len(images)}"
         )
     return distances.reshape(len(images))  # lpips gives [N,1,1,1]
-
-
-def _squared(distance: Distance) -> PerceptualDistance:
-    """Return the distance as one that is known to be a sum of squares.
-
-    Raises:
-        SettingsError: If it is not.
-    """
-    base = PerceptualDistance
-    if isinstance(distance, base) and type(distance).residuals is not base.residuals:
-        return distance
-    raise SettingsError(
-        f"`algorithm` {LEAST_SQUARES} needs a distance that is known to be a sum of squares",
-        advice=["give one that latentlab opens, or leave `algorithm` out"],
-    )
-
-
-def check_squares(distance: Distance) -> None:
-    """Raise SettingsError unless a distance is known to be a sum of squares."""
-    _squared(distance)
 
 
 def check_targets(g: Generator, images: Tensor, c: Tensor | None) -> Tensor:

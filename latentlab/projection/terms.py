@@ -1,6 +1,5 @@
 """What a projection may weigh besides the perceptual distance."""
 
-import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,19 +36,15 @@ class Terms:
         """Look at the targets once."""
         self._wanted = wanted
         self._terms: dict[str, tuple[float, _Term]] = {}
-        self._roots: dict[str, _Term] = {}  # of each term the numbers [N,M] whose squares it adds
         if settings.pixel_weight:
             self._terms["pixel_mse"] = settings.pixel_weight, self._pixels
-            self._roots["pixel_mse"] = self._pixel_residuals
         if identity is not None:
             self._network = identity
             with torch.no_grad():
                 self._faces = identity.embeddings(wanted.targets)
             self._terms["identity_loss"] = settings.identity_weight, self._identity
-            self._roots["identity_loss"] = self._identity_residuals
         if whitening is not None:
             self._terms["p_norm"] = settings.p_norm_weight, lambda _, w: whitening(w)
-            self._roots["p_norm"] = lambda _, w: _root_of_mean(whitening.coordinates(w))
 
     @property
     def names(self) -> list[str]:
@@ -70,38 +65,13 @@ class Terms:
         weights = [weight for weight, _ in self._terms.values()]
         return sum(a * b for a, b in zip(weights, values, strict=True)), values
 
-    def residuals(self, images: Tensor, w: Tensor) -> list[Tensor]:
-        """Return numbers whose squares add up to the weighted sum, [N,M] for each term."""
-        if not self._terms:
-            return []
-        seen = self._wanted.seen(images)
-        return [self._terms[k][0] ** 0.5 * root(seen, w) for k, root in self._roots.items()]
-
     def _pixels(self, images: Tensor, _: Tensor) -> Tensor:
         return (images - self._wanted.targets).square().mean(dim=(1, 2, 3))
 
     def _identity(self, images: Tensor, _: Tensor) -> Tensor:
-        cosine: Tensor = (self._seen_faces(images) * self._faces).sum(dim=1)
-        return 1 - cosine
-
-    def _pixel_residuals(self, images: Tensor, _: Tensor) -> Tensor:
-        return _root_of_mean(images - self._wanted.targets)
-
-    def _identity_residuals(self, images: Tensor, _: Tensor) -> Tensor:
-        # Of vectors of length 1, 1 - cosine is half the squared difference.
-        apart: Tensor = self._seen_faces(images) - self._faces
-        return apart * math.sqrt(0.5)
-
-    def _seen_faces(self, images: Tensor) -> Tensor:
         # Of images that are not finite the distance is not, either; the network would refuse them.
-        faces: Tensor = self._network.embeddings(images.nan_to_num(0.0, 1.0, -1.0))
-        return faces
-
-
-def _root_of_mean(values: Tensor) -> Tensor:
-    """Return numbers [N,M] whose squares add up to the mean square of values [N,...]."""
-    flat = values.flatten(1)
-    return flat / math.sqrt(flat.shape[1])
+        faces = self._network.embeddings(images.nan_to_num(0.0, 1.0, -1.0))
+        return 1 - (faces * self._faces).sum(dim=1)
 
 
 def check_identity(settings: ProjectorSettings, identity: Identity | None) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
 from latentlab.networks.generator import Generator
 from latentlab.tensor_files import read_safetensors, write_safetensors
 

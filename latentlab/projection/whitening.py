@@ -51,12 +51,8 @@ class Whitening:
 
         It is 1 on average over the generator's own w.
         """
-        return self.coordinates(w).square().mean(dim=(1, 2))
-
-    def coordinates(self, w: Tensor) -> Tensor:
-        """Return w [N,rows,w_dim] along the axes, in deviations [N,rows,axes]."""
         v: Tensor = (self._before_activation(w) - self._mean) @ self._whiten
-        return v
+        return v.square().mean(dim=(1, 2))
 
     def _before_activation(self, w: Tensor) -> Tensor:
         return F.leaky_relu(w, self._slope)

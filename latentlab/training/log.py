@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab import distributed
 from latentlab.errors import OutputError, reason
 from latentlab.files import atomic_write, set_aside
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 
 if TYPE_CHECKING:
     import pandas as pd

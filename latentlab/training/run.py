@@ -35,6 +35,7 @@ class RunSettings:
     folder: Path
     total_images: int
     snapshot_images: int  # images between snapshots
+    force: bool = False  # continue a run with other settings or data, or of another version
 
 
 def train(
@@ -64,7 +65,7 @@ def train(
     folder = make_directory(settings.folder)
     if distributed.is_main():
         snapshots.tidy(folder)
-    log = snapshots.resume(trainer, folder) or TrainingLog(_LOG_SPAN)
+    log = snapshots.resume(trainer, folder, settings.force) or TrainingLog(_LOG_SPAN)
     _check_alike(trainer, folder)
     if not trainer.step and distributed.is_main():
         _save_reals(trainer, folder)
@@ -75,8 +76,8 @@ def train(
         before, started = trainer.images_seen, time.perf_counter()
         try:
             losses = trainer.run_step()
-        except (ImageError, DataError):  # once that is mended, the same command continues
-            _save(trainer, log, folder, on_snapshot)
+        except (ImageError, DataError) as error:  # once mended, the same command continues
+            _save(trainer, log, folder, on_snapshot, unread=error.message)
             raise
         seconds = time.perf_counter() - started
         lod = trainer.lod if trainer.discriminator.growing else None
@@ -95,17 +96,26 @@ def train(
     return written
 
 
-def _save(trainer: Trainer, log: TrainingLog, folder: Path, on_snapshot: OnSnapshot | None) -> Path:
-    """Write checkpoint, images and what the callback adds; the optimiser last, as commit point."""
+def _save(
+    trainer: Trainer,
+    log: TrainingLog,
+    folder: Path,
+    on_snapshot: OnSnapshot | None,
+    unread: str = "",
+) -> Path:
+    """Write checkpoint, images and what the callback adds; the optimiser last, as commit point.
+
+    ``unread`` says which picture has ended the run: the data may be mended before it goes on.
+    """
     path = snapshots.networks_path(trainer, folder)
     _write_log(trainer, log, folder)
     if distributed.is_main():
-        snapshots.save_networks(trainer, folder)
+        snapshots.save_networks(trainer, folder, unread)
         _save_fakes(trainer, folder)
     if on_snapshot is not None:
         on_snapshot(trainer, path)
     if distributed.is_main():
-        snapshots.save_optimizer(trainer, log, path)
+        snapshots.save_optimizer(trainer, log, path, unread)
     distributed.barrier()  # nobody ends, and with it torchrun the others, before all is saved
     return path
 

@@ -19,13 +19,17 @@ from latentlab.checkpoints.native import read_native, write_native
 from latentlab.checks import check_whole
 from latentlab.errors import CheckpointError, SettingsError, reason
 from latentlab.files import remove_unfinished, set_aside
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from latentlab.training.log import TrainingLog
 from latentlab.training.trainer import Trainer
+from latentlab.version import __version__
 
 _OPTIMIZER_SUFFIX = ".optimizer.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of torch's Adam
+# What the networks are made by, and what is other where a picture was mended or removed.
+_OF_NETWORKS = ("config.generator.", "config.discriminator.", "data.channels", "data.c_dim")
+_OF_MENDED = {"data.fingerprint", "data.pictures"}
 _KEPT_OPTIMIZERS = 2  # the newest, and one to fall back on
 _logger = logging.getLogger(__name__)
 
@@ -35,20 +39,25 @@ def networks_path(trainer: Trainer, folder: Path) -> Path:
     return folder / f"snapshot-{trainer.images_seen:09d}.safetensors"
 
 
-def save_networks(trainer: Trainer, folder: Path) -> None:
-    """Write the networks as a checkpoint that every command opens."""
-    path, training = networks_path(trainer, folder), {"training": _position(trainer)}
+def save_networks(trainer: Trainer, folder: Path, unread: str = "") -> None:
+    """Write the networks as a checkpoint that every command opens.
+
+    ``unread`` says which picture has ended the run, if one has: once it is mended, the data are
+    other data, and the run goes on all the same.
+    """
+    path, training = networks_path(trainer, folder), {"training": _position(trainer, unread)}
     write_native(_networks(trainer), path, training)
 
 
-def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path) -> None:
+def save_optimizer(trainer: Trainer, log: TrainingLog, path: Path, unread: str = "") -> None:
     """Write what else continuing from the checkpoint ``path`` needs; older files are removed."""
     tensors = {"mean_path_length": trainer.mean_path_length.cpu()}
     for name, optimizer, network in _optimizers(trainer):
         for key, parameter in network.named_parameters():
             for moment, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"{name}.{key}.{moment}"] = value
-    header = {"training": json.dumps(_position(trainer)), "log": json.dumps(log.sums())}
+    training = json.dumps(_position(trainer, unread))
+    header = {"training": training, "log": json.dumps(log.sums())}
     write_safetensors(tensors, path.with_suffix(_OPTIMIZER_SUFFIX), header)
     tidy(path.parent)
 
@@ -60,22 +69,32 @@ def tidy(folder: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def _position(trainer: Trainer) -> dict[str, Any]:
-    return {**describe(trainer), "step": trainer.step, "images": trainer.images_seen}
+def _position(trainer: Trainer, unread: str) -> dict[str, Any]:
+    place = {"step": trainer.step, "images": trainer.images_seen}
+    noted = {"departures": trainer.departures, "unread": unread}
+    return {**describe(trainer), **place, **{key: value for key, value in noted.items() if value}}
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
-    """What must be equal for a run to be continued: config, data, seed and origin."""
+    """What must be equal for a run to be continued: version, config, data, seed and origin."""
     settings = json.loads(json.dumps(asdict(trainer.config)))
     dataset = trainer.dataset
     data = {"fingerprint": dataset.fingerprint, "pictures": len(dataset)}
     data |= {key: getattr(dataset, key) for key in ("resolution", "channels", "c_dim")}
-    origin = trainer.origin_sha256
-    return {"config": settings, "data": data, "seed": trainer.seed, "from": origin}
+    return {
+        "latentlab": __version__, "config": settings, "data": data, "seed": trainer.seed,
+        "from": trainer.origin_sha256,
+    }  # fmt: skip
 
 
-def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
+def resume(trainer: Trainer, folder: Path, force: bool = False) -> TrainingLog | None:
     """Continue from the newest snapshot in ``folder`` that loads; None if there is none.
+
+    Args:
+        trainer: Takes over its state; what differs from that run is added to its ``departures``.
+        folder: Of the run.
+        force: Continue a run with other settings or data, or of another version of latentlab, as
+            long as its networks fit.
 
     Raises:
         SettingsError: If the snapshot belongs to a run with other settings, naming them.
@@ -85,7 +104,7 @@ def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
     damaged: list[Path] = []
     for path in candidates:
         try:
-            log = _restore(trainer, path)
+            log = _restore(trainer, path, force)
         except CheckpointError as error:
             _logger.warning("snapshot passed over: %s", error)
             damaged.append(path)
@@ -98,7 +117,7 @@ def resume(trainer: Trainer, folder: Path) -> TrainingLog | None:
     return None
 
 
-def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
+def _restore(trainer: Trainer, optimizer_path: Path, force: bool) -> TrainingLog:
     header, tensors = read_safetensors(optimizer_path)
     path = optimizer_path.with_name(optimizer_path.name.replace(_OPTIMIZER_SUFFIX, ".safetensors"))
     checkpoint = read_native(path)
@@ -106,13 +125,14 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
         description = parse_json(header["training"])
         sums = parse_json(header["log"])
         same = checkpoint.metadata["training"] == description
+        departures = [str(each) for each in description.get("departures", [])]
         check_whole(description["step"], "step")
         check_whole(description["images"], "images")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{optimizer_path}: damaged header ({reason(error)})") from error
     if not same:
         raise CheckpointError(f"{path}: not of the same step as {optimizer_path.name}")
-    _refuse_other_run(describe(trainer), description, path)
+    departures += _departures(describe(trainer), description, path, force)
     try:
         single = {name: _single(tensor, name) for name, tensor in tensors.items()}
         moments = {n: _moments(single, n, network) for n, _, network in _optimizers(trainer)}
@@ -127,6 +147,7 @@ def _restore(trainer: Trainer, optimizer_path: Path) -> TrainingLog:
     for name, optimizer, _ in _optimizers(trainer):
         state = optimizer.state_dict()
         optimizer.load_state_dict({**state, "state": moments[name]})
+    trainer.departures = departures
     trainer.mean_path_length = mean_path_length.to(trainer.device)
     trainer.step, trainer.images_seen = int(description["step"]), int(description["images"])
     return log
@@ -169,18 +190,24 @@ def _fitting(moment: Tensor, name: str, key: str, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=moment.dtype, device="cpu").copy_(moment)
 
 
-def _refuse_other_run(now: dict[str, Any], then: dict[str, Any], path: Path) -> None:
+def _departures(now: dict[str, Any], then: dict[str, Any], path: Path, force: bool) -> list[str]:
+    """Return what differs from a run that is to be continued.
+
+    Raises:
+        SettingsError: If that is not allowed: by ``force`` or, of the content of the data, because
+            a picture ended the run that could not be read.
+    """
     before = _flat(then)
-    changed = [
-        f"{key}: {before.get(key)} there, {here} here"
-        for key, here in _flat(now).items()
-        if before.get(key) != here
-    ]
-    if changed:
-        raise SettingsError(
-            f"{path}: from a run with other settings ({'; '.join(changed)}); repeat its settings "
-            "to continue it, or use an empty folder"
-        )
+    changed = {key: f"{key}: {before.get(key)} there, {here} here"
+               for key, here in _flat(now).items() if before.get(key) != here}  # fmt: skip
+    decided = [key for key in changed if key.startswith(_OF_NETWORKS)]
+    if changed.keys() <= (_OF_MENDED if then.get("unread") else set()) or (force and not decided):
+        return [*changed.values()]
+    raise SettingsError(
+        f"{path}: from a run with other settings ({'; '.join(changed.values())}); repeat its "
+        "settings to continue it, or use an empty folder",
+        advice=[] if decided else ["give `force` to continue it all the same"],
+    )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -79,6 +79,8 @@ class Trainer:
         self.reals = RealSampler(dataset, seed, config.mirror)
         self.fakes = FakeSampler(self.generator, config, dataset, self.device)
         self.step = self.images_seen = 0
+        # What differs from the runs that it continues, each said as "name: before, now".
+        self.departures: list[str] = []
 
     @property
     def lod(self) -> float:

@@ -39,3 +39,21 @@ def test_a_map_that_cannot_get_there_is_normalised_alone():
     found = uncorrelated([flat, slope])
     assert not found[0].any()
     assert found[1].square().mean().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_move_is_brought_back_to_the_surface():
+    noise = uncorrelated(maps((8, 16, 16, 20)))
+    surface = Tangent(noise)
+    rng = torch.Generator().manual_seed(1)
+    for size in (0.01, 0.1, 3):  # from the last, known directions do not lead back
+        moves = [torch.randn(level.shape, generator=rng) * size for level in noise]
+        moved = [a + b for a, b in zip(noise, surface(moves), strict=True)]
+        found = surface.settled(moved)
+        assert noise_penalty(found).item() < 1e-12
+        assert all(abs(level.mean().item()) < 1e-6 for level in found)
+        if size < 1:
+            nearest = uncorrelated(moved)
+            for one, other, before in zip(found, nearest, moved, strict=True):
+                # To first order in the move, the way back is as short as it can be.
+                assert (one - before).norm() < (1 + 10 * size) * (other - before).norm()
+    assert torch.isnan(surface.settled([level * torch.nan for level in noise])[0]).all()

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from latentlab.checkpoints.pickles.stored_zip import read_directory
 from latentlab.errors import CheckpointError, quoted, shown
-from latentlab.input_files import open_regular, size_of
+from latentlab.foreign_files.opening import open_regular, size_of
 from latentlab.torchscript import is_program
 
 CHECKPOINTS = (".pkl", ".pt", ".pth", ".safetensors", ".ckpt", ".model", ".pickle", ".bin")

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
 from latentlab.errors import CheckpointError, TruncatedCheckpoint
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 
 _MOST_BYTES = 2**32  # unpacked: as much as an archive of torch.save may have
 _MOST_GROWTH = 20  # times what was read of the packed file,

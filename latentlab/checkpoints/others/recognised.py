@@ -14,7 +14,7 @@ from latentlab.errors import (
     visible,
 )
 from latentlab.files import is_file, sha256_of
-from latentlab.input_files import open_regular, unchanging
+from latentlab.foreign_files.opening import open_regular, unchanging
 
 Reader = Callable[[Path], Checkpoint]
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from latentlab.errors import quoted, shown
-from latentlab.input_files import open_regular
+from latentlab.foreign_files.opening import open_regular
 
 LOOKED_AT = 2**16  # bytes of a text; a title or a message stands at its start
 

@@ -17,7 +17,7 @@ from latentlab.checkpoints.pickles.machine import PickleMachine
 from latentlab.checkpoints.pickles.records import Record
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.errors import CheckpointError, UnsafeCheckpoint
-from latentlab.input_files import open_regular, size_of
+from latentlab.foreign_files.opening import open_regular, size_of
 
 __all__ = ["ATTRIBUTES", "COMMON_NAMES", "Record", "read_pickle"]
 

@@ -18,7 +18,7 @@ from latentlab.checkpoints.pickles.stored_zip import contents, read_directory
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.checkpoints.pickles.torch_save import NAMES, read_members
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint
-from latentlab.input_files import open_regular, size_of
+from latentlab.foreign_files.opening import open_regular, size_of
 from latentlab.torchscript import is_program
 
 _PROGRAMS_OWN = "__torch__"  # the package that TorchScript puts a file's classes in

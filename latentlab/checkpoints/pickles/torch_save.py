@@ -25,7 +25,7 @@ from latentlab.checkpoints.pickles.stored_zip import Section, contents, read_dir
 from latentlab.checkpoints.pickles.strangers import stranger
 from latentlab.checkpoints.pickles.tensors import PLAIN, Storage, StorageId
 from latentlab.errors import CheckpointError, UnsafeCheckpoint, UnsupportedCheckpoint, quoted
-from latentlab.input_files import open_regular, size_of
+from latentlab.foreign_files.opening import open_regular, size_of
 from latentlab.torchscript import is_program
 
 ZIP_START = b"PK\x03\x04"

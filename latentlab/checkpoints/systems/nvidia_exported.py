@@ -16,7 +16,7 @@ from latentlab.checkpoints.pickles.plain import plain_copy
 from latentlab.checkpoints.systems.nvidia_torch import networks_from_official
 from latentlab.checkpoints.systems.translation import ForeignWeights, names_shortened
 from latentlab.errors import CheckpointError, UnsupportedCheckpoint, quoted
-from latentlab.json_texts import parse_json
+from latentlab.foreign_files.json_texts import parse_json
 
 MARK = "nvidia_state"  # a key that only such a file has
 MARKS = (MARK, "config")

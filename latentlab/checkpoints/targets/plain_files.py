@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlab.safetensors_form import stream_safetensors
+from latentlab.foreign_files.safetensors_form import stream_safetensors
 
 
 def write_torch(content: Mapping[str, Any], path: Path) -> None:

@@ -76,7 +76,8 @@ def test_what_is_finished_says_so_and_a_longer_run_goes_on(root, measured, tmp_p
     folder, _ = measured
     grown = shutil.copytree(root / "run", tmp_path / "run")
     out = shutil.copytree(folder, tmp_path / "out")
-    same = ("--distance", root / "pixels.pt", "--samples", 24, "-o", out, "--name", "My run")
+    same = ("--distance", root / "pixels.pt", "--trust", "--samples", 24, "-o", out,
+            "--name", "My run")  # fmt: skip
     assert "is finished; see " in run("ppl", grown, *same).stderr
     computed = []
     real = sampling._computed
@@ -172,7 +173,7 @@ def test_snapshots_that_do_not_say_their_images_stand_in_their_order(tmp_path, r
     folder.mkdir()
     for name in ("a", "b"):
         latentlab.save(make_generator(), folder / f"snapshot-{name}.safetensors")
-    done = run("ppl", folder, "--distance", root / "pixels.pt", "--samples", 8,
+    done = run("ppl", folder, "--distance", root / "pixels.pt", "--trust", "--samples", 8,
                "-o", tmp_path / "out", "--html")  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert "images" not in pd.read_csv(tmp_path / "out" / "report.csv").columns
@@ -194,8 +195,8 @@ def test_names_of_a_run_are_one(root, tmp_path):
 def test_folders_of_runs_are_compared(measured, tmp_path, root):
     other = tmp_path / "other"
     make_run(tmp_path / "other-run", 40, 50)
-    done = run("ppl", tmp_path / "other-run", "--distance", root / "pixels.pt", "--samples", 24,
-               "-o", other)  # fmt: skip
+    done = run("ppl", tmp_path / "other-run", "--distance", root / "pixels.pt", "--trust",
+               "--samples", 24, "-o", other)  # fmt: skip
     assert done.exit_code == 0, done.stderr
     done = run("compare", measured[0], other, "-o", tmp_path / "versus")
     assert done.exit_code == 0, done.stderr

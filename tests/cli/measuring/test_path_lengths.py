@@ -113,7 +113,8 @@ def test_a_dry_run_names_the_work_of_each_protocol(root, tmp_path):
 def test_compare_draws_each_protocol(root, tmp_path):
     latentlab.save(make_generator(1), root / "h.safetensors")
     models = [root / "g.safetensors", root / "h.safetensors"]
-    names = [*models, "--distance", root / "pixels.pt", "--metric", "ppl", "--samples", "ppl=24"]
+    names = [*models, "--distance", root / "pixels.pt", "--trust", "--metric", "ppl",
+             "--samples", "ppl=24"]  # fmt: skip
     done = CliRunner().invoke(main, ["compare", *map(str, names), *ASKED, "--device", "cpu",
                                      "-o", str(tmp_path)])  # fmt: skip
     assert done.exit_code == 0, done.stderr

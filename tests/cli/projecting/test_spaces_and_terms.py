@@ -152,15 +152,15 @@ class TestTerms:
 
 
 class TestAlgorithm:
-    def test_pictures_are_projected_by_levenberg_marquardt(self, tmp_path, model, photos):
-        out, name = tmp_path / "out", "levenberg-marquardt"
+    def test_pictures_are_projected_by_l_bfgs(self, tmp_path, model, photos):
+        out, name = tmp_path / "out", "l-bfgs"
         projected(model, photos, "--algorithm", name, "-o", out)
         report = pd.read_csv(out / "report.csv")
         assert (report["distance"] < report["start_distance"]).all()
         assert set(report["algorithm"]) == {name}
         assert set(report["start_samples"]) == {100}
         columns = [*pd.read_csv(out / "p0" / "history.csv")]
-        assert columns == ["step", "distance", "noise_penalty", "loss", "damping"]
+        assert columns == ["step", "distance", "noise_penalty", "loss", "step_size"]
         again = projected(model, photos, "--algorithm", name, "-o", out)
         assert "projecting" not in again.stderr  # both are done
 
@@ -174,14 +174,13 @@ class TestAlgorithm:
         ("options", "code", "said"),
         [
             (["--batch", 2], 2, "--batch goes with --algorithm published"),
-            (["--compile"], 2, "--compile goes with --algorithm published"),
             (["--learning-rate", 0.2], 2, "--learning-rate is of --algorithm published"),
         ],
     )
     def test_what_has_no_part_in_it_is_refused(
         self, tmp_path, model, photos, options, code, said
     ):  # fmt: skip
-        method = ["--algorithm", "levenberg-marquardt", *options]
+        method = ["--algorithm", "l-bfgs", *options]
         result = run("project", model, photos, *method, "-o", tmp_path / "out")
         assert result.exit_code == code
         assert said in result.stderr

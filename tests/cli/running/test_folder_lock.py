@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from cli.running.folder_lock import LOCK, claimed
+from cli.running.folder_lock import LOCK, claimed, claimed_file
 from latentlab import OutputError
 
 
@@ -58,3 +58,45 @@ def test_what_a_kill_has_left_holds_nobody_up(tmp_path):
     with claimed(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def failing(folder):
+    with claimed(folder):
+        raise ValueError("nothing was written")
+
+
+def test_folders_that_were_made_for_nothing_go_again(tmp_path):
+    with pytest.raises(ValueError, match="nothing was written"):
+        failing(tmp_path / "a" / "b" / "c")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ValueError, match="nothing was written"):
+        failing(tmp_path / "a" / "b")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "a"]
+
+
+def test_a_dry_run_holds_and_makes_nothing(tmp_path):
+    with claimed(tmp_path / "out", dry_run=True), claimed(tmp_path / "out", dry_run=True):
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("file", "is a file, not a folder; give another `output`"), ("x" * 300, "name too long"),
+    ("file/out", "cannot be written"),
+])  # fmt: skip
+def test_j15_what_can_be_no_folder_is_told(name, said, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=f"(?i){said}"):
+        failing(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_j12_one_file_has_one_writer_and_others_beside_it_their_own(tmp_path):
+    file = tmp_path / ("x" * 250)  # the name of its lock would be too long
+    with claimed_file(tmp_path / "a"), claimed_file(tmp_path / "b"), claimed_file(file):
+        for each in (tmp_path / "a", file):
+            with pytest.raises(OutputError, match="another latentlab is writing there"):
+                ExitStack().enter_context(claimed_file(each))
+    assert not list(tmp_path.iterdir())
+    with claimed_file(tmp_path / "missing" / "a"):  # whoever writes it says so
+        pass

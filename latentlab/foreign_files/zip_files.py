@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from latentlab.errors import quoted
-from latentlab.input_files import open_regular, size_of
+from latentlab.foreign_files.opening import open_regular, size_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.json_texts import JsonLimits, JsonTooLarge, check_json, parse_json
+from latentlab.foreign_files.json_texts import JsonLimits, JsonTooLarge, check_json, parse_json
 from tests.conftest import scarce_memory
 
 BRACKETS = st.text(st.sampled_from('ab"\\[]{},:é'), max_size=8)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import latentlab
 from latentlab import CheckpointError, LatentError, OutputError, SettingsError
 from latentlab.editing.directions import load_directions
-from latentlab.safetensors_form import MAX_HEADER, MAX_TENSORS
+from latentlab.foreign_files.safetensors_form import MAX_HEADER, MAX_TENSORS
 from latentlab.tensor_files import read_safetensors, write_safetensors
 from tests.conftest import make_generator, scarce_memory
 

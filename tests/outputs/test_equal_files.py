@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.outputs import OUTPUTS, write_all
+from tests.outputs.kinds import OUTPUTS, write_all
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def digests(folder):
@@ -42,7 +42,7 @@ def test_a_file_that_is_written_again_another_day_is_the_same(name, written, tmp
 
 def test_a_process_that_hashes_otherwise_writes_the_same(written, tmp_path):
     """Sets of texts come in another order there, and so does what Rust's libraries hold."""
-    command = [sys.executable, "-m", "tests.support.outputs", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.outputs.kinds", str(tmp_path)]
     settings = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT)}
     subprocess.run(command, env=settings, cwd=ROOT, check=True)
     assert digests(tmp_path) == digests(written)

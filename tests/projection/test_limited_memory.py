@@ -1,24 +1,23 @@
-"""Projection by Levenberg-Marquardt: planted pictures, what it shares with the published method."""
+"""Projection by L-BFGS: planted pictures, and what it shares with the published method."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from latentlab import ProjectorSettings, SettingsError, compiled, project
+from latentlab import NumericalError, ProjectorSettings, SettingsError, project
 from latentlab.perceptual import PerceptualDistance
 from latentlab.projection import ProjectionStart
-from latentlab.projection.least_squares import passes
 from latentlab.projection.noise import noise_penalty
-from latentlab.projection.settings import LEAST_SQUARES
+from latentlab.projection.settings import LIMITED_MEMORY
 from tests.conftest import make_generator, make_stylegan3
 from tests.projection.test_projector import squared, targets
 
-METHOD = ProjectorSettings(steps=3, w_samples=50, start_samples=0, algorithm=LEAST_SQUARES)
+METHOD = ProjectorSettings(steps=3, w_samples=50, start_samples=0, algorithm=LIMITED_MEMORY)
 
 
 class Pixels(PerceptualDistance):
-    """Mean squared difference of pixels, as a sum of squares."""
+    """Mean squared difference of pixels."""
 
     def __init__(self):
         super().__init__("pixels")
@@ -28,9 +27,6 @@ class Pixels(PerceptualDistance):
 
     def compare(self, first, second):
         return (first[0] - second[0]).square().mean(dim=1)
-
-    def residuals(self, first, second):
-        return [(first[0] - second[0]) * first[0].shape[1] ** -0.5]
 
 
 class Faces:
@@ -53,18 +49,18 @@ def g():
 def test_a_picture_of_the_generator_is_found_again(space):
     g = make_generator()
     z = torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(4))
-    settings = replace(METHOD, space=space, steps=15)
+    settings = replace(METHOD, space=space, steps=80)
     for layer in g.synthesis.noise_layers:
         layer.noise_strength.data.zero_()  # so that w alone finds it
     with torch.no_grad():
         target = g(z)
     found = project(g, target, PIXELS, settings=settings)
     # The published schedule ends at 2e-3 after 150 steps in w+ and z.
-    assert found.distance.item() < 1e-6 * found.start_distance.item()
+    assert found.distance.item() < 1e-5 * found.start_distance.item()
     history = found.history["distance"].to_numpy()
     assert (history[1:] <= history[:-1]).all()
     assert list(found.history) == [
-        "step", "image", "distance", "noise_penalty", "loss", "damping"
+        "step", "image", "distance", "noise_penalty", "loss", "step_size"
     ]  # fmt: skip
 
 
@@ -93,32 +89,22 @@ def test_noise_maps_move_and_stay_uncorrelated():
     assert torch.equal(still.images, found.images)
 
 
-def test_all_terms_are_the_squares_of_their_residuals():
-    g, seen = make_generator(), []
+def test_all_terms_count():
+    g = make_generator()
+    for layer in g.synthesis.noise_layers:
+        layer.noise_strength.data.zero_()  # maps do not start where the published ones do
     settings = replace(
-        METHOD, space="w+", steps=2, pixel_weight=0.7, identity_weight=0.3, p_norm_weight=0.2,
+        METHOD, space="w+", pixel_weight=0.7, identity_weight=0.3, p_norm_weight=0.2,
         w_plus_pull=0.1, start_samples=3,
     )  # fmt: skip
     masks = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(1))
     options = {"settings": settings, "identity": Faces(), "masks": masks}
-    from latentlab.projection.least_squares import LeastSquares
-
-    original = LeastSquares._residuals
-
-    def watched(self, point):
-        values = original(self, point)
-        seen.append(float(values.detach().double().square().sum()))
-        return values
-
-    LeastSquares._residuals = watched
-    try:
-        found = project(g, targets(1), PIXELS, **options)
-    finally:
-        LeastSquares._residuals = original
-    row = found.history.iloc[0]
-    assert seen[0] == pytest.approx(row["loss"] - 1e5 * row["noise_penalty"], rel=1e-5)
-    assert {"pixel_mse", "identity_loss", "p_norm", "plain_distance"} <= set(found.history)
-    assert found.history["loss"].is_monotonic_decreasing
+    found = project(g, targets(1), PIXELS, **options).history
+    published = replace(settings, algorithm="published", w_noise=0, steps=1)
+    first = project(g, targets(1), PIXELS, **options | {"settings": published}).history
+    for name in ("distance", "plain_distance", "pixel_mse", "identity_loss", "p_norm"):
+        assert found[name][0] == pytest.approx(first[name][0], rel=1e-5)
+    assert found["loss"].is_monotonic_decreasing
 
 
 def test_networks_without_noise_and_an_anchor_work():
@@ -131,8 +117,6 @@ def test_a_picture_that_diverges_is_kept_or_refused(g):
     class Broken(Pixels):
         def compare(self, first, second):
             return super().compare(first, second) / 0
-
-    from latentlab import NumericalError
 
     with pytest.raises(NumericalError, match="projection step 0"):
         project(g, targets(1), Broken(), settings=METHOD)
@@ -147,18 +131,14 @@ def test_what_has_no_part_in_it_is_refused(g):
             replace(METHOD, **{name: 0.5})
     with pytest.raises(SettingsError, match="`algorithm` must be"):
         ProjectorSettings(algorithm="newton")
-    with pytest.raises(SettingsError, match="sum of squares"):
-        project(g, targets(1), squared, settings=METHOD)
 
 
-def test_compiled_networks_are_refused():
-    """Second derivatives do not go through them."""
-    with pytest.raises(SettingsError, match="compiled networks lack"):
-        project(compiled(make_generator()), targets(1), Pixels(), settings=METHOD)
+def test_any_distance_will_do(g):
+    found = project(g, targets(1), squared, settings=METHOD)
+    assert found.distance.item() < found.start_distance.item()
 
 
 def test_steps_are_the_methods_own_where_nobody_says():
     assert (ProjectorSettings().steps, ProjectorSettings().start_samples) == (1000, 0)
-    settings = ProjectorSettings(algorithm=LEAST_SQUARES)
-    assert (settings.steps, settings.start_samples) == (16, 100)
-    assert passes(16) < 1000 / 3
+    settings = ProjectorSettings(algorithm=LIMITED_MEMORY)
+    assert (settings.steps, settings.start_samples) == (200, 100)

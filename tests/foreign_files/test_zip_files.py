@@ -14,9 +14,9 @@ from PIL import Image
 import latentlab
 from latentlab import CheckpointError, DataError, LatentError
 from latentlab.datasets.pictures import PictureDataset
+from latentlab.foreign_files.zip_files import DamagedZip, ZipArchive
 from latentlab.tensor_files import read_all_npz, read_npz
 from latentlab.torchscript import is_torchscript
-from latentlab.zip_files import DamagedZip, ZipArchive
 from tests.conftest import scarce_memory
 
 MOST = 2**20

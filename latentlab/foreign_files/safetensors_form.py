@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import CheckpointError, TruncatedCheckpoint, quoted
-from latentlab.json_texts import JsonLimits, JsonTooLarge, parse_json
+from latentlab.foreign_files.json_texts import JsonLimits, JsonTooLarge, parse_json
 
 MAX_TENSORS = 10_000  # a training run at 1024 px, with its optimisers, has about 1,000
 MAX_HEADER = 2**23  # bytes; the paths of 100,000 pictures beside their latents

@@ -16,8 +16,8 @@ from latentlab.csv_files import read_csv
 from latentlab.editing.directions import load_directions
 from latentlab.faces import load_alignment, read_landmarks
 from latentlab.files import sha256_of
+from latentlab.foreign_files.opening import all_unchanging, open_regular, read_regular, unchanging
 from latentlab.images import decode
-from latentlab.input_files import all_unchanging, open_regular, read_regular, unchanging
 from latentlab.latent_files import read_latent_file
 from latentlab.latents import load_noise, load_ws
 from tests.conftest import make_generator
