@@ -29,7 +29,8 @@ from metrics.sampling import Arrays
 
 _SAMPLES, _NAMES = "samples", "names"
 _PREFIX, _KEPT = ".partial-", "batches-"
-_DAMAGE = (LatentError, ValueError, KeyError, IndexError)  # of a file in which a bit is wrong
+# Of a file in which a bit is wrong, or whose arrays are of another kind than they were.
+_DAMAGE = (LatentError, ValueError, TypeError, KeyError, IndexError)
 _PAUSE = 10.0  # seconds between writes: what a kill can cost
 MOST_KEPT = 64 * 2**20  # bytes of one model's batches by one metric, once they are measured
 

@@ -7,6 +7,7 @@ import json
 import lzma
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,10 @@ from tests.support.picture_bytes import noise as pixels
 
 Files = Mapping[str, bytes]
 IDENTITY = {"model": "a", "seed": 0}  # of a measurement
-SETTINGS = ("--distance", "builtin:digits", "--steps", "1", "--device", "cpu", "--threads", "1")
+PROJECT = (
+    "project", "g.safetensors", "photos", "--distance", "builtin:digits", "--steps", "1",
+    "--device", "cpu", "--threads", "1", "-o", "out",
+)  # fmt: skip
 _GENUINE = (".pkl", ".pt", ".pth", ".model", ".safetensors")
 # Refused as they are: what is said of them is fuzzed with the rest.
 _NO_CHECKPOINTS = ("vgg16_standin.pt",)
@@ -422,15 +426,8 @@ def projections() -> Files:
         (folder / "photos").mkdir()
         (folder / "photos/a.png").write_bytes(pictures()["a.png"])
         latentlab.save(made.make_generator(resolution=32), folder / "g.safetensors")
-        words = [
-            "project",
-            folder / "g.safetensors",
-            folder / "photos",
-            *SETTINGS,
-            "-o",
-            folder / "out",
-        ]
-        done = CliRunner().invoke(main, [str(word) for word in words])
+        with chdir(folder):
+            done = CliRunner().invoke(main, list(PROJECT))
         assert done.exit_code == 0, done.output
         files = [each for each in folder.rglob("*") if each.is_file() and each.name != ".lock"]
         return {each.relative_to(folder).as_posix(): each.read_bytes() for each in files}

@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from latentlab.errors import LatentlabError
+from latentlab.errors import _MESSAGE, LatentlabError
 from tests.fuzzing.mutants import mutant
 from tests.fuzzing.mutants.pickled import MARKER
 from tests.fuzzing.readers import READERS, Reader
@@ -31,7 +31,6 @@ MEMORY = 300 * 2**20  # bytes that are really used, above the process before
 _ADDRESSES = 2**31  # bytes that may be asked for besides, used or not
 _MOST_SECONDS = 5 * SECONDS  # after which a call that cannot be interrupted is
 _ASLEEP = 300.0  # seconds by the clock without a word
-_LONGEST = 2500  # characters of a message, with the name of the file
 # What Python reports when something is run or fetched.
 _WATCHED = frozenset({
     "os.exec", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pickle.find_class",
@@ -116,7 +115,7 @@ def _refusal(error: LatentlabError, path: Path, reader: Reader) -> tuple[str, st
     if cause is not None:
         return "finding", f"MemoryError behind {kind} {_where(cause.__traceback__)}"
     where = f"{message[:100]!r} {_where(error.__traceback__)}"
-    if not message.isprintable() or len(message) > _LONGEST:
+    if not message.isprintable() or len(message) > _MESSAGE:
         return "finding", f"a message of {len(message)} characters: {where}"
     if not reader.quiet and str(path.parent) not in message:
         return "finding", f"a message that names no file: {where}"

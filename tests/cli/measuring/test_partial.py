@@ -51,7 +51,9 @@ def test_a_damaged_file_costs_its_batches_and_no_more(tmp_path, capsys):
     assert "damaged" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["cut", "deflated", "array", "text", "pipe", "folder"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "deflated", "array", "flat", "words", "text", "pipe", "folder"]
+)
 def test_j05_a_damaged_file_is_set_aside_and_named_once(damage, tmp_path, capsys):
     kept = PartialResults(tmp_path, IDENTITY)
     kept[range(4)] = batch(0, 4)
@@ -61,6 +63,12 @@ def test_j05_a_damaged_file_is_set_aside_and_named_once(damage, tmp_path, capsys
     file.unlink()
     if damage == "deflated":  # what others write may unpack to any size
         np.savez_compressed(file, **pack(dict(kept)))
+    elif damage in ("flat", "words"):  # arrays of another kind than they were
+        arrays = pack(dict(kept))
+        name, value = {
+            "flat": ("0/samples", np.array([0, 4])), "words": ("0/0/counts", np.array(["4"])),
+        }[damage]  # fmt: skip
+        np.savez(file, **{**arrays, name: value})
     elif damage == "array":
         with file.open("wb") as stream:
             np.save(stream, np.zeros(3))
