@@ -18,7 +18,7 @@ from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
-from latentlab.files import is_file, make_directory
+from latentlab.files import is_file, make_directory, sha256_of
 from latentlab.images import DecodePolicy, decode, read_picture, save_picture
 
 
