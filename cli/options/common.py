@@ -43,7 +43,7 @@ Perceptual distances:
   lpips-vgg (the published one), lpips-alex, lpips-squeeze
                          fetched once, or from torch's cache
   builtin:digits         32x32 digits only
-  FILE                   LPIPS in .safetensors, or NVIDIA's vgg16.pt: read as data
+  FILE                   LPIPS in .safetensors, or NVIDIA's vgg16.pt, as data
                          other TorchScript of that form is a program: --trust
 
 """

@@ -127,7 +127,8 @@ def test_a_dry_run_says_over_how_many_processes(photos, tmp_path, two_cpus):
 def wanting(g, pictures, steps, encoder=None, identity=None):
     """What `processes_for` looks at."""
     search = SimpleNamespace(encoder=encoder, identity=identity)
-    method = SimpleNamespace(g=g, batch=1, passes=steps, request=SimpleNamespace(search=search))
+    settings, request = SimpleNamespace(steps=steps), SimpleNamespace(search=search)
+    method = SimpleNamespace(g=g, batch=1, settings=settings, request=request)
     return spread.processes_for(method, SimpleNamespace(batches=lambda _: [[i] for i in pictures]))
 
 

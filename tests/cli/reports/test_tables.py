@@ -237,6 +237,9 @@ def test_j14_r08_the_manifest_holds_versions_settings_and_digests(tmp_path):
     assert abs(date - datetime.now(UTC)) < timedelta(minutes=2)
     assert manifest == {
         "command": None,
+        "device": "cpu",
+        "dtype": "float32",
+        "numpy": np.__version__,
         "latentlab": latentlab.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,

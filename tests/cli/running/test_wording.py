@@ -24,7 +24,7 @@ from tests.test_architecture import FILES, MODULES, imported_by, name_of, parsed
 # value themselves. Each is named by the module that speaks of it.
 NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/checkpoints/__init__.py": {"source"},  # what is saved
-    "latentlab/checkpoints/native.py": {"config"},  # a name in a file's header
+    "latentlab/checkpoints/native.py": {"config", "metadata"},  # names in a file's header
     "latentlab/editing/directions.py": {
         "deviations",
         "facts",
@@ -38,6 +38,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/faces/record.py": {"picture", "points", "quad", "sha256"},  # names in alignment.json
     "latentlab/images/decoding.py": {"max_pixels"},
     "latentlab/latents.py": {"other"},
+    "latentlab/lpips_files.py": {"path"},  # of save_distance
     "latentlab/networks/discriminators.py": {"image"},
     "latentlab/networks/half.py": {"resolutions"},
     "latentlab/networks/mapping.py": {"w_dim"},
@@ -48,6 +49,7 @@ NOT_FOR_THE_COMMAND_LINE = {
     "latentlab/projection/projector.py": {"on_divergence", "settings"},
     "latentlab/projection/start.py": {"search"},
     "latentlab/projection/whitening.py": {"w_samples"},
+    "latentlab/training/snapshots.py": {"step"},  # a name in a file's header
     "latentlab/training/schedule.py": {"stable_kimg", "start_resolution", "transition_kimg"},
     "metrics/droplet_detection.py": {"maps"},
     "metrics/feature_maps.py": {"synthesis"},
