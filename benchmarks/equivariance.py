@@ -1,6 +1,6 @@
 """Print how often the 95 % intervals of EQ-T and EQ-R hold the true value, by simulation.
 
-    python benchmarks/equivariance.py [--repeats 300] [--quick]
+    python -m benchmarks.equivariance [--repeats 300] [--quick]
 
 Squared errors of the fours that are moved alike are lognormal, of several spreads; the truth is the
 mean. Deterministic: everything follows from seed 0.

@@ -1,6 +1,6 @@
 """Print the most memory that work of several sizes holds, as a Markdown table.
 
-    python benchmarks/memory.py [--quick] [--work step] [--work kept] [--work ppl]
+    python -m benchmarks.memory [--quick] [--work step] [--work kept] [--work ppl]
         [--work separability] [--work projection] [--work svm]
 
 Each figure is the peak resident memory of a process of its own, as Linux counts it.

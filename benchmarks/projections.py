@@ -1,6 +1,6 @@
 """Print what each option of the projector gains, on held-out digits and the bundled generator.
 
-    python benchmarks/projections.py [--digits 20] [--steps 100 --steps 300]
+    python -m benchmarks.projections [--digits 20] [--steps 100 --steps 300]
 
 A Markdown table goes to stdout, each row as soon as it is measured. All runs share seed 0.
 """

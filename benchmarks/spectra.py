@@ -1,6 +1,6 @@
 """Print what average spectra tell of the bundled generators, beside the digits they were taught.
 
-    python benchmarks/spectra.py [--samples 2000] [--quick]
+    python -m benchmarks.spectra [--samples 2000] [--quick]
 
 Deterministic: latents, noise and resampling follow from seed 0.
 """

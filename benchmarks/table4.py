@@ -1,6 +1,6 @@
 """Print rows of Table 4 (Karras et al. 2019) for the digits: path lengths and separability.
 
-    python benchmarks/table4.py [--row traditional-8 ...] [--kimg 400] [--quick] [-o runs/table4]
+    python -m benchmarks.table4 [--row traditional-8 ...] [--kimg 400] [--quick] [-o runs/table4]
 
 Each row is a generator of its own, trained for as long on grey digits, with few feature maps and a
 short schedule; its snapshots stay in the folder, and the same command goes on where it stopped.

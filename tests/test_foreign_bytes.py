@@ -35,8 +35,6 @@ ALSO = {
     "latentlab/pretrained.py": "published weights, as data",
     "latentlab/training/log.py": "the log of the same run",
     "metrics/published_figures.py": "the table that is part of the package",
-    "cli/measuring/saved.py": "measurements that latentlab wrote, as JSON",
-    "cli/measuring/standing.py": "the same, before they are replaced",
     "cli/options/completion.py": "headers and names, for the shell; never more than a few kB",
     "cli/projecting/files.py": "what the same command wrote, to compare it",
     "cli/projecting/latent_table.py": "latents that latentlab wrote: Parquet, and its own .npz",

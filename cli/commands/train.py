@@ -188,7 +188,7 @@ def _tell(trainer: "Trainer", told: "TrainingRun", force: bool) -> None:
 
     names = _written(trainer)
     refuse_foreign(told.output, names)
-    resume(trainer, told.output, force)
+    resume(trainer, told.output, force, look_only=True)
     files = [told.output / name for name in (*names, MANIFEST)]
     origin = [] if told.origin is None else [f"networks of {plain_text(told.origin)}"]
     inputs = [told.data_line(trainer), *origin, told.begins(trainer.images_seen)]

@@ -14,6 +14,7 @@ from cli.running.wording import told
 from cli.trust import trusted
 from latentlab import CheckpointError, ImageError, LatentlabError, SettingsError
 from latentlab.files import sha256_of
+from latentlab.foreign_files.opening import all_unchanging
 from latentlab.identity import FaceIdentity
 from latentlab.perceptual import PerceptualDistance, fetched_for
 from metrics.fidelity_networks import find_weights, unfetched
@@ -64,8 +65,10 @@ def open_networks(
     identity = None
     facts: dict[str, Any] = {"resolution": side, "distances": [each.name for each in distances]}
     if wanted.identity is not None:
-        identity = FaceIdentity(wanted.identity, wanted.crop, device, trust=trusted())
-        facts |= {"identity": sha256_of(wanted.identity), "face_crop": wanted.crop}
+        with all_unchanging(wanted.identity):
+            identity = FaceIdentity(wanted.identity, wanted.crop, device, trust=trusted())
+            digest = sha256_of(wanted.identity)
+        facts |= {"identity": digest, "face_crop": wanted.crop}
     fewest = min(len(each.pairs) for each in found)
     scores = () if wanted.without_scores else _scores(wanted.scores, fewest, left_out)
     digests = dict[str, str]()

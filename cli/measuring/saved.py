@@ -18,6 +18,7 @@ from cli.options.values import TABLE_SUFFIXES
 from latentlab import DataError
 from latentlab.errors import LatentlabError, reason
 from latentlab.files import atomic_write, make_directory
+from latentlab.foreign_files.opening import read_regular
 from metrics import MetricResult
 
 PAGE = "report.html"
@@ -107,9 +108,7 @@ def read_saved(folder: Path) -> SavedMeasurement | None:
     try:
         if not path.exists():
             return None
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            raise ValueError("no file that could be one")
-        content = path.read_bytes()
+        content = read_regular(path, _LARGEST)
         return _measurement(json.loads(content), hashlib.sha256(content).hexdigest())
     except _DAMAGE as error:
         raise DataError(f"{path}: is damaged, or was changed ({reason(error)})") from error

@@ -12,6 +12,7 @@ from cli.text import setting_in_words
 from latentlab import DataError, OutputError
 from latentlab.errors import quoted, reason, shown
 from latentlab.files import sha256_of
+from latentlab.foreign_files.opening import read_regular
 
 _REMEDY = "use --overwrite to measure again, or another --output"
 _LARGEST = 2**26  # bytes of a manifest
@@ -161,9 +162,7 @@ def _listed(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        files = json.loads(path.read_bytes())["files"]
+        files = json.loads(read_regular(path, _LARGEST))["files"]
         return {name: str(digest) for name, digest in files.items()
                 if name == NAME or (Path(name).name == name and name.isprintable())}  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

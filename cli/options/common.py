@@ -44,7 +44,7 @@ Perceptual distances:
                          fetched once, or from torch's cache
   builtin:digits         32x32 digits only
   FILE                   LPIPS in .safetensors, or NVIDIA's vgg16.pt, as data
-                         other TorchScript of that form is a program: --trust
+                         any other TorchScript is a program: --trust
 
 """
 _EXAMPLES = "\b\nExamples:"
@@ -99,7 +99,7 @@ anchor_option = click.option(
 trust_option = click.option(
     "--trust", is_flag=True, expose_value=False, callback=keep_trust,
     help="Run files in TorchScript, which are programs and may do whatever you may; also take "
-    "cached weights whose SHA-256 is not the published one. For files of which you know the maker.",
+    "cached weights whose SHA-256 is not the published one. Only for files whose maker you trust.",
 )  # fmt: skip
 tuning_option = click.option(
     "--tuning", type=click.Path(path_type=Path), metavar="FILE",

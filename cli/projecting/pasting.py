@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from cli.pictures.choice import distinct
-from cli.pictures.records import opened_picture, read_record
+from cli.pictures.records import Source, opened_picture, read_record
 from cli.projecting.files import ALIGNMENT, RECORD
 from cli.projecting.returning_faces import Face
 from cli.reports.dry_run import DryRun, tell_dry_run
@@ -18,7 +18,7 @@ from cli.running.progress import ProgressBar
 from cli.running.wording import told
 from latentlab import DataError, ImageError
 from latentlab.faces import Alignment, load_alignment, paste_back
-from latentlab.files import is_file, make_directory, sha256_of
+from latentlab.files import is_file, make_directory
 from latentlab.images import DecodePolicy, decode, read_picture, save_picture
 
 
@@ -63,7 +63,7 @@ class Pasting:
         """
         alignment = load_alignment(face.home / ALIGNMENT)
         path = self.photo(alignment)
-        _check_same(face, alignment, path, sha256_of(path))
+        _check_same(face, alignment, path, Source.of(path).sha256)
         if not is_file(face.file):
             raise ImageError(f"{face.file}: no such file")
 

@@ -37,6 +37,9 @@ def _of_file(error: OSError) -> LatentlabError | None:
     if error.errno in _OF_OUTPUT:
         return OutputError(f"{error.filename}: cannot be written ({error.strerror}); choose "
                            "another place or free space")  # fmt: skip
+    if error.errno == errno.ENAMETOOLONG:
+        return DataError(f"{str(error.filename)[:60]}...: no name that a file can have "
+                         f"({error.strerror})")  # fmt: skip
     if isinstance(error, PermissionError):
         return DataError(f"{error.filename}: may not be used ({error.strerror}); ask for access")
     return None

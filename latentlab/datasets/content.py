@@ -34,8 +34,9 @@ def content_of(files: PictureFiles, labels: NDArray[np.generic]) -> str:
     remembered = Path(torch.hub.get_dir(), "latentlab", "data", stamp)
     content = _remembered(remembered) if size >= _REMEMBERED else None
     if content is None:
-        content = _sha256(_parts(files))
-        if size >= _REMEMBERED:
+        unread: list[str] = []
+        content = _sha256(_parts(files, unread))
+        if size >= _REMEMBERED and not unread:  # what could not be read may be, and look the same
             with suppress(OutputError):  # read again the next time
                 make_directory(remembered.parent)
                 with atomic_write(remembered) as temporary:
@@ -46,12 +47,14 @@ def content_of(files: PictureFiles, labels: NDArray[np.generic]) -> str:
     return _sha256([content.encode(), str((kept.dtype.str, kept.shape)).encode(), kept.tobytes()])
 
 
-def _parts(files: PictureFiles) -> Iterator[bytes]:
+def _parts(files: PictureFiles, unread: list[str]) -> Iterator[bytes]:
+    """Yield what a data set is made of; names of what cannot be read are noted."""
     for name in files.names:
         yield name.encode("utf-8", "surrogatepass")
         try:
             yield files.bytes_of(name)
         except DataError:
+            unread.append(name)
             yield b"cannot be read"
 
 

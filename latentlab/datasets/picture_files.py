@@ -3,6 +3,8 @@
 from pathlib import Path, PurePosixPath
 
 from latentlab.errors import DataError, ImageError
+from latentlab.files import is_file
+from latentlab.foreign_files.opening import open_regular
 from latentlab.foreign_files.zip_files import ZipArchive
 from latentlab.images import SUFFIXES
 from latentlab.images.listing import files_under
@@ -28,7 +30,7 @@ class PictureFiles:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._archive = _open_archive(path) if path.is_file() else None
+        self._archive = _open_archive(path) if is_file(path) else None
         every = self._in_folder() if self._archive is None else _in_archive(self._archive)
         self.names = sorted(name for name in every if self._is_picture(name))
         if not self.names:
@@ -46,7 +48,7 @@ class PictureFiles:
         try:
             if self._archive is not None:
                 return self._archive.read(name, self._most_of(name, self._archive))
-            with (self.path / name).open("rb") as file:
+            with open_regular(self.path / name) as file:
                 found = file.read(_MOST_BYTES + 1)
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path}/{name}: cannot be read ({error})") from error

@@ -116,7 +116,10 @@ def header_bytes(
             "dtype": kind, "shape": list(shape), "data_offsets": [start, start + size]
         }  # fmt: skip
         start += size
-    raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    try:
+        raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CheckpointError(f"a name or text with half a character ({error.reason})") from error
     raw += b" " * (math.ceil(len(raw) / _ALIGNED) * _ALIGNED - len(raw))
     if len(raw) > MAX_HEADER:
         raise CheckpointError(f"a header of {len(raw):,} bytes, {_beyond(MAX_HEADER)}")

@@ -164,13 +164,13 @@ class _Content(io.RawIOBase):
         piece = b""
         while not piece and not self._inflate.eof:
             raw = self._waiting or self._from_file(_CHUNK)
-            if not raw:
-                break
-            try:
+            try:  # without more to read as well: zlib may hold the last bytes
                 piece = self._inflate.decompress(raw, most)
             except zlib.error as error:
                 raise DamagedZip(f"{self._where} is damaged ({error})") from error
             self._waiting = self._inflate.unconsumed_tail
+            if not raw and not piece:
+                break
         return piece
 
     def _from_file(self, most: int) -> bytes:

@@ -87,7 +87,9 @@ def describe(trainer: Trainer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def resume(trainer: Trainer, folder: Path, force: bool = False) -> TrainingLog | None:
+def resume(
+    trainer: Trainer, folder: Path, force: bool = False, *, look_only: bool = False
+) -> TrainingLog | None:
     """Continue from the newest snapshot in ``folder`` that loads; None if there is none.
 
     Args:
@@ -95,6 +97,7 @@ def resume(trainer: Trainer, folder: Path, force: bool = False) -> TrainingLog |
         folder: Of the run.
         force: Continue a run with other settings or data, or of another version of latentlab, as
             long as its networks fit.
+        look_only: Leave damaged snapshots where they are; otherwise they are set aside.
 
     Raises:
         SettingsError: If the snapshot belongs to a run with other settings, naming them.
@@ -109,8 +112,9 @@ def resume(trainer: Trainer, folder: Path, force: bool = False) -> TrainingLog |
             _logger.warning("snapshot passed over: %s", error)
             damaged.append(path)
             continue
-        for each in damaged if distributed.is_main() else ():  # they are not looked at again
-            set_aside(each)
+        if distributed.is_main() and not look_only:
+            for each in damaged:  # they are not looked at again
+                set_aside(each)
         return log
     if candidates:
         raise CheckpointError(f"{folder}: none of its snapshots can be read; use an empty folder")

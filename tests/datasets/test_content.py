@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from latentlab import DataError
 from latentlab.datasets import content, open_dataset
 from latentlab.datasets.picture_files import PictureFiles
 
@@ -68,14 +69,29 @@ def test_what_cannot_be_read_counts_as_such(folder, monkeypatch):
     assert found not in (before, digest(folder))
 
 
+def test_what_could_not_be_read_for_a_time_is_not_remembered(folder, tmp_path, monkeypatch):
+    whole = digest(folder)
+    monkeypatch.setattr(content, "_REMEMBERED", 0)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
+
+    def fail(files, name):
+        raise DataError(f"{name}: cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureFiles, "bytes_of", fail)
+        files = PictureFiles(folder)
+        assert content.content_of(files, np.zeros([2, 0])) != whole
+    assert digest(folder) == whole
+
+
 def test_a_large_set_is_read_again_only_if_its_files_have_changed(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(content, "_REMEMBERED", 0)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
     read, parts = [], content._parts
 
-    def counting(files):
+    def counting(files, unread):
         read.append(files)
-        return parts(files)
+        return parts(files, unread)
 
     monkeypatch.setattr(content, "_parts", counting)
     first = digest(folder)

@@ -120,6 +120,12 @@ TYPES = [
 ]  # fmt: skip
 
 
+def test_a_text_with_half_a_character_is_not_written(tmp_path):
+    with pytest.raises(OutputError, match="half a character"):
+        write_safetensors({"w": torch.zeros(1)}, tmp_path / "x.safetensors", {"a": "\udcff"})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_library_reads_every_type_and_layout_that_is_written(tmp_path):
     path, numbers = tmp_path / "x.safetensors", torch.arange(6)
     tensors = {

@@ -76,6 +76,14 @@ def test_what_others_write_is_read(content, tmp_path):
     assert contents(tmp_path / "x.zip") == MEMBERS
 
 
+@pytest.mark.parametrize("size", [2**16, 2**16 + 1, 2**16 + 8, 2**17 + 200])
+def test_a_member_whose_last_bytes_wait_in_zlib_is_whole(size, tmp_path):
+    """Its packed bytes are used up before its content has been given."""
+    content = bytes(size)
+    (tmp_path / "x.zip").write_bytes(archive_of({"a": content}))
+    assert ZipArchive(tmp_path / "x.zip").read("a", MOST) == content
+
+
 def test_a_directory_with_wide_numbers_and_an_empty_one(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)  # 65,535 otherwise

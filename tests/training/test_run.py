@@ -8,6 +8,7 @@ import torch
 import latentlab
 from latentlab import CheckpointError, ImageError, SettingsError
 from latentlab.tensor_files import read_safetensors, write_safetensors
+from latentlab.training import snapshots
 from latentlab.training.log import TrainingLog
 from latentlab.training.run import RunSettings, train
 from tests.training.trainers import BATCH, make_trainer, weights
@@ -100,6 +101,14 @@ class TestResuming:
         straight, _ = run(tmp_path / "straight", 5)
         for a, b in zip(weights(trainer), weights(straight), strict=True):
             assert torch.equal(a, b)
+
+    def test_j05_who_looks_only_leaves_damaged_snapshots_in_their_place(self, tmp_path):
+        trainer, _ = run(tmp_path, 4)
+        newest = sorted(tmp_path.glob("snapshot-*.optimizer.safetensors"))[-1]
+        newest.write_bytes(newest.read_bytes()[:1000])
+        before = sorted(tmp_path.iterdir())
+        snapshots.resume(trainer, tmp_path, look_only=True)
+        assert sorted(tmp_path.iterdir()) == before
 
     @pytest.mark.parametrize("text", ["", "images\na", "\0" * 9, "step,loss\n1,2\n"])
     def test_j05_a_damaged_log_is_set_aside(self, text, tmp_path, caplog):

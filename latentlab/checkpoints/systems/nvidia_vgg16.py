@@ -36,7 +36,7 @@ def read_nvidias_vgg16(path: Path) -> dict[str, Tensor] | None:
     Raises:
         CheckpointError: If it is damaged, or no TorchScript file.
     """
-    found = dict(_tensors(read_script(path)))
+    found = dict(_tensors(read_script(path), set()))
     mean, std = _taken(found, "mean"), _taken(found, "std")
     modules = _modules(found)
     stages = _stages(modules)
@@ -55,15 +55,22 @@ def read_nvidias_vgg16(path: Path) -> dict[str, Tensor] | None:
     return {**weights, "shift": middle.flatten().float(), "scale": spread.flatten().float()}
 
 
-def _tensors(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of modules by name, in the order of the file; none that is too deep."""
-    state = value.state if type(value) is Record and depth <= _DEEPEST else None
-    for key, part in (state or {}).items():
+def _tensors(
+    value: Any, seen: set[int], name: str = "", depth: int = 0
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of modules by name, in the order of the file; none that is too deep.
+
+    A module that several names lead to is looked into once: a small file could have paths to it
+    without number.
+    """
+    new = type(value) is Record and depth <= _DEEPEST and id(value) not in seen
+    seen.add(id(value))
+    for key, part in ((value.state if new else None) or {}).items():
         place = f"{name}.{key}" if name else str(key)
         if isinstance(part, Tensor):
             yield place, part
         elif type(part) is Record:
-            yield from _tensors(part, place, depth + 1)
+            yield from _tensors(part, seen, place, depth + 1)
 
 
 def _taken(found: dict[str, Tensor], name: str) -> Tensor | None:

@@ -88,7 +88,7 @@ def test_d04_a_length_beyond_the_pickle(check_torch_refused):
         check_torch_refused(content, TruncatedCheckpoint, "byte ")
 
 
-@pytest.mark.parametrize("table", [torch_save._NAMES, torch_save._NAMES_ALONE])
+@pytest.mark.parametrize("table", [torch_save.NAMES, torch_save._NAMES_ALONE])
 def test_c15_the_tables_cannot_be_written(table):
     with pytest.raises(TypeError):
         table["posix", "system"] = print

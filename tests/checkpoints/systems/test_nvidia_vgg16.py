@@ -7,6 +7,8 @@ from torch import nn
 
 import latentlab
 from latentlab import UnsafeCheckpoint
+from latentlab.checkpoints.pickles.records import Record
+from latentlab.checkpoints.systems import nvidia_vgg16
 from latentlab.checkpoints.systems.nvidia_vgg16 import read_nvidias_vgg16
 from latentlab.perceptual import LpipsDistance, TorchScriptDistance
 from tests.support.scripted import Pixels, Vgg16, as_torchscript
@@ -98,6 +100,13 @@ def test_what_is_not_its_layout_is_a_program(change, tmp_path, no_programs):
         assert read_nvidias_vgg16(path) is None
     with pytest.raises(latentlab.CheckpointError):
         latentlab.perceptual_distance(path, trust=False)
+
+
+def test_d07_modules_that_many_names_lead_to_are_looked_into_once():
+    below = Record("class", "Linear", {"weight": torch.zeros(1)})
+    for _ in range(3):
+        below = Record("class", "Same", dict.fromkeys(map(str, range(100)), below))
+    assert len([*nvidia_vgg16._tensors(below, set())]) == 1  # of a million ways
 
 
 def test_another_program_is_refused_with_both_ways_out(tmp_path, no_programs):

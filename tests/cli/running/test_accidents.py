@@ -44,6 +44,12 @@ def test_a_file_that_may_not_be_used_is_named():
     assert (found.exit_code, str(found).startswith("a/b.pkl: may not be used (")) == (4, True)
 
 
+def test_a_name_that_no_file_can_have_is_named():
+    found = CliRunner().invoke(main, ["train", "--data", "a" * 300, "--dry-run", "-o", "x"])
+    assert found.exit_code == 4, found.stderr
+    assert "aaa" in found.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EFBIG])
 def test_an_output_that_cannot_grow_is_named(number):
     found = told_as(OSError(number, os.strerror(number), "out/a.csv"))
