@@ -35,10 +35,10 @@ from metrics.statistics import difference
 CELLS = "64x8,64x16,64x31,64x125,512x8,64x500,512x31,512x125"
 
 
-def measured(planes: Planes, seed: int) -> MetricResult:
+def measured(planes: Planes, d: int, seed: int) -> MetricResult:
     """Measure attributes as linear_separability does."""
     attributes, n = planes.cells.shape
-    rows, table, draws = summarise(planes, [str(i) for i in range(attributes)], seed)
+    rows, table, draws = summarise(planes, [str(i) for i in range(attributes)], {SPACE: d}, seed)
     settings = {"protocol": "ls", "n": n, "seed": seed}
     return MetricResult(METRIC, rows, settings, table, replicates=draws)
 
@@ -71,7 +71,7 @@ def observations(
     cell: Cell, seed: int, folder: Path | None
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Yield what one repetition shows, by the row of the table that it belongs to."""
-    whole, fewer = (measured(planes, seed) for planes in fits(cell, seed, folder))
+    whole, fewer = (measured(planes, cell.d, seed) for planes in fits(cell, seed, folder))
     names, half = cell.kinds(), cell.attributes // 2
     yield from _alone(names, whole.samples)
     truth = np.array([limit(kind) for kind in names])

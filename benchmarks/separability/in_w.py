@@ -27,7 +27,7 @@ def main(repetitions: int) -> None:
     """Measure parts of the latents, and print a row for each attribute."""
     g = latentlab.load("builtin:digits-stylegan2").generator
     w = draw_latents(g, "w", ALL, 1).astype(np.float64)
-    rng = np.random.default_rng(0)
+    rng, size = np.random.default_rng(0), {"w": w.shape[1]}
     whitening = np.linalg.cholesky(np.cov(w.T)).T
     planes = w @ np.linalg.solve(whitening, rng.standard_normal([w.shape[1], 3]))
     planes = (planes - planes.mean(axis=0)) / planes.std(axis=0)
@@ -35,7 +35,9 @@ def main(repetitions: int) -> None:
     logits = (CORRELATIONS * planes + noise).T
     white = (w - w.mean(axis=0)) @ np.linalg.inv(whitening)
     limit, best = (
-        summarise(fit_planes({"w": lambda x=x: x}, logits, ALL // 2), "abc")[1]["cross_fitted"]
+        summarise(fit_planes({"w": lambda x=x: x}, logits, ALL // 2), "abc", size)[1][
+            "cross_fitted"
+        ]
         for x in (w, white)
     )
     print("| kept | correlation | limit | whitened | fitted | cross-fitted | held out "
@@ -45,7 +47,7 @@ def main(repetitions: int) -> None:
         for _ in range(repetitions):
             part = rng.choice(ALL, n, replace=False)
             fitted = fit_planes({"w": lambda part=part: w[part]}, logits[:, part], n // 2)
-            table = summarise(fitted, "abc")[1]
+            table = summarise(fitted, "abc", size)[1]
             held = (table["cross_fitted_low"] <= limit) & (table["cross_fitted_high"] >= limit)
             names = ["entropy", "cross_fitted", "held_out"]
             differences = (table[name] - limit for name in names)

@@ -33,7 +33,7 @@ def scores(d: int, each: int, ratio: float, dual: bool, seed: int) -> tuple[floa
     logits = CORRELATIONS * (u @ z.T) + noise
     x = (z * np.geomspace(ratio**-0.5, ratio**0.5, d)).astype(np.float32)
     planes = fit_planes({"w": lambda: x}, logits, d * each, dual=dual, seed=seed)
-    rows, table, _ = summarise(planes, "abc")
+    rows, table, _ = summarise(planes, "abc", {"w": d})
     values = rows.set_index("quantity")["value"]
     failed = int((~table["converged"]).sum())
     return values[score_in("w")], values[cross_fitted_in("w")], failed

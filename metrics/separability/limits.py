@@ -30,9 +30,11 @@ _BETTER = 1.37
 
 # How far the limit may be from where it is estimated, besides what another draw of the samples
 # shows: shares of the gap between both entropies (benchmarks/separability/coverage.py). Another fit
-# moves the estimate, and higher orders of D/n put it off. With few samples on the wrong side the
-# factor above is in doubt: a share of the way to the fitted entropy, and one of the gap upwards.
-_FIT, _DOUBT, _DOUBT_BELOW, _DOUBT_ABOVE = 0.15, 0.04, 0.6, 0.4
+# moves the estimate: a gap adds up what each of D dimensions gives, as chi-squared does, so that
+# its deviation is a share that falls with the root of D. Higher orders of D/n put the estimate off.
+# With few samples on the wrong side the factor above is in doubt: a share of the way to the fitted
+# entropy, and one of the gap upwards.
+_FIT, _DOUBT, _DOUBT_BELOW, _DOUBT_ABOVE = 1.2, 0.04, 0.6, 0.4
 _FEW_WRONG, _FEW_WRONG_ABOVE = 4, 16  # samples, for which these doubts are half
 
 # What is in doubt has causes of its own in each attribute, and some in common: with this
@@ -56,12 +58,15 @@ class Limits(NamedTuple):
     above: NDArray[np.float64]
 
 
-def limits(fitted: NDArray[np.int64], held_out: NDArray[np.int64]) -> Limits:
+def limits(
+    fitted: NDArray[np.int64], held_out: NDArray[np.int64], dimensions: int | NDArray[np.int64]
+) -> Limits:
     """Say where the conditional entropy of the best plane is.
 
     Args:
         fitted: Joint counts [M,output,class] of samples by the plane that was fitted to them.
         held_out: Of the same samples by planes fitted to others.
+        dimensions: Of the latents, one number or [M].
     """
     weight = _weight(fitted, held_out)
     gap = np.abs(conditional_entropy(held_out) - conditional_entropy(fitted))
@@ -69,7 +74,7 @@ def limits(fitted: NDArray[np.int64], held_out: NDArray[np.int64]) -> Limits:
     unseen = _FEW_WRONG / (_FEW_WRONG + wrong)
     below = gap * (_DOUBT + unseen * _DOUBT_BELOW * np.maximum(weight - _DOUBT, 0))
     above = gap * (_DOUBT + _FEW_WRONG_ABOVE / (_FEW_WRONG_ABOVE + wrong) * _DOUBT_ABOVE)
-    return Limits(weight, gap * _FIT, below, above)
+    return Limits(weight, gap * _FIT / np.sqrt(dimensions), below, above)
 
 
 def together(doubts: NDArray[np.float64]) -> float:

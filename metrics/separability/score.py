@@ -97,8 +97,8 @@ def linear_separability(  # noqa: PLR0913 - one for each setting
         latents, found.logits, keep,
         dual=dual, seed=seed, finished=finished, progress=fit_progress,
     )  # fmt: skip
-    rows, table, draws = summarise(planes, found.names, seed)
     dimensions = {space: int(getattr(g, f"{space}_dim")) for space in spaces}
+    rows, table, draws = summarise(planes, found.names, dimensions, seed)
     settings = {
         "protocol": PROTOCOL, "n": num_samples, "seed": seed, "num_keep": keep,
         "classifiers": found.classifiers, "outputs": outputs, "dual": dual,
@@ -144,7 +144,7 @@ def separability_from_logits(
     planes = fit_planes({"": lambda: x}, y, keep, dual=dual, seed=seed)
     called = [str(i) for i in range(len(y))] if names is None else [str(name) for name in names]
     check(len(called) == len(y), "names", f"{len(y)}, one per attribute", len(called))
-    rows, table, _ = summarise(planes, called, seed)
+    rows, table, _ = summarise(planes, called, {"": x.shape[1]}, seed)
     return float(rows["value"].iloc[0]), table.drop(columns="space")
 
 
@@ -187,13 +187,14 @@ def separability_from_labels(
     planes = fit_planes(
         {space: lambda: x}, y, keep, dual=dual, seed=seed, finished=finished, progress=progress
     )
-    rows, table, draws = summarise(planes, [str(name) for name in labels.columns], seed)
+    dimensions, names = {space: x.shape[1]}, [str(name) for name in labels.columns]
+    rows, table, draws = summarise(planes, names, dimensions, seed)
     settings = {
         "protocol": FROM_LABELS, "n": len(x), "seed": seed, "num_keep": num_keep, "dual": dual,
-        "dimensions": {space: x.shape[1]}, **faults(table),
+        "dimensions": dimensions, **faults(table),
     }  # fmt: skip
     table = table.assign(unknown=np.isnan(y).sum(axis=1))
-    doubts = cautions(table, {space: x.shape[1]}, rows, dual=dual)
+    doubts = cautions(table, dimensions, rows, dual=dual)
     return MetricResult(METRIC, rows, settings, table, planes.seconds, doubts, draws)
 
 

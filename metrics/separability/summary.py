@@ -1,7 +1,7 @@
 """Scores of linear separability, and what each attribute adds to them, with their intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ CROSS_FITTED = "cross_fitted"  # column of the attributes, which earlier version
 
 
 def summarise(
-    planes: Planes, names: Sequence[str], seed: int = 0
+    planes: Planes, names: Sequence[str], dimensions: Mapping[str, int], seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return two rows per space with its scores, and a row for each attribute and space.
 
@@ -37,10 +37,12 @@ def summarise(
     Args:
         planes: From ``fit_planes``.
         names: Of the attributes.
+        dimensions: Of the latents, by space.
         seed: Of the resampling.
     """
     fitted, held_out = joint_tables(planes.cells), joint_tables(planes.held_out)
-    where = limits(fitted, held_out)
+    size = [dimensions[space] for space in planes.spaces for _ in names]
+    where = limits(fitted, held_out, np.array(size))
     drawn = resampled_entropies(np.concatenate([planes.cells, planes.held_out]), seed)
     draws, drawn_held_out = np.split(drawn, 2, axis=1)
     best = draws + where.weight * (drawn_held_out - draws)
@@ -50,7 +52,7 @@ def summarise(
             "attribute": name, "space": space, **_attribute(fitted[i], draws[:, i]),
             "converged": bool(planes.converged[i]), "iterations": int(planes.iterations[i]),
             **_cross_fitted(fitted[i], held_out[i], best[:, i], [float(x[i]) for x in where],
-                            planes.whitened[i]),
+                            planes.whitened[i], size[i]),
             "folds_converged": bool(planes.folds_converged[i]),
             "scales": float(planes.scales[i]),
         }
@@ -154,6 +156,7 @@ def _cross_fitted(
     draws: NDArray[np.float64],
     where: list[float],
     whitened: NDArray[np.int64],
+    dimensions: int,
 ) -> dict[str, Any]:
     """Return what planes of other samples say of an attribute, and what the best one would."""
     own, other = float(conditional_entropy(fitted)), float(conditional_entropy(held_out))
@@ -161,7 +164,7 @@ def _cross_fitted(
     value, low, high = own + weight * (other - own), math.nan, math.nan
     if fitted.sum(axis=0).min() > 0:  # two classes
         low, high = _reach(value, np.quantile(draws, TAILS), error, below, above)
-    white, white_error = _best(whitened) if whitened.any() else (math.nan, math.nan)
+    white, white_error = _best(whitened, dimensions) if whitened.any() else (math.nan, math.nan)
     if better := bool(white < low):
         # The penalty keeps the plane from being as good as that: so may the limit be.
         below = max(value - white + _ERRORS * white_error, below)
@@ -174,10 +177,10 @@ def _cross_fitted(
     }  # fmt: skip
 
 
-def _best(tables: NDArray[np.int64]) -> tuple[float, float]:
+def _best(tables: NDArray[np.int64], dimensions: int) -> tuple[float, float]:
     """Return the entropy of the best plane by joint counts [2,output,class], and its fit error."""
     own, other = conditional_entropy(tables)
-    where = limits(tables[:1], tables[1:])
+    where = limits(tables[:1], tables[1:], dimensions)
     return float(own + where.weight[0] * (other - own)), float(where.fit_error[0])
 
 

@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -76,14 +75,12 @@ def test_d01_a_name_that_no_file_has_is_refused(name, g, tmp_path):
         readers(g)[name](tmp_path / f"a\0{name}")
 
 
-def test_what_is_no_file_is_said(tmp_path):
+def test_what_is_no_file_is_said(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     place = socket.socket(socket.AF_UNIX)
-    try:
-        os.chdir(tmp_path)  # the path of a socket is short
+    with monkeypatch.context() as there:
+        there.chdir(tmp_path)  # the path of a socket is short
         place.bind("socket")
-    finally:
-        os.chdir(Path(__file__).parents[1])
     kinds = {"pipe": "a named pipe, and not a file", "socket": "not a file", ".": "directory"}
     for name, words in kinds.items():
         with pytest.raises(OSError, match=words):

@@ -28,17 +28,17 @@ class TestLimits:
         best = z**0.6 * z_held_out**0.4  # three folds have two thirds of the samples
         expected = conditional_entropy(tables([stats.norm.sf(best)] * 2))[0]
         own, other = conditional_entropy(fitted)[0], conditional_entropy(held_out)[0]
-        weight = limits(fitted, held_out).weight[0]
+        weight = limits(fitted, held_out, 64).weight[0]
         assert own + weight * (other - own) == pytest.approx(expected, abs=2e-5)  # whole counts
 
     def test_planes_that_agree_leave_no_doubt(self):
         same = tables([0.1, 0.2])
-        found = limits(same, same)
+        found = limits(same, same, 64)
         assert (found.fit_error[0], found.below[0], found.above[0]) == (0, 0, 0)
         assert 0 <= found.weight[0] <= 1
 
     def test_a_fit_without_error_leaves_much_doubt(self):
-        found = limits(tables([0, 0], 200), tables([0.1, 0.1], 200))
+        found = limits(tables([0, 0], 200), tables([0.1, 0.1], 200), 64)
         gap = conditional_entropy(tables([0.1, 0.1], 200))[0]
         z = 1.37 * -special.ndtri(20.5 / 201)  # the best plane's, from the held-out one's
         expected = conditional_entropy(tables([stats.norm.sf(z)] * 2))[0]
@@ -46,6 +46,14 @@ class TestLimits:
         way = found.weight[0] - 0.04
         assert found.below[0] == pytest.approx(gap * (0.04 + 0.6 * way))
         assert found.above[0] == pytest.approx(gap * (0.04 + 0.4))
+
+    def test_a_fit_of_more_dimensions_is_surer(self):
+        """A gap is a sum of as many parts as there are dimensions."""
+        pair = tables([0.1, 0.1]), tables([0.2, 0.2])
+        few, many = (limits(*pair, d).fit_error[0] for d in (64, 256))
+        gap = np.diff([conditional_entropy(each)[0] for each in pair])[0]
+        assert few == pytest.approx(0.15 * gap)
+        assert many == pytest.approx(few / 2)
 
     def test_doubts_add_up_in_part(self):
         assert together(np.array([0.3])) == pytest.approx(0.3)
@@ -57,13 +65,13 @@ class TestLimits:
          ([0, 1], [0.5, 0.5]), ([0.9, 0], [0.95, 0.01])],
     )  # fmt: skip
     def test_whatever_the_tables_numbers_are_finite(self, fitted, held_out):
-        found = limits(tables(fitted, 20), tables(held_out, 20))
+        found = limits(tables(fitted, 20), tables(held_out, 20), 64)
         assert np.isfinite(np.stack(found)).all()
         assert (np.stack(found) >= 0).all()
 
     def test_one_class_or_nothing_at_all(self):
         alone = np.array([[[10, 0], [0, 0]], [[0, 0], [0, 0]]])
-        found = limits(alone, alone)
+        found = limits(alone, alone, 64)
         assert np.isfinite(np.stack(found)).all()
 
 
@@ -110,7 +118,7 @@ def simulated(repetitions, d=12, kept=12 * 16, attributes=6, seed=0):
         noise = rng.standard_normal([attributes, 2 * kept])
         logits = correlation * (u @ z.T) + np.sqrt(1 - correlation**2) * noise
         planes = fit_planes({"z": lambda z=z: z}, logits, kept)
-        rows, table, _ = summarise(planes, [str(a) for a in range(attributes)])
+        rows, table, _ = summarise(planes, [str(a) for a in range(attributes)], {"z": d})
         held += [*((table["cross_fitted_low"] <= best) & (table["cross_fitted_high"] >= best))]
         flattered += [*((table["ci_low"] <= best) & (table["ci_high"] >= best))]
         values.append(np.log2(rows["value"]) - attributes * best)
