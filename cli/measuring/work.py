@@ -108,36 +108,41 @@ def claimed_results(
     if request.dry_run:
         if distributed.is_main():
             here = results.standing if request.overwrite else _standing(results, wanted)
-            told = [in_a_line(model.opened, model.name) for model in models]
-            planned = [results.folder / name for name in results.names]
             known = () if callable(tasks) else tasks
             left = (known, fetched) if here.saved is None else ((), ())
+            told = [in_a_line(model.opened, model.name) for model in models]
+            planned = [results.folder / name for name in results.names]
             plan = DryRun(left[0], results.folder, planned, place, told, refused=left_out,
                           fetched=left[1], standing=here.told)  # fmt: skip
-            facts = {"models": [model.facts() for model in models], **settings}
-            tell_dry_run(plan, facts)
+            tell_dry_run(plan, {"models": [model.facts() for model in models], **settings})
             end(left_out)
         raise click.exceptions.Exit(0)
     with claimed(results.folder):
-        if distributed.is_main():
-            remove_unfinished(results.folder)
-            remove_unfinished(results.folder / FOLDER)
-        if not request.overwrite:
-            results.ask(wanted, distributed.from_main(lambda: _standing(results, wanted)))
-        else:
-            results.ask(wanted, results.standing)
-        say_held()
-        if results.standing.told and distributed.is_main():
-            say(results.standing.told)
+        _begin(results, wanted)
         if results.standing.finished:
             if distributed.is_main():
-                keep_small(results.folder, afresh=False)  # of a run that was killed before it did
-            end(left_out)
+                end(left_out)
             raise click.exceptions.Exit(0)
         if results.saved is None:
             announce(tasks() if callable(tasks) else tasks, place)
         with _damage_told(results):
             yield results
+
+
+def _begin(results: Results, wanted: SavedMeasurement) -> None:
+    """Put away what a killed run has left, and say what of the measurement is there already."""
+    folder, main = results.folder, distributed.is_main()
+    for place in (folder, folder / FOLDER) if main else ():
+        remove_unfinished(place)
+    if results.request.overwrite:
+        results.ask(wanted, results.standing)
+    else:
+        results.ask(wanted, distributed.from_main(lambda: _standing(results, wanted)))
+    say_held()
+    if main and results.standing.told:
+        say(results.standing.told)
+    if main and results.standing.finished:
+        keep_small(folder, afresh=False)  # of a run that was killed before it did
 
 
 def _standing(results: Results, wanted: SavedMeasurement) -> Standing:
